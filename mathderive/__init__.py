@@ -1,0 +1,1 @@
+"""Reproducibility kit for *Generating Mathematical Derivations with Large Language Models*."""
