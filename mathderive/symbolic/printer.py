@@ -9,6 +9,7 @@ from typing import Any
 
 from sympy import Expr, Symbol
 from sympy.core.basic import Basic
+from sympy.printing.str import StrPrinter
 from sympy.printing.latex import LatexPrinter, accepted_latex_functions
 
 
@@ -25,6 +26,30 @@ def latex(expression: Basic) -> str:
 def raw_latex(expression: Basic) -> str:
     """What SymPy 1.5.1 prints, before cleaning: the text the generator measures the length of."""
     return _printer.doprint(expression)
+
+
+def plain_text(expression: Basic) -> str:
+    """What `str` gives, remembering parts."""
+    return _plain_printer.doprint(expression)
+
+
+class _PlainPrinter(StrPrinter):
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        if kwargs or not isinstance(expr, Expr):
+            return super()._print(expr, **kwargs)
+        return _print_plain_part(expr)
+
+    def print_part(self, part: Expr) -> str:
+        """Prints without looking into the memory first."""
+        return super()._print(part)
+
+
+_plain_printer = _PlainPrinter()
+
+
+@lru_cache(maxsize=50_000)
+def _print_plain_part(part: Expr) -> str:
+    return _plain_printer.print_part(part)
 
 
 class _LegacyLatexPrinter(LatexPrinter):
