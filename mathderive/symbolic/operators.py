@@ -14,7 +14,7 @@ from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_expression, check_power, expression_size, has_risky_power
 from mathderive.symbolic.derivation import Annotation, read_operand, step_references
-from mathderive.symbolic.integration import IntegralError, evaluate_integral
+from mathderive.symbolic.integration import IntegralError, carry_out, evaluate_integral
 from mathderive.symbolic.relations import NotAnEquationError, relate
 from mathderive.symbolic.printer import raw_latex
 
@@ -114,7 +114,7 @@ def _integrate(side, variable):
 def _evaluate_derivatives(side):
     for derivative in sorted(side.atoms(Derivative), key=lambda d: -len(str(d))):
         if r"\int" not in raw_latex(derivative):
-            side = side.subs(derivative, derivative.doit())
+            side = side.subs(derivative, carry_out(derivative))
     return side
 
 def _evaluate_integrals(equation, operand, draw):
