@@ -35,7 +35,9 @@ class History:
         self.equations.append(equation)
         self.annotations.append(annotation)
         self._ancestors.append(
-            frozenset({number}).union(*(self._ancestors[reference - 1] for reference in step_references(annotation)))
+            frozenset({number}).union(
+                *(self._ancestors[reference - 1] for reference in step_references(annotation))
+            )
         )
         self._known |= {(equation.lhs, equation.rhs), (equation.rhs, equation.lhs)}
         self._texts.append((plain_text(equation.lhs), plain_text(equation.rhs)))

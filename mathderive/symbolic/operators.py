@@ -9,10 +9,33 @@ from dataclasses import dataclass
 from enum import Enum
 from math import comb
 
-from sympy import Add, Derivative, Dummy, Equality, Expr, Function, Integral, Mul, Pow, Symbol, cos, exp, expand, log, sin
+from sympy import (
+    Add,
+    Derivative,
+    Dummy,
+    Equality,
+    Expr,
+    Function,
+    Integral,
+    Mul,
+    Pow,
+    Symbol,
+    cos,
+    exp,
+    expand,
+    log,
+    sin,
+)
 from sympy.core.basic import Basic
 
-from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_expression, check_power, expression_size, has_risky_power
+from mathderive.symbolic.bounds import (
+    TooLargeError,
+    check_exponential,
+    check_expression,
+    check_power,
+    expression_size,
+    has_risky_power,
+)
 from mathderive.symbolic.derivation import Annotation, read_operand, step_references
 from mathderive.symbolic.integration import IntegralError, carry_out, evaluate_integral
 from mathderive.symbolic.relations import NotAnEquationError, relate
@@ -49,12 +72,10 @@ class Operator:
 
     name: str
     arity: Arity
-    function: Callable[[Equality, Expr|Equality|None, DrawConstant], tuple[Expr, Expr]] | None = None
+    function: Callable[[Equality, Expr | Equality | None, DrawConstant], tuple[Expr, Expr]] | None = None
 
 
-def apply(
-    annotation: Annotation, equations: Sequence[Equality], draw_constant: DrawConstant
-) -> Equality:
+def apply(annotation: Annotation, equations: Sequence[Equality], draw_constant: DrawConstant) -> Equality:
     """Applies an annotation to the equations of the steps before it.
 
     Raises:
@@ -81,35 +102,51 @@ def run(operator, equation, operand, draw_constant):
         return relate(*operator.function(equation, operand, draw_constant))
     except (IntegralError, NotAnEquationError, TooLargeError) as error:
         raise OperatorError(str(error)) from error
-    except (ValueError, TypeError, AttributeError, NotImplementedError, RecursionError, ArithmeticError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        NotImplementedError,
+        RecursionError,
+        ArithmeticError,
+    ) as error:
         raise OperatorError(f"{operator.name}: {type(error).__name__}: {error}") from error
 
 
 def _on_sides(transform):
     return lambda equation, operand, draw: (transform(equation.lhs), transform(equation.rhs))
 
+
 def _with_operand(transform):
-    return lambda equation, operand, draw: (transform(equation.lhs, operand), transform(equation.rhs, operand))
+    return lambda equation, operand, draw: (
+        transform(equation.lhs, operand),
+        transform(equation.rhs, operand),
+    )
 
 
 def _exponential(side):
     check_exponential(side)
     return exp(side)
 
+
 def _power(side, exponent):
     check_power(side, exponent)
     return side**exponent
+
 
 def _expand(side):
     if expanded_terms(side) > MAX_EXPANDED_TERMS:
         raise TooLargeError("the expansion would be too long")
     return expand(side)
 
+
 def _differentiate(side, variable):
     return Derivative(side, variable)
 
+
 def _integrate(side, variable):
     return Integral(side, variable)
+
 
 def _evaluate_derivatives(side):
     for derivative in sorted(side.atoms(Derivative), key=lambda d: -len(str(d))):
@@ -117,52 +154,74 @@ def _evaluate_derivatives(side):
             side = side.subs(derivative, carry_out(derivative))
     return side
 
+
 def _evaluate_integrals(equation, operand, draw):
-    if any(2<=len(i.limits)<=4 and all(len(l)==1 for l in i.limits) for i in equation.atoms(Integral)): return equation.lhs, equation.rhs
+    if any(2 <= len(i.limits) <= 4 and all(len(l) == 1 for l in i.limits) for i in equation.atoms(Integral)):
+        return equation.lhs, equation.rhs
+
     def walk(e):
         if isinstance(e, Integral):
             r = evaluate_integral(e)
-            if r is not None: return r+draw()
-        if not e.args or not e.has(Integral): return e
+            if r is not None:
+                return r + draw()
+        if not e.args or not e.has(Integral):
+            return e
         return e.func(*[walk(a) for a in e.args])
+
     return walk(equation.lhs), walk(equation.rhs)
+
 
 def _sub_l(eq, other, draw):
     return eq.lhs.subs(other.lhs, other.rhs), eq.rhs.subs(other.lhs, other.rhs)
+
+
 def _sub_r(eq, other, draw):
     return eq.lhs.subs(other.rhs, other.lhs), eq.rhs.subs(other.rhs, other.lhs)
 
+
 def expanded_terms(e):
-    if isinstance(e, Add): return sum(map(expanded_terms, e.args))
+    if isinstance(e, Add):
+        return sum(map(expanded_terms, e.args))
     if isinstance(e, Mul):
-        n=1
-        for a in e.args: n*=expanded_terms(a)
+        n = 1
+        for a in e.args:
+            n *= expanded_terms(a)
         return n
-    if isinstance(e, Pow) and e.exp.is_Integer and e.exp.p>0:
-        k=expanded_terms(e.base)
-        return comb(k+e.exp.p-1, e.exp.p)
+    if isinstance(e, Pow) and e.exp.is_Integer and e.exp.p > 0:
+        k = expanded_terms(e.base)
+        return comb(k + e.exp.p - 1, e.exp.p)
     return 1
 
-OPERATORS = {o.name: o for o in (
- Operator('get_premise', Arity.PREMISE), Operator('renaming_premise', Arity.PREMISE),
- Operator('cos', Arity.EQUATION, _on_sides(cos)),
- Operator('sin', Arity.EQUATION, _on_sides(sin)),
- Operator('exp', Arity.EQUATION, _on_sides(_exponential)),
- Operator('log', Arity.EQUATION, _on_sides(log)),
- Operator('expand', Arity.EQUATION, _on_sides(_expand)),
- Operator('evaluate_derivatives', Arity.EQUATION, _on_sides(_evaluate_derivatives)),
- Operator('evaluate_integrals', Arity.EQUATION, _evaluate_integrals),
- Operator('add', Arity.OPERAND, _with_operand(lambda a,b:a+b)),
- Operator('minus', Arity.OPERAND, _with_operand(lambda a,b:a-b)),
- Operator('times', Arity.OPERAND, _with_operand(lambda a,b:a*b)),
- Operator('divide', Arity.OPERAND, _with_operand(lambda a,b:a/b)),
- Operator('power', Arity.OPERAND, _with_operand(_power)),
- Operator('differentiate', Arity.OPERAND, _with_operand(_differentiate)),
- Operator('integrate', Arity.OPERAND, _with_operand(_integrate)),
- Operator('substitute_LHS_for_RHS', Arity.TWO_EQUATIONS, _sub_l),
- Operator('substitute_RHS_for_LHS', Arity.TWO_EQUATIONS, _sub_r),
-)}
+
+OPERATORS = {
+    o.name: o
+    for o in (
+        Operator("get_premise", Arity.PREMISE),
+        Operator("renaming_premise", Arity.PREMISE),
+        Operator("cos", Arity.EQUATION, _on_sides(cos)),
+        Operator("sin", Arity.EQUATION, _on_sides(sin)),
+        Operator("exp", Arity.EQUATION, _on_sides(_exponential)),
+        Operator("log", Arity.EQUATION, _on_sides(log)),
+        Operator("expand", Arity.EQUATION, _on_sides(_expand)),
+        Operator("evaluate_derivatives", Arity.EQUATION, _on_sides(_evaluate_derivatives)),
+        Operator("evaluate_integrals", Arity.EQUATION, _evaluate_integrals),
+        Operator("add", Arity.OPERAND, _with_operand(lambda a, b: a + b)),
+        Operator("minus", Arity.OPERAND, _with_operand(lambda a, b: a - b)),
+        Operator("times", Arity.OPERAND, _with_operand(lambda a, b: a * b)),
+        Operator("divide", Arity.OPERAND, _with_operand(lambda a, b: a / b)),
+        Operator("power", Arity.OPERAND, _with_operand(_power)),
+        Operator("differentiate", Arity.OPERAND, _with_operand(_differentiate)),
+        Operator("integrate", Arity.OPERAND, _with_operand(_integrate)),
+        Operator("substitute_LHS_for_RHS", Arity.TWO_EQUATIONS, _sub_l),
+        Operator("substitute_RHS_for_LHS", Arity.TWO_EQUATIONS, _sub_r),
+    )
+}
 
 
 def substitute(eq, old, new):
-    return run(Operator('s', Arity.TWO_EQUATIONS, lambda e, o, d: (e.lhs.subs(old,new), e.rhs.subs(old,new))), eq, None, None)
+    return run(
+        Operator("s", Arity.TWO_EQUATIONS, lambda e, o, d: (e.lhs.subs(old, new), e.rhs.subs(old, new))),
+        eq,
+        None,
+        None,
+    )

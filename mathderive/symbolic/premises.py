@@ -73,7 +73,9 @@ def _wrap(expression: Expr, names: Sequence[str], rng: random.Random) -> Expr:
     if operation in ARITHMETIC:
         return _combine(operation, expression, Symbol(rng.choice(names)))
     variable = rng.choice(sorted_symbols(expression))
-    return Derivative(expression, variable) if operation == "differentiate" else Integral(expression, variable)
+    return (
+        Derivative(expression, variable) if operation == "differentiate" else Integral(expression, variable)
+    )
 
 
 def _combine(operation: str, first: Expr, second: Expr) -> Expr:

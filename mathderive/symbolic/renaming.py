@@ -34,7 +34,9 @@ def rename(expression: Node, names: Mapping[str, str]) -> Node:
 
 def names_in_order(expression: Basic) -> list[str]:
     """The names of symbols and functions, each once, in order of first appearance."""
-    return list(dict.fromkeys(name for node in preorder_traversal(expression) if (name := name_of(node)) is not None))
+    return list(
+        dict.fromkeys(name for node in preorder_traversal(expression) if (name := name_of(node)) is not None)
+    )
 
 
 def name_of(node: Basic) -> str | None:

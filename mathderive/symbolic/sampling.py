@@ -46,7 +46,11 @@ def sample_derivation(settings: SamplingSettings, seed: int, attempt: int) -> De
     while history.chain_length() < length:
         operator = draw_operator(settings, len(history) > 1, rng)
         proposal = propose_step(operator, history, settings, rng)
-        if proposal is not None and operator.name == "evaluate_integrals" and proposal[1] in history.annotations:
+        if (
+            proposal is not None
+            and operator.name == "evaluate_integrals"
+            and proposal[1] in history.annotations
+        ):
             continue
         if proposal is not None and is_welcome(proposal[0], history, settings):
             history.append(*proposal)
@@ -87,7 +91,11 @@ def draw_operator(settings: SamplingSettings, substitutable: bool, rng: random.R
 
 
 def propose_step(
-    operator: Operator, history: History, settings: SamplingSettings, rng: random.Random, acts_on: int | None = None
+    operator: Operator,
+    history: History,
+    settings: SamplingSettings,
+    rng: random.Random,
+    acts_on: int | None = None,
 ) -> Proposal | None:
     """Draws what the operator needs and applies it; None where that is not possible.
 
@@ -133,7 +141,9 @@ def _operands(operator: Operator, equation: Equality, history: History) -> list[
     if operator.name in ("differentiate", "integrate"):
         return [part for part in equation_parts(equation) if isinstance(part, Symbol)]
     if operator.name == "power":
-        return [part for part in equation_parts(equation) if isinstance(part, Symbol) or _is_large_integer(part)]
+        return [
+            part for part in equation_parts(equation) if isinstance(part, Symbol) or _is_large_integer(part)
+        ]
     return [part for part in history.parts if not _is_large_integer(part)]
 
 

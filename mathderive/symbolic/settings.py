@@ -88,7 +88,9 @@ class SamplingSettings(BaseModel):
         nearest = min(max(self.length_mean, self.length_min), self.length_max)
         if abs(nearest - self.length_mean) > 4 * self.length_std:
             raise ValueError("length_mean lies more than four length_std outside length_min to length_max")
-        for arity, weight in zip((Arity.PREMISE, Arity.EQUATION, Arity.OPERAND), self.arity_weights, strict=True):
+        for arity, weight in zip(
+            (Arity.PREMISE, Arity.EQUATION, Arity.OPERAND), self.arity_weights, strict=True
+        ):
             if weight > 0 and not any(self.operator_weights.of_arity(arity).values()):
                 raise ValueError(f"arity_weights let {arity.name.lower()} steps be drawn, but no operator is")
         if not any(self.arity_weights[1:]):

@@ -12,7 +12,21 @@ from functools import lru_cache
 from typing import Any
 
 import sympy
-from sympy import Add, Derivative, Equality, Expr, Function, Integer, Integral, Mul, Pow, Rational, Symbol, Tuple, exp
+from sympy import (
+    Add,
+    Derivative,
+    Equality,
+    Expr,
+    Function,
+    Integer,
+    Integral,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    Tuple,
+    exp,
+)
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 from sympy.printing.repr import ReprPrinter
