@@ -48,8 +48,8 @@ class DataSettings(Settings):
 
 class EvaluationSettings(Settings):
     source: Literal["generated", "released"] = "generated"
-    released: str | None = None
-    """A folder or file of the authors' `*_results.json`; null downloads them. Only for `source: released`."""
+    released: tuple[str, ...] | None = None
+    """Files or folders of the authors' `*_results.json`; null downloads them. Only for `source: released`."""
     examples: int | None = Field(default=100, ge=1)
     """How many source examples are drawn by seed among those with all four variants; null takes every example."""
     max_characters: int = Field(default=750, ge=1)
@@ -126,11 +126,9 @@ class T5Predictor(Settings):
 
 
 class ReleasedPredictor(Settings):
-    """The authors' recorded outputs, each model in the files under its own name."""
+    """The outputs recorded in the released files, each model under its own name."""
 
     kind: Literal["released"]
-    files: tuple[str, ...] | None = None
-    """Result files in the authors' format; null downloads theirs."""
 
 
 class OpenAIPredictor(Settings):
