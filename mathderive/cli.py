@@ -11,7 +11,7 @@ from typing import Annotated
 import click
 import typer
 
-from mathderive.config import Config, load_config
+from mathderive.config import load_config
 from mathderive.errors import InputError
 from mathderive.pipeline import STAGES, Run, run_evaluation, run_stages
 from mathderive.progress import say
@@ -86,7 +86,8 @@ def evaluate(
 
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def test(
-    context: typer.Context, slow: Annotated[bool, typer.Option("--slow", help="Every test, slow ones too.")] = False
+    context: typer.Context,
+    slow: Annotated[bool, typer.Option("--slow", help="Every test, slow ones too.")] = False,
 ) -> None:
     """Run the test suite; further arguments go to pytest."""
     selection = [] if slow else ["-m", "not slow"]

@@ -8,8 +8,9 @@ nothing to do takes a moment.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mathderive.config import (
     Config,
@@ -19,13 +20,25 @@ from mathderive.config import (
     T5Predictor,
     dump_config,
 )
-from mathderive.environment import versions
+from mathderive.environment import describe, versions
 from mathderive.errors import InputError
 from mathderive.files import sha256, write_text
 from mathderive.planning import Plan, plan_predictors
 from mathderive.progress import progress, say
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, read_jsonl, write_jsonl
-from mathderive.stamps import locked, run_stage
+from mathderive.records import (
+    EVALUATION_SETS,
+    EvaluationSet,
+    Example,
+    Prediction,
+    Score,
+    Sensitivity,
+    read_jsonl,
+    write_jsonl,
+)
+from mathderive.stamps import locked, read_manifest, run_stage
+
+if TYPE_CHECKING:
+    from mathderive.report.page import ReportContents
 
 STAGES = ("data", "train", "predict", "score", "report")
 
@@ -108,6 +121,8 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         models = [ReleasedPredictor(kind="released")]
         evaluation = evaluation.model_copy(update={"source": "released", "released": tuple(predictions)})
     elif evaluation.source == "generated":
+        from tfds_builders.released.download import fetch_result_files
+
         try:
             fetch_result_files(run.folder.with_name(str(named.name)) / "data" / "downloads")
             evaluation = evaluation.model_copy(update={"source": "released"})
@@ -290,6 +305,10 @@ def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
     run_stage(run.folder, "score", stamp, ["scores"], work)
 
 
+def _read_scores(run: Run, name: str) -> dict[EvaluationSet, list[Score]]:
+    return {kind: read_jsonl(run.folder / "scores" / name / f"{kind}.jsonl", Score) for kind in EVALUATION_SETS}
+
+
 def _read_predictions(run: Run, name: str) -> dict[EvaluationSet, list[Prediction]]:
     return {kind: read_jsonl(_predictions(run, name, kind), Prediction) for kind in EVALUATION_SETS}
 
@@ -299,21 +318,73 @@ def _read_predictions(run: Run, name: str) -> dict[EvaluationSet, list[Predictio
 
 def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence[str]) -> None:
     """Writes the page and the tables."""
-    manifests = {path.stem: read_manifest(path) or {} for path in sorted(run.folder.glob("*.json"))}
-    scores = {name: run.folder / "scores" / name for name in names}
+    predictions = {name: [sha256(_predictions(run, name, kind)) for kind in EVALUATION_SETS] for name in names}
+    scores = {name: [sha256(path) for path in sorted((run.folder / "scores" / name).iterdir())] for name in names}
     stamp = {
         "version": STAGE_VERSION["report"],
         "config": run.config.model_dump(mode="json"),
         "notes": list(notes),
         "data": data[_evaluated(run)]["content_hash"],
-        "predictions": {name: [sha256(_predictions(run, name, kind)) for kind in EVALUATION_SETS] for name in names},
-        "scores": {name: [sha256(path) for path in sorted(folder.iterdir())] for name, folder in scores.items()},
+        "predictions": predictions,
+        "scores": scores,
     }
 
     def work() -> dict[str, Any]:
-        from mathderive.report.contents import gather
         from mathderive.report.page import write_report
 
-        ...
+        with progress("report") as show:
+            show("parts", 0, 2, "gathering")
+            contents = gather_contents(run, data, names, notes)
+            show("parts", 1, 2, "writing")
+            write_report(run.folder / "report", contents)
+            show("parts", 2, 2)
+        return {}
 
     run_stage(run.folder, "report", stamp, ["report"], work)
+
+
+def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence[str]) -> "ReportContents":
+    """Reads back what the stages wrote, for the report to show."""
+    from mathderive.report.page import ReportContents
+    from mathderive.symbolic.printer import latex
+    from mathderive.symbolic.srepr import read_srepr
+
+    config = run.config
+    examples = evaluation_examples(run, data)
+    stages = ["data", "train", *(f"predict-{name}" for name in names), "score"]
+    manifests = {stage: read_manifest(run.folder / f"{stage}.json") for stage in stages}
+    described = describe()
+    hashes = {f"content hash, {name}": dataset["content_hash"] for name, dataset in data.items()}
+    training = None
+    if config.model and config.training:
+        training = read_metrics(run.folder / "checkpoints" / config.model.name)
+    return ReportContents(
+        title=config.report.title,
+        config=dump_config(config),
+        seed=config.run.seed,
+        environment={**_flat(described), **hashes},
+        timings={stage: manifest["seconds"] for stage, manifest in manifests.items() if manifest},
+        examples=examples,
+        predictions={name: _read_predictions(run, name) for name in names},
+        scores={name: _read_scores(run, name) for name in names},
+        sensitivity={
+            name: read_jsonl(run.folder / "scores" / name / "sensitivity.jsonl", Sensitivity) for name in names
+        },
+        # Only these are typeset: text that our own printer writes from the steps' expressions.
+        trusted_equations={
+            latex(read_srepr(step.srepr)) for rows in examples.values() for example in rows for step in example.steps
+        },
+        training=training,
+        notes=notes,
+        shown_examples=config.report.examples,
+        copy_model=next((model.name for model in config.predictors if isinstance(model, CopyPredictor)), None),
+    )
+
+
+def _flat(described: Mapping[str, Any]) -> dict[str, str]:
+    """`describe()` as the report's lines."""
+    libraries = described["versions"]
+    return {
+        **{name.replace("_", " "): str(value) for name, value in described.items() if name != "versions" and value},
+        "libraries": ", ".join(f"{name} {version}" for name, version in libraries.items()),
+    }

@@ -12,7 +12,5 @@ def shared_reference() -> Path:
     beside = Path(__file__).resolve().parents[2] / "shared"
     folder = Path(os.environ.get("MATHDERIVE_SHARED", beside)) / "reference"
     if not folder.is_dir():
-        pytest.skip(
-            f"{folder}: no released result files; set MATHDERIVE_SHARED to the folder above reference/"
-        )
+        pytest.skip(f"{folder}: no released result files; set MATHDERIVE_SHARED to the folder above reference/")
     return folder

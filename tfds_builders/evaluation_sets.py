@@ -24,9 +24,7 @@ def choose_examples(
     """
     if settings.examples is None:
         return {name: splits[name] for name in EVALUATION_SETS}
-    eligible = {
-        example.source_id for example in splits["static"] if len(example.target) <= settings.max_characters
-    }
+    eligible = {example.source_id for example in splits["static"] if len(example.target) <= settings.max_characters}
     for name in PERTURBED_SETS:
         eligible &= {example.source_id for example in splits[name]}
     if not eligible:

@@ -67,9 +67,7 @@ class SensitivityScorer:
             variants = [example for example in examples if example.set == perturbed_set]
             for variant in variants:
                 if variant.source_id not in static:
-                    raise InputError(
-                        f"{variant.id}: expected a static example with source_id {variant.source_id}"
-                    )
+                    raise InputError(f"{variant.id}: expected a static example with source_id {variant.source_id}")
             self._pairs[perturbed_set] = [(static[variant.source_id], variant) for variant in variants]
         self._references = {
             (perturbed_set, metric): list(f([(perturbed.target, base.target) for base, perturbed in pairs]))
@@ -92,14 +90,10 @@ class SensitivityScorer:
         for perturbed_set, pairs in self._pairs.items():
             outputs = [(_find(answered, p), _find(answered, s)) for s, p in pairs]
             results = [(_find(scored, p), _find(scored, s)) for s, p in pairs]
-            by_metric = {
-                metric: self._metric_rows(metric, perturbed_set, outputs, results) for metric in self._metrics
-            }
+            by_metric = {metric: self._metric_rows(metric, perturbed_set, outputs, results) for metric in self._metrics}
             for index, (output, _) in enumerate(outputs):
                 values: dict[str, Any] = {metric: column[index] for metric, column in by_metric.items()}
-                rows.append(
-                    Sensitivity(source_id=output.source_id, set=perturbed_set, model=output.model, **values)
-                )
+                rows.append(Sensitivity(source_id=output.source_id, set=perturbed_set, model=output.model, **values))
         return rows
 
     def _metric_rows(
@@ -114,9 +108,7 @@ class SensitivityScorer:
         output_similarities = self._metrics[metric]([(p.text, s.text) for p, s in outputs])
         scale = math.fsum(reference_similarities) / max(len(reference_similarities), 1)
         column: list[MetricSensitivity | None] = []
-        for a, b, (perturbed, static) in zip(
-            reference_similarities, output_similarities, results, strict=True
-        ):
+        for a, b, (perturbed, static) in zip(reference_similarities, output_similarities, results, strict=True):
             after, before = getattr(perturbed, metric), getattr(static, metric)
             if after is None or before is None:
                 column.append(None)

@@ -111,7 +111,12 @@ class ChatBaseline:
         choice, usage = completion.choices[0], completion.usage
         counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens} if usage else None
         return answer(
-            example, self.name, choice.message.content or "", choice.finish_reason, choice.message.refusal, counts
+            example,
+            self.name,
+            choice.message.content or "",
+            choice.finish_reason,
+            choice.message.refusal,
+            counts,
         )
 
     def message(self, example: Example) -> str:

@@ -74,9 +74,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
             panel.grid(axis="x", visible=False)
         panels[0].set_ylabel("mean score × 100")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=min(len(labels), 4) or 1, frameon=False
-        )
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4) or 1, frameon=False)
         return _svg(figure)
 
 
@@ -114,9 +112,7 @@ def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | No
     colours = {"training": theme.faint, "validation": theme.models[0]}
     with _style(theme):
         figure = _figure(10.4, 3.0)
-        for panel, (label, series) in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-        ):
+        for panel, (label, series) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             for name, points in series:
                 if points:
                     steps, values = zip(*points, strict=True)

@@ -106,9 +106,7 @@ def sensitivity_grid(rows: Sequence[SensitivityRow]) -> SensitivityGrid:
             similarities.append((METRIC_NAMES[metric], quantity(means, "reference_similarity")))
         blocks.append(SensitivityBlock(name, similarities, grid_rows))
     has_dash = any(_has_dash(block.rows) for block in blocks)
-    return SensitivityGrid(
-        [METRIC_NAMES[metric] for metric in metrics], list(_COLUMNS.values()), blocks, has_dash
-    )
+    return SensitivityGrid([METRIC_NAMES[metric] for metric in metrics], list(_COLUMNS.values()), blocks, has_dash)
 
 
 def _has_dash(rows: Sequence[GridRow]) -> bool:

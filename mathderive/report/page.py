@@ -61,9 +61,7 @@ def write_report(folder: Path, contents: ReportContents) -> None:
     write_text(folder / "index.html", render(contents, scores, sensitivity))
 
 
-def render(
-    contents: ReportContents, scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow]
-) -> str:
+def render(contents: ReportContents, scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow]) -> str:
     """The page. All text is escaped, and characters that hide or act are shown as their numbers."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalized

@@ -92,9 +92,7 @@ def sensitivity_rows(sensitivity: Mapping[str, Sequence[Sensitivity]]) -> list[S
         for model, records in sensitivity.items():
             pairs = [record for record in records if record.set == name]
             if pairs:
-                means = {
-                    metric: _mean_reaction([getattr(pair, metric) for pair in pairs]) for metric in METRICS
-                }
+                means = {metric: _mean_reaction([getattr(pair, metric) for pair in pairs]) for metric in METRICS}
                 rows.append(SensitivityRow(model, name, len(pairs), means))
     return rows
 
@@ -118,9 +116,7 @@ def as_json(scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow]) -
             }
             for row in scores
         ],
-        "sensitivity": [
-            {"model": row.model, "set": row.set, "pairs": row.pairs, **row.means} for row in sensitivity
-        ],
+        "sensitivity": [{"model": row.model, "set": row.set, "pairs": row.pairs, **row.means} for row in sensitivity],
     }
 
 

@@ -19,9 +19,7 @@ from markupsafe import Markup
 from mathderive.metrics.text import normalised
 
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
-_ELEMENTS = frozenset(
-    ("math", "mrow", "mi", "mo", "mn", "mfrac", "msub", "msup", "msubsup", "mover", "mspace")
-)
+_ELEMENTS = frozenset(("math", "mrow", "mi", "mo", "mn", "mfrac", "msub", "msup", "msubsup", "mover", "mspace"))
 _ATTRIBUTES = frozenset({"display", "stretchy", "accent", "fence", "form", "width"})
 _MAX_CHARACTERS = 2_000
 _ASCII = re.compile(r"[ -~]*")

@@ -62,9 +62,7 @@ def make(source: str, name: str, target: str, text: str) -> tuple[Example, Predi
 def test_f_takes_the_prediction_first() -> None:
     # BLEU is not symmetric: a short candidate pays the brevity penalty, a long one loses precision.
     short, long = "a b c d", "a b c d e f g h"
-    examples, predictions, scores = zip(
-        make("1", "static", long, short), make("1", "ag", short, long), strict=True
-    )
+    examples, predictions, scores = zip(make("1", "static", long, short), make("1", "ag", short, long), strict=True)
     (row,) = SensitivityScorer(examples).rows(predictions, scores)
     assert row.bleu.reference_similarity == pytest.approx(0.36787944117144233)  # e^-1
     assert row.bleu.output_similarity == pytest.approx((4 / 8 * 3 / 7 * 2 / 6 * 1 / 5) ** 0.25)
@@ -74,9 +72,7 @@ def test_f_takes_the_prediction_first() -> None:
 
 def test_nothing_in_common_has_no_ratio() -> None:
     parts = [make("1", "static", "a b c d e", "x"), make("1", "vr", "p q r s t", "y")]
-    (row,) = SensitivityScorer([example for example, _, _ in parts]).rows(
-        *zip(*[p[1:] for p in parts], strict=True)
-    )
+    (row,) = SensitivityScorer([example for example, _, _ in parts]).rows(*zip(*[p[1:] for p in parts], strict=True))
     assert row.rouge2.ratio is None
     assert row.rouge2.norm_abs is None
     assert row.rouge2.abs == 0

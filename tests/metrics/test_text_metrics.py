@@ -69,9 +69,7 @@ def test_agrees_with_other_implementations(prediction: str, reference: str) -> N
     rouge = RougeScorer(["rouge2"]).score(reference, prediction)["rouge2"].fmeasure
     assert rouge2(prediction, reference) == rouge
     ours = bleu(prediction, reference)
-    theirs = (
-        BLEU(smooth_method="none", effective_order=False).sentence_score(prediction, [reference]).score / 100
-    )
+    theirs = BLEU(smooth_method="none", effective_order=False).sentence_score(prediction, [reference]).score / 100
     assert math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-12)
     if ours:
         assert ours == sentence_bleu([target], candidate)

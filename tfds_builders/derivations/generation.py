@@ -12,18 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mathderive.config import DataSettings
-from mathderive.errors import InputError
-from mathderive.progress import Report
 from mathderive.prompts import prompt, target
-from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Record, StepRecord
 from mathderive.symbolic.derivation import (
     Derivation,
-    Step,
-    annotation_from_json,
     annotation_to_json,
     canonical_form,
-    read_srepr,
+    derivation_from_json,
     write_srepr,
 )
 from mathderive.symbolic.perturbations import (
@@ -33,6 +27,11 @@ from mathderive.symbolic.perturbations import (
     variable_renaming,
 )
 from mathderive.symbolic.sampling import sample_derivation
+
+from mathderive.config import DataSettings
+from mathderive.errors import InputError
+from mathderive.progress import Report
+from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Record, StepRecord
 from mathderive.symbolic.settings import SamplingSettings
 from tfds_builders.derivations.workers import compute_chunks
 
@@ -57,9 +56,7 @@ class Candidate(Record):
     steps: list[StepRecord]
 
 
-def generate_examples(
-    settings: DataSettings, seed: int, folder: Path, report: Report
-) -> dict[str, list[Example]]:
+def generate_examples(settings: DataSettings, seed: int, folder: Path, report: Report) -> dict[str, list[Example]]:
     """Generates every split: train, validation, static, and static's variants vr, ee, ag and sr.
 
     Args:
@@ -81,9 +78,7 @@ def generate_examples(
     return splits
 
 
-def _fill_splits(
-    settings: DataSettings, seed: int, folder: Path, report: Report
-) -> dict[str, list[Example]]:
+def _fill_splits(settings: DataSettings, seed: int, folder: Path, report: Report) -> dict[str, list[Example]]:
     sizes: dict[str, int] = settings.sizes.model_dump()
     wanted = sum(sizes.values())
     splits: dict[str, list[Example]] = {name: [] for name in sizes}
@@ -109,9 +104,7 @@ def _fill_splits(
     )
 
 
-def _split_of(
-    candidate: Candidate, sizes: dict[str, int], splits: dict[str, list[Example]], leak_free: bool
-) -> str:
+def _split_of(candidate: Candidate, sizes: dict[str, int], splits: dict[str, list[Example]], leak_free: bool) -> str:
     """By the hash of the canonical form, in proportion to the sizes; or plainly the first split with room."""
     if not leak_free:
         return next((name for name in sizes if len(splits[name]) < sizes[name]), "static")
@@ -148,7 +141,9 @@ def _example(candidate: Candidate, split: str) -> Example:
     return Example(id=f"{source}-{split}", source_id=source, set=split, steps=candidate.steps, **texts)
 
 
-def _variants_of(static: list[Example], settings: DataSettings, seed: int, folder: Path, report: Report) -> list[Example]:
+def _variants_of(
+    static: list[Example], settings: DataSettings, seed: int, folder: Path, report: Report
+) -> list[Example]:
     chunks = [static[start : start + STATIC_PER_CHUNK] for start in range(0, len(static), STATIC_PER_CHUNK)]
     compute = partial(_variants, settings.sampling, seed)
     variants: list[Example] = []
@@ -162,9 +157,7 @@ def _variants(sampling: SamplingSettings, seed: int, static: Sequence[Example]) 
     """The variants of some static examples; each draws from a random stream of its own."""
     variants = []
     for example in static:
-        derivation = Derivation(
-            tuple(Step(read_srepr(step.srepr), annotation_from_json(step.annotation)) for step in example.steps)
-        )
+        derivation = derivation_from_json([(step.annotation, step.srepr) for step in example.steps])
         derived: dict[EvaluationSet, Derivation | None] = {
             "vr": variable_renaming(derivation, _random(seed, example, "vr")),
             "ee": expression_exchange(derivation),

@@ -6,16 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mathderive.prompts import parse_few_shot_prompt
+
 from mathderive.errors import InputError
 from mathderive.files import read_json
-from mathderive.prompts import parse_few_shot_prompt
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, StepRecord
 
 MAX_BYTES = 64 * 2**20
 """The largest of the authors' files has 4 MB."""
 
 _KEY_PREFIX: Mapping[EvaluationSet, str] = {"static": "", "vr": "VR ", "ee": "EE ", "ag": "AG ", "sr": "SR "}
-_OUTPUT_PREFIX: Mapping[EvaluationSet, str] = {"static": "static_", "vr": "VR_", "ee": "EE_", "ag": "AG_", "sr": "SR_"}
+_OUTPUT_PREFIX: Mapping[EvaluationSet, str] = {
+    "static": "static_",
+    "vr": "VR_",
+    "ee": "EE_",
+    "ag": "AG_",
+    "sr": "SR_",
+}
 _SCORE_KEY = re.compile(r"^static_(rouge|bleu|bleurt|gleu)$")
 _FEW_SHOT_START = "The following examples consist of"
 
@@ -88,9 +95,7 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _model_name(path: Path, rows: list[dict[str, Any]]) -> str:
-    names = [
-        key.removeprefix("static_") for key in rows[0] if key.startswith("static_") and not _SCORE_KEY.match(key)
-    ]
+    names = [key.removeprefix("static_") for key in rows[0] if key.startswith("static_") and not _SCORE_KEY.match(key)]
     if len(names) != 1:
         raise InputError(f"{path}: row 0: expected one key static_MODEL with the recorded output, got {len(names)}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", names[0]):
@@ -136,7 +141,9 @@ def _steps(path: Path, index: int, row: dict[str, Any], key: str) -> list[StepRe
 def _text(path: Path, index: int, row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, str):
-        raise InputError(f"{path}: row {index}: {key}: expected text, got {'nothing' if value is None else type(value).__name__}")
+        raise InputError(
+            f"{path}: row {index}: {key}: expected text, got {'nothing' if value is None else type(value).__name__}"
+        )
     return value
 
 
