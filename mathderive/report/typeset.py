@@ -1,8 +1,8 @@
 """LaTeX equations as MathML, for text that our own printer wrote and for no other.
 
 The caller says which equations those are. An equation of a prompt, a reference or an answer that says the
-same as one of them, whitespace and a lost leading backslash aside, is set from the printer's text; all else has
-no MathML and is shown as the characters it is made of.
+same as one of them, whitespace and a lost leading backslash aside, is set from the text of the printer; all
+else has no MathML and is shown as the characters it is made of.
 
 A printed equation can still carry a name that came with somebody's file, and latex2mathml passes what stands
 in `\\text{}` or `\\href{}` through as markup. So its output is taken only if it consists of the elements and
