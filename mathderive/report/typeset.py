@@ -12,6 +12,7 @@ attributes of presentation MathML listed here, and is written anew from the tree
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -24,7 +25,8 @@ _ELEMENTS = frozenset(
 )
 _ATTRIBUTES = frozenset({"display", "stretchy", "accent", "fence", "form", "width"})
 _MAX_CHARACTERS = 2_000
-_ASCII = re.compile(r"[ -~]*")
+_PRINTED = re.compile(r"[A-Za-z0-9 \\{}()\[\]_^=+\-*/.,|]*")
+"""The characters that our printer uses for this vocabulary; none of them means anything in HTML."""
 
 
 class Typesetter:
@@ -49,7 +51,7 @@ def mathml(latex: str) -> Markup | None:
     """Sets what SymPy's printer writes; None for what cannot be set with certainty."""
     from latex2mathml.converter import convert
 
-    if len(latex) > _MAX_CHARACTERS or not _ASCII.fullmatch(latex):
+    if len(latex) > _MAX_CHARACTERS or not _PRINTED.fullmatch(latex):
         return None
     try:
         tree = ElementTree.fromstring(convert(_prepared(latex), display="block"))
@@ -108,3 +110,7 @@ def _mend(tree: ElementTree.Element) -> None:
             node.tag = f"{{{_NAMESPACE}}}mi"  # \omicron is a letter
         if node.tag.endswith("}mover"):
             node.set("accent", "true")  # given for \hat and \tilde, forgotten for \dot
+        for before, child in pairwise(node):
+            # A minus after an opening parenthesis or a relation is a sign, with a sign's space.
+            if child.text == "−" and before.tag.endswith("}mo") and before.text != ")":
+                child.set("form", "prefix")

@@ -56,6 +56,12 @@ def test_parentheses_grow_and_carry_their_exponent() -> None:
     assert "".join(power[0].itertext()) == "(xy)"
 
 
+def test_a_sign_is_no_operator() -> None:
+    tree = ElementTree.fromstring(mathml("(- x)^{2} - y = - x - 1") or "")
+    forms = [node.get("form") for node in tree.iter() if node.text == "−"]
+    assert forms == ["prefix", None, "prefix", None]
+
+
 @pytest.mark.parametrize(
     "written",
     [r"\frac{d}{d x} f{(x)}=1", r"\ frac { d } { d x } f { (x) } = 1", "frac { d } { d x } f { (x) } = 1\n"],
