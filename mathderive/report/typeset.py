@@ -106,8 +106,9 @@ def _mend(tree: ElementTree.Element) -> None:
         for child in list(node) if node.tag.endswith("}mrow") else []:
             if child.tag.endswith("}mo") and not child.text:
                 node.remove(child)
-        if node.tag.endswith("}mo") and node.text == "ο":
-            node.tag = f"{{{_NAMESPACE}}}mi"  # \omicron is a letter
+        # These are letters here (\omicron, \partial, \nabla), with no operator's space around them.
+        if node.tag.endswith("}mo") and node.text in ("ο", "∂", "∇"):
+            node.tag = f"{{{_NAMESPACE}}}mi"
         if node.tag.endswith("}mover"):
             node.set("accent", "true")  # given for \hat and \tilde, forgotten for \dot
         for before, child in pairwise(node):
