@@ -85,7 +85,7 @@ def render(contents: ReportContents, scores: Sequence[ScoreRow], sensitivity: Se
 
 def duration(seconds: float) -> str:
     """A time as people say it: `0.8 s`, `12 min 5 s`, `3 h 20 min`."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

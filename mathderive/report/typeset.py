@@ -1,8 +1,8 @@
 """LaTeX equations as MathML, for text that our own printer wrote and for no other.
 
 The caller says which equations those are. An equation of a prompt, a reference or an answer that says the
-same as one of them, whitespace and a lost leading backslash aside, is set from the printer's text; all else has
-no MathML and is shown as the characters it is made of.
+same as one of them, whitespace and a lost leading backslash aside, is set from the text of the printer; all
+else has no MathML and is shown as the characters it is made of.
 
 A printed equation can still carry a name that came with somebody's file, and latex2mathml passes what stands
 in `\\text{}` or `\\href{}` through as markup. So its output is taken only if it consists of the elements and
@@ -12,6 +12,7 @@ attributes of presentation MathML listed here, and is written anew from the tree
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -22,7 +23,8 @@ _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 _ELEMENTS = frozenset(("math", "mrow", "mi", "mo", "mn", "mfrac", "msub", "msup", "msubsup", "mover", "mspace"))
 _ATTRIBUTES = frozenset({"display", "stretchy", "accent", "fence", "form", "width"})
 _MAX_CHARACTERS = 2_000
-_ASCII = re.compile(r"[ -~]*")
+_PRINTED = re.compile(r"[A-Za-z0-9 \\{}()\[\]_^=+\-*/.,|]*")
+"""The characters that our printer uses for this vocabulary; none of them means anything in HTML."""
 
 
 class Typesetter:
@@ -47,7 +49,7 @@ def mathml(latex: str) -> Markup | None:
     """Sets what SymPy's printer writes; None for what cannot be set with certainty."""
     from latex2mathml.converter import convert
 
-    if len(latex) > _MAX_CHARACTERS or not _ASCII.fullmatch(latex):
+    if len(latex) > _MAX_CHARACTERS or not _PRINTED.fullmatch(latex):
         return None
     try:
         tree = ElementTree.fromstring(convert(_prepared(latex), display="block"))
@@ -102,7 +104,12 @@ def _mend(tree: ElementTree.Element) -> None:
         for child in list(node) if node.tag.endswith("}mrow") else []:
             if child.tag.endswith("}mo") and not child.text:
                 node.remove(child)
-        if node.tag.endswith("}mo") and node.text == "ο":
-            node.tag = f"{{{_NAMESPACE}}}mi"  # \omicron is a letter
+        # These are letters here (\omicron, \partial, \nabla), with no operator's space around them.
+        if node.tag.endswith("}mo") and node.text in ("ο", "∂", "∇"):
+            node.tag = f"{{{_NAMESPACE}}}mi"
         if node.tag.endswith("}mover"):
             node.set("accent", "true")  # given for \hat and \tilde, forgotten for \dot
+        for before, child in pairwise(node):
+            # A minus after an opening parenthesis or a relation is a sign, with a sign's space.
+            if child.text == "−" and before.tag.endswith("}mo") and before.text != ")":
+                child.set("form", "prefix")
