@@ -66,9 +66,7 @@ def test_a_wrong_command_is_one_line(tmp_path: Path, arguments: list[str], named
         ({"static_../x": "x", "static_mine": None}, "cannot name a model"),
     ],
 )
-def test_a_malformed_result_file_leaves_earlier_results(
-    tmp_path: Path, changes: dict[str, object], named: str
-) -> None:
+def test_a_malformed_result_file_leaves_earlier_results(tmp_path: Path, changes: dict[str, object], named: str) -> None:
     run("eval", "--predictions", released_file(tmp_path), "--config", TINY, cwd=tmp_path)
     before = jsonl_files(tmp_path / "runs" / "eval-tiny")
     line = refused("eval", "--predictions", released_file(tmp_path, **changes), "--config", TINY, cwd=tmp_path)
@@ -105,7 +103,7 @@ def test_an_unreadable_checkpoint_is_refused(tmp_path: Path, damage: str) -> Non
 
 def test_no_network_is_one_line(tmp_path: Path) -> None:
     # A proxy that nobody serves stands for a machine without a network.
-    proxies = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     line = refused("data", "--config", TINY, "evaluation.source=released", cwd=tmp_path, no_proxy="", **proxies)
     assert "cannot be reached" in line
     assert "--released DIR" in line

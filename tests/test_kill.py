@@ -28,9 +28,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, b
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_killed_at_random_moments(
-    uninterrupted: tuple[dict[str, bytes], dict[str, float]], tmp_path: Path
-) -> None:
+def test_killed_at_random_moments(uninterrupted: tuple[dict[str, bytes], dict[str, float]], tmp_path: Path) -> None:
     expected, seconds = uninterrupted
     seed = int(os.environ.get("MATHDERIVE_KILL_SEED", random.SystemRandom().randrange(10**6)))
     print(f"MATHDERIVE_KILL_SEED={seed} repeats these moments")

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
+from command import TINY, jsonl_files, refused, run
 
 from mathderive.records import EVALUATION_SETS, Prediction, Score, Sensitivity, read_jsonl
 from mathderive.stamps import read_manifest
-from command import TINY, jsonl_files, refused, run
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,7 @@ def test_nothing_changed_is_nothing_to_do(finished: Path) -> None:
     assert not (finished / "runs" / "tiny" / "old").exists()
 
 
-def test_the_same_seed_gives_the_same_files_whatever_the_hash_seed(
-    finished: Path, tmp_path: Path
-) -> None:
+def test_the_same_seed_gives_the_same_files_whatever_the_hash_seed(finished: Path, tmp_path: Path) -> None:
     run("all", "--config", TINY, "data.workers=1", cwd=tmp_path, PYTHONHASHSEED="12345")
     assert jsonl_files(tmp_path / "runs" / "tiny") == jsonl_files(finished / "runs" / "tiny")
     hashes = [

@@ -38,8 +38,9 @@ def encode_example(example: Example) -> dict[str, Any]:
 def decode_example(features: Mapping[str, Any]) -> Example:
     """The example behind what a TFDS data source returns."""
     steps = features["steps"]
+    fields: dict[str, Any] = {key: text(features[key]) for key in ("id", "source_id", "set", "prompt", "target")}
     return Example(
-        **{key: text(features[key]) for key in ("id", "source_id", "set", "prompt", "target")},
+        **fields,
         steps=[
             StepRecord(annotation=json.loads(text(annotation)), srepr=text(srepr))
             for annotation, srepr in zip(steps["annotation"], steps["srepr"], strict=True)
@@ -48,7 +49,7 @@ def decode_example(features: Mapping[str, Any]) -> Example:
     )
 
 
-def content_hash(splits: Mapping[str, Iterable[Example]]) -> str:
+def content_hash(splits: Mapping[Any, Iterable[Example]]) -> str:
     """SHA-256 over the decoded examples, split by split in the order of their names.
 
     The array_record files themselves differ from process to process, so they cannot be compared.

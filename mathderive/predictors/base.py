@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mathderive.errors import InputError
 from mathderive.progress import Report
@@ -77,12 +77,11 @@ def _finished(partial: Path, batches: Sequence[Sequence[Example]], model: str) -
     }
 
 
-def answer(
-    example: Example, model: str, text: str, finish_reason: str | None = None, error: str | None = None,
-    usage: dict[str, int] | None = None,
-) -> Prediction:  # fmt: skip
-    """A prediction for `example`."""
-    return Prediction(
-        id=example.id, source_id=example.source_id, set=example.set, model=model, text=text,
-        finish_reason=finish_reason, error=error, usage=usage,
-    )  # fmt: skip
+def answer(example: Example, model: str, text: str, **details: Any) -> Prediction:
+    """A prediction for `example`; `details` are its `finish_reason`, `error` and `usage`.
+
+    A lone surrogate, which UTF-8 cannot hold, becomes a question mark.
+    """
+    identity = {"id": example.id, "source_id": example.source_id, "set": example.set, "model": model}
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return Prediction.model_validate({**identity, "text": text, **details})

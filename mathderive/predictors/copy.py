@@ -21,7 +21,7 @@ class CopyBaseline:
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
         for batch in batches:
-            yield [answer(example, self.name, _equations(example.prompt), "stop") for example in batch]
+            yield [answer(example, self.name, _equations(example.prompt), finish_reason="stop") for example in batch]
 
 
 def _equations(prompt: str) -> str:

@@ -25,9 +25,7 @@ def by_set(records: list[Any]) -> dict[Any, list[Any]]:
 def make_contents() -> Callable[..., ReportContents]:
     """Makes contents whose every answer is the text given (its own target where None)."""
 
-    def make(
-        answer: str | None = None, model: str = "t5", sources: int = 2, **changes: Any
-    ) -> ReportContents:
+    def make(answer: str | None = None, model: str = "t5", sources: int = 2, **changes: Any) -> ReportContents:
         examples = []
         for source in map(str, range(sources)):
             for name in EVALUATION_SETS:
@@ -37,10 +35,7 @@ def make_contents() -> Callable[..., ReportContents]:
                 examples.append(Example(**ids, prompt=prompt, target=" and ".join(steps), steps=[]))
         answers = {model: lambda e: e.target if answer is None else answer, "copy": lambda e: STEPS[0]}
         predictions: dict[str, list[Record]] = {
-            name: [
-                Prediction(id=e.id, source_id=e.source_id, set=e.set, model=name, text=write(e))
-                for e in examples
-            ]
+            name: [Prediction(id=e.id, source_id=e.source_id, set=e.set, model=name, text=write(e)) for e in examples]
             for name, write in answers.items()
         }
         scores = {

@@ -37,9 +37,7 @@ class Page(HTMLParser):
 
 
 def assert_inert(page: Page) -> None:
-    assert not {"script", "iframe", "object", "embed", "base", "form", "link", "svg"} & {
-        t for t, _ in page.elements
-    }
+    assert not {"script", "iframe", "object", "embed", "base", "form", "link", "svg"} & {t for t, _ in page.elements}
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
         for name in ("src", "srcset", "href", "action", "xlink:href"):
@@ -89,17 +87,13 @@ def test_the_same_contents_give_the_same_files(tmp_path: Path, make_contents: Ma
 
 def test_tables_depend_on_the_records_alone(tmp_path: Path, make_contents: MakeContents) -> None:
     write_report(tmp_path / "a", make_contents())
-    write_report(
-        tmp_path / "b", make_contents(timings={}, environment={"Host": "other"}, seed=8, title="Other")
-    )
+    write_report(tmp_path / "b", make_contents(timings={}, environment={"Host": "other"}, seed=8, title="Other"))
     for name in ("tables.md", "tables.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_a_run_without_anything_is_a_page_too(tmp_path: Path, make_contents: MakeContents) -> None:
-    empty = make_contents(
-        examples={}, predictions={}, scores={}, sensitivity={}, timings={}, trusted_equations=set()
-    )
+    empty = make_contents(examples={}, predictions={}, scores={}, sensitivity={}, timings={}, trusted_equations=set())
     write_report(tmp_path, empty)
     text = Page((tmp_path / "index.html").read_text(encoding="utf-8")).text
     assert "Nothing was scored." in text
@@ -242,9 +236,7 @@ def test_nothing_runs_in_a_browser(tmp_path: Path, make_contents: MakeContents) 
     control = tmp_path / "control.html"
     control.write_text(f"<!doctype html>{HOSTILE['image']}{HOSTILE['script']}", encoding="utf-8")
     locked = tmp_path / "locked.html"
-    (policy,) = re.findall(
-        r'<meta http-equiv="Content-Security-Policy"[^>]*>', guarded.read_text(encoding="utf-8")
-    )
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy"[^>]*>', guarded.read_text(encoding="utf-8"))
     locked.write_text(f"<!doctype html>{policy}{HOSTILE['image']}{HOSTILE['script']}", encoding="utf-8")
     assert 'data-ran="yes"' in dump(chromium, control, tmp_path)
     for path in (guarded, bare, locked):

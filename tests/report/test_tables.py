@@ -18,9 +18,7 @@ from mathderive.report.tables import (
 )
 
 
-def make_score(
-    name: str, value: float, goal: bool = True, bleurt: float | None = None, model: str = "m"
-) -> Score:
+def make_score(name: str, value: float, goal: bool = True, bleurt: float | None = None, model: str = "m") -> Score:
     ids = {"id": f"1-{name}", "source_id": "1", "set": name, "model": model}
     return Score(**ids, rouge2=value, bleu=value / 2, gleu=value / 4, bleurt=bleurt, goal_reached=goal)
 
@@ -114,10 +112,7 @@ def test_every_step_of_the_order_counts_once(shared_reference: Path) -> None:
     """The released half's static means, as the authors' own recorded scores give them."""
     released = load(shared_reference, "gpt-4")
     by_id = {example.id: example for example in released.examples}
-    by_set = {
-        name: [score(by_id[p.id], p) for p in released.predictions if p.set == name]
-        for name in EVALUATION_SETS
-    }
+    by_set = {name: [score(by_id[p.id], p) for p in released.predictions if p.set == name] for name in EVALUATION_SETS}
     static = score_rows({"gpt-4": by_set})[0]
     for metric, key in (("rouge2", "rouge"), ("bleu", "bleu"), ("gleu", "gleu")):
         recorded = sum(row[f"static_{key}"] for row in released.rows) / len(released.rows)

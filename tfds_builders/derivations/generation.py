@@ -13,6 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from mathderive.prompts import prompt, target
+from mathderive.symbolic.perturbations import (
+    alternative_goal,
+    expression_exchange,
+    has_intermediate,
+    variable_renaming,
+)
+
+from mathderive.config import DataSettings
+from mathderive.errors import InputError
+from mathderive.progress import Report
+from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Record, Split, StepRecord
 from mathderive.symbolic.derivation import (
     Derivation,
     annotation_to_json,
@@ -20,22 +31,11 @@ from mathderive.symbolic.derivation import (
     derivation_from_json,
     write_srepr,
 )
-from mathderive.symbolic.perturbations import (
-    alternative_goal,
-    expression_exchange,
-    has_intermediate,
-    variable_renaming,
-)
 from mathderive.symbolic.sampling import sample_derivation
-
-from mathderive.config import DataSettings
-from mathderive.errors import InputError
-from mathderive.progress import Report
-from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Record, StepRecord
 from mathderive.symbolic.settings import SamplingSettings
 from tfds_builders.derivations.workers import compute_chunks
 
-SPLITS = ("train", "validation", "static")
+SPLITS: tuple[Split, ...] = ("train", "validation", "static")
 
 ATTEMPTS_PER_CHUNK = 64
 """A worker's unit of work: some seconds, which is what a kill can cost."""
@@ -56,7 +56,7 @@ class Candidate(Record):
     steps: list[StepRecord]
 
 
-def generate_examples(settings: DataSettings, seed: int, folder: Path, report: Report) -> dict[str, list[Example]]:
+def generate_examples(settings: DataSettings, seed: int, folder: Path, report: Report) -> dict[Split, list[Example]]:
     """Generates every split: train, validation, static, and static's variants vr, ee, ag and sr.
 
     Args:
@@ -78,11 +78,11 @@ def generate_examples(settings: DataSettings, seed: int, folder: Path, report: R
     return splits
 
 
-def _fill_splits(settings: DataSettings, seed: int, folder: Path, report: Report) -> dict[str, list[Example]]:
-    sizes: dict[str, int] = settings.sizes.model_dump()
+def _fill_splits(settings: DataSettings, seed: int, folder: Path, report: Report) -> dict[Split, list[Example]]:
+    sizes: dict[Split, int] = {name: getattr(settings.sizes, name) for name in SPLITS}
     wanted = sum(sizes.values())
-    splits: dict[str, list[Example]] = {name: [] for name in sizes}
-    texts: dict[str, set[str]] = {name: set() for name in sizes}
+    splits: dict[Split, list[Example]] = {name: [] for name in SPLITS}
+    texts: dict[Split, set[str]] = {name: set() for name in SPLITS}
     chunks = (
         range(start, start + ATTEMPTS_PER_CHUNK)
         for start in range(0, MAX_ATTEMPTS_PER_EXAMPLE * wanted, ATTEMPTS_PER_CHUNK)
@@ -104,7 +104,9 @@ def _fill_splits(settings: DataSettings, seed: int, folder: Path, report: Report
     )
 
 
-def _split_of(candidate: Candidate, sizes: dict[str, int], splits: dict[str, list[Example]], leak_free: bool) -> str:
+def _split_of(
+    candidate: Candidate, sizes: dict[Split, int], splits: dict[Split, list[Example]], leak_free: bool
+) -> Split:
     """By the hash of the canonical form, in proportion to the sizes; or plainly the first split with room."""
     if not leak_free:
         return next((name for name in sizes if len(splits[name]) < sizes[name]), "static")
@@ -135,7 +137,7 @@ def _texts(derivation: Derivation) -> dict[str, Any]:
     return {"prompt": prompt(derivation), "target": target(derivation), "steps": steps}
 
 
-def _example(candidate: Candidate, split: str) -> Example:
+def _example(candidate: Candidate, split: Split) -> Example:
     source = str(candidate.attempt)
     texts = candidate.model_dump(include={"prompt", "target"})
     return Example(id=f"{source}-{split}", source_id=source, set=split, steps=candidate.steps, **texts)
