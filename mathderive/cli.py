@@ -85,7 +85,7 @@ def evaluate(
 
 
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def test(
+def run_tests(
     context: typer.Context,
     slow: Annotated[bool, typer.Option("--slow", help="Every test, slow ones too.")] = False,
 ) -> None:
@@ -95,7 +95,7 @@ def test(
 
 
 @app.command("lint")
-def lint() -> None:
+def run_linters() -> None:
     """Check style, types and the layers' import contracts."""
     python = [sys.executable, "-m"]
     _run_tools(

@@ -208,7 +208,8 @@ def train_model(run: Run, data: dict[str, Any]) -> dict[str, Any]:
         The trainer's results, among them the `digest` of the parameters that predictions are made with.
     """
     config = run.config
-    assert config.model and config.training
+    assert config.model
+    assert config.training
     folder = run.folder / "checkpoints" / config.model.name
     stamp = {
         "version": STAGE_VERSION["train"],
@@ -297,8 +298,8 @@ def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
                 }
                 for kind, rows in scores.items():
                     write_jsonl(folder / f"{kind}.jsonl", rows)
-                rows = sensitivity.rows(chain(*predictions.values()), chain(*scores.values()))
-                write_jsonl(folder / "sensitivity.jsonl", rows)
+                pairs = sensitivity.rows(chain(*predictions.values()), chain(*scores.values()))
+                write_jsonl(folder / "sensitivity.jsonl", pairs)
                 show("models", done, len(names))
         return {"models": list(names)}
 

@@ -46,5 +46,4 @@ def test_killed_at_random_moments(uninterrupted: tuple[dict[str, bytes], dict[st
         run(stage, "--config", TINY, cwd=tmp_path)
     assert jsonl_files(tmp_path / "runs" / "tiny") == expected
     assert killed >= len(STAGES)
-    leftovers = [path for path in (tmp_path / "runs" / "tiny").rglob("*.partial")]
-    assert not leftovers
+    assert not list((tmp_path / "runs" / "tiny").rglob("*.partial"))

@@ -70,7 +70,7 @@ def test_another_learning_rate_trains_again_and_keeps_the_old_results(finished: 
     for aside in (folder / "old").iterdir():
         kept |= jsonl_files(aside)
     after = jsonl_files(folder)
-    assert {name for name in before if after[name] != before[name]} <= {name for name in kept}
+    assert {name for name in before if after[name] != before[name]} <= set(kept)
     assert all(kept[name] == before[name] for name in kept)
     assert after["predictions/t5/static.jsonl"] != before["predictions/t5/static.jsonl"]
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import hashlib
-import os
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 import openai
 import tenacity
+from openai.types.chat import ChatCompletion
 
 from mathderive.config import OpenAIPredictor
 from mathderive.errors import InputError
@@ -57,7 +57,7 @@ class ChatBaseline:
             finally:
                 runner.run(answers.aclose())
 
-    async def _answers(self, examples: Sequence[Example]) -> AsyncIterator[Prediction]:
+    async def _answers(self, examples: Sequence[Example]) -> AsyncGenerator[Prediction, None]:
         """Yields predictions as they arrive, `concurrency` requests at a time."""
         settings = self._settings
         async with openai.AsyncOpenAI(
@@ -90,7 +90,7 @@ class ChatBaseline:
             reraise=True,
         )
         try:
-            completion = await retrying(
+            completion: ChatCompletion = await retrying(
                 client.chat.completions.create,
                 model=settings.model,
                 messages=[{"role": "user", "content": self.message(example)}],
@@ -109,14 +109,13 @@ class ChatBaseline:
         if not completion.choices:
             return answer(example, self.name, "", error="no choice in the answer")
         choice, usage = completion.choices[0], completion.usage
-        counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens} if usage else None
         return answer(
             example,
             self.name,
             choice.message.content or "",
-            choice.finish_reason,
-            choice.message.refusal,
-            counts,
+            finish_reason=choice.finish_reason,
+            error=choice.message.refusal,
+            usage=usage and {name: getattr(usage, name) for name in ("prompt_tokens", "completion_tokens")},
         )
 
     def message(self, example: Example) -> str:
@@ -136,10 +135,5 @@ class ChatBaseline:
         return few_shot_prompt([self._training_examples[index] for index in drawn], example.prompt)
 
 
-async def _next(answers: AsyncIterator[Prediction]) -> Prediction | None:
+async def _next(answers: AsyncGenerator[Prediction, None]) -> Prediction | None:
     return await anext(answers, None)
-
-
-def api_key(settings: OpenAIPredictor) -> str | None:
-    """The key from the environment, null if there is none."""
-    return os.environ.get(settings.api_key_variable) or None
