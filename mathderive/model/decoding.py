@@ -64,7 +64,10 @@ def greedy_decode(
         progress = _segment(config, dtype, params, encoder_mask, _grow(grown - length, progress))
         length = grown
     written = np.asarray(progress.outputs)[:, : int(progress.position)]
-    return [_until_end(row.tolist(), config.eos_token_id) if source else [] for row, source in zip(written, sources)]
+    return [
+        _until_end(row.tolist(), config.eos_token_id) if source else []
+        for row, source in zip(written, sources)
+    ]
 
 
 def padded_length(length: int) -> int:
@@ -111,14 +114,14 @@ def _segment(
 
 @partial(jax.jit, static_argnums=0)
 def _grow(extra: int, progress: _Progress) -> _Progress:
-    def longer(array: jax.Array) -> jax.Array:
-        return jnp.pad(array, [(0, 0), (0, extra)] + [(0, 0)] * (array.ndim - 2))
+    def longer(array: jax.Array, axis: int) -> jax.Array:
+        return jnp.pad(array, [(0, extra if number == axis else 0) for number in range(array.ndim)])
 
     cache = tuple(
-        layer._replace(self_key=longer(layer.self_key), self_value=longer(layer.self_value))
+        layer._replace(self_key=longer(layer.self_key, 2), self_value=longer(layer.self_value, 2))
         for layer in progress.cache
     )
-    return progress._replace(outputs=longer(progress.outputs), cache=cache)
+    return progress._replace(outputs=longer(progress.outputs, 1), cache=cache)
 
 
 def _until_end(ids: list[int], eos_token_id: int) -> list[int]:

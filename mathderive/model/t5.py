@@ -28,8 +28,8 @@ MASKED = -1e9
 class LayerCache(NamedTuple):
     """What a decoder layer remembers between two steps.
 
-    The keys and values of the tokens so far are `[batch, length, heads, d_kv]`, those of the source
-    `[batch, source_length, heads, d_kv]`.
+    The keys and values of the tokens so far are `[batch, heads, length, d_kv]`, those of the source
+    `[batch, heads, source_length, d_kv]`.
     """
 
     self_key: jax.Array
@@ -60,7 +60,9 @@ class T5(nnx.Module):
         """Logits `[batch, target_length, vocab_size]` with teacher forcing; see `encode` and `decode`."""
         return self.decode(decoder_input_ids, self.encode(input_ids, encoder_mask, rngs), encoder_mask, rngs)
 
-    def encode(self, input_ids: jax.Array, encoder_mask: jax.Array, rngs: nnx.Rngs | None = None) -> jax.Array:
+    def encode(
+        self, input_ids: jax.Array, encoder_mask: jax.Array, rngs: nnx.Rngs | None = None
+    ) -> jax.Array:
         """Reads the source.
 
         Args:
@@ -99,9 +101,7 @@ class T5(nnx.Module):
         positions = jnp.arange(decoder_input_ids.shape[1])
         causal = positions[:, None] >= positions[None, :]
         bias = self.decoder.position_bias(positions, positions) + jnp.where(causal, 0.0, MASKED)
-        hidden = self.decoder(
-            self._embed(decoder_input_ids), bias, encoded, _mask_bias(encoder_mask), rngs
-        )
+        hidden = self.decoder(self._embed(decoder_input_ids), bias, encoded, _mask_bias(encoder_mask), rngs)
         return self._logits(hidden)
 
     def start_cache(self, encoded: jax.Array, length: int) -> tuple[LayerCache, ...]:
@@ -130,7 +130,7 @@ class T5(nnx.Module):
         Returns:
             Logits `[batch, vocab_size]` and the cache with this token in it.
         """
-        memory = jnp.arange(cache[0].self_key.shape[1])
+        memory = jnp.arange(cache[0].self_key.shape[2])
         bias = self.decoder.position_bias(position[None], memory)
         bias = bias + jnp.where(memory <= position, 0.0, MASKED)
         hidden = self._embed(token_ids[:, None])
@@ -226,7 +226,7 @@ class Block(nnx.Module):
 
     def start_cache(self, encoded: jax.Array, length: int) -> LayerCache:
         cross_key, cross_value = self.cross_attention.keys_values(encoded)
-        empty = jnp.zeros((encoded.shape[0], length, *cross_key.shape[2:]), cross_key.dtype)
+        empty = jnp.zeros((*cross_key.shape[:2], length, cross_key.shape[3]), cross_key.dtype)
         return LayerCache(empty, empty, cross_key, cross_value)
 
     def step(
@@ -240,8 +240,8 @@ class Block(nnx.Module):
         """`__call__` for one position, hidden `[batch, 1, d_model]`; never drops out."""
         normed = self.self_norm(hidden)
         key, value = self.self_attention.keys_values(normed)
-        keys = jax.lax.dynamic_update_slice_in_dim(cache.self_key, key, position, axis=1)
-        values = jax.lax.dynamic_update_slice_in_dim(cache.self_value, value, position, axis=1)
+        keys = jax.lax.dynamic_update_slice_in_dim(cache.self_key, key, position, axis=2)
+        values = jax.lax.dynamic_update_slice_in_dim(cache.self_value, value, position, axis=2)
         hidden = hidden + self.self_attention(normed, keys, values, self_bias, None)
         hidden = hidden + self.cross_attention(
             self.cross_norm(hidden), cache.cross_key, cache.cross_value, cross_bias, None
@@ -265,7 +265,7 @@ class Attention(nnx.Module):
         self.out = _normal(rngs, (width, d_model), width**-0.5)
 
     def keys_values(self, hidden: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """`[batch, length, d_model]` -> keys and values, each `[batch, length, heads, d_kv]`."""
+        """`[batch, length, d_model]` -> keys and values, each `[batch, heads, length, d_kv]`."""
         return self._project(hidden, self.key), self._project(hidden, self.value)
 
     def __call__(
@@ -278,16 +278,17 @@ class Attention(nnx.Module):
     ) -> jax.Array:
         """`[batch, queries, d_model]` looks at `keys`; `bias` broadcasts to `[batch, heads, queries, keys]`."""
         queries = self._project(hidden, self.query)
-        scores = jnp.einsum("bqhd,bkhd->bhqk", queries, keys).astype(jnp.float32)
+        scores = jnp.einsum("bhqd,bhkd->bhqk", queries, keys).astype(jnp.float32)
         weights = jax.nn.softmax(scores + bias, axis=-1).astype(self.dtype)
         weights = dropout(weights, self.dropout_rate, rngs)
-        attended = jnp.einsum("bhqk,bkhd->bqhd", weights, values)
-        joined = attended.reshape(*attended.shape[:2], -1)
+        attended = jnp.einsum("bhqk,bhkd->bhqd", weights, values)
+        joined = attended.swapaxes(1, 2).reshape(*hidden.shape[:2], -1)
         return (joined @ self.out[...].astype(self.dtype)).astype(jnp.float32)
 
     def _project(self, hidden: jax.Array, kernel: nnx.Param) -> jax.Array:
         projected = hidden.astype(self.dtype) @ kernel[...].astype(self.dtype)
-        return projected.reshape(*hidden.shape[:2], *self.head_shape)
+        # Heads before positions: every product that follows is then a batch of plain matrix products.
+        return projected.reshape(*hidden.shape[:2], *self.head_shape).swapaxes(1, 2)
 
 
 class FeedForward(nnx.Module):
@@ -358,9 +359,8 @@ def dropout(values: jax.Array, rate: float, rngs: nnx.Rngs | None) -> jax.Array:
     """Zeroes a share `rate` of the values and scales the others up; without `rngs` returns them as they are."""
     if rngs is None or rate == 0:
         return values
-    # 16 random bits a value are half the work of a float and put `rate` within 1e-5.
-    bits = jax.random.bits(rngs.dropout(), values.shape, jnp.uint16)
-    return jnp.where(bits >= round(rate * 2**16), values / (1 - rate), 0).astype(values.dtype)
+    bits = jax.random.bits(rngs.dropout(), values.shape, jnp.uint32)
+    return jnp.where(bits >= round(rate * 2**32), values / (1 - rate), 0).astype(values.dtype)
 
 
 def _mask_bias(mask: jax.Array) -> jax.Array:
@@ -399,7 +399,10 @@ def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.flo
         params: every name of `parameter_shapes(config)`.
     """
     graph, state = _graph(config, jnp.dtype(dtype))
-    named = [(path, variable.replace(jnp.asarray(params[_name(path)]))) for path, variable in nnx.to_flat_state(state)]
+    named = [
+        (path, variable.replace(jnp.asarray(params[_name(path)])))
+        for path, variable in nnx.to_flat_state(state)
+    ]
     return nnx.merge(graph, nnx.from_flat_state(named))
 
 

@@ -63,7 +63,10 @@ def name_table(config: T5Config) -> dict[str, tuple[str, bool]]:
     )
     table = {}
     for theirs, ours, transposed in rows:
-        for stack, layers, last in (("encoder", config.num_layers, 1), ("decoder", config.num_decoder_layers, 2)):
+        for stack, layers, last in (
+            ("encoder", config.num_layers, 1),
+            ("decoder", config.num_decoder_layers, 2),
+        ):
             if theirs.startswith("decoder.") and stack == "encoder":
                 continue
             for layer in range(layers):
@@ -74,7 +77,9 @@ def name_table(config: T5Config) -> dict[str, tuple[str, bool]]:
     return table
 
 
-def from_hugging_face(tensors: Mapping[str, np.ndarray], config: T5Config, place: str) -> dict[str, np.ndarray]:
+def from_hugging_face(
+    tensors: Mapping[str, np.ndarray], config: T5Config, place: str
+) -> dict[str, np.ndarray]:
     """Our parameters, float32.
 
     Args:
@@ -92,7 +97,9 @@ def from_hugging_face(tensors: Mapping[str, np.ndarray], config: T5Config, place
         tensor = np.asarray(tensors[theirs], dtype=np.float32)
         expected = shapes[ours][::-1] if transposed else shapes[ours]
         if tensor.shape != expected:
-            raise InputError(f"{place}: tensor {theirs} has shape {tensor.shape}; config.json asks for {expected}")
+            raise InputError(
+                f"{place}: tensor {theirs} has shape {tensor.shape}; config.json asks for {expected}"
+            )
         params[ours] = np.ascontiguousarray(tensor.T if transposed else tensor)
     for theirs in sorted(set(tensors) - set(table) - set(_UNUSED)):
         if theirs not in _COPIES:
@@ -117,10 +124,18 @@ def read_folder(folder: Path) -> tuple[dict[str, np.ndarray], T5Config]:
     Raises:
         InputError: a file is missing or damaged, or the folder is no T5.
     """
-    config = config_from_hugging_face(
-        read_json(folder / "config.json", "a Hugging Face T5's configuration"), str(folder / "config.json")
-    )
+    config = read_config(folder)
     return from_hugging_face(_read_tensors(folder), config, str(folder)), config
+
+
+def read_config(folder: Path) -> T5Config:
+    """The shape alone of a Hugging Face T5 folder.
+
+    Raises:
+        InputError: as `read_folder`.
+    """
+    path = folder / "config.json"
+    return config_from_hugging_face(read_json(path, "a Hugging Face T5's configuration"), str(path))
 
 
 def write_folder(folder: Path, params: Mapping[str, Any], config: T5Config) -> None:
