@@ -14,7 +14,7 @@ from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_expression, check_power, expression_size, has_risky_power
 from mathderive.symbolic.derivation import Annotation, read_operand, step_references
-from mathderive.symbolic.integration import evaluate_integral
+from mathderive.symbolic.integration import IntegralError, evaluate_integral
 from mathderive.symbolic.relations import NotAnEquationError, relate
 from mathderive.symbolic.printer import raw_latex
 
@@ -79,7 +79,7 @@ def apply(
 def run(operator, equation, operand, draw_constant):
     try:
         return relate(*operator.function(equation, operand, draw_constant))
-    except (NotAnEquationError, TooLargeError) as error:
+    except (IntegralError, NotAnEquationError, TooLargeError) as error:
         raise OperatorError(str(error)) from error
     except (ValueError, TypeError, AttributeError, NotImplementedError, RecursionError, ArithmeticError) as error:
         raise OperatorError(f"{operator.name}: {type(error).__name__}: {error}") from error
