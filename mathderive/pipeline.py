@@ -207,29 +207,30 @@ def train_model(run: Run, data: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The trainer's results, among them the `digest` of the parameters that predictions are made with.
     """
-    config = run.config
-    assert config.model
-    assert config.training
-    folder = run.folder / "checkpoints" / config.model.name
+    config, model, training = run.config, run.config.model, run.config.training
+    assert model is not None
+    assert training is not None
+    folder = run.folder / "checkpoints" / model.name
     stamp = {
         "version": STAGE_VERSION["train"],
         "seed": config.run.seed,
-        "model": config.model.model_dump(mode="json"),
-        "training": config.training.model_dump(mode="json"),
+        "model": model.model_dump(mode="json"),
+        "training": training.model_dump(mode="json"),
         "data": data["derivations"]["content_hash"],
         "libraries": versions(["jax", "jaxlib", "flax", "optax", "numpy", "sentencepiece"]),
     }
 
     def work() -> dict[str, Any]:
+        from mathderive.training.checkpoints import digest, load_model
         from mathderive.training.loop import train
         from tfds_builders.example_features import read_pairs
 
         dataset = run.folder / data["derivations"]["path"]
+        pairs = [read_pairs(dataset, split) for split in ("train", "validation")]
         with progress("train") as show:
-            return train(
-                config.model, config.training, config.run.seed,
-                read_pairs(dataset, "train"), read_pairs(dataset, "validation"), folder, show,
-            )  # fmt: skip
+            result = train(model, training, config.run.seed, *pairs, folder, show)
+        trained = load_model(folder)
+        return {**result._asdict(), "best_step": trained.step, "digest": digest(trained.params)}
 
     return run_stage(run.folder, "train", stamp, ["checkpoints"], work)
 
@@ -349,6 +350,7 @@ def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes:
     from mathderive.report.page import ReportContents
     from mathderive.symbolic.printer import latex
     from mathderive.symbolic.srepr import read_srepr
+    from mathderive.training.checkpoints import read_metrics
 
     config = run.config
     examples = evaluation_examples(run, data)
@@ -357,8 +359,9 @@ def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes:
     described = describe()
     hashes = {f"content hash, {name}": dataset["content_hash"] for name, dataset in data.items()}
     training = None
-    if config.model and config.training:
-        training = read_metrics(run.folder / "checkpoints" / config.model.name)
+    if config.model and (trained := manifests["train"]):
+        metrics = run.folder / "checkpoints" / config.model.name / "metrics.jsonl"
+        training = read_metrics(metrics, last_step=trained["results"]["steps"])
     return ReportContents(
         title=config.report.title,
         config=dump_config(config),

@@ -8,6 +8,7 @@
 Every tree is saved as a flat dictionary from names to arrays, so that reading one needs nothing but the file.
 """
 
+import hashlib
 import json
 import logging
 import warnings
@@ -220,6 +221,14 @@ def load_model(folder: Path) -> LoadedModel:
     if shapes != parameter_shapes(config):
         raise InputError(f"{orbax / str(step)}: the parameters are not those of the model in config.json")
     return LoadedModel(params, config, tokenizer, step, dtype)
+
+
+def digest(params: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names and values: the same for the same model, whatever its files look like."""
+    found = hashlib.sha256()
+    for name in sorted(params):
+        found.update(f"{name} {params[name].shape} ".encode() + np.ascontiguousarray(params[name]).tobytes())
+    return found.hexdigest()
 
 
 def read_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
