@@ -226,9 +226,9 @@ def train_model(run: Run, data: dict[str, Any]) -> dict[str, Any]:
         from tfds_builders.example_features import read_pairs
 
         dataset = run.folder / data["derivations"]["path"]
-        pairs = [read_pairs(dataset, split) for split in ("train", "validation")]
+        train_pairs, validation_pairs = read_pairs(dataset, "train"), read_pairs(dataset, "validation")
         with progress("train") as show:
-            result = train(model, training, config.run.seed, *pairs, folder, show)
+            result = train(model, training, config.run.seed, train_pairs, validation_pairs, folder, show)
         trained = load_model(folder)
         return {**result._asdict(), "best_step": trained.step, "digest": digest(trained.params)}
 

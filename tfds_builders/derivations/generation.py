@@ -12,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mathderive.prompts import prompt, target
+from mathderive.prompts import has_intermediate, prompt, target
 from mathderive.symbolic.perturbations import (
     alternative_goal,
     expression_exchange,
-    has_intermediate,
     variable_renaming,
 )
 
