@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from mathderive.config import load_config
@@ -128,22 +127,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given or "=" in given[0] or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given = ["all", *given]
     try:
-        return app(given, prog_name="mathderive", standalone_mode=False) or 0
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        app(given, prog_name="mathderive")  # ends in SystemExit, usage errors and --help included
     except InputError as error:
         say(f"mathderive: {error}")
         return 2
-    except (KeyboardInterrupt, click.Abort):
-        say("mathderive: interrupted; the same command goes on from here")
-        return 130
     except Exception as error:
         fault = _machine_fault(error)
         if fault is None:
             raise
         say(f"mathderive: {fault}; what was finished is intact, and the same command goes on from there")
         return 2
+    return 0
 
 
 def _machine_fault(error: BaseException | None) -> str | None:
