@@ -1,0 +1,32 @@
+"""The shape of a T5: what a checkpoint folder's `config.json` holds. Imports no JAX, so that reading it is cheap."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class T5Config(BaseModel):
+    """A T5 1.0 or 1.1 encoder-decoder (Raffel et al., 2020; Shazeer, 2020), in the names of the T5 papers.
+
+    T5 1.0 is `feed_forward="relu"` with `tie_word_embeddings=True` (and logits scaled by `d_model ** -0.5`);
+    T5 1.1 and FLAN-T5 are `"gated-gelu"`, untied.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    vocab_size: int = Field(ge=4)
+    d_model: int = Field(ge=1)
+    d_kv: int = Field(ge=1)
+    d_ff: int = Field(ge=1)
+    num_heads: int = Field(ge=1)
+    num_layers: int = Field(ge=1)
+    num_decoder_layers: int = Field(ge=1)
+    relative_attention_num_buckets: int = Field(default=32, ge=4)
+    relative_attention_max_distance: int = Field(default=128, ge=8)
+    dropout_rate: float = Field(default=0.1, ge=0, lt=1)
+    layer_norm_epsilon: float = Field(default=1e-6, gt=0)
+    feed_forward: Literal["relu", "gated-gelu"] = "relu"
+    tie_word_embeddings: bool = True
+    pad_token_id: int = Field(default=0, ge=0)
+    eos_token_id: int = Field(default=1, ge=0)
+    decoder_start_token_id: int = Field(default=0, ge=0)

@@ -1,0 +1,77 @@
+"""Predictions of a T5: one of our folders, a Hugging Face folder, or a Hugging Face id."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+
+from mathderive.config import DecodingSettings
+from mathderive.model.config import T5Config
+from mathderive.model.decoding import greedy_decode
+from mathderive.model.tokenizer import Tokenizer, load_tokenizer
+from mathderive.model.weights import fetch, read_folder
+from mathderive.predictors.base import answer
+from mathderive.records import Example, Prediction
+from mathderive.training.checkpoints import is_model_folder, load_model
+
+
+class T5Model:
+    """Decodes greedily, a batch at a time; the same checkpoint and batch give the same outputs."""
+
+    def __init__(self, name: str, checkpoint: str, decoding: DecodingSettings) -> None:
+        """Loads the checkpoint.
+
+        Args:
+            name: the model's name in the predictions.
+            checkpoint: one of our model folders, a Hugging Face folder or id.
+
+        Raises:
+            InputError: the checkpoint is missing, foreign or damaged.
+        """
+        self.name = name
+        self._decoding = decoding
+        self._config, params, self._tokenizer, self._dtype = _load(checkpoint)
+        self._params = jax.device_put(params)
+
+    def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
+        """Examples of like source length together, the shortest first; a function of the examples alone."""
+        length = {example.id: len(self._source(example)) for example in examples}
+        ordered = sorted(examples, key=lambda example: (length[example.id], example.id))
+        size = self._decoding.batch_size
+        return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+    def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
+        """Yields each batch's predictions, in its order; a batch has at most `decoding.batch_size` examples."""
+        return map(self._predict_batch, batches)
+
+    def _predict_batch(self, batch: Sequence[Example]) -> list[Prediction]:
+        sources = [self._source(example) for example in batch]
+        # A short batch is filled up with empty rows, so that it needs no compilation of its own.
+        filled = sources + [[]] * (self._decoding.batch_size - len(sources))
+        outputs = greedy_decode(
+            self._config, self._params, filled, self._decoding.max_target_length, self._dtype
+        )
+        return [
+            answer(
+                example,
+                self.name,
+                self._tokenizer.decode(output),
+                finish_reason="stop" if output and output[-1] == self._config.eos_token_id else "length",
+                usage={"prompt_tokens": len(source), "completion_tokens": len(output)},
+            )
+            for example, source, output in zip(batch, sources, outputs, strict=False)
+        ]
+
+    def _source(self, example: Example) -> list[int]:
+        ids = self._tokenizer.encode(example.prompt)
+        longest = self._decoding.max_source_length
+        return ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]
+
+
+def _load(checkpoint: str) -> tuple[T5Config, dict[str, Any], Tokenizer, str]:
+    folder = fetch(checkpoint)
+    if is_model_folder(folder):
+        loaded = load_model(folder)
+        return loaded.config, loaded.params, loaded.tokenizer, loaded.dtype
+    params, config = read_folder(folder)
+    return config, params, load_tokenizer(folder), "float32"

@@ -1,0 +1,286 @@
+"""A model's folder: what stands in it, how training goes on from it, and how it is loaded to predict.
+
+    config.json       the shape of the network and what the training run depends on
+    tokenizer/
+    orbax/STEP/       parameters, optimizer, data iterator, metrics; written by Orbax, whole or absent
+    metrics.jsonl     one object a line, written by the loop
+
+Every tree is saved as a flat dictionary from names to arrays, so that reading one needs nothing but the file.
+"""
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
+from pydantic import ValidationError
+
+from mathderive.errors import InputError
+from mathderive.files import read_json, write_json
+from mathderive.model.config import T5Config
+from mathderive.model.t5 import parameter_shapes
+from mathderive.model.tokenizer import Tokenizer, load_tokenizer
+
+FORMAT, FORMAT_VERSION = "mathderive-t5", 1
+
+_KEPT = 2
+"""Newest checkpoints kept, so that one is left when the newest is damaged."""
+
+
+class Restored(NamedTuple):
+    """A checkpoint: `params` by name, `training` the other arrays of the training state by name."""
+
+    step: int
+    params: dict[str, np.ndarray]
+    training: dict[str, np.ndarray]
+    data: dict[str, Any]
+
+
+class LoadedModel(NamedTuple):
+    """What predicting needs."""
+
+    params: dict[str, np.ndarray]
+    config: T5Config
+    tokenizer: Tokenizer
+    step: int
+    dtype: str
+
+
+def write_description(folder: Path, config: T5Config, dtype: str, run: Mapping[str, Any]) -> None:
+    """Writes `config.json`; `run` is whatever decides the training's result, compared when it is taken up again."""
+    write_json(
+        folder / "config.json",
+        {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "model": config.model_dump(),
+            "dtype": dtype,
+            "run": dict(run),
+        },
+    )
+
+
+def read_description(folder: Path) -> tuple[T5Config, str, dict[str, Any]]:
+    """The shape, dtype and `run` of `write_description`.
+
+    Raises:
+        InputError: the file is missing, damaged, or of something else.
+    """
+    path = folder / "config.json"
+    tree = read_json(path, "the description of one of our models")
+    if not isinstance(tree, dict) or tree.get("format") != FORMAT:
+        raise InputError(f"{path}: format: expected {FORMAT}; this is no folder of one of our models")
+    if tree.get("format_version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format_version: expected {FORMAT_VERSION}, found {tree.get('format_version')!r}"
+        )
+    if tree.get("dtype") not in ("float32", "bfloat16") or not isinstance(tree.get("run"), dict):
+        raise InputError(f"{path}: dtype and run: expected what training wrote there")
+    try:
+        return T5Config.model_validate(tree.get("model")), tree["dtype"], tree["run"]
+    except ValidationError as error:
+        first: Any = error.errors(include_url=False)[0]
+        key = ".".join(("model", *(str(part) for part in first["loc"])))
+        raise InputError(f"{path}: {key}: {first['msg']}") from None
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether the folder is one of ours, whole or not, rather than a Hugging Face one."""
+    if (folder / "orbax").is_dir():
+        return True
+    path = folder / "config.json"
+    tree = read_json(path, "the description of a model") if path.is_file() else None
+    return isinstance(tree, dict) and tree.get("format") == FORMAT
+
+
+def flatten(tree: Any) -> dict[str, np.ndarray]:
+    """The arrays of any tree by the path that leads to them."""
+    return {_path(path): np.asarray(array) for path, array in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def unflatten(arrays: Mapping[str, np.ndarray], like: Any, place: str) -> Any:
+    """The inverse of `flatten`.
+
+    Args:
+        like: a tree of the same structure and shapes.
+
+    Raises:
+        InputError: an array is missing or of another shape; `place` is named.
+    """
+
+    def pick(path: Any, array: Any) -> np.ndarray:
+        name = _path(path)
+        found = arrays.get(name)
+        if found is None or found.shape != array.shape or found.dtype != array.dtype:
+            raise InputError(f"{place}: {name} is missing or of another shape")
+        return found
+
+    return jax.tree_util.tree_map_with_path(pick, like)
+
+
+class Checkpoints:
+    """The checkpoints of one model folder; a context manager that ends when all is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = (folder / "orbax").absolute()
+        self._manager = _manager(self._folder)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._manager.close()
+
+    def save(
+        self,
+        step: int,
+        params: Mapping[str, np.ndarray],
+        training: Mapping[str, np.ndarray],
+        data: Mapping[str, Any],
+        rouge2: float | None,
+    ) -> None:
+        """Writes a checkpoint in the background; the one with the highest `rouge2` is kept beside the newest."""
+        # A damaged checkpoint of this step may be in the way, left from before the restart.
+        if step in self._manager.all_steps():
+            self._manager.delete(step)
+        items = ocp.args.Composite(
+            params=ocp.args.StandardSave(dict(params)),
+            training=ocp.args.StandardSave(dict(training)),
+            data=ocp.args.JsonSave(dict(data)),
+        )
+        metrics = None if rouge2 is None else {"rouge2": rouge2}
+        with _quiet():
+            saved = self._manager.save(step, args=items, metrics=metrics, force=True)
+        if not saved:
+            raise InputError(f"{self._folder}: the checkpoint of step {step} could not be written")
+
+    def wait(self) -> None:
+        """Returns when every checkpoint asked for is on disk."""
+        self._manager.wait_until_finished()
+
+    def restore(self) -> Restored | None:
+        """The newest checkpoint that can be read; a damaged one is passed over with a warning.
+
+        Raises:
+            InputError: there are checkpoints, and none can be read.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                items = self._manager.restore(
+                    step,
+                    args=ocp.args.Composite(
+                        params=ocp.args.StandardRestore(),
+                        training=ocp.args.StandardRestore(),
+                        data=ocp.args.JsonRestore(),
+                    ),
+                )
+                return Restored(step, dict(items.params), dict(items.training), dict(items.data))
+            except Exception as error:  # damage shows in as many ways as there are layers below
+                warnings.warn(
+                    f"{self._folder / str(step)}: damaged, passed over ({type(error).__name__})", stacklevel=2
+                )
+        if steps:
+            raise InputError(f"{self._folder}: none of the checkpoints {sorted(steps)} can be read")
+        return None
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """The trained model of a folder: its best checkpoint by validation ROUGE-2, the newest where none was scored.
+
+    Raises:
+        InputError: the folder is missing, foreign, or holds no checkpoint that can be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such model folder; expected config.json, tokenizer and orbax in it")
+    config, dtype, _ = read_description(folder)
+    tokenizer = load_tokenizer(folder / "tokenizer")
+    orbax = (folder / "orbax").absolute()
+    if not orbax.is_dir():
+        raise InputError(f"{orbax}: no such folder; the model was never trained to its first checkpoint")
+    with _manager(orbax, read_only=True) as manager:
+        step = manager.best_step()
+        if step is None:
+            step = max(manager.all_steps(), default=None)
+        if step is None:
+            raise InputError(f"{orbax}: no whole checkpoint here")
+        try:
+            items = manager.restore(step, args=ocp.args.Composite(params=ocp.args.StandardRestore()))
+            params = dict(items.params)
+        except Exception as error:  # as in `restore`
+            raise InputError(f"{orbax / str(step)}: damaged ({type(error).__name__})") from None
+    shapes = {name: array.shape for name, array in params.items()}
+    if shapes != parameter_shapes(config):
+        raise InputError(f"{orbax / str(step)}: the parameters are not those of the model in config.json")
+    return LoadedModel(params, config, tokenizer, step, dtype)
+
+
+def digest(params: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names and values: the same for the same model, whatever its files look like."""
+    found = hashlib.sha256()
+    for name in sorted(params):
+        found.update(f"{name} {params[name].shape} ".encode() + np.ascontiguousarray(params[name]).tobytes())
+    return found.hexdigest()
+
+
+def read_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
+    """The rows of `metrics.jsonl` up to `last_step`; what was logged after the checkpoint is logged again."""
+    rows = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                break  # the line that was being written when the process ended
+            if row["step"] <= last_step:
+                rows.append(row)
+    return rows
+
+
+def _manager(folder: Path, read_only: bool = False) -> ocp.CheckpointManager:
+    options = ocp.CheckpointManagerOptions(
+        best_fn=lambda metrics: metrics["rouge2"],
+        preservation_policy=AnyPreservationPolicy(
+            [
+                LatestN(_KEPT),
+                BestN(
+                    get_metric_fn=lambda metrics: metrics["rouge2"],
+                    n=1,
+                    keep_checkpoints_without_metrics=False,
+                ),
+            ]
+        ),
+        create=not read_only,
+        cleanup_tmp_directories=not read_only,
+        read_only=read_only,
+        enable_async_checkpointing=not read_only,
+    )
+    with _quiet():
+        return ocp.CheckpointManager(folder, options=options)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings Orbax writes where nothing is wrong: no score yet, a folder opened to read only."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _path(path: Any) -> str:
+    # Dots, not slashes: Orbax takes a name for one of its own folders.
+    return ".".join(
+        str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path
+    )

@@ -1,0 +1,162 @@
+"""Text pairs to batches of token ids, each batch a pure function of (seed, step).
+
+Every epoch is a fresh permutation of the examples. Within it, examples of like length share a batch, padded to one
+of a few shapes, because XLA compiles the training step once for each shape; the shapes are the ones that waste
+least on these examples. Grain delivers the batches ahead of time and knows how to go on from any step.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import grain
+import numpy as np
+
+from mathderive.errors import InputError
+from mathderive.model.config import T5Config
+from mathderive.model.tokenizer import Tokenizer
+
+SHAPES = 6
+"""Shapes that the batches of a training run are padded to, each compiled once."""
+
+Batch = dict[str, np.ndarray]
+"""`input_ids` `[rows, source_length]`, `decoder_input_ids` and `labels` `[rows, target_length]`; padding is the pad
+id everywhere, and labels of the pad id do not count."""
+
+TokenPair = tuple[np.ndarray, np.ndarray]
+
+
+def tokenize(
+    pairs: Sequence[tuple[str, str]], tokenizer: Tokenizer, max_source_length: int, max_target_length: int
+) -> list[TokenPair]:
+    """Token ids of (prompt, target) texts; longer ones are cut, their end-of-sequence token kept."""
+    return [
+        (_cut(tokenizer.encode(prompt), max_source_length), _cut(tokenizer.encode(target), max_target_length))
+        for prompt, target in pairs
+    ]
+
+
+class Batches:
+    """The batches of a whole training run, by step."""
+
+    def __init__(
+        self,
+        examples: Sequence[TokenPair],
+        config: T5Config,
+        batch_size: int,
+        seed: int,
+        shapes: int = SHAPES,
+    ) -> None:
+        """Plans batches of `batch_size` rows.
+
+        Raises:
+            InputError: there is no example.
+        """
+        if not examples:
+            raise InputError("training: no examples; expected at least one")
+        self._examples = examples
+        self._config = config
+        self._batch_size = batch_size
+        self._seed = seed
+        lengths = np.array([(len(source), len(target)) for source, target in examples])
+        self.shapes = choose_shapes(lengths, shapes)
+        fits = [np.all(lengths <= shape, axis=1) for shape in self.shapes]
+        self._shape_of = np.argmax(fits, axis=0)
+        self.steps_per_epoch = -(-len(examples) // batch_size)
+        self._plan = lru_cache(maxsize=2)(self._make_plan)
+
+    def __getitem__(self, step: int) -> Batch:
+        epoch, number = divmod(step, self.steps_per_epoch)
+        shape, members = self._plan(epoch)[number]
+        return collate([self._examples[member] for member in members], self._config, self._batch_size, shape)
+
+    def _make_plan(self, epoch: int) -> list[tuple[tuple[int, int], np.ndarray]]:
+        """Shape and members of each batch of an epoch, every example once."""
+        rng = np.random.default_rng((self._seed, epoch))
+        order = rng.permutation(len(self._examples))
+        plan = []
+        left = order[:0]
+        for number, shape in enumerate(self.shapes):
+            # Shapes grow in both directions, so what fills no batch of one shape fits the next.
+            members = np.concatenate([left, order[self._shape_of[order] == number]])
+            whole = len(members) // self._batch_size * self._batch_size
+            plan += [(shape, part) for part in members[:whole].reshape(-1, self._batch_size)]
+            left = members[whole:]
+        if len(left):
+            plan.append((self.shapes[-1], left))
+        return [plan[number] for number in rng.permutation(len(plan))]
+
+
+def collate(examples: Sequence[TokenPair], config: T5Config, rows: int, shape: tuple[int, int]) -> Batch:
+    """Pads examples to a batch of `rows` rows; rows beyond the examples are padding throughout."""
+    source_length, target_length = shape
+    input_ids = np.full((rows, source_length), config.pad_token_id, np.int32)
+    labels = np.full((rows, target_length), config.pad_token_id, np.int32)
+    for row, (source, target) in enumerate(examples):
+        input_ids[row, : len(source)] = source
+        labels[row, : len(target)] = target
+    # Teacher forcing: each label is predicted from the start token and the labels before it.
+    start = np.full((rows, 1), config.decoder_start_token_id, np.int32)
+    return {
+        "input_ids": input_ids,
+        "decoder_input_ids": np.concatenate([start, labels[:, :-1]], axis=1),
+        "labels": labels,
+    }
+
+
+def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """At most `count` (source, target) lengths, growing in both, that pad these examples least in all.
+
+    Each example is padded to the first shape that holds it. Found exactly, over multiples of a thirty-second of
+    the longest lengths (but of 8 at least), by dynamic programming over the last shape of a chain.
+
+    Args:
+        lengths: `[examples, 2]`, tokens of source and target.
+    """
+    longest = lengths.max(axis=0)
+    grain_size = np.maximum(8, 8 * -(-longest // 256))
+    cells = -(-lengths // grain_size)  # the least multiple that holds each length
+    size = cells.max(axis=0)
+    counts = np.zeros(size + 1)
+    np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
+    held = counts.cumsum(axis=0).cumsum(axis=1)  # examples that each shape holds
+    sources, targets = np.meshgrid(*(np.arange(extent + 1) for extent in size), indexing="ij")
+    tokens = (sources * grain_size[0] + targets * grain_size[1]).astype(float)
+
+    # cost[s, t]: tokens, padding included, of the examples that (s, t) holds, by the best chain that ends there.
+    cost = held * tokens
+    previous: list[np.ndarray] = []
+    for _ in range(count - 1):
+        best = cost.copy()
+        came_from = np.full((*cost.shape, 2), -1)
+        for source in range(size[0] + 1):
+            for target in range(size[1] + 1):
+                through = (
+                    cost[source, target]
+                    + (held[source:, target:] - held[source, target]) * tokens[source:, target:]
+                )
+                better = through < best[source:, target:]
+                best[source:, target:][better] = through[better]
+                came_from[source:, target:][better] = (source, target)
+        previous.append(came_from)
+        cost = best
+
+    corner = tuple(size)
+    chain = [corner]
+    for came_from in reversed(previous):
+        before = tuple(came_from[corner])
+        if before[0] >= 0:
+            chain.append(before)
+            corner = before
+    return [(int(source * grain_size[0]), int(target * grain_size[1])) for source, target in reversed(chain)]
+
+
+def batch_iterator(batches: Batches, total_steps: int) -> grain.DatasetIterator:
+    """The batches in order, prepared ahead by a thread; `get_state` and `set_state` carry it over a restart."""
+    steps = grain.MapDataset.range(total_steps).map(batches.__getitem__)
+    return iter(steps.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)))
+
+
+def _cut(ids: list[int], length: int) -> np.ndarray:
+    if len(ids) > length:
+        ids = [*ids[: length - 1], ids[-1]]
+    return np.array(ids, np.int32)

@@ -1,0 +1,204 @@
+"""Training, told in order: tokenizer, network, optimizer, where we left off, the loop, the last checkpoint.
+
+A run can be killed at any moment and started again with the same arguments: it goes on from the newest checkpoint
+and ends with the same parameters, bit for bit, as one that was never interrupted.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from mathderive import parallel
+from mathderive.config import ModelSettings, TrainingSettings
+from mathderive.errors import InputError
+from mathderive.files import write_text
+from mathderive.metrics.text import rouge2
+from mathderive.progress import Report
+from mathderive.training.checkpoints import Checkpoints, Restored, flatten, read_metrics, unflatten
+from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
+from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
+from mathderive.training.start import prepare
+from mathderive.training.step import NEVER, TrainState, fresh_state, fresh_totals, make_train_step
+from mathderive.training.validation import Score, Validation
+
+TextPair = tuple[str, str]
+"""A prompt and its target."""
+
+
+class TrainingResult(NamedTuple):
+    """Where training ended, and the last look at the validation split."""
+
+    steps: int
+    validation_loss: float
+    validation_rouge2: float
+
+
+def train(
+    model_settings: ModelSettings,
+    training: TrainingSettings,
+    seed: int,
+    train_pairs: Sequence[TextPair],
+    validation_pairs: Sequence[TextPair],
+    folder: Path,
+    report: Report,
+    score: Score = rouge2,
+) -> TrainingResult:
+    """Trains a model in `folder`, from where an earlier call left off; does nothing when that one had finished.
+
+    Args:
+        seed: decides initial parameters, order of examples and dropout.
+        report: is told of the progress.
+        score: of (prediction, reference), which chooses the best checkpoint.
+
+    Raises:
+        InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no longer
+            finite.
+    """
+    parallel.check_divides(training.batch_size, training.accumulate)
+    run = _what_decides(model_settings, training, seed, train_pairs, validation_pairs)
+    config, tokenizer, initial_params = prepare(
+        model_settings, [text for pair in train_pairs for text in pair], folder, run, seed
+    )
+
+    lengths = (training.max_source_length, training.max_target_length)
+    batches = Batches(tokenize(train_pairs, tokenizer, *lengths), config, training.batch_size, seed)
+    total_steps = training.steps or max(1, round((training.epochs or 0) * batches.steps_per_epoch))
+    validation_pairs = validation_pairs[: training.validation_examples]
+    validation = Validation(validation_pairs, tokenizer, lengths, config, model_settings.dtype, score)
+
+    optimizer = make_optimizer(training, total_steps)
+    learning_rate = learning_rate_schedule(training, total_steps)
+    train_step = make_train_step(config, optimizer, seed, training.accumulate, model_settings.dtype)
+    iterator = batch_iterator(batches, total_steps)
+
+    with Checkpoints(folder) as checkpoints:
+        restored = checkpoints.restore()
+        if restored is None:
+            first_step, host_state = 0, fresh_state(dict(initial_params()), optimizer)
+        else:
+            first_step, host_state = restored.step, _state_of(restored, optimizer, folder)
+            iterator.set_state(restored.data)
+        log = _Log(folder / "metrics.jsonl", first_step)
+        last_saved = first_step
+        state = parallel.replicate(host_state)
+        note, in_flight = "", None
+        report("steps", first_step, total_steps)
+
+        for step in range(first_step + 1, total_steps + 1):
+            state, loss = train_step(state, parallel.shard(next(iterator)))
+            # One step ahead of the devices and no more: they never wait for us, and memory stays bounded.
+            jax.block_until_ready(in_flight)
+            in_flight = loss
+            report("steps", step, total_steps, note)
+
+            last = step == total_steps
+            to_log = last or step % training.log_every == 0
+            to_validate = last or step % training.evaluate_every == 0
+            to_save = last or to_validate or step % training.checkpoint_every == 0
+            if to_log or to_save:
+                _check_finite(state, folder, last_saved)
+            if to_log:
+                row = _training_row(state, float(learning_rate(step - 1)), log.seconds_since_last())
+                log.write(step, row)
+                note = f"loss {row['loss']:.3f}"
+                state = state._replace(totals=parallel.replicate(fresh_totals()))
+            validation_rouge2 = None
+            if to_validate:
+                row = validation.look(parallel.unreplicate(state.params))
+                validation_rouge2 = row["validation_rouge2"]
+                log.write(step, row)
+                report("steps", step, total_steps, f"validation ROUGE-2 {validation_rouge2:.3f}")
+            if to_save:
+                host_state = parallel.unreplicate(state)
+                rest = flatten(host_state._replace(params={}))
+                checkpoints.save(step, host_state.params, rest, iterator.get_state(), validation_rouge2)
+                last_saved = step
+    return TrainingResult(total_steps, *log.last_validation())
+
+
+def _state_of(restored: Restored, optimizer: Any, folder: Path) -> TrainState:
+    """The training state in a checkpoint; the step counter, optimizer and totals are found by name."""
+    like = jax.eval_shape(lambda params: fresh_state(params, optimizer), restored.params)
+    place = str(folder / "orbax" / str(restored.step))
+    rest = unflatten(restored.training, like._replace(params={}), place)
+    return rest._replace(params=restored.params)
+
+
+def _what_decides(
+    model_settings: ModelSettings,
+    training: TrainingSettings,
+    seed: int,
+    train_pairs: Sequence[TextPair],
+    validation_pairs: Sequence[TextPair],
+) -> dict[str, Any]:
+    """Everything the final parameters and the choice of the best checkpoint depend on, flat."""
+    model = model_settings.model_dump(mode="json", exclude={"name"})
+    trained = training.model_dump(mode="json", exclude={"log_every", "checkpoint_every"})
+    return {
+        **{f"model.{key}": value for key, value in model.items()},
+        **{f"training.{key}": value for key, value in trained.items()},
+        "seed": seed,
+        "training data": _digest(train_pairs),
+        "validation data": _digest(validation_pairs),
+    }
+
+
+def _digest(pairs: Sequence[TextPair]) -> str:
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(json.dumps(list(pair)).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _check_finite(state: TrainState, folder: Path, last_saved: int) -> None:
+    failed_step = int(parallel.unreplicate(state.totals.failed_step))
+    if failed_step != NEVER:
+        kept = f"the checkpoint of step {last_saved} is good" if last_saved else "there is no checkpoint yet"
+        raise InputError(
+            f"{folder}: the loss of step {failed_step + 1} is not finite; {kept};"
+            " expected a lower training.learning_rate or a training.max_gradient_norm to help"
+        )
+
+
+def _training_row(state: TrainState, learning_rate: float, seconds: float) -> dict[str, float]:
+    """A line of the log: means over the steps since the last one, loss in nats a label."""
+    totals = parallel.unreplicate(state.totals)
+    return {
+        "loss": float(totals.loss / totals.labels),
+        "learning_rate": learning_rate,
+        "gradient_norm": float(totals.gradient_norm / totals.steps),
+        "padding_share": float(1 - totals.tokens / totals.positions),
+        "tokens_per_second": float(totals.tokens / seconds),
+    }
+
+
+class _Log:
+    """`metrics.jsonl`: begins with the rows up to the checkpoint we go on from, and grows by whole lines."""
+
+    def __init__(self, path: Path, first_step: int) -> None:
+        self._path = path
+        self._rows = read_metrics(path, first_step)
+        self._since = time.monotonic()
+        write_text(path, "".join(json.dumps(row) + "\n" for row in self._rows))
+
+    def write(self, step: int, row: Mapping[str, float]) -> None:
+        self._rows.append({"step": step, **row})
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(self._rows[-1]) + "\n")
+        self._since = time.monotonic()
+
+    def seconds_since_last(self) -> float:
+        return time.monotonic() - self._since
+
+    def last_validation(self) -> tuple[float, float]:
+        for row in reversed(self._rows):
+            if "validation_loss" in row:
+                return row["validation_loss"], row["validation_rouge2"]
+        raise InputError(
+            f"{self._path}: the rows of the finished training are gone; remove the folder to train anew"
+        )

@@ -1,0 +1,90 @@
+"""What a training run starts from: a tokenizer, the network's shape and, with `init_from`, its parameters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mathderive.config import ModelSettings
+from mathderive.errors import InputError
+from mathderive.model.config import T5Config
+from mathderive.model.t5 import Params, initialise
+from mathderive.model.tokenizer import HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer
+from mathderive.model.weights import fetch, read_config, read_folder
+from mathderive.training.checkpoints import read_description, write_description
+
+
+class Start(NamedTuple):
+    """`params()` makes the parameters before the first step; a run that goes on does not need them."""
+
+    config: T5Config
+    tokenizer: Tokenizer
+    params: Callable[[], Mapping[str, Any]]
+
+
+def prepare(
+    settings: ModelSettings, texts: Sequence[str], folder: Path, run: Mapping[str, Any], seed: int
+) -> Start:
+    """Makes the folder's tokenizer and `config.json`, or reads them when an earlier call made them.
+
+    Args:
+        texts: what a tokenizer is trained on, without `init_from`.
+        run: all that decides the result; compared with that of the earlier call.
+        seed: of fresh parameters.
+
+    Raises:
+        InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder holds another run.
+    """
+    source = None if settings.init_from is None else fetch(settings.init_from)
+    if (folder / "config.json").exists() or (folder / "orbax").exists():
+        config, _, earlier = read_description(folder)
+        _check_same(earlier, run, folder)
+        tokenizer = load_tokenizer(folder / "tokenizer")
+    elif source is None:
+        tokenizer = train_tokenizer(texts, folder / "tokenizer", settings.vocab_size)
+        config = T5Config(
+            vocab_size=tokenizer.vocab_size,
+            **settings.model_dump(include=set(T5Config.model_fields) - {"vocab_size"}),
+        )
+    else:
+        tokenizer = load_tokenizer(source)
+        if settings.tokens_to_add:
+            if not isinstance(tokenizer, HuggingFaceTokenizer):
+                raise InputError(
+                    f"model.tokens_to_add: {settings.init_from} has a tokenizer that cannot grow"
+                )
+            tokenizer.add_tokens(settings.tokens_to_add)
+        tokenizer.save(folder / "tokenizer")
+        released = read_config(source)
+        # Released embeddings have spare rows; only more tokens than those make the matrix grow.
+        config = released.model_copy(update={"vocab_size": max(released.vocab_size, tokenizer.vocab_size)})
+
+    def params() -> Mapping[str, Any]:
+        fresh = initialise(config, seed)
+        return fresh if source is None else _grown(read_folder(source)[0], fresh)
+
+    # Last, because a folder with this file is one that can be gone on with.
+    write_description(folder, config, settings.dtype, run)
+    return Start(config, tokenizer, params)
+
+
+def _grown(params: Mapping[str, np.ndarray], fresh: Params) -> dict[str, np.ndarray]:
+    """`params` with the rows that only `fresh` has, for tokens that were added."""
+    grown = dict(params)
+    for name, rows_axis in (("embedding", 0), ("head", 1)):
+        if name in grown and grown[name].shape != fresh[name].shape:
+            extra = np.asarray(fresh[name]).take(
+                range(grown[name].shape[rows_axis], fresh[name].shape[rows_axis]), rows_axis
+            )
+            grown[name] = np.concatenate([grown[name], extra], axis=rows_axis)
+    return grown
+
+
+def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    for key in sorted({*earlier, *now}):
+        if earlier.get(key) != now.get(key):
+            raise InputError(
+                f"{folder}: trained with {key} = {earlier.get(key)!r}, now {now.get(key)!r};"
+                " remove the folder or choose another model.name to train anew"
+            )
