@@ -58,9 +58,7 @@ def check_expression(expression: Expr, sizes: Mapping[Basic, Size]) -> None:
 
 def has_risky_power(expression: Expr) -> bool:
     """Whether some power in it could become large when its base and exponent turn into numbers."""
-    return any(
-        not (power.exp.is_Integer and abs(power.exp.p) <= SMALL_EXPONENT) for power in expression.atoms(Pow)
-    )
+    return any(not (power.exp.is_Integer and abs(power.exp.p) <= SMALL_EXPONENT) for power in expression.atoms(Pow))
 
 
 def expression_size(expression: Basic, sizes: Mapping[Basic, Size]) -> Size:

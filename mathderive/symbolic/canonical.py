@@ -11,9 +11,7 @@ from sympy import Add, Derivative, Equality, Integer, Mul, Pow, Rational, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
-ODD_FUNCTIONS = frozenset(
-    {"sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "erf", "erfi", "Si", "Shi"}
-)
+ODD_FUNCTIONS = frozenset({"sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "erf", "erfi", "Si", "Shi"})
 EVEN_FUNCTIONS = frozenset({"cos", "cosh", "Abs"})
 
 Signed = tuple[int, str]

@@ -78,9 +78,7 @@ def step_references(annotation: Annotation) -> tuple[int, ...]:
     """
     if isinstance(annotation, str):
         if annotation not in PREMISES:
-            raise AnnotationError(
-                f"{annotation!r}: an annotation without a step is one of {', '.join(PREMISES)}"
-            )
+            raise AnnotationError(f"{annotation!r}: an annotation without a step is one of {', '.join(PREMISES)}")
         return ()
     count = 2 if annotation[:1] and annotation[0] in SUBSTITUTIONS else 1
     references = annotation[1 : 1 + count]
@@ -107,9 +105,7 @@ def annotation_from_json(value: object) -> Annotation:
     if isinstance(value, str):
         annotation: Annotation = value
     elif isinstance(value, Sequence) and value and all(type(item) in (str, int) for item in value):
-        annotation = tuple(
-            int(item) if isinstance(item, str) and _is_number(item) else item for item in value
-        )
+        annotation = tuple(int(item) if isinstance(item, str) and _is_number(item) else item for item in value)
     else:
         raise AnnotationError(f"{value!r}: an annotation is a string or a list of strings and numbers")
     step_references(annotation)

@@ -22,6 +22,7 @@ from sympy import (
     Mul,
     Piecewise,
     Pow,
+    S,
     cancel,
     cos,
     degree,
@@ -34,11 +35,11 @@ from sympy import (
 from sympy.core import random as sympy_random
 from sympy.core.function import AppliedUndef
 from sympy.integrals.manualintegrate import manualintegrate
+from sympy.integrals.rationaltools import ratint
+from sympy.integrals.risch import risch_integrate
+from sympy.integrals.trigonometry import trigintegrate
 
 from mathderive.symbolic.renaming import rename, to_pattern
-
-ALGORITHMS = {"heurisch": False, "meijerg": False, "manual": False}
-"""What is left: polynomials, rational functions, products of sines and cosines, and the Risch algorithm."""
 
 MAX_OPERATIONS = 30
 """Integrands larger than this are not tried."""
@@ -63,20 +64,26 @@ def evaluate_integral(integral: Integral) -> Expr | None:
     """
     pattern, names = to_pattern(integral)
     result = _evaluate_pattern(pattern)
-    if result is not None and result.has(Piecewise):
-        raise IntegralError(f"{integral} evaluates to cases")
+    if result is S.NaN:
+        raise IntegralError("the integral evaluates to cases")
     return None if result is None else rename(result, names)
 
 
 @lru_cache(maxsize=20_000)
 def _evaluate_pattern(integral: Integral) -> Expr | None:
-    """`evaluate_integral`, shared by all integrals equal up to renaming; always from the same random state."""
+    """`evaluate_integral`, shared by all integrals equal up to renaming, and NaN where that raises.
+
+    It always starts from the same random state, so that it does not matter who asks first.
+    """
     sympy_random.seed(0)
     factored = factor_terms(integral)
     if factored.is_Mul:
         return None
-    result = _compute(integral)
-    if result is None or isinstance(factored, Integral) or result.has(Piecewise):
+    try:
+        result = _compute(integral)
+    except IntegralError:
+        return S.NaN
+    if result is None or isinstance(factored, Integral):
         return result
     return None if str(simplify(integral)) == str(simplify(result)) else result
 
@@ -99,6 +106,23 @@ def _between(antiderivative: Expr, variable: Expr, bounds: list[Expr]) -> Expr:
     return upper - antiderivative.subs(variable, bounds[0]) if len(bounds) == 2 else upper
 
 
+def carry_out(expression: Expr) -> Expr:
+    """Derivatives in an expression carried out, and integrals as far as they can be.
+
+    Raises:
+        IntegralError: an integral stands within a derivative and cannot be carried out.
+    """
+    if isinstance(expression, Integral):
+        value = _compute(expression)
+        if value is None:
+            raise IntegralError("an integral within has no antiderivative")
+        return value
+    if not expression.has(Integral, Derivative):
+        return expression
+    parts = [carry_out(part) if isinstance(part, Expr) else part for part in expression.args]
+    return expression.func(*parts).doit(deep=False)
+
+
 def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """An antiderivative; derivatives and integrals within the integrand are carried out first."""
     if not integrand.has(variable):
@@ -106,29 +130,64 @@ def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     undone = _undo_derivative(integrand, variable)
     if undone is not None:
         return undone
-    integrand = carry_out(integrand)
-    if integrand.is_Add and integrand.has(AppliedUndef):
+    try:
+        integrand = carry_out(integrand)
+    except IntegralError:
+        return None
+    polynomial = integrand.as_poly(variable)
+    if polynomial is not None:
+        return polynomial.integrate().as_expr()
+    if not _is_out_of_reach(integrand, variable):
+        result = _by_risch(integrand, variable)
+        if result is not None:
+            return result
+    if integrand.is_Add:
         return _antiderivative_by_terms(integrand, variable)
     if _is_out_of_reach(integrand, variable):
         return None
-    result = Integral(integrand, variable).doit(**ALGORITHMS)
-    if not result.has(Integral):
-        return result
-    if integrand.is_Add:
-        return _antiderivative_by_terms(integrand, variable)
-    return _undo_chain_rule(integrand, variable) or _by_rules(integrand, variable)
+    return _antiderivative_of_term(integrand, variable)
 
 
-def carry_out(expression: Expr) -> Expr:
-    """Derivatives and integrals in an expression carried out, as far as the bounded algorithms go.
+def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
+    """What SymPy's algorithms for single terms give, in the order SymPy tries them."""
+    constant, term = integrand.as_independent(variable)
+    if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
+        return constant * _power_of_linear(term, variable)
+    for method in (_rational, trigintegrate, _by_risch, _undo_chain_rule, _by_rules):
+        result = method(term, variable)
+        if result is not None:
+            return constant * _without_cases(result)
+    return None
 
-    Raises:
-        IntegralError: an integral in it is too large to try.
-    """
-    for integral in expression.atoms(Integral):
-        if integral.function.count_ops() > MAX_OPERATIONS:
-            raise IntegralError(f"{integral} is too large")
-    return expression.doit(**ALGORITHMS)
+
+def _power_of_linear(power: Pow, variable: Expr) -> Expr:
+    """SymPy distinguishes cases unless the exponent is a number."""
+    if power.exp == -1:
+        result = log(power.base)
+    elif power.exp.is_Number:
+        result = power.base ** (power.exp + 1) / (power.exp + 1)
+    else:
+        raise IntegralError("an integral evaluates to cases")
+    return result / power.base.diff(variable)
+
+
+def _rational(term: Expr, variable: Expr) -> Expr | None:
+    return ratint(term, variable) if term.is_rational_function(variable) else None
+
+
+def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
+    """The Risch algorithm for exponentials and logarithms."""
+    try:
+        result, rest = risch_integrate(integrand, variable, separate_integral=True)
+    except NotImplementedError:
+        return None
+    return None if rest else _without_cases(result)
+
+
+def _without_cases(result: Expr) -> Expr:
+    if result.has(Piecewise):
+        raise IntegralError("an integral evaluates to cases")
+    return result
 
 
 def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
@@ -162,9 +221,7 @@ def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
 def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
     """SymPy's rule-based algorithm (by parts, by substitution), where it is sure to end soon."""
     functions = [part for part in integrand.atoms(Function) if part.has(variable)]
-    if integrand.count_ops() > MAX_RULE_OPERATIONS or not all(
-        _is_linear(part.args[0], variable) for part in functions
-    ):
+    if integrand.count_ops() > MAX_RULE_OPERATIONS or not all(_is_linear(part.args[0], variable) for part in functions):
         return None
     result = manualintegrate(integrand, variable)
     return None if result.has(Integral) else result

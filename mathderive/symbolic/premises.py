@@ -7,7 +7,6 @@ the new function stand in alphabetical order, not in the order of a Python set. 
 
 import random
 from collections.abc import Sequence
-from itertools import pairwise
 
 from sympy import Derivative, Equality, Expr, Function, Integral, Symbol, cos, exp, log, sin
 from sympy.core.function import AppliedUndef
@@ -73,9 +72,7 @@ def _wrap(expression: Expr, names: Sequence[str], rng: random.Random) -> Expr:
     if operation in ARITHMETIC:
         return _combine(operation, expression, Symbol(rng.choice(names)))
     variable = rng.choice(sorted_symbols(expression))
-    return (
-        Derivative(expression, variable) if operation == "differentiate" else Integral(expression, variable)
-    )
+    return Derivative(expression, variable) if operation == "differentiate" else Integral(expression, variable)
 
 
 def _combine(operation: str, first: Expr, second: Expr) -> Expr:

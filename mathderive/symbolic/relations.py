@@ -7,7 +7,7 @@ not asked about, and the others once for all those equal up to renaming.
 
 from functools import lru_cache
 
-from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Number, S, Symbol
+from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Number, S, Symbol, Tuple
 from sympy.core import random as sympy_random
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
@@ -29,10 +29,9 @@ def relate(lhs: Expr, rhs: Expr) -> Equality:
     Raises:
         NotAnEquationError: `Eq(lhs, rhs)` is true or false.
     """
-    equation = Equality(lhs, rhs, evaluate=False)
-    if lhs == rhs or not (is_plainly_open(lhs, rhs) or _is_open_pattern(to_pattern(equation)[0])):
-        raise NotAnEquationError(f"Eq({lhs}, {rhs}) is decided")
-    return equation
+    if lhs == rhs or not (is_plainly_open(lhs, rhs) or _is_open_pattern(*to_pattern(Tuple(lhs, rhs))[0])):
+        raise NotAnEquationError("the relation is decided")
+    return Equality(lhs, rhs, evaluate=False)
 
 
 def is_plainly_open(lhs: Expr, rhs: Expr) -> bool:
@@ -51,10 +50,10 @@ def is_plainly_open(lhs: Expr, rhs: Expr) -> bool:
 
 
 @lru_cache(maxsize=20_000)
-def _is_open_pattern(equation: Equality) -> bool:
+def _is_open_pattern(lhs: Expr, rhs: Expr) -> bool:
     """Asks SymPy, always from the same random state."""
     sympy_random.seed(0)
-    return is_eq(equation.lhs, equation.rhs) is None
+    return is_eq(lhs, rhs) is None
 
 
 @lru_cache(maxsize=20_000)

@@ -1,10 +1,9 @@
 """Injective renaming of symbols and functions, and computing things once for all expressions equal up to it."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TypeVar
 
-from sympy import Function, Symbol, preorder_traversal
+from sympy import Equality, Function, Symbol, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
@@ -27,16 +26,12 @@ def rename(expression: Node, names: Mapping[str, str]) -> Node:
             renamed[node] = _rename_node(node, names, [visit(part) for part in node.args])
         return renamed[node]
 
-    result = visit(expression)
-    assert isinstance(result, type(expression)) or not isinstance(expression, Symbol)
-    return result  # type: ignore[return-value]
+    return visit(expression)  # type: ignore[return-value]
 
 
 def names_in_order(expression: Basic) -> list[str]:
     """The names of symbols and functions, each once, in order of first appearance."""
-    return list(
-        dict.fromkeys(name for node in preorder_traversal(expression) if (name := name_of(node)) is not None)
-    )
+    return list(dict.fromkeys(name for node in preorder_traversal(expression) if (name := name_of(node)) is not None))
 
 
 def name_of(node: Basic) -> str | None:
@@ -57,4 +52,6 @@ def _rename_node(node: Basic, names: Mapping[str, str], parts: list[Basic]) -> B
         return Symbol(names[node.name])
     if isinstance(node, AppliedUndef):
         return Function(names[node.func.__name__])(*parts)
+    if isinstance(node, Equality):
+        return Equality(*parts, evaluate=False)
     return node.func(*parts) if parts and tuple(parts) != node.args else node
