@@ -6,7 +6,7 @@ from functools import lru_cache
 from sympy import Equality, Expr, Symbol, preorder_traversal
 from sympy.core.function import AppliedUndef
 
-from mathderive.symbolic.bounds import TooLargeError, check_expression
+from mathderive.symbolic.bounds import TooLargeError, check_expression, tower_height
 from mathderive.symbolic.derivation import Annotation, Derivation, Step, renumber, step_references
 from mathderive.symbolic.operators import OperatorError, substitute
 from mathderive.symbolic.printer import plain_text, raw_latex
@@ -155,8 +155,9 @@ def is_acceptable(equation: Equality, max_characters: int) -> bool:
         if isinstance(part, AppliedUndef) and any(argument.has(AppliedUndef) for argument in part.args):
             return False
     try:
-        check_expression(equation.lhs, {})
-        check_expression(equation.rhs, {})
+        for side in equation.args:
+            if tower_height(side) > 0:
+                check_expression(side, {})
     except TooLargeError:
         return False
     return len(raw_latex(equation)) < max_characters

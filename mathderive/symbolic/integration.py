@@ -11,6 +11,7 @@ algorithms, each of which can run for hours, are left out, the last one except f
 of linear arguments; two rules that only it had, undoing a derivative and undoing the chain rule, are stated here.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from sympy import (
@@ -19,7 +20,6 @@ from sympy import (
     Expr,
     Function,
     Integral,
-    Mul,
     Piecewise,
     Pow,
     S,
@@ -48,7 +48,7 @@ MAX_RULE_OPERATIONS = 10
 """Integrands larger than this are not given to SymPy's rule-based algorithm."""
 
 ELEMENTARY = (sin, cos, exp, log)
-CHAIN = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
+CHAIN: dict[type, Callable[[Expr], Expr]] = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
 """Antiderivatives of the functions the chain rule is undone for."""
 
 
@@ -107,20 +107,19 @@ def _between(antiderivative: Expr, variable: Expr, bounds: list[Expr]) -> Expr:
 
 
 def carry_out(expression: Expr) -> Expr:
-    """Derivatives in an expression carried out, and integrals as far as they can be.
+    """The derivatives in an expression carried out, and those integrals that have an antiderivative.
 
     Raises:
-        IntegralError: an integral stands within a derivative and cannot be carried out.
+        IntegralError: an integral in it evaluates to cases.
     """
     if isinstance(expression, Integral):
         value = _compute(expression)
-        if value is None:
-            raise IntegralError("an integral within has no antiderivative")
-        return value
+        return expression if value is None else value
     if not expression.has(Integral, Derivative):
         return expression
     parts = [carry_out(part) if isinstance(part, Expr) else part for part in expression.args]
-    return expression.func(*parts).doit(deep=False)
+    result = expression.func(*parts)
+    return result.doit(deep=False) if isinstance(expression, Derivative) else result
 
 
 def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
@@ -130,10 +129,7 @@ def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     undone = _undo_derivative(integrand, variable)
     if undone is not None:
         return undone
-    try:
-        integrand = carry_out(integrand)
-    except IntegralError:
-        return None
+    integrand = carry_out(integrand)
     polynomial = integrand.as_poly(variable)
     if polynomial is not None:
         return polynomial.integrate().as_expr()
@@ -209,8 +205,9 @@ def _undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
 
 def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
     """`c*F(u)` for `c*f(u)*du/dx`, f a sine, cosine or exponential."""
-    for factor in Mul.make_args(integrand):
-        if isinstance(factor, tuple(CHAIN)) and factor.has(variable):
+    factor: Expr
+    for factor in integrand.as_ordered_factors():
+        if factor.func in CHAIN and factor.has(variable):
             inner = factor.args[0]
             constant = cancel(integrand / factor / inner.diff(variable))
             if not constant.has(variable):
@@ -228,8 +225,11 @@ def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:
-    """Whether an integrand is too large, or holds what SymPy has no antiderivative for: an undefined function of
-    the variable, a power with the variable in base and exponent, a symbolic power of more than a linear term."""
+    """Whether an integrand is too large, or of a kind that SymPy has no antiderivative for.
+
+    Such are an undefined function of the variable, a power with the variable in base and exponent, and a symbolic
+    power of more than a linear term.
+    """
     if integrand.count_ops() > MAX_OPERATIONS or _has_tower(integrand, variable):
         return True
     for part in integrand.atoms(AppliedUndef, Function, Integral, Derivative):

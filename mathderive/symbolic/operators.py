@@ -10,6 +10,7 @@ from enum import Enum
 from math import comb, prod
 
 from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, Pow, Symbol, cos, exp, expand, log, sin
+from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import (
     TooLargeError,
@@ -34,6 +35,9 @@ from mathderive.symbolic.renaming import names_of
 MAX_DERIVATIVE_ORDER = 12
 MAX_EXPANDED_TERMS = 1000
 """An equation of 350 characters has far fewer terms."""
+
+REPLACED_EXACTLY = (Symbol, AppliedUndef, cos, sin, log)
+"""What `subs` replaces where it occurs and nowhere else, unless there are bound variables; `xreplace` is faster."""
 
 Sides = tuple[Expr, Expr]
 DrawConstant = Callable[[], Symbol]
@@ -175,7 +179,8 @@ def _evaluate_integrals(equation: Equality, _second: object, draw_constant: Draw
     if any(_prints_merged(integral) for integral in equation.atoms(Integral)):
         return equation.lhs, equation.rhs
     values: dict[Integral, Expr] = {}
-    return tuple(_with_values(side, values, draw_constant) for side in equation.args)  # type: ignore[return-value]
+    left = _with_values(equation.lhs, values, draw_constant)
+    return left, _with_values(equation.rhs, values, draw_constant)
 
 
 def _with_values(node: Expr, values: dict[Integral, Expr], draw_constant: DrawConstant) -> Expr:
@@ -222,6 +227,8 @@ def _substitute_in_side(side: Expr, old: Expr, new: Expr) -> Expr:
     if tower_height(side) + tower_height(new) >= 2:
         probe = Dummy()
         check_expression(side.subs(old, probe), {probe: expression_size(new, {})})
+    if isinstance(old, REPLACED_EXACTLY) and not side.has(Derivative, Integral):
+        return side.xreplace({old: new})
     return side.subs(old, new)
 
 

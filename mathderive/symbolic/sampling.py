@@ -35,7 +35,7 @@ def sample_derivation(settings: SamplingSettings, seed: int, attempt: int) -> De
     The same arguments give the same result in any process and whatever was sampled before.
     """
     rng = candidate_rng(seed, attempt)
-    sympy_random.seed(rng.getrandbits(64))
+    sympy_random.seed(0)
     length = _draw_length(settings, rng)
     history = History()
     premise = draw_premise(history, settings.names, rng)
@@ -93,8 +93,10 @@ def propose_step(
 ) -> Proposal | None:
     """Draws what the operator needs and applies it; None where that is not possible.
 
-    With `acts_on` the step's first reference is that step.
+    With `acts_on` the step's first reference is that step. SymPy's own random state, which orders its reasoning,
+    is set to the same for each step, so that nothing depends on what was computed before.
     """
+    sympy_random.seed(0)
     if operator.arity is Arity.PREMISE:
         draw = draw_premise if operator.name == "get_premise" else draw_renaming_premise
         premise = draw(history, settings.names, rng)
