@@ -1,12 +1,12 @@
 """The T5 encoder-decoder in Flax NNX: version 1.0 (ReLU, tied head) and 1.1 (gated GELU, a head of its own).
 
-Raffel et al., *Exploring the Limits of Transfer Learning* (2020), for the architecture; Shazeer, *GLU Variants
-Improve Transformer* (2020), for the 1.1 feed-forward. Scores are not scaled by the head's width, layer norm
-neither centres nor shifts, and positions enter only as a bias on the self-attention scores.
+Raffel et al., *Exploring the Limits of Transfer Learning* (2020), for the architecture; Shazeer, *GLU
+Variants Improve Transformer* (2020), for the 1.1 feed-forward. Scores are not scaled by the head's width,
+layer norm neither centres nor shifts, and positions enter only as a bias on the self-attention scores.
 
-The module holds parameters and nothing else: dropout keys and caches are passed in. `initialise` and `bind` turn
-it into a flat dictionary of arrays and back, the form every other file works with. Parameters, norms, softmax and logits are float32; matrix products are
-`dtype`.
+The module holds parameters and nothing else: dropout keys and caches are passed in. `initialise` and `bind`
+turn it into a flat dictionary of arrays and back, the form every other file works with. Parameters, norms,
+softmax and logits are float32; matrix products are `dtype`.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from jax.typing import DTypeLike
 from mathderive.model.config import T5Config
 
 MASKED = -1e9
-"""Added to a score that must not count: finite, so that a row with nothing to attend to stays finite as well."""
+"""Added to a score that must not count: finite, so that a row with nothing to attend to stays finite."""
 
 
 class LayerCache(NamedTuple):
@@ -39,7 +39,7 @@ class LayerCache(NamedTuple):
 
 
 class T5(nnx.Module):
-    """The whole network; `encode` then `decode` in training, `encode`, `start_cache`, `decode_step` in decoding."""
+    """The network: `encode` and `decode` to train, `encode`, `start_cache` and `decode_step` to generate."""
 
     def __init__(self, config: T5Config, *, rngs: nnx.Rngs, dtype: DTypeLike = jnp.float32) -> None:
         """Draws the parameters by the scheme of the published T5 code (`rngs.params`)."""
@@ -152,7 +152,7 @@ class T5(nnx.Module):
 
 
 class Stack(nnx.Module):
-    """The encoder (`bidirectional`) or the decoder: its blocks, final norm and the position bias they share."""
+    """The encoder (`bidirectional`) or the decoder: its blocks, their shared position bias, its last norm."""
 
     def __init__(self, config: T5Config, *, bidirectional: bool, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
         self.bidirectional = bidirectional
@@ -194,7 +194,7 @@ class Stack(nnx.Module):
 
 
 class Block(nnx.Module):
-    """Self-attention, in the decoder cross-attention, and feed-forward; each normed before, dropped out after."""
+    """Self-attention, in the decoder cross-attention, and feed-forward, each with a norm before it."""
 
     def __init__(self, config: T5Config, *, cross: bool, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
         self.dropout_rate = config.dropout_rate
@@ -273,10 +273,10 @@ class Attention(nnx.Module):
         hidden: jax.Array,
         keys: jax.Array,
         values: jax.Array,
-        bias: jax.Array | None,
+        bias: jax.Array,
         rngs: nnx.Rngs | None,
     ) -> jax.Array:
-        """`[batch, queries, d_model]` looks at `keys`; `bias` broadcasts to `[batch, heads, queries, keys]`."""
+        """`hidden` is `[batch, queries, d_model]`; `bias` broadcasts to `[batch, heads, queries, keys]`."""
         queries = self._project(hidden, self.query)
         scores = jnp.einsum("bhqd,bhkd->bhqk", queries, keys).astype(jnp.float32)
         weights = jax.nn.softmax(scores + bias, axis=-1).astype(self.dtype)
@@ -332,8 +332,8 @@ def relative_position_bucket(
 ) -> jax.Array:
     """The bucket of `key position - query position` (Raffel et al., 2020, section 2.1).
 
-    Half of a direction's buckets hold one distance each, the others widen logarithmically up to `max_distance`;
-    all that is further shares the last one. A decoder puts everything ahead of it into bucket 0.
+    Half of a direction's buckets hold one distance each, the others widen logarithmically up to
+    `max_distance`, and all that is further shares the last. In a decoder what is ahead falls into bucket 0.
     """
     offset = jnp.zeros_like(relative_position)
     if bidirectional:
@@ -356,7 +356,7 @@ def relative_position_bucket(
 
 
 def dropout(values: jax.Array, rate: float, rngs: nnx.Rngs | None) -> jax.Array:
-    """Zeroes a share `rate` of the values and scales the others up; without `rngs` returns them as they are."""
+    """Zeroes a share `rate` of the values and scales the others up; does nothing without `rngs`."""
     if rngs is None or rate == 0:
         return values
     bits = jax.random.bits(rngs.dropout(), values.shape, jnp.uint32)

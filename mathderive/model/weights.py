@@ -1,7 +1,7 @@
 """Hugging Face checkpoints to our parameters and back, as one table of names.
 
-A Hugging Face T5 folder holds `config.json` and `model.safetensors` (or shards with an index). Its linear layers
-are `[out, in]`, ours `[in, out]`.
+A Hugging Face T5 folder holds `config.json` and `model.safetensors` (or shards with an index). Its linear
+layers are `[out, in]`, ours `[in, out]`.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from mathderive.model.config import T5Config
 from mathderive.model.t5 import parameter_shapes
 from mathderive.model.torch_file import read_torch_file
 
-# Their name, our name, whether the matrix is transposed. STACK is encoder and decoder, N every layer of it, LAST
-# the number of the feed-forward within a block, 1 in the encoder and 2 in the decoder.
+# Their name, our name, whether the matrix is transposed. STACK is encoder and decoder, N every layer of it,
+# LAST the number of the feed-forward within a block, 1 in the encoder and 2 in the decoder.
 _EVERYWHERE = (
     ("shared.weight", "embedding", False),
     ("STACK.final_layer_norm.weight", "STACK/final_norm/scale", False),
@@ -45,8 +45,8 @@ _GATED = (
 )
 _UNTIED = (("lm_head.weight", "head", True),)
 
-# Tensors that some checkpoints carry beside the others: copies of the embedding, and a bias that the published
-# code once allocated and never read.
+# Tensors that some checkpoints carry beside the others: copies of the embedding, and a bias that the
+# published code once allocated and never read.
 _COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight")
 _UNUSED = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
 
@@ -139,7 +139,7 @@ def read_config(folder: Path) -> T5Config:
 
 
 def write_folder(folder: Path, params: Mapping[str, Any], config: T5Config) -> None:
-    """Writes `config.json` and `model.safetensors`, which `transformers` reads; the tokenizer is not included."""
+    """Writes `config.json` and `model.safetensors` as `transformers` reads them; no tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(to_hugging_face(params, config), folder / _SAFETENSORS, metadata={"format": "pt"})
     write_json(folder / "config.json", config_to_hugging_face(config))

@@ -1,7 +1,6 @@
 """Predictions of a T5: one of our folders, a Hugging Face folder, or a Hugging Face id."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax

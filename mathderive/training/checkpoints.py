@@ -54,7 +54,7 @@ class LoadedModel(NamedTuple):
 
 
 def write_description(folder: Path, config: T5Config, dtype: str, run: Mapping[str, Any]) -> None:
-    """Writes `config.json`; `run` is whatever decides the training's result, compared when it is taken up again."""
+    """Writes `config.json`; `run` is all that decides the training's result, compared when it goes on."""
     write_json(
         folder / "config.json",
         {
@@ -146,7 +146,7 @@ class Checkpoints:
         data: Mapping[str, Any],
         rouge2: float | None,
     ) -> None:
-        """Writes a checkpoint in the background; the one with the highest `rouge2` is kept beside the newest."""
+        """Writes a checkpoint in the background; that of the highest `rouge2` is kept beside the newest."""
         # A damaged checkpoint of this step may be in the way, left from before the restart.
         if step in self._manager.all_steps():
             self._manager.delete(step)
@@ -193,7 +193,7 @@ class Checkpoints:
 
 
 def load_model(folder: Path) -> LoadedModel:
-    """The trained model of a folder: its best checkpoint by validation ROUGE-2, the newest where none was scored.
+    """The best checkpoint of a folder by validation ROUGE-2; the newest where none was scored.
 
     Raises:
         InputError: the folder is missing, foreign, or holds no checkpoint that can be read.
@@ -260,7 +260,7 @@ def _manager(folder: Path, read_only: bool = False) -> ocp.CheckpointManager:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings Orbax writes where nothing is wrong: no score yet, a folder opened to read only."""
+    """Without the warnings of Orbax where nothing is wrong: no score yet, a folder only read."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

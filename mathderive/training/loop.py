@@ -1,19 +1,18 @@
 """Training, told in order: tokenizer, network, optimizer, where we left off, the loop, the last checkpoint.
 
-A run can be killed at any moment and started again with the same arguments: it goes on from the newest checkpoint
-and ends with the same parameters, bit for bit, as one that was never interrupted.
+A run can be killed at any moment and started again with the same arguments: it goes on from the newest
+checkpoint and ends with the same parameters, bit for bit, as one that was never interrupted.
 """
 
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from rich.progress import Progress
 
 from mathderive import parallel
@@ -51,7 +50,7 @@ def train(
     score: Score,
     progress: Progress | None = None,
 ) -> TrainingResult:
-    """Trains a model in `folder`, from where an earlier call left off; does nothing when that one had finished.
+    """Trains a model in `folder`, going on where an earlier call left off; does nothing if that had finished.
 
     Args:
         seed: decides initial parameters, order of examples and dropout.
@@ -59,8 +58,8 @@ def train(
         progress: gets a bar; None writes a line to standard error every few seconds.
 
     Raises:
-        InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no longer
-            finite.
+        InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no
+            longer finite.
     """
     parallel.check_divides(training.batch_size, training.accumulate)
     run = _what_decides(model_settings, training, seed, train_pairs, validation_pairs)

@@ -34,7 +34,8 @@ def prepare(
         seed: of fresh parameters.
 
     Raises:
-        InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder holds another run.
+        InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder holds another
+        run.
     """
     source = None if settings.init_from is None else fetch(settings.init_from)
     if (folder / "config.json").exists() or (folder / "orbax").exists():
