@@ -10,7 +10,7 @@ from mathderive.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.decoding import greedy_decode
 from mathderive.model.tokenizer import Tokenizer
-from mathderive.training.input_pipeline import tokenize
+from mathderive.training.input_pipeline import collate, tokenize
 from mathderive.training.step import make_loss
 
 Score = Callable[[str, str], float]
