@@ -48,8 +48,8 @@ class DataSettings(Settings):
 
 class EvaluationSettings(Settings):
     source: Literal["generated", "released"] = "generated"
-    released: str | None = None
-    """A folder or file of the authors' `*_results.json`; null downloads them. Only for `source: released`."""
+    released: tuple[str, ...] | None = None
+    """Files or folders of the authors' `*_results.json`; null downloads them. Only for `source: released`."""
     examples: int | None = Field(default=100, ge=1)
     """How many source examples are drawn by seed among those with all four variants; null takes every example."""
     max_characters: int = Field(default=750, ge=1)
@@ -126,11 +126,9 @@ class T5Predictor(Settings):
 
 
 class ReleasedPredictor(Settings):
-    """The authors' recorded outputs, each model in the files under its own name."""
+    """The outputs recorded in the released files, each model under its own name."""
 
     kind: Literal["released"]
-    files: tuple[str, ...] | None = None
-    """Result files in the authors' format; null downloads theirs."""
 
 
 class OpenAIPredictor(Settings):
@@ -175,7 +173,7 @@ class Config(Settings):
     def _parts_fit(self) -> "Config":
         if (self.model is None) != (self.training is None):
             raise ValueError("model and training are expected together, or neither")
-        if self.data is None and (self.training or self.evaluation.source == "generated" and self.predictors):
+        if self.data is None and (self.training or (self.evaluation.source == "generated" and self.predictors)):
             raise ValueError("data is expected where a model is trained or generated examples are evaluated")
         return self
 
@@ -243,7 +241,7 @@ _Loader.add_implicit_resolver(
 def parse_yaml(text: str, place: str) -> Any:
     """Reads YAML safely; `place` is named in the error."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"{place}: not valid YAML: {error}") from None
 
@@ -280,7 +278,7 @@ def _child(node: Any, part: str, path: tuple[str, ...], override: str, make: boo
 
 def _explain(problem: Any, place: str, overridden: Sequence[tuple[str, ...]]) -> str:
     location = tuple(str(part) for part in problem["loc"] if part not in _UNION_TAGS)
-    if any(path == location[: len(path)] or location == path[: len(location)] and location for path in overridden):
+    if any(path == location[: len(path)] or (location == path[: len(location)] and location) for path in overridden):
         place = "command line"
     key = ".".join(location) or "config"
     if problem["type"] == "extra_forbidden":

@@ -24,8 +24,8 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
-        text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
-        with os.fdopen(descriptor, mode, **text) as stream:
+        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+        with os.fdopen(descriptor, mode, encoding=encoding, newline=newline) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -12,6 +12,8 @@ from mathderive.files import replacing
 EvaluationSet = Literal["static", "vr", "ee", "ag", "sr"]
 """static; variable renaming; expression exchange; alternative goal; step removal."""
 
+Split = Literal["static", "vr", "ee", "ag", "sr", "train", "validation"]
+
 EVALUATION_SETS: tuple[EvaluationSet, ...] = ("static", "vr", "ee", "ag", "sr")
 PERTURBED_SETS: tuple[EvaluationSet, ...] = ("vr", "ee", "ag", "sr")
 
@@ -42,7 +44,7 @@ class Example(Record):
 
     id: str
     source_id: str
-    set: Literal["static", "vr", "ee", "ag", "sr", "train", "validation"]
+    set: Split
     prompt: str
     target: str
     steps: list[StepRecord]

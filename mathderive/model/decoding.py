@@ -92,9 +92,7 @@ def _start(
 
 
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
-def _segment(
-    config: T5Config, dtype: str, params: Params, encoder_mask: jax.Array, progress: _Progress
-) -> _Progress:
+def _segment(config: T5Config, dtype: str, params: Params, encoder_mask: jax.Array, progress: _Progress) -> _Progress:
     """Decodes until the cache is full or every row is finished."""
     model = bind(config, params, dtype)
     length = progress.outputs.shape[1]

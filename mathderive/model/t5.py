@@ -60,9 +60,7 @@ class T5(nnx.Module):
         """Logits `[batch, target_length, vocab_size]` with teacher forcing; see `encode` and `decode`."""
         return self.decode(decoder_input_ids, self.encode(input_ids, encoder_mask, rngs), encoder_mask, rngs)
 
-    def encode(
-        self, input_ids: jax.Array, encoder_mask: jax.Array, rngs: nnx.Rngs | None = None
-    ) -> jax.Array:
+    def encode(self, input_ids: jax.Array, encoder_mask: jax.Array, rngs: nnx.Rngs | None = None) -> jax.Array:
         """Reads the source.
 
         Args:
@@ -161,9 +159,7 @@ class Stack(nnx.Module):
         layers = config.num_layers if bidirectional else config.num_decoder_layers
         buckets = config.relative_attention_num_buckets
         self.relative_bias = _normal(rngs, (buckets, config.num_heads), config.d_model**-0.5)
-        self.blocks = nnx.List(
-            [Block(config, cross=not bidirectional, rngs=rngs, dtype=dtype) for _ in range(layers)]
-        )
+        self.blocks = nnx.List([Block(config, cross=not bidirectional, rngs=rngs, dtype=dtype) for _ in range(layers)])
         self.final_norm = RMSNorm(config)
 
     def __call__(
@@ -187,9 +183,7 @@ class Stack(nnx.Module):
         # A product with one-hot rows, because the gradient of a lookup is a scatter, slow on every backend;
         # at full precision, because it is a copy, not arithmetic.
         one_hot = jax.nn.one_hot(bucket, buckets)
-        bias = jnp.einsum(
-            "qkb,bh->hqk", one_hot, self.relative_bias[...], precision=jax.lax.Precision.HIGHEST
-        )
+        bias = jnp.einsum("qkb,bh->hqk", one_hot, self.relative_bias[...], precision=jax.lax.Precision.HIGHEST)
         return bias[None]
 
 
@@ -217,7 +211,7 @@ class Block(nnx.Module):
         normed = self.self_norm(hidden)
         attended = self.self_attention(normed, *self.self_attention.keys_values(normed), self_bias, rngs)
         hidden = hidden + dropout(attended, self.dropout_rate, rngs)
-        if encoded is not None:
+        if encoded is not None and cross_bias is not None:
             keys, values = self.cross_attention.keys_values(encoded)
             attended = self.cross_attention(self.cross_norm(hidden), keys, values, cross_bias, rngs)
             hidden = hidden + dropout(attended, self.dropout_rate, rngs)
@@ -399,10 +393,7 @@ def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.flo
         params: every name of `parameter_shapes(config)`.
     """
     graph, state = _graph(config, jnp.dtype(dtype))
-    named = [
-        (path, variable.replace(jnp.asarray(params[_name(path)])))
-        for path, variable in nnx.to_flat_state(state)
-    ]
+    named = [(path, variable.replace(jnp.asarray(params[_name(path)]))) for path, variable in nnx.to_flat_state(state)]
     return nnx.merge(graph, nnx.from_flat_state(named))
 
 

@@ -157,9 +157,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     try:
         return HuggingFaceTokenizer(AutoTokenizer.from_pretrained(folder, local_files_only=True))
     except Exception as error:  # whatever parser the damage reaches
-        raise InputError(
-            f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})"
-        ) from None
+        raise InputError(f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})") from None
 
 
 def _what_fits(message: str, vocab_size: int) -> str:

@@ -77,9 +77,7 @@ def name_table(config: T5Config) -> dict[str, tuple[str, bool]]:
     return table
 
 
-def from_hugging_face(
-    tensors: Mapping[str, np.ndarray], config: T5Config, place: str
-) -> dict[str, np.ndarray]:
+def from_hugging_face(tensors: Mapping[str, np.ndarray], config: T5Config, place: str) -> dict[str, np.ndarray]:
     """Our parameters, float32.
 
     Args:
@@ -97,9 +95,7 @@ def from_hugging_face(
         tensor = np.asarray(tensors[theirs], dtype=np.float32)
         expected = shapes[ours][::-1] if transposed else shapes[ours]
         if tensor.shape != expected:
-            raise InputError(
-                f"{place}: tensor {theirs} has shape {tensor.shape}; config.json asks for {expected}"
-            )
+            raise InputError(f"{place}: tensor {theirs} has shape {tensor.shape}; config.json asks for {expected}")
         params[ours] = np.ascontiguousarray(tensor.T if transposed else tensor)
     for theirs in sorted(set(tensors) - set(table) - set(_UNUSED)):
         if theirs not in _COPIES:

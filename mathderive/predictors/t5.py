@@ -1,21 +1,21 @@
 """Predictions of a T5: one of our folders, a Hugging Face folder, or a Hugging Face id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 
 from mathderive.config import DecodingSettings
-from mathderive.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.decoding import greedy_decode
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer
 from mathderive.model.weights import fetch, read_folder
+from mathderive.predictors.base import answer
 from mathderive.records import Example, Prediction
 from mathderive.training.checkpoints import is_model_folder, load_model
 
 
-class T5Predictor:
+class T5Model:
     """Decodes greedily, a batch at a time; the same checkpoint and batch give the same outputs."""
 
     def __init__(self, name: str, checkpoint: str, decoding: DecodingSettings) -> None:
@@ -40,21 +40,20 @@ class T5Predictor:
         size = self._decoding.batch_size
         return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
-    def predict(self, batch: Sequence[Example]) -> list[Prediction]:
-        """One prediction for each example of a batch of at most `decoding.batch_size`, in its order."""
+    def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
+        """Yields each batch's predictions, in its order; a batch has at most `decoding.batch_size` examples."""
+        return map(self._predict_batch, batches)
+
+    def _predict_batch(self, batch: Sequence[Example]) -> list[Prediction]:
         sources = [self._source(example) for example in batch]
         # A short batch is filled up with empty rows, so that it needs no compilation of its own.
         filled = sources + [[]] * (self._decoding.batch_size - len(sources))
-        outputs = greedy_decode(
-            self._config, self._params, filled, self._decoding.max_target_length, self._dtype
-        )
+        outputs = greedy_decode(self._config, self._params, filled, self._decoding.max_target_length, self._dtype)
         return [
-            Prediction(
-                id=example.id,
-                source_id=example.source_id,
-                set=_evaluation_set(example),
-                model=self.name,
-                text=self._tokenizer.decode(output),
+            answer(
+                example,
+                self.name,
+                self._tokenizer.decode(output),
                 finish_reason="stop" if output and output[-1] == self._config.eos_token_id else "length",
                 usage={"prompt_tokens": len(source), "completion_tokens": len(output)},
             )
@@ -65,12 +64,6 @@ class T5Predictor:
         ids = self._tokenizer.encode(example.prompt)
         longest = self._decoding.max_source_length
         return ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]
-
-
-def _evaluation_set(example: Example) -> Any:
-    if example.set in ("train", "validation"):
-        raise InputError(f"example {example.id}: set: {example.set} is no evaluation set")
-    return example.set
 
 
 def _load(checkpoint: str) -> tuple[T5Config, dict[str, Any], Tokenizer, str]:

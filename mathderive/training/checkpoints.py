@@ -8,6 +8,7 @@
 Every tree is saved as a flat dictionary from names to arrays, so that reading one needs nothing but the file.
 """
 
+import hashlib
 import json
 import logging
 import warnings
@@ -78,9 +79,7 @@ def read_description(folder: Path) -> tuple[T5Config, str, dict[str, Any]]:
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise InputError(f"{path}: format: expected {FORMAT}; this is no folder of one of our models")
     if tree.get("format_version") != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: format_version: expected {FORMAT_VERSION}, found {tree.get('format_version')!r}"
-        )
+        raise InputError(f"{path}: format_version: expected {FORMAT_VERSION}, found {tree.get('format_version')!r}")
     if tree.get("dtype") not in ("float32", "bfloat16") or not isinstance(tree.get("run"), dict):
         raise InputError(f"{path}: dtype and run: expected what training wrote there")
     try:
@@ -222,6 +221,14 @@ def load_model(folder: Path) -> LoadedModel:
     return LoadedModel(params, config, tokenizer, step, dtype)
 
 
+def digest(params: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over names and values: the same for the same model, whatever its files look like."""
+    found = hashlib.sha256()
+    for name in sorted(params):
+        found.update(f"{name} {params[name].shape} ".encode() + np.ascontiguousarray(params[name]).tobytes())
+    return found.hexdigest()
+
+
 def read_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl` up to `last_step`; what was logged after the checkpoint is logged again."""
     rows = []
@@ -272,6 +279,4 @@ def _quiet() -> Iterator[None]:
 
 def _path(path: Any) -> str:
     # Dots, not slashes: Orbax takes a name for one of its own folders.
-    return ".".join(
-        str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path
-    )
+    return ".".join(str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path)

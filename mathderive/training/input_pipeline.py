@@ -133,8 +133,7 @@ def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
         for source in range(size[0] + 1):
             for target in range(size[1] + 1):
                 through = (
-                    cost[source, target]
-                    + (held[source:, target:] - held[source, target]) * tokens[source:, target:]
+                    cost[source, target] + (held[source:, target:] - held[source, target]) * tokens[source:, target:]
                 )
                 better = through < best[source:, target:]
                 best[source:, target:][better] = through[better]

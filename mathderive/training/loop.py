@@ -6,19 +6,19 @@ checkpoint and ends with the same parameters, bit for bit, as one that was never
 
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from rich.progress import Progress
 
 from mathderive import parallel
 from mathderive.config import ModelSettings, TrainingSettings
 from mathderive.errors import InputError
 from mathderive.files import write_text
+from mathderive.metrics.text import rouge2
+from mathderive.progress import Report
 from mathderive.training.checkpoints import Checkpoints, Restored, flatten, read_metrics, unflatten
 from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
 from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
@@ -28,8 +28,6 @@ from mathderive.training.validation import Score, Validation
 
 TextPair = tuple[str, str]
 """A prompt and its target."""
-
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 class TrainingResult(NamedTuple):
@@ -47,15 +45,15 @@ def train(
     train_pairs: Sequence[TextPair],
     validation_pairs: Sequence[TextPair],
     folder: Path,
-    score: Score,
-    progress: Progress | None = None,
+    report: Report,
+    score: Score = rouge2,
 ) -> TrainingResult:
     """Trains a model in `folder`, going on where an earlier call left off; does nothing if that had finished.
 
     Args:
         seed: decides initial parameters, order of examples and dropout.
-        score: ROUGE-2 of (prediction, reference), which chooses the best checkpoint.
-        progress: gets a bar; None writes a line to standard error every few seconds.
+        report: is told of the progress.
+        score: of (prediction, reference), which chooses the best checkpoint.
 
     Raises:
         InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no
@@ -88,15 +86,15 @@ def train(
         log = _Log(folder / "metrics.jsonl", first_step)
         last_saved = first_step
         state = parallel.replicate(host_state)
-        report = _Reporter(progress, first_step, total_steps)
-        in_flight = None
+        note, in_flight = "", None
+        report("steps", first_step, total_steps)
 
         for step in range(first_step + 1, total_steps + 1):
             state, loss = train_step(state, parallel.shard(next(iterator)))
             # One step ahead of the devices and no more: they never wait for us, and memory stays bounded.
             jax.block_until_ready(in_flight)
             in_flight = loss
-            report.at(step)
+            report("steps", step, total_steps, note)
 
             last = step == total_steps
             to_log = last or step % training.log_every == 0
@@ -107,20 +105,19 @@ def train(
             if to_log:
                 row = _training_row(state, float(learning_rate(step - 1)), log.seconds_since_last())
                 log.write(step, row)
-                report.say(row)
+                note = f"loss {row['loss']:.3f}"
                 state = state._replace(totals=parallel.replicate(fresh_totals()))
-            rouge2 = None
+            validation_rouge2 = None
             if to_validate:
                 row = validation.look(parallel.unreplicate(state.params))
-                rouge2 = row["validation_rouge2"]
+                validation_rouge2 = row["validation_rouge2"]
                 log.write(step, row)
-                report.say(row)
+                report("steps", step, total_steps, f"validation ROUGE-2 {validation_rouge2:.3f}")
             if to_save:
                 host_state = parallel.unreplicate(state)
                 rest = flatten(host_state._replace(params={}))
-                checkpoints.save(step, host_state.params, rest, iterator.get_state(), rouge2)
+                checkpoints.save(step, host_state.params, rest, iterator.get_state(), validation_rouge2)
                 last_saved = step
-        report.end()
     return TrainingResult(total_steps, *log.last_validation())
 
 
@@ -202,34 +199,4 @@ class _Log:
         for row in reversed(self._rows):
             if "validation_loss" in row:
                 return row["validation_loss"], row["validation_rouge2"]
-        raise InputError(
-            f"{self._path}: the rows of the finished training are gone; remove the folder to train anew"
-        )
-
-
-class _Reporter:
-    """Progress on a bar, or as a line every few seconds."""
-
-    def __init__(self, progress: Progress | None, first_step: int, total_steps: int) -> None:
-        self._progress = progress
-        self._total = total_steps
-        self._text = ""
-        self._spoke = time.monotonic()
-        if progress is not None:
-            self._task = progress.add_task("training", total=total_steps, completed=first_step)
-
-    def say(self, row: Mapping[str, float]) -> None:
-        """Takes up what the bar or the next line says beside the step."""
-        shown = {"loss": "loss", "validation_rouge2": "validation ROUGE-2"}
-        self._text = "  ".join(f"{name} {row[key]:.3f}" for key, name in shown.items() if key in row)
-
-    def at(self, step: int) -> None:
-        if self._progress is not None:
-            self._progress.update(self._task, completed=step, description=f"training  {self._text}")
-        elif time.monotonic() - self._spoke > _SECONDS_BETWEEN_LINES:
-            self._spoke = time.monotonic()
-            print(f"training: step {step} of {self._total}  {self._text}", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._progress is None:
-            print(f"training: {self._total} steps done  {self._text}", file=sys.stderr, flush=True)
+        raise InputError(f"{self._path}: the rows of the finished training are gone; remove the folder to train anew")

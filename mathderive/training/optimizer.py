@@ -42,9 +42,7 @@ def make_optimizer(training: TrainingSettings, total_steps: int) -> optax.Gradie
     else:
         scale = [optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)]
     clip = [optax.clip_by_global_norm(training.max_gradient_norm)] if training.max_gradient_norm else []
-    decay = (
-        [optax.add_decayed_weights(training.weight_decay, mask=_matrices)] if training.weight_decay else []
-    )
+    decay = [optax.add_decayed_weights(training.weight_decay, mask=_matrices)] if training.weight_decay else []
     return optax.chain(*clip, *scale, *decay, optax.scale_by_learning_rate(schedule))
 
 

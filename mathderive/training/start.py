@@ -23,9 +23,7 @@ class Start(NamedTuple):
     params: Callable[[], Mapping[str, Any]]
 
 
-def prepare(
-    settings: ModelSettings, texts: Sequence[str], folder: Path, run: Mapping[str, Any], seed: int
-) -> Start:
+def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Mapping[str, Any], seed: int) -> Start:
     """Makes the folder's tokenizer and `config.json`, or reads them when an earlier call made them.
 
     Args:
@@ -52,9 +50,7 @@ def prepare(
         tokenizer = load_tokenizer(source)
         if settings.tokens_to_add:
             if not isinstance(tokenizer, HuggingFaceTokenizer):
-                raise InputError(
-                    f"model.tokens_to_add: {settings.init_from} has a tokenizer that cannot grow"
-                )
+                raise InputError(f"model.tokens_to_add: {settings.init_from} has a tokenizer that cannot grow")
             tokenizer.add_tokens(settings.tokens_to_add)
         tokenizer.save(folder / "tokenizer")
         released = read_config(source)

@@ -91,9 +91,7 @@ def make_train_step(
     sums are added up first and divided once. Dropout keys come from (seed, step, device, part).
     """
 
-    def gradients(
-        params: Params, part: Batch, key: jax.Array | None
-    ) -> tuple[tuple[jax.Array, jax.Array], Params]:
+    def gradients(params: Params, part: Batch, key: jax.Array | None) -> tuple[tuple[jax.Array, jax.Array], Params]:
         loss = jax.value_and_grad(lambda params: label_loss(config, params, part, key, dtype), has_aux=True)
         return loss(params)
 

@@ -1,0 +1,8 @@
+"""`python -m mathderive` is `mathderive`."""
+
+import sys
+
+from mathderive.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

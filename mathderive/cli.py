@@ -1,0 +1,155 @@
+"""The command line: `mathderive STAGE`, each with `--help`; what a user can mend ends as one line and exit code 2."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mathderive.config import load_config
+from mathderive.errors import InputError
+from mathderive.pipeline import STAGES, Run, run_evaluation, run_stages
+from mathderive.progress import say
+
+app = typer.Typer(
+    help="Reproduces 'Generating Mathematical Derivations with Large Language Models'.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's config file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[key.sub=value]...", help="Values that replace the config's.")
+]
+ReleasedOption = Annotated[
+    Path | None,
+    typer.Option("--released", metavar="DIR", help="Evaluate on the authors' *_results.json in this folder."),
+]
+RunsOption = Annotated[Path, typer.Option("--runs", help="Where the run folders lie.")]
+
+QUICK = Path(__file__).parents[1] / "configs" / "quick.yaml"
+
+
+def _stage(name: str, summary: str) -> None:
+    """Adds the command that brings everything up to a stage up to date."""
+
+    def command(
+        overrides: Overrides = None,
+        config: ConfigOption = QUICK,
+        released: ReleasedOption = None,
+        runs: RunsOption = Path("runs"),
+    ) -> None:
+        run = _run(config, overrides, released, runs)
+        last = STAGES[-1] if name == "all" else name
+        results = run_stages(run, last)
+        print(results)
+
+    app.command(name, help=summary)(command)
+
+
+_stage("all", "Run every stage: data, train, predict, score, report. The default.")
+_stage("data", "Generate the derivations, or fetch the released ones.")
+_stage("train", "Train the model, after data.")
+_stage("predict", "Let every model answer the evaluation sets, after train.")
+_stage("score", "Score the predictions, after predict.")
+_stage("report", "Write the report, after score.")
+
+
+@app.command("eval")
+def evaluate(
+    overrides: Overrides = None,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option("--predictions", metavar="FILE", help="Result files in the authors' format; repeatable."),
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option("--checkpoint", metavar="PLACE", help="Our folder, a Hugging Face folder or id; repeatable."),
+    ] = None,
+    released: ReleasedOption = None,
+    config: ConfigOption = QUICK,
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Score checkpoints, or outputs recorded in result files, without training anything."""
+    if bool(predictions) == bool(checkpoint):
+        raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, one of the two")
+    run = _run(config, overrides, released, runs)
+    print(run_evaluation(run, [str(path) for path in predictions or []], checkpoint or []))
+
+
+@app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_tests(
+    context: typer.Context,
+    slow: Annotated[bool, typer.Option("--slow", help="Every test, slow ones too.")] = False,
+) -> None:
+    """Run the test suite; further arguments go to pytest."""
+    selection = [] if slow else ["-m", "not slow"]
+    _run_tools([[sys.executable, "-m", "pytest", *selection, *context.args]])
+
+
+@app.command("lint")
+def run_linters() -> None:
+    """Check style, types and the layers' import contracts."""
+    python = [sys.executable, "-m"]
+    _run_tools(
+        [
+            [*python, "ruff", "check", "."],
+            [*python, "ruff", "format", "--check", "."],
+            [*python, "mypy"],
+            [str(Path(sys.executable).with_name("lint-imports"))],
+        ]
+    )
+
+
+def _run_tools(commands: Sequence[Sequence[str]]) -> None:
+    """Runs each command in the repository; the exit code is the first one that is not 0."""
+    codes = [subprocess.run(command, cwd=QUICK.parents[1], check=False).returncode for command in commands]
+    raise typer.Exit(next((code for code in codes if code), 0))
+
+
+def _run(config: Path, overrides: Sequence[str] | None, released: Path | None, runs: Path) -> Run:
+    changes = list(overrides or ())
+    if released is not None:
+        changes += ["evaluation.source=released", f"evaluation.released=[{released}]"]
+    settings = load_config(config, changes)
+    return Run(settings, runs / str(settings.run.name))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The `mathderive` command; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or "=" in given[0] or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given = ["all", *given]
+    try:
+        app(given, prog_name="mathderive")  # ends in SystemExit, usage errors and --help included
+    except InputError as error:
+        say(f"mathderive: {error}")
+        return 2
+    except Exception as error:
+        fault = _machine_fault(error)
+        if fault is None:
+            raise
+        say(f"mathderive: {fault}; what was finished is intact, and the same command goes on from there")
+        return 2
+    return 0
+
+
+def _machine_fault(error: BaseException | None) -> str | None:
+    """What the machine refused, if that is what lies behind an error that a library may have wrapped."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _MACHINE_FAULTS:
+            return f"{error.filename or 'file'}: {os.strerror(error.errno)}"
+        for number in _MACHINE_FAULTS:
+            if os.strerror(number) in str(error):
+                return " ".join(str(error).split())[:300]
+        error = error.__cause__ or error.__context__
+    return None
+
+
+_MACHINE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)

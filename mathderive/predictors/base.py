@@ -1,0 +1,87 @@
+"""What a predictor is, and how its answers reach a file without being lost or asked for twice."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from mathderive.errors import InputError
+from mathderive.progress import Report
+from mathderive.records import Example, Prediction, parse_line, to_line, write_jsonl
+
+
+class Predictor(Protocol):
+    """Turns examples into predictions.
+
+    Attributes:
+        name: the model's name, a folder's name below `predictions/`.
+    """
+
+    name: str
+
+    def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
+        """The units of work, a function of the examples alone: a resumed run must compute the same ones."""
+        ...
+
+    def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
+        """Yields each batch's predictions as soon as they are there, in any order of batches.
+
+        Raises:
+            InputError: nothing can be predicted at all (no such model, a refused key).
+        """
+        ...
+
+
+def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, report: Report) -> None:
+    """Writes `path`: one prediction an example, in the examples' order.
+
+    Finished batches are appended to a file beside it at once; after a kill, only batches that are not whole there
+    are predicted again.
+    """
+    if path.exists():
+        return
+    partial = path.with_name(path.name + ".partial")
+    batches = predictor.batches(examples)
+    done = _finished(partial, batches, predictor.name)
+    write_jsonl(partial, done.values())  # without what a kill left half-written
+    what = f"{predictor.name} {path.stem}"
+    report(what, len(done), len(examples))
+    open_batches = [batch for batch in batches if not all(example.id in done for example in batch)]
+    with partial.open("a", encoding="utf-8") as stream:
+        for predictions in predictor.predict(open_batches):
+            stream.write("".join(map(to_line, predictions)))
+            stream.flush()
+            os.fsync(stream.fileno())
+            done.update((prediction.id, prediction) for prediction in predictions)
+            report(what, len(done), len(examples))
+    write_jsonl(path, (done[example.id] for example in examples))
+    partial.unlink()
+
+
+def _finished(partial: Path, batches: Sequence[Sequence[Example]], model: str) -> dict[str, Prediction]:
+    """The predictions of the batches that are whole in the partial file."""
+    found: dict[str, Prediction] = {}
+    if partial.exists():
+        for line in partial.read_bytes().splitlines(keepends=True):
+            try:
+                prediction = parse_line(line.decode("utf-8"), Prediction, str(partial))
+            except (InputError, UnicodeDecodeError):
+                break  # a kill in the middle of a line
+            if line.endswith(b"\n") and prediction.model == model:
+                found[prediction.id] = prediction
+    return {
+        example.id: found[example.id]
+        for batch in batches
+        if all(example.id in found for example in batch)
+        for example in batch
+    }
+
+
+def answer(example: Example, model: str, text: str, **details: Any) -> Prediction:
+    """A prediction for `example`; `details` are its `finish_reason`, `error` and `usage`.
+
+    A lone surrogate, which UTF-8 cannot hold, becomes a question mark.
+    """
+    identity = {"id": example.id, "source_id": example.source_id, "set": example.set, "model": model}
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return Prediction.model_validate({**identity, "text": text, **details})

@@ -1,0 +1,115 @@
+"""LaTeX equations as MathML, for text that our own printer wrote and for no other.
+
+The caller says which equations those are. An equation of a prompt, a reference or an answer that says the
+same as one of them, whitespace and a lost leading backslash aside, is set from the text of the printer; all
+else has no MathML and is shown as the characters it is made of.
+
+A printed equation can still carry a name that came with somebody's file, and latex2mathml passes what stands
+in `\\text{}` or `\\href{}` through as markup. So its output is taken only if it consists of the elements and
+attributes of presentation MathML listed here, and is written anew from the tree that was checked.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import pairwise
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from mathderive.metrics.text import normalised
+
+_NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+_ELEMENTS = frozenset(("math", "mrow", "mi", "mo", "mn", "mfrac", "msub", "msup", "msubsup", "mover", "mspace"))
+_ATTRIBUTES = frozenset({"display", "stretchy", "accent", "fence", "form", "width"})
+_MAX_CHARACTERS = 2_000
+_PRINTED = re.compile(r"[A-Za-z0-9 \\{}()\[\]_^=+\-*/.,|]*")
+"""The characters that our printer uses for this vocabulary; none of them means anything in HTML."""
+
+
+class Typesetter:
+    """Sets the equations that are known to come from our printer."""
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        """Remembers the trusted equations by what they say."""
+        self._trusted: dict[str, str | None] = {}
+        for text in sorted(set(trusted)):
+            # Two names that differ in spaces only (`a b` and `ab`) cannot be told apart: neither is set.
+            known = self._trusted.get(normalised(text), text)
+            self._trusted[normalised(text)] = text if known == text else None
+
+    def mathml(self, equation: str) -> Markup | None:
+        """The equation as a `<math>` element, or None: show its characters instead."""
+        text = self._trusted.get(normalised(equation))
+        return None if text is None else mathml(text)
+
+
+@lru_cache(maxsize=4096)
+def mathml(latex: str) -> Markup | None:
+    """Sets what SymPy's printer writes; None for what cannot be set with certainty."""
+    from latex2mathml.converter import convert
+
+    if len(latex) > _MAX_CHARACTERS or not _PRINTED.fullmatch(latex):
+        return None
+    try:
+        tree = ElementTree.fromstring(convert(_prepared(latex), display="block"))
+    except Exception:  # latex2mathml fails in many ways, and each of them means the same here
+        return None
+    if not _is_presentation(tree):
+        return None
+    _mend(tree)
+    ElementTree.register_namespace("", _NAMESPACE)
+    return Markup(ElementTree.tostring(tree, encoding="unicode"))
+
+
+def _prepared(latex: str) -> str:
+    """Adds what the printed text leaves out: growing parentheses, gaps before differentials and functions."""
+    spaced = re.sub(r" d(?=[A-Za-z\\])", r"\\, d", _with_growing_parentheses(latex))
+    return re.sub(r"(?<=[\w})]) (?=\\(?:sin|cos|log)\b)", r" \\, ", spaced)
+
+
+def _with_growing_parentheses(latex: str) -> str:
+    """Puts `\\left` and `\\right` before parentheses that match within their braces."""
+    partner: dict[int, str] = {}
+    open_parentheses: list[list[int]] = [[]]
+    for position, character in enumerate(latex):
+        if character == "{":
+            open_parentheses.append([])
+        elif character == "}":
+            if len(open_parentheses) == 1:
+                return latex
+            open_parentheses.pop()
+        elif character == "(":
+            open_parentheses[-1].append(position)
+        elif character == ")" and open_parentheses[-1]:
+            partner[open_parentheses[-1].pop()] = r"\left("
+            partner[position] = r"\right)"
+    return "".join(partner.get(position, character) for position, character in enumerate(latex))
+
+
+def _is_presentation(tree: ElementTree.Element) -> bool:
+    return all(
+        isinstance(node.tag, str)
+        and node.tag.removeprefix(f"{{{_NAMESPACE}}}") in _ELEMENTS
+        and _ATTRIBUTES.issuperset(node.attrib)
+        and "\\" not in (node.text or "")  # a command that latex2mathml does not know
+        for node in tree.iter()
+    )
+
+
+def _mend(tree: ElementTree.Element) -> None:
+    """Corrects what latex2mathml gets wrong for this vocabulary, in place."""
+    for node in tree.iter():
+        # \operatorname leaves an empty operator, which takes an operator's space.
+        for child in list(node) if node.tag.endswith("}mrow") else []:
+            if child.tag.endswith("}mo") and not child.text:
+                node.remove(child)
+        # These are letters here (\omicron, \partial, \nabla), with no operator's space around them.
+        if node.tag.endswith("}mo") and node.text in ("ο", "∂", "∇"):
+            node.tag = f"{{{_NAMESPACE}}}mi"
+        if node.tag.endswith("}mover"):
+            node.set("accent", "true")  # given for \hat and \tilde, forgotten for \dot
+        for before, child in pairwise(node):
+            # A minus after an opening parenthesis or a relation is a sign, with a sign's space.
+            if child.text == "−" and before.tag.endswith("}mo") and before.text != ")":
+                child.set("form", "prefix")

@@ -1,0 +1,118 @@
+"""How large a number may become, estimated before SymPy computes it.
+
+SymPy evaluates a power of two integers at once, so `10**(10**10)` would fill the memory before any limit on the
+result could be checked. Everything here looks at an expression that already exists and bounds the integers that
+an operation on it can bring about.
+"""
+
+import math
+from collections.abc import Mapping
+
+from sympy import Add, Expr, Integer, Mul, Pow, Rational, exp, log
+from sympy.core.basic import Basic
+
+MAX_BITS = 4096.0
+"""No integer longer than this is computed; an equation of 350 LaTeX characters holds at most 1,163 bits."""
+
+SMALL_EXPONENT = 64
+"""Powers with an integer exponent up to this size are harmless whatever their base."""
+
+Size = tuple[float, float]
+"""Upper bounds for log2 of numerator and denominator."""
+
+UNIT: Size = (0.0, 0.0)
+BITS_OF_E = math.log2(math.e)
+
+
+class TooLargeError(ValueError):
+    """An operation would compute an integer of more than `MAX_BITS` bits."""
+
+
+def check_power(base: Expr, exponent: Expr) -> None:
+    """Refuses a power whose evaluation would be too large.
+
+    Raises:
+        TooLargeError: `base**exponent` could evaluate to an integer of more than `MAX_BITS` bits.
+    """
+    _require(power_size(expression_size(base, {}), exponent, expression_size(exponent, {})))
+
+
+def check_exponential(argument: Expr) -> None:
+    """Refuses `exp(argument)` where it evaluates, as `exp(n*log(3))` does, to a power too large.
+
+    Raises:
+        TooLargeError: an integer of more than `MAX_BITS` bits could result.
+    """
+    if argument.has(log):
+        _require(power_size((BITS_OF_E, BITS_OF_E), argument, expression_size(argument, {})))
+
+
+def check_expression(expression: Expr, sizes: Mapping[Basic, Size]) -> None:
+    """Refuses an expression whose evaluation would be too large once the keys of `sizes` are replaced.
+
+    Raises:
+        TooLargeError: some integer in it could exceed `MAX_BITS` bits.
+    """
+    _require(expression_size(expression, sizes))
+
+
+def has_risky_power(expression: Expr) -> bool:
+    """Whether some power in it could become large when its base and exponent turn into numbers."""
+    return any(
+        not (power.exp.is_Integer and abs(power.exp.p) <= SMALL_EXPONENT) for power in expression.atoms(Pow)
+    )
+
+
+def expression_size(expression: Basic, sizes: Mapping[Basic, Size]) -> Size:
+    """Bounds the numerator and denominator `expression` has when whatever is no number in it cancels out.
+
+    Unknown factors count as 1, because that is what they leave behind when they cancel (`3*x/x`); the bound is
+    taken over the largest number anywhere inside, so a huge exponent is seen wherever it stands.
+    """
+    if expression in sizes:
+        return sizes[expression]
+    if isinstance(expression, Rational):
+        return (_log2(abs(expression.p)), _log2(expression.q))
+    if not expression.args:
+        return UNIT
+    parts = [expression_size(part, sizes) for part in expression.args]
+    if isinstance(expression, Add):
+        denominator = sum(part[1] for part in parts)
+        return (_log2_of_sum([part[0] for part in parts]) + denominator, denominator)
+    if isinstance(expression, Mul):
+        return (sum(part[0] for part in parts), sum(part[1] for part in parts))
+    if isinstance(expression, Pow):
+        return power_size(parts[0], expression.exp, parts[1])
+    if isinstance(expression, exp):
+        # exp(n*log(3)) is evaluated to 3**n; without a logarithm nothing is.
+        return power_size((BITS_OF_E, BITS_OF_E), expression.exp, parts[0]) if expression.has(log) else UNIT
+    return (max(part[0] for part in parts), max(part[1] for part in parts))
+
+
+def power_size(base: Size, exponent: Expr, exponent_size: Size) -> Size:
+    """The size of a power, from the sizes of its base and exponent."""
+    height = max(base)
+    if height == 0:
+        return exponent_size if max(exponent_size) > MAX_BITS else UNIT
+    if exponent_size[0] > math.log2(MAX_BITS):
+        raise TooLargeError(f"a power would have more than {MAX_BITS:.0f} bits")
+    factor = 2.0 ** exponent_size[0]
+    if isinstance(exponent, Integer) and exponent.p > 0:
+        return (base[0] * factor, base[1] * factor)
+    return (height * factor, height * factor)
+
+
+def _require(size: Size) -> None:
+    if max(size) > MAX_BITS:
+        raise TooLargeError(f"an integer would have more than {MAX_BITS:.0f} bits")
+
+
+def _log2(value: int) -> float:
+    return math.log2(value) if value > 1 else 0.0
+
+
+def _log2_of_sum(exponents: list[float]) -> float:
+    largest = max(exponents)
+    if largest == math.inf:
+        return math.inf
+    return largest + math.log2(sum(2.0 ** (exponent - largest) for exponent in exponents))

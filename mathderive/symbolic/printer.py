@@ -1,0 +1,95 @@
+"""LaTeX as the released data has it: SymPy 1.5.1's printer, reproduced on current SymPy, then cleaned.
+
+Subexpressions recur all through a derivation, so what each prints to is remembered (a printed part does not depend
+on where it stands; the brackets around it are its parent's).
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from sympy import Expr, Symbol
+from sympy.core.basic import Basic
+from sympy.printing.str import StrPrinter
+from sympy.printing.latex import LatexPrinter, accepted_latex_functions
+
+
+def latex(expression: Basic) -> str:
+    r"""The text of an expression or equation, without `\left` and `\right`, as models read it.
+
+    Meadows et al. (2024) remove `\left`, `\right` and thin spaces from what SymPy prints; equal to their released
+    text for every released equation.
+    """
+    text = raw_latex(expression).replace(r"\left", "").replace(r"\right", "")
+    return text.replace(" )", ")").replace(r"\, ", " ")
+
+
+def raw_latex(expression: Basic) -> str:
+    """What SymPy 1.5.1 prints, before cleaning: the text the generator measures the length of."""
+    return _printer.doprint(expression)
+
+
+def plain_text(expression: Basic) -> str:
+    """What `str` gives, remembering parts."""
+    return _plain_printer.doprint(expression)
+
+
+class _PlainPrinter(StrPrinter):
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        if kwargs or not isinstance(expr, Expr):
+            return super()._print(expr, **kwargs)
+        return _print_plain_part(expr)
+
+    def print_part(self, part: Expr) -> str:
+        """Prints without looking into the memory first."""
+        return super()._print(part)
+
+
+_plain_printer = _PlainPrinter()
+
+
+@lru_cache(maxsize=50_000)
+def _print_plain_part(part: Expr) -> str:
+    return _plain_printer.print_part(part)
+
+
+class _LegacyLatexPrinter(LatexPrinter):
+    """SymPy's LaTeX printer with the four habits of release 1.5.1 that later releases changed."""
+
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        if kwargs or not isinstance(expr, Expr):
+            return super()._print(expr, **kwargs)
+        return _print_part(expr)
+
+    def print_part(self, part: Expr) -> str:
+        """Prints without looking into the memory first."""
+        return super()._print(part)
+
+    def _print_Symbol(self, expr: Symbol, style: str = "plain") -> str:
+        """A name that is LaTeX already is not taken apart into superscripts and subscripts."""
+        return expr.name if "\\" in expr.name else super()._print_Symbol(expr, style)
+
+    def _hprint_Function(self, func: str) -> str:
+        r"""The whole name of a function, subscripts too, goes inside `\operatorname`."""
+        name = self._deal_with_super_sub(func)
+        if name in accepted_latex_functions:
+            return rf"\{name}"
+        return name if len(name) == 1 or name.startswith("\\") else rf"\operatorname{{{name}}}"
+
+    def _print_Function(self, expr: Any, exp: str | None = None) -> str:
+        """The exponent of a function follows its name even where that has a superscript of its own."""
+        if exp is None or hasattr(self, f"_print_{expr.func.__name__}"):
+            return super()._print_Function(expr, exp)
+        arguments = ",".join(self._print(argument) for argument in expr.args)
+        return rf"{self._hprint_Function(expr.func.__name__)}^{{{exp}}}{{\left({arguments} \right)}}"
+
+    def parenthesize(self, item: Any, level: int, is_neg: bool = False, strict: bool = False) -> str:
+        """A negative operand of a derivative or an integral gets no brackets for its sign."""
+        return super().parenthesize(item, level, strict=strict)
+
+
+@lru_cache(maxsize=50_000)
+def _print_part(part: Expr) -> str:
+    return _printer.print_part(part)
+
+
+_printer = _LegacyLatexPrinter()

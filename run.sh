@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Makes the environment on first use, then calls `mathderive STAGE`. See ./run.sh --help, and README.md.
+#
+#   MATHDERIVE_ACCELERATOR   cpu (default), cuda or tpu: which lock file the environment is made from
+#   MATHDERIVE_VENV          where the environment lies (default: .venv beside this file)
+#   PYTHON                   the Python to make it with (default: the newest of 3.11 to 3.13 found)
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=${MATHDERIVE_VENV:-$root/.venv}
+accelerator=${MATHDERIVE_ACCELERATOR:-cpu}
+
+fail() {
+  echo "run.sh: $1" >&2
+  exit 2
+}
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  fail "no Python of version 3.11 or newer found (tried: ${PYTHON:-python3.13 python3.12 python3.11 python3 python}); install one, or name it: PYTHON=/path/to/python ./run.sh"
+}
+
+# Installs a lock file unless the environment holds exactly it already.
+install() { # LOCK_FILE
+  local marker stamp python
+  marker=$venv/.installed-$(basename "$1" .txt)
+  stamp=$(cat "$1" "$root/pyproject.toml" | sha256sum)
+  if [[ -x $venv/bin/mathderive && -f $marker && $(<"$marker") == "$stamp" ]]; then return; fi
+  if [[ ! -x $venv/bin/python ]]; then
+    python=$(find_python)
+    echo "run.sh: making the environment in $venv with $("$python" --version), a minute or two" >&2
+    "$python" -m venv "$venv" || fail "$python cannot make a virtual environment; on Debian: apt-get install python3-venv"
+  fi
+  echo "run.sh: installing $(basename "$1")" >&2
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$1" >&2
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e "$root" >&2
+  echo "$stamp" >"$marker"
+}
+
+[[ -f $root/requirements/$accelerator.txt ]] || fail "MATHDERIVE_ACCELERATOR=$accelerator is unknown; expected cpu, cuda or tpu"
+install "$root/requirements/$accelerator.txt"
+case ${1:-} in
+  test | lint) install "$root/requirements/dev.txt" ;;
+esac
+cd "$root"
+exec "$venv/bin/mathderive" "$@"

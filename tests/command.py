@@ -1,0 +1,46 @@
+"""The command line as a user meets it: a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TINY = Path(__file__).with_name("tiny.yaml")
+
+
+def start(*arguments: str | Path, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
+    """Starts `mathderive` with these arguments in `cwd`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "mathderive", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONWARNINGS": "default", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments: str | Path, cwd: Path, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Runs `mathderive` to its end and checks the exit code."""
+    process = start(*arguments, cwd=cwd, **environment)
+    stdout, stderr = process.communicate(timeout=500)
+    assert process.returncode == code, stderr[-3000:]
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def refused(*arguments: str | Path, cwd: Path, **environment: str) -> str:
+    """Runs `mathderive` with something wrong; returns its one line of complaint."""
+    lines = run(*arguments, cwd=cwd, code=2, **environment).stderr.splitlines()
+    complaints = [line for line in lines if line.startswith("mathderive: ")]
+    assert len(complaints) == 1, lines
+    assert "Traceback" not in "\n".join(lines)
+    return complaints[0]
+
+
+def jsonl_files(run_folder: Path) -> dict[str, bytes]:
+    """Every `.jsonl` below predictions/ and scores/, by its place."""
+    found = {}
+    for part in ("predictions", "scores"):
+        for path in sorted((run_folder / part).rglob("*.jsonl")):
+            found[str(path.relative_to(run_folder))] = path.read_bytes()
+    return found

@@ -1,0 +1,60 @@
+"""Small made-up contents for the report's tests: two models and the copy baseline, two sources, five sets."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mathderive.metrics.sensitivity import SensitivityScorer
+from mathderive.metrics.text import equations, score
+from mathderive.records import EVALUATION_SETS, Example, Prediction, Record
+from mathderive.report.page import ReportContents
+
+STEPS = (
+    r"f{(x)} = \sin{(x)}",
+    r"\frac{d}{d x} f{(x)} = \frac{d}{d x} \sin{(x)}",
+    r"\frac{d}{d x} f{(x)} = 1",
+)
+
+
+def by_set(records: list[Any]) -> dict[Any, list[Any]]:
+    return {name: [record for record in records if record.set == name] for name in EVALUATION_SETS}
+
+
+@pytest.fixture
+def make_contents() -> Callable[..., ReportContents]:
+    """Makes contents whose every answer is the text given (its own target where None)."""
+
+    def make(answer: str | None = None, model: str = "t5", sources: int = 2, **changes: Any) -> ReportContents:
+        examples = []
+        for source in map(str, range(sources)):
+            for name in EVALUATION_SETS:
+                steps = [step.replace("x", "\\tau" if name == "vr" else "x") for step in STEPS]
+                prompt = f"Given {steps[0]}, then derive {steps[1]}, then obtain {steps[2]}"
+                ids = {"id": f"{source}-{name}", "source_id": source, "set": name}
+                examples.append(Example(**ids, prompt=prompt, target=" and ".join(steps), steps=[]))
+        answers = {model: lambda e: e.target if answer is None else answer, "copy": lambda e: STEPS[0]}
+        predictions: dict[str, list[Record]] = {
+            name: [Prediction(id=e.id, source_id=e.source_id, set=e.set, model=name, text=write(e)) for e in examples]
+            for name, write in answers.items()
+        }
+        scores = {
+            name: [score(e, p) for e, p in zip(examples, of_model, strict=True)]
+            for name, of_model in predictions.items()
+        }
+        scorer = SensitivityScorer(examples)
+        values: dict[str, Any] = {
+            "title": "A run",
+            "config": "run:\n  seed: 7\n",
+            "seed": 7,
+            "environment": {"Python": "3.11"},
+            "timings": {"data": 1.5, "train": 7325.0},
+            "examples": by_set(examples),
+            "predictions": {name: by_set(p) for name, p in predictions.items()},
+            "scores": {name: by_set(s) for name, s in scores.items()},
+            "sensitivity": {name: scorer.rows(p, scores[name]) for name, p in predictions.items()},
+            "trusted_equations": {equation for e in examples for equation in equations(e.target)},
+        }
+        return ReportContents(**{**values, **changes})
+
+    return make

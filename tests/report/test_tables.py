@@ -1,0 +1,119 @@
+"""The tables: means by hand, nothing empty, and the paper's own numbers from the released outputs."""
+
+import json
+from pathlib import Path
+
+import pytest
+from released_records import load
+
+from mathderive.metrics.text import score
+from mathderive.records import EVALUATION_SETS, MetricSensitivity, Score, Sensitivity
+from mathderive.report.tables import (
+    as_json,
+    as_markdown,
+    percent,
+    quantity,
+    score_rows,
+    sensitivity_rows,
+)
+
+
+def make_score(name: str, value: float, goal: bool = True, bleurt: float | None = None, model: str = "m") -> Score:
+    ids = {"id": f"1-{name}", "source_id": "1", "set": name, "model": model}
+    return Score(**ids, rouge2=value, bleu=value / 2, gleu=value / 4, bleurt=bleurt, goal_reached=goal)
+
+
+def make_pair(name: str, ratio: float | None, bleurt: bool = False) -> Sensitivity:
+    values = MetricSensitivity(
+        difference=-0.25,
+        reference_similarity=0.5,
+        output_similarity=0.25,
+        abs=0.25,
+        ratio=ratio,
+        norm_abs=0.5,
+    )
+    return Sensitivity(
+        source_id="1",
+        set=name,
+        model="m",
+        rouge2=values,
+        bleu=values,
+        gleu=values,
+        bleurt=values if bleurt else None,
+    )
+
+
+def test_means_by_hand() -> None:
+    scores = {"m": {"static": [make_score("static", 1.0), make_score("static", 0.5, goal=False)], "vr": []}}
+    (row,) = score_rows(scores)
+    assert (row.set, row.examples, row.goal_reached) == ("static", 2, 0.5)
+    assert row.means == {"rouge2": 0.75, "bleu": 0.375, "gleu": 0.1875, "bleurt": None}
+
+
+def test_a_mean_ratio_is_over_the_pairs_that_have_one() -> None:
+    (row,) = sensitivity_rows({"m": [make_pair("vr", 0.5), make_pair("vr", None), make_pair("vr", 1.0)]})
+    assert row.pairs == 3
+    assert row.means["bleu"] is not None
+    assert row.means["bleu"]["ratio"] == 0.75
+    assert row.means["bleu"]["difference"] == -0.25
+    assert row.means["bleurt"] is None
+    (without,) = sensitivity_rows({"m": [make_pair("vr", None)]})
+    assert without.means["rouge2"] is not None
+    assert without.means["rouge2"]["ratio"] is None
+
+
+def test_bleurt_has_a_column_only_where_it_was_computed() -> None:
+    plain = score_rows({"m": {"static": [make_score("static", 1.0)]}})
+    assert "BLEURT" not in as_markdown(plain, [])
+    assert "not computed" not in as_markdown(plain, [])
+    mixed = score_rows(
+        {
+            "m": {"static": [make_score("static", 1.0, bleurt=0.7)]},
+            "n": {"static": [make_score("static", 1.0, model="n")]},
+        }
+    )
+    text = as_markdown(mixed, sensitivity_rows({"m": [make_pair("ag", 1.0, bleurt=True)]}))
+    assert "| m | Static | 100.0 | 50.0 | 25.0 | 70.0 | 100.0 | 1 |" in text
+    assert "| n | Static | 100.0 | 50.0 | 25.0 | – | 100.0 | 1 |" in text
+    assert "### BLEURT" in text
+    assert text.endswith("– not computed.\n")
+
+
+def test_a_model_s_name_stays_in_its_cell() -> None:
+    text = as_markdown(score_rows({"a|b\n<i>": {"static": [make_score("static", 1.0)]}}), [])
+    assert "| a\\|b \\<i\\> | Static |" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.12345, "12.3"), (1.0, "100.0"), (-0.0262, "−2.6"), (-0.0001, "0.0"), (-0.0, "0.0"), (None, "–")],
+)
+def test_numbers(value: float | None, shown: str) -> None:
+    assert percent(value) == shown
+
+
+def test_relative_quantities_are_not_in_hundredths() -> None:
+    (row,) = sensitivity_rows({"m": [make_pair("sr", 0.98765)]})
+    assert quantity(row.means["gleu"], "ratio") == "0.988"
+    assert quantity(row.means["gleu"], "norm_abs") == "0.500"
+    assert quantity(row.means["gleu"], "difference") == "−25.0"
+
+
+def test_json_holds_the_unrounded_rows() -> None:
+    rows = score_rows({"m": {"ee": [make_score("ee", 1 / 3)]}})
+    tree = json.loads(json.dumps(as_json(rows, sensitivity_rows({"m": [make_pair("ee", None)]}))))
+    assert tree["scores"][0]["rouge2"] == 1 / 3
+    assert tree["scores"][0]["bleurt"] is None
+    assert tree["sensitivity"][0]["rouge2"]["ratio"] is None
+    assert tree["sensitivity"][0]["pairs"] == 1
+
+
+def test_every_step_of_the_order_counts_once(shared_reference: Path) -> None:
+    """The released half's static means, as the authors' own recorded scores give them."""
+    released = load(shared_reference, "gpt-4")
+    by_id = {example.id: example for example in released.examples}
+    by_set = {name: [score(by_id[p.id], p) for p in released.predictions if p.set == name] for name in EVALUATION_SETS}
+    static = score_rows({"gpt-4": by_set})[0]
+    for metric, key in (("rouge2", "rouge"), ("bleu", "bleu"), ("gleu", "gleu")):
+        recorded = sum(row[f"static_{key}"] for row in released.rows) / len(released.rows)
+        assert static.means[metric] == pytest.approx(recorded, abs=1e-12)

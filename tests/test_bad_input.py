@@ -1,0 +1,135 @@
+"""What a user can mend ends as one line and exit code 2, and leaves what was there."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from command import TINY, jsonl_files, refused, run
+
+
+def released_file(folder: Path, **changes: object) -> Path:
+    """A result file in the authors' format with one made-up example; `changes` replace its keys, null removes one."""
+    row: dict[str, object] = {}
+    equations = ["f{(x)} = x", "f{(x)} + 1 = x + 1"]
+    steps = [
+        ["premise", "Equality(Function('f')(Symbol('x', commutative=True)), Symbol('x', commutative=True))"],
+        [
+            ["add", 1, "Integer(1)"],
+            "Equality(Add(Function('f')(Symbol('x', commutative=True)), Integer(1)), "
+            "Add(Symbol('x', commutative=True), Integer(1)))",
+        ],
+    ]
+    for prefix in ("", "VR ", "EE ", "AG ", "SR "):
+        row[f"{prefix}prompt"] = f"Given {equations[0]}, then obtain {equations[1]}"
+        row[f"{prefix}derivation"] = " and ".join(equations)
+        row[f"{prefix}srepr_derivation"] = steps
+    for prefix in ("static", "VR", "EE", "AG", "SR"):
+        row[f"{prefix}_mine"] = equations[1]
+    row.update(changes)
+    path = folder / "mine_results.json"
+    path.write_text(json.dumps([{key: value for key, value in row.items() if value is not None}]), encoding="utf-8")
+    return path
+
+
+def test_a_made_up_result_file_is_scored(tmp_path: Path) -> None:
+    run("eval", "--predictions", released_file(tmp_path), "--config", TINY, cwd=tmp_path)
+    files = jsonl_files(tmp_path / "runs" / "eval-tiny")
+    assert {Path(name).parts[1] for name in files} == {"mine", "copy"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["all", "--config", "none.yaml"], "none.yaml: no such config file"),
+        (["all", "--config", TINY, "training.batch_sise=3"], "did you mean batch_size?"),
+        (["data", "--config", TINY, "--released", "nowhere"], "nowhere: no such file or folder"),
+        (["eval"], "expected --predictions FILE or --checkpoint PLACE"),
+        (["eval", "--predictions", "nowhere.json"], "nowhere.json: no such file"),
+        (["data", "--config", TINY, "data.sampling.vocabulary=[q]"], "vocabulary"),
+    ],
+)
+def test_a_wrong_command_is_one_line(tmp_path: Path, arguments: list[str], named: str) -> None:
+    assert named in refused(*arguments, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"VR derivation": None}, "row 0: VR derivation: expected text, got nothing"),
+        ({"prompt": 7}, "row 0: prompt: expected text, got int"),
+        ({"AG srepr_derivation": [["premise"]]}, "row 0: AG srepr_derivation: expected a list of [annotation, srepr]"),
+        ({"static_mine": None}, "row 0: expected one key static_MODEL"),
+        ({"static_other": "x"}, "row 0: expected one key static_MODEL"),
+        ({"static_../x": "x", "static_mine": None}, "cannot name a model"),
+    ],
+)
+def test_a_malformed_result_file_leaves_earlier_results(tmp_path: Path, changes: dict[str, object], named: str) -> None:
+    run("eval", "--predictions", released_file(tmp_path), "--config", TINY, cwd=tmp_path)
+    before = jsonl_files(tmp_path / "runs" / "eval-tiny")
+    line = refused("eval", "--predictions", released_file(tmp_path, **changes), "--config", TINY, cwd=tmp_path)
+    assert "mine_results.json: " in line
+    assert named in line
+    assert jsonl_files(tmp_path / "runs" / "eval-tiny") == before
+
+
+def test_files_about_other_examples_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    first = released_file(tmp_path)
+    text = first.read_text(encoding="utf-8").replace("_mine", "_theirs").replace("f{(x)}", "g{(x)}")
+    second = tmp_path / "other" / "theirs_results.json"
+    second.write_text(text, encoding="utf-8")
+    line = refused("eval", "--predictions", first, "--predictions", second, "--config", TINY, cwd=tmp_path)
+    assert "row 0: set static differs from" in line
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "foreign", "truncated", "pickle"])
+def test_an_unreadable_checkpoint_is_refused(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "checkpoint"
+    if damage != "missing":
+        folder.mkdir()
+    if damage == "foreign":
+        (folder / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    if damage == "truncated":
+        (folder / "config.json").write_text('{"vocab_size": 3', encoding="utf-8")
+    if damage == "pickle":
+        (folder / "config.json").write_bytes(b"cos\nsystem\n(S'touch hacked'\ntR.")
+    arguments = ["--checkpoint", folder, "--released", released_file(tmp_path).parent, "--config", TINY]
+    assert "checkpoint" in refused("eval", *arguments, cwd=tmp_path)
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_no_network_is_one_line(tmp_path: Path) -> None:
+    # A proxy that nobody serves stands for a machine without a network.
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    line = refused("data", "--config", TINY, "evaluation.source=released", cwd=tmp_path, no_proxy="", **proxies)
+    assert "cannot be reached" in line
+    assert "--released DIR" in line
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> "Path":
+    """A file system of 400 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("only root can mount a small file system")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(place)], check=False)
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path) -> None:
+    run("eval", "--predictions", released_file(small_disk), "--config", TINY, cwd=small_disk)
+    before = jsonl_files(small_disk / "runs" / "eval-tiny")
+    (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 3 * 4096))
+    line = refused("eval", "--predictions", released_file(small_disk), "--config", TINY, "run.seed=1", cwd=small_disk)
+    assert "No space left on device" in line
+    kept: dict[str, bytes] = {}
+    for aside in sorted((small_disk / "runs" / "eval-tiny").glob("old/*")):
+        kept |= jsonl_files(aside)
+    assert jsonl_files(small_disk / "runs" / "eval-tiny") | kept == before

@@ -1,0 +1,112 @@
+"""Configs: what is read is what was written, and what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mathderive.config import dump_config, load_config
+from mathderive.errors import InputError
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+
+WHOLE = """
+data: {sizes: {train: 10, validation: 2, static: 5}}
+model: {}
+training: {batch_size: 4, steps: 10, learning_rate: 5e-5}
+predictors:
+  - kind: copy
+  - {kind: openai, name: gpt, model: gpt-4}
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(WHOLE, encoding="utf-8")
+    return path
+
+
+def test_the_run_is_named_after_its_file(config_file: Path) -> None:
+    assert load_config(config_file).run.name == "mine"
+    assert load_config(config_file, ["run.name=other"]).run.name == "other"
+
+
+def test_scientific_notation_is_a_number(config_file: Path) -> None:
+    # YAML 1.1, which PyYAML speaks, reads 5e-5 as text.
+    assert load_config(config_file).training.learning_rate == 5e-5
+    assert load_config(config_file, ["training.learning_rate=1E3"]).training.learning_rate == 1000
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_resolved_config_reads_back(path: Path, tmp_path: Path) -> None:
+    config = load_config(path)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(dump_config(config), encoding="utf-8")
+    assert load_config(copy) == config
+
+
+def test_overrides_reach_into_lists(config_file: Path) -> None:
+    config = load_config(config_file, ["predictors.1.temperature=null", "data.sizes.train=99"])
+    assert config.predictors[1].temperature is None
+    assert config.data.sizes.train == 99
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("training.learning_rat=1", "training.learning_rat: unknown key; did you mean learning_rate?"),
+        ("predictors.1.temprature=1", "predictors.1.temprature: unknown key; did you mean temperature?"),
+        ("data.sampling.vocabulry=1", "data.sampling.vocabulry: unknown key; did you mean vocabulary?"),
+        ("training.batch_size='4'", 'training.batch_size: expected a valid integer, got "4"'),
+        ("training.batch_size=0", "training.batch_size: expected greater than or equal to 1, got 0"),
+        ("training.learning_rate=.nan", "training.learning_rate: expected a finite number"),
+        ("training.epochs=3", "training: exactly one of steps and epochs is expected"),
+        ("run.name=../x", "run.name: "),
+        ("run.seed.x=1", "run.seed"),
+        ("training", "expected key.sub=value"),
+        ("predictors.9.name=x", "expected an index below 2"),
+        ("run=[1", "run: not valid YAML"),
+    ],
+)
+def test_a_wrong_override_is_named(config_file: Path, override: str, named: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(config_file, [override])
+    message = str(caught.value)
+    assert message.startswith("command line: ")
+    assert named in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("trainig: {}", "trainig: unknown key; did you mean training?"),
+        ("run: {seed: 1}\nrun: {seed: 2}", "'run' is given twice"),
+        ("- a", "expected a mapping"),
+        ("run: {seed: 2020-01-01}", "expected numbers, text, lists and mappings only"),
+        ("run: {seed: !!python/object:os.system {}}", "not valid YAML"),
+        ("[" * 10_000, "not valid YAML"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(str(path))
+    assert named in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such config file"):
+        load_config(tmp_path / "none.yaml")
+
+
+@given(st.text(max_size=60))
+def test_no_override_ends_in_anything_but_a_config_or_one_line(text: str) -> None:
+    try:
+        load_config(CONFIGS[0], [text])
+    except InputError as error:
+        assert "\n" not in str(error)

@@ -1,0 +1,127 @@
+"""Generated datasets: a function of config and seed, disjoint up to renaming, read back as written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mathderive.config import DataSettings, RunSettings
+from mathderive.errors import InputError
+from mathderive.records import EVALUATION_SETS, Example
+from mathderive.symbolic.derivation import canonical_form, derivation_from_json
+from mathderive.symbolic.settings import SamplingSettings
+from tfds_builders.building import build_derivations
+from tfds_builders.derivations.generation import SPLITS
+from tfds_builders.example_features import read_examples
+
+SAMPLING = SamplingSettings(vocabulary=tuple("abcfgxyz"), length_min=4, length_max=4, length_mean=4, length_std=1)
+
+
+def settings(**changes: object) -> DataSettings:
+    fields = {"sizes": {"train": 40, "validation": 6, "static": 10}, "sampling": SAMPLING, "workers": 1, **changes}
+    return DataSettings.model_validate(fields)
+
+
+def quiet(what: str, done: int, wanted: int, note: str = "") -> None:
+    pass
+
+
+def build(folder: Path, seed: int = 0, **changes: object) -> dict[str, list[Example]]:
+    built = build_derivations(settings(**changes), RunSettings(seed=seed), folder, quiet)
+    return {name: read_examples(folder / built["path"], name) for name in built["sizes"]}
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Example]]:
+    return build(tmp_path_factory.mktemp("derivations"))
+
+
+def test_the_splits_have_the_sizes_asked_for(splits: dict[str, list[Example]]) -> None:
+    assert {name: len(splits[name]) for name in SPLITS} == {"train": 40, "validation": 6, "static": 10}
+
+
+def test_no_two_splits_share_a_derivation_up_to_renaming(splits: dict[str, list[Example]]) -> None:
+    forms = {
+        name: {
+            canonical_form(derivation_from_json([(step.annotation, step.srepr) for step in example.steps]))
+            for example in splits[name]
+        }
+        for name in SPLITS
+    }
+    assert not forms["train"] & forms["static"]
+    assert not forms["train"] & forms["validation"]
+    assert not forms["validation"] & forms["static"]
+
+
+def test_no_text_stands_in_a_split_twice(splits: dict[str, list[Example]]) -> None:
+    for name in SPLITS:
+        targets = [example.target for example in splits[name]]
+        assert len(set(targets)) == len(targets)
+
+
+def test_variants_belong_to_static_examples(splits: dict[str, list[Example]]) -> None:
+    static = {example.source_id: example for example in splits["static"]}
+    for name in EVALUATION_SETS[1:]:
+        for variant in splits[name]:
+            assert variant.set == name
+            assert variant.source_id in static
+            assert variant.id == f"{variant.source_id}-{name}"
+    for variant in splits["sr"]:
+        original = static[variant.source_id]
+        assert variant.target == original.target
+        assert ", then derive " in original.prompt
+        assert ", then derive " not in variant.prompt
+    assert {example.source_id for example in splits["ee"]} == set(static)
+
+
+def test_workers_change_nothing(splits: dict[str, list[Example]], tmp_path: Path) -> None:
+    assert build(tmp_path, workers=2) == splits
+
+
+def test_another_seed_gives_other_examples(splits: dict[str, list[Example]], tmp_path: Path) -> None:
+    assert build(tmp_path, seed=1)["train"] != splits["train"]
+
+
+def test_the_papers_plain_way_takes_derivations_as_they_come(tmp_path: Path) -> None:
+    plain = build(tmp_path, leak_free=False)
+    attempts = [int(example.source_id) for name in SPLITS for example in plain[name]]
+    assert attempts == sorted(attempts)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from test_derivations import build_hash
+if __name__ == "__main__":
+    print(build_hash(Path(sys.argv[1])))
+"""
+
+
+def build_hash(folder: Path) -> str:
+    return str(build_derivations(settings(), RunSettings(), folder, quiet)["content_hash"])
+
+
+def test_the_hash_seed_changes_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "build.py"
+    script.write_text(SCRIPT.format(path=[str(Path(__file__).parent), str(Path.cwd())]), encoding="utf-8")
+    hashes = {
+        subprocess.run(
+            [sys.executable, script, tmp_path / hash_seed],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("0", "4242")
+    }
+    assert len(hashes) == 1
+    assert len(hashes.pop().strip()) == 64
+
+
+def test_settings_that_give_too_little_say_so(tmp_path: Path) -> None:
+    narrow = SAMPLING.model_copy(update={"max_characters": 20})
+    with pytest.raises(InputError, match=r"data\.sampling: 0 new derivations in"):
+        build(tmp_path, sampling=narrow, sizes={"train": 1, "validation": 1, "static": 1})

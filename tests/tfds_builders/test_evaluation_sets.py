@@ -1,0 +1,55 @@
+"""Which examples are evaluated."""
+
+import pytest
+
+from mathderive.config import EvaluationSettings
+from mathderive.errors import InputError
+from mathderive.records import EVALUATION_SETS, Example
+from tfds_builders.evaluation_sets import choose_examples
+
+
+def splits(count: int = 50) -> dict[str, list[Example]]:
+    """Example i has all variants save where i is a multiple of 5 (no sr); those of 7 are long."""
+
+    def example(index: int, name: str) -> Example:
+        target = "x" * (751 if index % 7 == 0 else 750)
+        return Example(id=f"{index}-{name}", source_id=str(index), set=name, prompt="p", target=target, steps=[])
+
+    return {
+        name: [example(index, name) for index in range(count) if name != "sr" or index % 5] for name in EVALUATION_SETS
+    }
+
+
+ELIGIBLE = {str(index) for index in range(50) if index % 5 and index % 7}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_set_has_the_same_sources_with_all_variants(seed: int) -> None:
+    chosen = choose_examples(splits(), EvaluationSettings(examples=10), seed)
+    sources = {name: [example.source_id for example in examples] for name, examples in chosen.items()}
+    assert len(set(map(tuple, sources.values()))) == 1
+    assert len(sources["static"]) == 10
+    assert set(sources["static"]) <= ELIGIBLE
+    assert sources["static"] == sorted(sources["static"], key=int)
+
+
+def test_seeds_draw_differently_and_repeatably() -> None:
+    draws = [
+        tuple(example.id for example in choose_examples(splits(), EvaluationSettings(examples=10), seed)["static"])
+        for seed in (0, 1, 0)
+    ]
+    assert draws[0] == draws[2] != draws[1]
+
+
+def test_fewer_than_wanted_are_all_taken() -> None:
+    chosen = choose_examples(splits(), EvaluationSettings(examples=1000), 0)
+    assert {example.source_id for example in chosen["sr"]} == ELIGIBLE
+
+
+def test_null_takes_everything_as_it_is() -> None:
+    assert choose_examples(splits(), EvaluationSettings(examples=None), 0) == splits()
+
+
+def test_none_at_all_says_what_is_missing() -> None:
+    with pytest.raises(InputError, match="at most 10 characters"):
+        choose_examples(splits(), EvaluationSettings(max_characters=10), 0)

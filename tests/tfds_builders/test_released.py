@@ -1,0 +1,80 @@
+"""The released builder against the authors' files, and the scores that follow from their texts alone."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from command import TINY, jsonl_files, run
+from released_records import METRIC_KEYS, MODELS
+
+from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Score, Sensitivity, read_jsonl
+from tfds_builders.building import build_released
+from tfds_builders.example_features import read_examples
+from tfds_builders.released.outputs import read_outputs
+
+
+@pytest.fixture(scope="module")
+def dataset(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("released")
+    built = build_released([shared_reference], folder)
+    assert built["models"] == sorted(MODELS)
+    return folder / built["path"]
+
+
+def test_examples_and_outputs_are_those_of_the_files(dataset: Path, shared_reference: Path) -> None:
+    for model, file in MODELS.items():
+        rows = json.loads((shared_reference / f"{file}_results.json").read_text(encoding="utf-8"))
+        outputs = read_outputs(dataset, model)
+        for name in EVALUATION_SETS:
+            prefix = "" if name == "static" else f"{name.upper()} "
+            examples = read_examples(dataset, name)
+            assert len(examples) == len(rows)
+            for row, example in zip(rows, examples, strict=True):
+                assert example.target == row[f"{prefix}derivation"]
+                assert row[f"{prefix}prompt"].endswith(example.prompt)
+                assert example.prompt.startswith("Given ")
+                assert example.prompt.count("Given ") == 1
+                if model != "flan-t5-large":
+                    assert example.few_shot_prompt == row[f"{prefix}prompt"]
+                key = "static" if name == "static" else name.upper()
+                assert outputs[example.id] == row[f"{key}_{model}"]
+
+
+def _stripped(source: Path, target: Path) -> None:
+    """Copies a result file without any recorded score."""
+    rows = json.loads(source.read_text(encoding="utf-8"))
+    kept = [{key: value for key, value in row.items() if not isinstance(value, float)} for row in rows]
+    target.write_text(json.dumps(kept), encoding="utf-8")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_eval_gives_the_recorded_scores_from_the_texts_alone(
+    model: str, shared_reference: Path, tmp_path: Path
+) -> None:
+    source = shared_reference / f"{MODELS[model]}_results.json"
+    run("eval", "--predictions", source, "--config", TINY, cwd=tmp_path)
+    folder = tmp_path / "runs" / "eval-tiny"
+    rows = json.loads(source.read_text(encoding="utf-8"))
+    scores = read_jsonl(folder / "scores" / model / "static.jsonl", Score)
+    pairs = {
+        (pair.source_id, pair.set): pair
+        for pair in read_jsonl(folder / "scores" / model / "sensitivity.jsonl", Sensitivity)
+    }
+    assert len(scores) == len(rows)
+    assert len(pairs) == 4 * len(rows)
+    for index, (row, score) in enumerate(zip(rows, scores, strict=True)):
+        for metric, key in METRIC_KEYS.items():
+            assert math.isclose(getattr(score, metric), row[f"static_{key}"], abs_tol=1e-9)
+            for name in PERTURBED_SETS:
+                reaction = getattr(pairs[f"released-{index}", name], metric)
+                upper = name.upper()
+                assert math.isclose(reaction.difference, row[f"{upper}_{key}"], abs_tol=1e-9)
+                assert math.isclose(reaction.abs, row[f"{upper}_{key}_abs"], abs_tol=1e-9)
+                assert math.isclose(reaction.ratio, row[f"ratio_{upper}_{key}"], abs_tol=1e-9)
+
+    stripped = tmp_path / source.name
+    _stripped(source, stripped)
+    before = jsonl_files(folder)
+    run("eval", "--predictions", stripped, "--config", TINY, "run.name=stripped", cwd=tmp_path)
+    assert jsonl_files(tmp_path / "runs" / "eval-stripped") == before

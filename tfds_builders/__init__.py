@@ -1,0 +1,1 @@
+"""TFDS builders: `derivations`, which we generate, and `released`, which the authors published."""

@@ -1,0 +1,111 @@
+"""An `Example` as TFDS features and back, and the hash that says two datasets hold the same examples."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from mathderive.errors import InputError
+from mathderive.records import Example, StepRecord, to_line
+
+
+def example_features() -> dict[str, Any]:
+    """The features that every builder here shares.
+
+    An annotation is kept as JSON text, for it is a word or a list; a missing few-shot prompt is the empty text.
+    """
+    return {
+        "id": tfds.features.Text(),
+        "source_id": tfds.features.Text(),
+        "set": tfds.features.Text(),
+        "prompt": tfds.features.Text(),
+        "target": tfds.features.Text(),
+        "steps": tfds.features.Sequence({"annotation": tfds.features.Text(), "srepr": tfds.features.Text()}),
+        "few_shot_prompt": tfds.features.Text(),
+    }
+
+
+def encode_example(example: Example) -> dict[str, Any]:
+    """What a builder yields for an example."""
+    steps = [{"annotation": json.dumps(step.annotation), "srepr": step.srepr} for step in example.steps]
+    return {**example.model_dump(exclude={"steps", "few_shot_prompt"}), "steps": steps,
+            "few_shot_prompt": example.few_shot_prompt or ""}  # fmt: skip
+
+
+def decode_example(features: Mapping[str, Any]) -> Example:
+    """The example behind what a TFDS data source returns."""
+    steps = features["steps"]
+    fields: dict[str, Any] = {key: text(features[key]) for key in ("id", "source_id", "set", "prompt", "target")}
+    return Example(
+        **fields,
+        steps=[
+            StepRecord(annotation=json.loads(text(annotation)), srepr=text(srepr))
+            for annotation, srepr in zip(steps["annotation"], steps["srepr"], strict=True)
+        ],
+        few_shot_prompt=text(features["few_shot_prompt"]) or None,
+    )
+
+
+def content_hash(splits: Mapping[Any, Iterable[Example]]) -> str:
+    """SHA-256 over the decoded examples, split by split in the order of their names.
+
+    The array_record files themselves differ from process to process, so they cannot be compared.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(splits):
+        digest.update(f"split {name}\n".encode())
+        for example in splits[name]:
+            digest.update(to_line(example).encode())
+    return digest.hexdigest()
+
+
+def open_builder(folder: Path) -> tfds.core.DatasetBuilder:
+    """Opens a finished dataset, the folder that holds `dataset_info.json`.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    try:
+        return tfds.builder_from_directory(str(folder))
+    except Exception as error:  # TFDS raises many kinds for a damaged folder
+        raise InputError(f"{folder}: no readable TFDS dataset there ({error})") from None
+
+
+def read_examples(folder: Path, split: str) -> list[Example]:
+    """Every example of one split, in the builder's order.
+
+    Raises:
+        InputError: as `open_builder`, or a record is damaged.
+    """
+    source = data_source(folder, split)
+    try:
+        return [decode_example(source[index]) for index in range(len(source))]
+    except Exception as error:
+        raise InputError(f"{folder}: split {split} is damaged ({error})") from None
+
+
+def read_pairs(folder: Path, split: str) -> list[tuple[str, str]]:
+    """The (prompt, target) texts of one split, which is all that training needs.
+
+    Raises:
+        InputError: as `read_examples`.
+    """
+    return [(example.prompt, example.target) for example in read_examples(folder, split)]
+
+
+def data_source(folder: Path, split: str) -> Sequence[Mapping[str, Any]]:
+    """Random access to one split's raw features, for Grain."""
+    builder = open_builder(folder)
+    if split not in builder.info.splits:
+        raise InputError(f"{folder}: no split {split}; expected one of {', '.join(builder.info.splits)}")
+    if not builder.info.splits[split].num_examples:
+        return []
+    return builder.as_data_source(split=split)
+
+
+def text(value: Any) -> str:
+    """A text feature's value: TFDS gives bytes."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

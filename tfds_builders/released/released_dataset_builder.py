@@ -1,0 +1,59 @@
+"""TFDS builder of the authors' evaluation examples and recorded outputs, from their `*_results.json`."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from mathderive.records import EVALUATION_SETS, EvaluationSet
+from tfds_builders.example_features import content_hash, encode_example, example_features
+from tfds_builders.released.download import BASE_URL, fetch_result_files
+from tfds_builders.released.result_files import Released, find_result_files, read_result_files
+
+
+@dataclass(kw_only=True)
+class ReleasedConfig(tfds.core.BuilderConfig):
+    """Where the result files come from: `files` (files or folders), or else `base_url`."""
+
+    files: tuple[Path, ...] | None = None
+    base_url: str = BASE_URL
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """The released examples: splits static, vr, ee, ag and sr, each example with the outputs recorded for it."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "The authors' three result files, merged by example."}  # noqa: RUF012 - TFDS's own form
+    BUILDER_CONFIGS = [ReleasedConfig(name="default", description="Downloaded at the pinned commit.")]  # noqa: RUF012
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        outputs = tfds.features.Sequence({"model": tfds.features.Text(), "text": tfds.features.Text()})
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict({**example_features(), "outputs": outputs}),
+            supervised_keys=("prompt", "target"),
+            homepage="https://github.com/jmeadows17/deriving-equations-with-LLMs",
+            disable_shuffling=True,  # row order is the authors' order
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        config = self.builder_config
+        if config.files is None:
+            paths = fetch_result_files(Path(dl_manager.download_dir), config.base_url)
+        else:
+            paths = find_result_files(config.files)
+        released = read_result_files(paths)
+        self.info.metadata["content_hash"] = content_hash(released.examples)
+        self.info.metadata["models"] = sorted(released.outputs)
+        recorded = json.dumps(released.outputs, sort_keys=True)
+        self.info.metadata["outputs_hash"] = hashlib.sha256(recorded.encode()).hexdigest()
+        return {name: self._generate_examples(released, name) for name in EVALUATION_SETS}
+
+    def _generate_examples(self, released: Released, name: EvaluationSet) -> Iterator[tuple[int, dict[str, Any]]]:
+        for row, example in enumerate(released.examples[name]):
+            outputs = [{"model": model, "text": texts[name][row]} for model, texts in sorted(released.outputs.items())]
+            yield row, {**encode_example(example), "outputs": outputs}
