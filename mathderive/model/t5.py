@@ -73,7 +73,8 @@ class T5(nnx.Module):
         """
         length = input_ids.shape[1]
         positions = jnp.arange(length)
-        bias = self.encoder.position_bias(positions, positions) + _mask_bias(encoder_mask)
+        bias = _for_every_row(self.encoder.position_bias(positions, positions), encoder_mask.shape[0])
+        bias = bias + _mask_bias(encoder_mask)
         return self.encoder(self._embed(input_ids), bias, None, None, rngs)
 
     def decode(
@@ -99,6 +100,7 @@ class T5(nnx.Module):
         positions = jnp.arange(decoder_input_ids.shape[1])
         causal = positions[:, None] >= positions[None, :]
         bias = self.decoder.position_bias(positions, positions) + jnp.where(causal, 0.0, MASKED)
+        bias = _for_every_row(bias, encoder_mask.shape[0])
         hidden = self.decoder(self._embed(decoder_input_ids), bias, encoded, _mask_bias(encoder_mask), rngs)
         return self._logits(hidden)
 
@@ -360,6 +362,15 @@ def dropout(values: jax.Array, rate: float, rngs: nnx.Rngs | None) -> jax.Array:
 def _mask_bias(mask: jax.Array) -> jax.Array:
     """`[batch, keys]` -> `[batch, 1, 1, keys]`, 0 where the mask is true."""
     return jnp.where(mask, 0.0, MASKED)[:, None, None, :]
+
+
+def _for_every_row(bias: jax.Array, batch: int) -> jax.Array:
+    """`[1, heads, queries, keys]` -> `[batch, heads, queries, keys]`.
+
+    A product with ones, because its gradient is one too: plain broadcasting has a sum over rows for gradient,
+    for which XLA's code on CPUs is forty times as slow.
+    """
+    return jnp.einsum("b,hqk->bhqk", jnp.ones(batch), bias[0], precision=jax.lax.Precision.HIGHEST)
 
 
 def _normal(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float) -> nnx.Param:
