@@ -7,9 +7,7 @@ from mathderive.model.config import T5Config
 from mathderive.model.t5 import parameter_shapes
 
 CONFIGS = {
-    "t5": T5Config(
-        vocab_size=60, d_model=24, d_kv=5, d_ff=40, num_heads=3, num_layers=3, num_decoder_layers=2
-    ),
+    "t5": T5Config(vocab_size=60, d_model=24, d_kv=5, d_ff=40, num_heads=3, num_layers=3, num_decoder_layers=2),
     "t5-1.1": T5Config(
         vocab_size=60,
         d_model=24,
