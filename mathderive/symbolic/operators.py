@@ -17,7 +17,7 @@ from mathderive.symbolic.bounds import (
     check_expression,
     check_power,
     expression_size,
-    has_risky_power,
+    tower_height,
 )
 from mathderive.symbolic.derivation import (
     Annotation,
@@ -29,6 +29,7 @@ from mathderive.symbolic.derivation import (
 from mathderive.symbolic.integration import IntegralError, carry_out, evaluate_integral
 from mathderive.symbolic.printer import latex
 from mathderive.symbolic.relations import NotAnEquationError, relate
+from mathderive.symbolic.renaming import names_of
 
 MAX_DERIVATIVE_ORDER = 12
 MAX_EXPANDED_TERMS = 1000
@@ -210,11 +211,18 @@ def substitute(equation: Equality, old: Expr, new: Expr) -> Equality | None:
 
 
 def _substitute(equation: Equality, old: Expr, new: Expr) -> Sides:
-    if has_risky_power(equation) or has_risky_power(new):
+    left, right = (_substitute_in_side(side, old, new) for side in equation.args)
+    return left, right
+
+
+def _substitute_in_side(side: Expr, old: Expr, new: Expr) -> Expr:
+    """SymPy's `subs`, where there can be something to replace and nothing grows out of hand."""
+    if not names_of(old) <= names_of(side):
+        return side
+    if tower_height(side) + tower_height(new) >= 2:
         probe = Dummy()
-        for side in equation.args:
-            check_expression(side.subs(old, probe), {probe: expression_size(new, {})})
-    return equation.lhs.subs(old, new), equation.rhs.subs(old, new)
+        check_expression(side.subs(old, probe), {probe: expression_size(new, {})})
+    return side.subs(old, new)
 
 
 def _substitute_left_for_right(equation: Equality, rule: Equality, _draw: DrawConstant) -> Sides:

@@ -7,9 +7,8 @@ not asked about, and the others once for all those equal up to renaming.
 
 from functools import lru_cache
 
-from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Number, S, Symbol, Tuple
+from sympy import Abs, Derivative, Equality, Expr, Integral, S, Symbol, Tuple, arg, im, re, sign
 from sympy.core import random as sympy_random
-from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import is_eq
 
@@ -17,6 +16,10 @@ from mathderive.symbolic.renaming import to_pattern
 
 UNKNOWNS = (Symbol, AppliedUndef, Derivative, Integral)
 """What can take any value, or at least is nothing SymPy knows a property of."""
+
+
+REAL_FUNCTIONS = (Abs, re, im, arg, sign)
+"""What is real whatever its argument."""
 
 
 class NotAnEquationError(ValueError):
@@ -35,18 +38,15 @@ def relate(lhs: Expr, rhs: Expr) -> Equality:
 
 
 def is_plainly_open(lhs: Expr, rhs: Expr) -> bool:
-    """Whether the sides can be equal and can be different, seen without a calculation.
+    """Whether SymPy cannot decide the relation, seen without asking it.
 
-    That is so where some unknown occurs on one side only and either the other side is no number, or the unknown
-    is a factor of a term and occurs nowhere else, so that it can be solved for.
+    It would have to show that the difference is zero or is not. Of a sum it can say so only where it knows each
+    term to be real or imaginary, which nothing with an unknown in it is.
     """
-    left, right = _unknowns(lhs), _unknowns(rhs)
-    if left is None or right is None:
+    if not (_is_finite(lhs) and _is_finite(rhs)):
         return False
-    if not isinstance(lhs, Number) and not isinstance(rhs, Number):
-        return left != right
-    side, own = (lhs, left) if isinstance(rhs, Number) else (rhs, right)
-    return any(_is_solvable_for(side, unknown) for unknown in own)
+    difference = lhs - rhs
+    return difference.is_Add and any(_has_unknown(term) for term in difference.args)
 
 
 @lru_cache(maxsize=20_000)
@@ -57,16 +57,10 @@ def _is_open_pattern(lhs: Expr, rhs: Expr) -> bool:
 
 
 @lru_cache(maxsize=20_000)
-def _unknowns(side: Expr) -> frozenset[Basic] | None:
-    """The unknowns in a side; None where it is not finite."""
-    if side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN):
-        return None
-    return frozenset(side.atoms(*UNKNOWNS))
+def _is_finite(side: Expr) -> bool:
+    return not side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN)
 
 
-def _is_solvable_for(side: Expr, unknown: Basic) -> bool:
-    holding = [term for term in Add.make_args(side) if term.has(unknown)]
-    if len(holding) != 1:
-        return False
-    factors = [factor for factor in Mul.make_args(holding[0]) if factor.has(unknown)]
-    return factors == [unknown]
+@lru_cache(maxsize=20_000)
+def _has_unknown(term: Expr) -> bool:
+    return term.has(*UNKNOWNS) and not term.has(*REAL_FUNCTIONS)

@@ -1,6 +1,7 @@
 """Injective renaming of symbols and functions, and computing things once for all expressions equal up to it."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 from sympy import Equality, Function, Symbol, preorder_traversal
@@ -32,6 +33,12 @@ def rename(expression: Node, names: Mapping[str, str]) -> Node:
 def names_in_order(expression: Basic) -> list[str]:
     """The names of symbols and functions, each once, in order of first appearance."""
     return list(dict.fromkeys(name for node in preorder_traversal(expression) if (name := name_of(node)) is not None))
+
+
+@lru_cache(maxsize=20_000)
+def names_of(expression: Basic) -> frozenset[str]:
+    """The names of symbols and functions in an expression."""
+    return frozenset(names_in_order(expression))
 
 
 def name_of(node: Basic) -> str | None:
