@@ -41,14 +41,14 @@ class LayerCache(NamedTuple):
 class T5(nnx.Module):
     """The network: `encode` and `decode` to train, `encode`, `start_cache` and `decode_step` to generate."""
 
-    def __init__(self, config: T5Config, *, rngs: nnx.Rngs, dtype: DTypeLike = jnp.float32) -> None:
-        """Draws the parameters by the scheme of the published T5 code (`rngs.params`)."""
+    def __init__(self, config: T5Config, *, rng: np.random.Generator | None, dtype: DTypeLike = jnp.float32) -> None:
+        """Draws the parameters by the scheme of the published T5 code; without `rng` all are 0."""
         self.config = config
-        self.embedding = _normal(rngs, (config.vocab_size, config.d_model), 1.0)
-        self.encoder = Stack(config, bidirectional=True, rngs=rngs, dtype=dtype)
-        self.decoder = Stack(config, bidirectional=False, rngs=rngs, dtype=dtype)
+        self.embedding = _normal(rng, (config.vocab_size, config.d_model), 1.0)
+        self.encoder = Stack(config, bidirectional=True, rng=rng, dtype=dtype)
+        self.decoder = Stack(config, bidirectional=False, rng=rng, dtype=dtype)
         if not config.tie_word_embeddings:
-            self.head = _normal(rngs, (config.d_model, config.vocab_size), 1.0)
+            self.head = _normal(rng, (config.d_model, config.vocab_size), 1.0)
 
     def __call__(
         self,
@@ -154,14 +154,16 @@ class T5(nnx.Module):
 class Stack(nnx.Module):
     """The encoder (`bidirectional`) or the decoder: its blocks, their shared position bias, its last norm."""
 
-    def __init__(self, config: T5Config, *, bidirectional: bool, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
+    def __init__(
+        self, config: T5Config, *, bidirectional: bool, rng: np.random.Generator | None, dtype: DTypeLike
+    ) -> None:
         self.bidirectional = bidirectional
         self.max_distance = config.relative_attention_max_distance
         self.dropout_rate = config.dropout_rate
         layers = config.num_layers if bidirectional else config.num_decoder_layers
         buckets = config.relative_attention_num_buckets
-        self.relative_bias = _normal(rngs, (buckets, config.num_heads), config.d_model**-0.5)
-        self.blocks = nnx.List([Block(config, cross=not bidirectional, rngs=rngs, dtype=dtype) for _ in range(layers)])
+        self.relative_bias = _normal(rng, (buckets, config.num_heads), config.d_model**-0.5)
+        self.blocks = nnx.List([Block(config, cross=not bidirectional, rng=rng, dtype=dtype) for _ in range(layers)])
         self.final_norm = RMSNorm(config)
 
     def __call__(
@@ -192,15 +194,15 @@ class Stack(nnx.Module):
 class Block(nnx.Module):
     """Self-attention, in the decoder cross-attention, and feed-forward, each with a norm before it."""
 
-    def __init__(self, config: T5Config, *, cross: bool, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
+    def __init__(self, config: T5Config, *, cross: bool, rng: np.random.Generator | None, dtype: DTypeLike) -> None:
         self.dropout_rate = config.dropout_rate
         self.self_norm = RMSNorm(config)
-        self.self_attention = Attention(config, rngs=rngs, dtype=dtype)
+        self.self_attention = Attention(config, rng=rng, dtype=dtype)
         if cross:
             self.cross_norm = RMSNorm(config)
-            self.cross_attention = Attention(config, rngs=rngs, dtype=dtype)
+            self.cross_attention = Attention(config, rng=rng, dtype=dtype)
         self.feed_forward_norm = RMSNorm(config)
-        self.feed_forward = FeedForward(config, rngs=rngs, dtype=dtype)
+        self.feed_forward = FeedForward(config, rng=rng, dtype=dtype)
 
     def __call__(
         self,
@@ -249,16 +251,16 @@ class Block(nnx.Module):
 class Attention(nnx.Module):
     """Multi-head dot-product attention, unscaled: the initial scale of `query` makes up for it."""
 
-    def __init__(self, config: T5Config, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
+    def __init__(self, config: T5Config, *, rng: np.random.Generator | None, dtype: DTypeLike) -> None:
         self.dtype = dtype
         self.dropout_rate = config.dropout_rate
         self.head_shape = (config.num_heads, config.d_kv)
         d_model, width = config.d_model, config.num_heads * config.d_kv
         # Kernels stay matrices, the heads side by side: Adafactor's statistics are those of a matrix.
-        self.query = _normal(rngs, (d_model, width), (d_model * config.d_kv) ** -0.5)
-        self.key = _normal(rngs, (d_model, width), d_model**-0.5)
-        self.value = _normal(rngs, (d_model, width), d_model**-0.5)
-        self.out = _normal(rngs, (width, d_model), width**-0.5)
+        self.query = _normal(rng, (d_model, width), (d_model * config.d_kv) ** -0.5)
+        self.key = _normal(rng, (d_model, width), d_model**-0.5)
+        self.value = _normal(rng, (d_model, width), d_model**-0.5)
+        self.out = _normal(rng, (width, d_model), width**-0.5)
 
     def keys_values(self, hidden: jax.Array) -> tuple[jax.Array, jax.Array]:
         """`[batch, length, d_model]` -> keys and values, each `[batch, heads, length, d_kv]`."""
@@ -290,14 +292,14 @@ class Attention(nnx.Module):
 class FeedForward(nnx.Module):
     """`wo(relu(wi(x)))`, or `wo(gelu(gate(x)) * wi(x))` in T5 1.1."""
 
-    def __init__(self, config: T5Config, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
+    def __init__(self, config: T5Config, *, rng: np.random.Generator | None, dtype: DTypeLike) -> None:
         self.dtype = dtype
         self.dropout_rate = config.dropout_rate
         self.gated = config.feed_forward == "gated-gelu"
         if self.gated:
-            self.gate = _normal(rngs, (config.d_model, config.d_ff), config.d_model**-0.5)
-        self.wi = _normal(rngs, (config.d_model, config.d_ff), config.d_model**-0.5)
-        self.wo = _normal(rngs, (config.d_ff, config.d_model), config.d_ff**-0.5)
+            self.gate = _normal(rng, (config.d_model, config.d_ff), config.d_model**-0.5)
+        self.wi = _normal(rng, (config.d_model, config.d_ff), config.d_model**-0.5)
+        self.wo = _normal(rng, (config.d_ff, config.d_model), config.d_ff**-0.5)
 
     def __call__(self, hidden: jax.Array, rngs: nnx.Rngs | None) -> jax.Array:
         hidden = hidden.astype(self.dtype)
@@ -373,8 +375,11 @@ def _for_every_row(bias: jax.Array, batch: int) -> jax.Array:
     return jnp.einsum("b,hqk->bhqk", jnp.ones(batch), bias[0], precision=jax.lax.Precision.HIGHEST)
 
 
-def _normal(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float) -> nnx.Param:
-    return nnx.Param(jax.random.normal(rngs.params(), shape) * deviation)
+def _normal(rng: np.random.Generator | None, shape: tuple[int, ...], deviation: float) -> nnx.Param:
+    # NumPy draws, not JAX: the same on every backend, and nothing to compile.
+    if rng is None:
+        return nnx.Param(jnp.zeros(shape))
+    return nnx.Param(jnp.asarray(rng.standard_normal(shape, np.float32) * np.float32(deviation)))
 
 
 Params = dict[str, jax.Array]
@@ -383,12 +388,8 @@ Params = dict[str, jax.Array]
 
 def initialise(config: T5Config, seed: int) -> Params:
     """Fresh parameters, the same for the same seed on every machine."""
-
-    def draw() -> Params:
-        model = T5(config, rngs=nnx.Rngs(params=seed))
-        return {_name(path): variable[...] for path, variable in nnx.to_flat_state(nnx.state(model))}
-
-    return jax.jit(draw)()
+    model = T5(config, rng=np.random.default_rng(seed))
+    return {_name(path): variable[...] for path, variable in nnx.to_flat_state(nnx.state(model))}
 
 
 def parameter_shapes(config: T5Config) -> dict[str, tuple[int, ...]]:
@@ -410,7 +411,7 @@ def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.flo
 
 @lru_cache(maxsize=16)
 def _graph(config: T5Config, dtype: Any) -> tuple[nnx.GraphDef[T5], nnx.State]:
-    return nnx.split(nnx.eval_shape(lambda: T5(config, rngs=nnx.Rngs(params=0), dtype=dtype)))
+    return nnx.split(nnx.eval_shape(lambda: T5(config, rng=None, dtype=dtype)))
 
 
 def _name(path: tuple[Any, ...]) -> str:
