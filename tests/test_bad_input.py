@@ -90,6 +90,7 @@ def test_a_wrong_command_is_one_line(command: Command, arguments: list[str], nam
     ("changes", "named"),
     [
         ({"VR derivation": None}, "row 0: VR derivation: expected text, got nothing"),
+        ({"SR prompt": "derive it"}, "row 0: SR prompt: a prompt begins with 'Given '"),
         ({"prompt": 7}, "row 0: prompt: expected text, got int"),
         ({"AG srepr_derivation": [["premise"]]}, "row 0: AG srepr_derivation: expected a list of [annotation, srepr]"),
         ({"static_mine": None}, "row 0: expected one key static_MODEL"),

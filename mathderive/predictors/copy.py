@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from mathderive.predictors.base import answer
-from mathderive.prompts import split_prompt
+from mathderive.prompts import SEPARATOR, split_prompt
 from mathderive.records import Example, Prediction
 
 
@@ -26,4 +26,4 @@ class CopyBaseline:
 
 def _equations(prompt: str) -> str:
     parts = split_prompt(prompt)
-    return " and ".join((*parts.premises, *parts.derive, parts.goal))
+    return SEPARATOR.join((*parts.premises, *parts.derive, parts.goal))

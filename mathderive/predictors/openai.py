@@ -89,7 +89,7 @@ class ChatBaseline:
             reraise=True,
         )
         try:
-            completion = await retrying(self._request, client, example)
+            completion: ChatCompletion = await retrying(self._request, client, example)
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
             # The server's words may repeat the key, so they are not passed on.
             raise InputError(
