@@ -114,7 +114,8 @@ class _Form:
         sign = 1
         for factor_sign, _ in factors:
             sign *= factor_sign
-        return sign, f"[{'*'.join(sorted(body for _, body in factors if body != '1/1'))}]"
+        bodies = sorted(body for _, body in factors if body != "1/1")
+        return sign, bodies[0] if len(bodies) == 1 else f"[{'*'.join(bodies)}]"
 
     def _power(self, node: Pow) -> Signed:
         """An integer exponent takes the sign out of the base, as SymPy does."""
