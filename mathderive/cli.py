@@ -1,6 +1,7 @@
 """The command line: `mathderive STAGE`, each with `--help`; what a user can mend ends as one line and exit code 2."""
 
 import errno
+import logging
 import os
 import subprocess
 import sys
@@ -126,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or "=" in given[0] or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given = ["all", *given]
+    logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS and Orbax warn of what is meant to be so
     try:
         app(given, prog_name="mathderive")  # ends in SystemExit, usage errors and --help included
     except InputError as error:

@@ -44,7 +44,7 @@ def build_released(files: Sequence[Path] | None, folder: Path) -> dict[str, Any]
     Returns:
         As `build_derivations`, and the `models` with recorded outputs and the outputs' hash.
     """
-    config = released.ReleasedConfig(name="default", files=None if files is None else tuple(files))
+    config = released.DOWNLOADED if files is None else released.ReleasedConfig(name="local", files=tuple(files))
     builder = released.Builder(config=config, data_dir=str(folder / "data"), file_format="array_record")
     return _prepare(builder, folder, EVALUATION_SETS)
 

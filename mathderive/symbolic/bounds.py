@@ -7,6 +7,7 @@ an operation on it can bring about.
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from sympy import Add, Expr, Integer, Mul, Pow, Rational, exp, log
 from sympy.core.basic import Basic
@@ -14,8 +15,8 @@ from sympy.core.basic import Basic
 MAX_BITS = 4096.0
 """No integer longer than this is computed; an equation of 350 LaTeX characters holds at most 1,163 bits."""
 
-SMALL_EXPONENT = 64
-"""Powers with an integer exponent up to this size are harmless whatever their base."""
+SMALL_INTEGER = 1000
+"""An integer up to this size is harmless as an exponent, whatever the base."""
 
 Size = tuple[float, float]
 """Upper bounds for log2 of numerator and denominator."""
@@ -56,11 +57,20 @@ def check_expression(expression: Expr, sizes: Mapping[Basic, Size]) -> None:
     _require(expression_size(expression, sizes))
 
 
-def has_risky_power(expression: Expr) -> bool:
-    """Whether some power in it could become large when its base and exponent turn into numbers."""
-    return any(
-        not (power.exp.is_Integer and abs(power.exp.p) <= SMALL_EXPONENT) for power in expression.atoms(Pow)
-    )
+@lru_cache(maxsize=20_000)
+def tower_height(expression: Basic) -> float:
+    """How many exponents are stacked, where they are more than small integers.
+
+    A power of a power counts a quarter: its exponents multiply, where those of a tower are raised to each other.
+    """
+    if isinstance(expression, Integer):
+        return 1.0 if abs(expression.p) > SMALL_INTEGER else 0.0
+    if not isinstance(expression, Pow):
+        return max((tower_height(part) for part in expression.args), default=0.0)
+    base, exponent = (tower_height(part) for part in expression.args)
+    if isinstance(expression.exp, Integer) and exponent == 0:
+        return base
+    return max(base + 0.25, 1 + exponent)
 
 
 def expression_size(expression: Basic, sizes: Mapping[Basic, Size]) -> Size:

@@ -3,8 +3,7 @@
 import random
 from functools import lru_cache
 
-from sympy import Equality, Expr, Integer, Piecewise, Subs, Symbol, Tuple, preorder_traversal
-from sympy.core.basic import Basic
+from sympy import Equality, Expr, Piecewise, Subs, Symbol, preorder_traversal
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import TooLargeError, check_expression
@@ -14,6 +13,10 @@ from mathderive.symbolic.printer import plain_text, raw_latex
 
 RECENT = 9
 """So many of the latest equations are preferred to act on, the latest most."""
+
+
+TRIVIAL = {"0", "1"}
+"""Sides that no substitution uses."""
 
 
 class History:
@@ -27,6 +30,7 @@ class History:
         self._ancestors: list[frozenset[int]] = []
         self._known: set[tuple[Expr, Expr]] = set()
         self._texts: list[tuple[str, str]] = []
+        self._occurrences: dict[tuple[int, int, bool], bool] = {}
         self._substitutions: dict[tuple[int, int, bool], Equality | None] = {}
 
     def append(self, equation: Equality, annotation: Annotation) -> None:
@@ -89,33 +93,41 @@ class History:
         Uniform among such pairs; with `of`, among those where i is that step. None where there is none.
         """
         numbers = range(1, len(self.equations) + 1)
-        pairs = [(i, j) for i in (numbers if of is None else (of,)) for j in numbers if i != j]
+        pairs = [
+            (i, j)
+            for i in (numbers if of is None else (of,))
+            for j in numbers
+            if i != j and self._may_substitute(i, j, left_for_right)
+        ]
         rng.shuffle(pairs)
+        # The first that works, in random order, is uniform among those that work; most need not be tried.
         for i, j in pairs:
             result = self._substitution(i, j, left_for_right)
             if result is not None:
                 return i, j, result
         return None
 
+    def _may_substitute(self, i: int, j: int, left_for_right: bool) -> bool:
+        """Whether the text of what is replaced occurs in the text of i, and neither side of j is 0 or 1."""
+        key = (i, j, left_for_right)
+        if key not in self._occurrences:
+            replaced = self._texts[j - 1][0 if left_for_right else 1]
+            self._occurrences[key] = not TRIVIAL & {*self._texts[j - 1]} and any(
+                replaced in side for side in self._texts[i - 1]
+            )
+        return self._occurrences[key]
+
     def _substitution(self, i: int, j: int, left_for_right: bool) -> Equality | None:
+        """The result of a substitution, None where it is no equation or the one it started from."""
         key = (i, j, left_for_right)
         if key not in self._substitutions:
-            self._substitutions[key] = self._try_substitution(*key)
+            rule = self.equations[j - 1]
+            old, new = (rule.lhs, rule.rhs) if left_for_right else (rule.rhs, rule.lhs)
+            try:
+                self._substitutions[key] = substitute(self.equations[i - 1], old, new)
+            except OperatorError:
+                self._substitutions[key] = None
         return self._substitutions[key]
-
-    def _try_substitution(self, i: int, j: int, left_for_right: bool) -> Equality | None:
-        equation, rule = self.equations[i - 1], self.equations[j - 1]
-        if _is_trivial(rule.lhs) or _is_trivial(rule.rhs):
-            return None
-        old_text = self._texts[j - 1][0 if left_for_right else 1]
-        if not any(old_text in side for side in self._texts[i - 1]):
-            return None
-        old, new = (rule.lhs, rule.rhs) if left_for_right else (rule.rhs, rule.lhs)
-        try:
-            result = substitute(equation, old, new)
-        except OperatorError:
-            return None
-        return None if result == equation else result
 
 
 @lru_cache(maxsize=20_000)
@@ -146,7 +158,3 @@ def is_acceptable(equation: Equality, max_characters: int) -> bool:
     except TooLargeError:
         return False
     return len(raw_latex(equation)) < max_characters
-
-
-def _is_trivial(side: Expr) -> bool:
-    return isinstance(side, Integer) and side.p in (0, 1)

@@ -6,25 +6,50 @@ that do not depend on the variable out of the integral and, if there were any, e
 with such a factor stays; one without anything to take out is evaluated; with such a term, both texts decide. So
 `∫ 2x dx` and `∫ x*y dx` stay as they are while `∫ e^x dx` and `∫ (x + y) dx` are evaluated.
 
-Two things bound the work by size and method, never by the clock. SymPy's heuristic Risch and Meijer G algorithms,
-which can run for hours, are left out; in released and sampled derivations they find nothing but `Piecewise` and
-hypergeometric functions beyond the others. And integrals that no algorithm does, which are most, are not tried
-(`is_out_of_reach`).
+The work is bounded by size and method, never by the clock. SymPy's heuristic Risch, Meijer G and rule-based
+algorithms, each of which can run for hours, are left out, the last one except for small integrands of functions
+of linear arguments; two rules that only it had, undoing a derivative and undoing the chain rule, are stated here.
 """
 
 from functools import lru_cache
 
-from sympy import Derivative, Expr, Function, Integral, Piecewise, Pow, factor_terms, log, preorder_traversal, simplify
+from sympy import (
+    Add,
+    Derivative,
+    Expr,
+    Function,
+    Integral,
+    Mul,
+    Piecewise,
+    Pow,
+    S,
+    cancel,
+    cos,
+    degree,
+    exp,
+    factor_terms,
+    log,
+    simplify,
+    sin,
+)
 from sympy.core import random as sympy_random
-from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
+from sympy.integrals.manualintegrate import manualintegrate
+from sympy.integrals.rationaltools import ratint
+from sympy.integrals.risch import risch_integrate
+from sympy.integrals.trigonometry import trigintegrate
 
 from mathderive.symbolic.renaming import rename, to_pattern
 
-ELEMENTARY = frozenset({"sin", "cos", "exp", "log"})
-MAX_OPERATIONS = 40
-MAX_HARD_OPERATIONS = 12
-"""For integrands with derivatives of undefined functions, or the variable in a base and its exponent at once."""
+MAX_OPERATIONS = 30
+"""Integrands larger than this are not tried."""
+
+MAX_RULE_OPERATIONS = 10
+"""Integrands larger than this are not given to SymPy's rule-based algorithm."""
+
+ELEMENTARY = (sin, cos, exp, log)
+CHAIN = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
+"""Antiderivatives of the functions the chain rule is undone for."""
 
 
 class IntegralError(ValueError):
@@ -39,54 +64,186 @@ def evaluate_integral(integral: Integral) -> Expr | None:
     """
     pattern, names = to_pattern(integral)
     result = _evaluate_pattern(pattern)
+    if result is S.NaN:
+        raise IntegralError("the integral evaluates to cases")
     return None if result is None else rename(result, names)
 
 
 @lru_cache(maxsize=20_000)
 def _evaluate_pattern(integral: Integral) -> Expr | None:
-    """`evaluate_integral`, shared by all integrals equal up to renaming; always from the same random state."""
+    """`evaluate_integral`, shared by all integrals equal up to renaming, and NaN where that raises.
+
+    It always starts from the same random state, so that it does not matter who asks first.
+    """
     sympy_random.seed(0)
     factored = factor_terms(integral)
-    if factored.is_Mul or is_out_of_reach(integral):
+    if factored.is_Mul:
         return None
-    result = integral.doit(heurisch=False, meijerg=False)
-    if result.has(Integral):
-        return None
-    if result.has(Piecewise):
-        raise IntegralError(f"{integral} evaluates to cases")
-    if not isinstance(factored, Integral) and str(simplify(integral)) == str(simplify(result)):
-        return None
+    try:
+        result = _compute(integral)
+    except IntegralError:
+        return S.NaN
+    if result is None or isinstance(factored, Integral):
+        return result
+    return None if str(simplify(integral)) == str(simplify(result)) else result
+
+
+def _compute(integral: Integral) -> Expr | None:
+    """The value of an integral, None where the methods above find none."""
+    result: Expr | None = integral.function
+    for variable, *bounds in integral.limits:
+        if result is None:
+            return None
+        result = _antiderivative(result, variable)
+        if result is not None and bounds:
+            result = _between(result, variable, bounds)
     return result
 
 
-def is_out_of_reach(integral: Integral) -> bool:
-    """Whether an integral is too large to try, or of a kind that has no closed form.
+def _between(antiderivative: Expr, variable: Expr, bounds: list[Expr]) -> Expr:
+    """Two bounds give a difference; one, as a substitution leaves it, replaces the variable."""
+    upper = antiderivative.subs(variable, bounds[-1])
+    return upper - antiderivative.subs(variable, bounds[0]) if len(bounds) == 2 else upper
 
-    An undefined function of the variable can be integrated only along with its own derivative. A power with the
-    variable in base and exponent only comes out of differentiating one, which leaves a logarithm.
+
+def carry_out(expression: Expr) -> Expr:
+    """Derivatives in an expression carried out, and integrals as far as they can be.
+
+    Raises:
+        IntegralError: an integral stands within a derivative and cannot be carried out.
     """
-    integrand = integral.function
-    operations = integrand.count_ops()
-    return operations > MAX_OPERATIONS or any(
-        _is_hard(integrand, variable, operations) for variable in integral.variables
+    if isinstance(expression, Integral):
+        value = _compute(expression)
+        if value is None:
+            raise IntegralError("an integral within has no antiderivative")
+        return value
+    if not expression.has(Integral, Derivative):
+        return expression
+    parts = [carry_out(part) if isinstance(part, Expr) else part for part in expression.args]
+    return expression.func(*parts).doit(deep=False)
+
+
+def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """An antiderivative; derivatives and integrals within the integrand are carried out first."""
+    if not integrand.has(variable):
+        return integrand * variable
+    undone = _undo_derivative(integrand, variable)
+    if undone is not None:
+        return undone
+    try:
+        integrand = carry_out(integrand)
+    except IntegralError:
+        return None
+    polynomial = integrand.as_poly(variable)
+    if polynomial is not None:
+        return polynomial.integrate().as_expr()
+    if not _is_out_of_reach(integrand, variable):
+        result = _by_risch(integrand, variable)
+        if result is not None:
+            return result
+    if integrand.is_Add:
+        return _antiderivative_by_terms(integrand, variable)
+    if _is_out_of_reach(integrand, variable):
+        return None
+    return _antiderivative_of_term(integrand, variable)
+
+
+def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
+    """What SymPy's algorithms for single terms give, in the order SymPy tries them."""
+    constant, term = integrand.as_independent(variable)
+    if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
+        return constant * _power_of_linear(term, variable)
+    for method in (_rational, trigintegrate, _by_risch, _undo_chain_rule, _by_rules):
+        result = method(term, variable)
+        if result is not None:
+            return constant * _without_cases(result)
+    return None
+
+
+def _power_of_linear(power: Pow, variable: Expr) -> Expr:
+    """SymPy distinguishes cases unless the exponent is a number."""
+    if power.exp == -1:
+        result = log(power.base)
+    elif power.exp.is_Number:
+        result = power.base ** (power.exp + 1) / (power.exp + 1)
+    else:
+        raise IntegralError("an integral evaluates to cases")
+    return result / power.base.diff(variable)
+
+
+def _rational(term: Expr, variable: Expr) -> Expr | None:
+    return ratint(term, variable) if term.is_rational_function(variable) else None
+
+
+def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
+    """The Risch algorithm for exponentials and logarithms."""
+    try:
+        result, rest = risch_integrate(integrand, variable, separate_integral=True)
+    except NotImplementedError:
+        return None
+    return None if rest else _without_cases(result)
+
+
+def _without_cases(result: Expr) -> Expr:
+    if result.has(Piecewise):
+        raise IntegralError("an integral evaluates to cases")
+    return result
+
+
+def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
+    terms = [_antiderivative(term, variable) for term in integrand.args]
+    return None if None in terms else Add(*terms)
+
+
+def _undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """`c*F` for `c*dF/dx`, where nothing is gained by carrying out the derivative of F."""
+    factor, derivative = integrand.as_independent(variable, as_Add=False)
+    if not isinstance(derivative, Derivative) or variable not in derivative.variables:
+        return None
+    if not derivative.has(AppliedUndef) and not _has_tower(derivative, variable):
+        return None
+    variables = list(derivative.variables)
+    variables.remove(variable)
+    return factor * (Derivative(derivative.expr, *variables) if variables else derivative.expr)
+
+
+def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
+    """`c*F(u)` for `c*f(u)*du/dx`, f a sine, cosine or exponential."""
+    for factor in Mul.make_args(integrand):
+        if isinstance(factor, tuple(CHAIN)) and factor.has(variable):
+            inner = factor.args[0]
+            constant = cancel(integrand / factor / inner.diff(variable))
+            if not constant.has(variable):
+                return constant * CHAIN[factor.func](inner)
+    return None
+
+
+def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
+    """SymPy's rule-based algorithm (by parts, by substitution), where it is sure to end soon."""
+    functions = [part for part in integrand.atoms(Function) if part.has(variable)]
+    if integrand.count_ops() > MAX_RULE_OPERATIONS or not all(_is_linear(part.args[0], variable) for part in functions):
+        return None
+    result = manualintegrate(integrand, variable)
+    return None if result.has(Integral) else result
+
+
+def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:
+    """Whether an integrand is too large, or holds what SymPy has no antiderivative for: an undefined function of
+    the variable, a power with the variable in base and exponent, a symbolic power of more than a linear term."""
+    if integrand.count_ops() > MAX_OPERATIONS or _has_tower(integrand, variable):
+        return True
+    for part in integrand.atoms(AppliedUndef, Function, Integral, Derivative):
+        if part != variable and part.has(variable) and not isinstance(part, ELEMENTARY):
+            return True
+    return any(
+        power.base.has(variable) and not power.exp.is_Number and not _is_linear(power.base, variable)
+        for power in integrand.atoms(Pow)
     )
 
 
-def _is_hard(integrand: Expr, variable: Basic, operations: int) -> bool:
-    parts = [part for part in preorder_traversal(integrand) if part.has(variable) and part != variable]
-    undefined = any(isinstance(part, AppliedUndef) for part in parts)
-    derivatives = any(isinstance(part, Derivative) and part.has(AppliedUndef) for part in parts)
-    tower = any(isinstance(part, Pow) and part.base.has(variable) and part.exp.has(variable) for part in parts)
-    if undefined and not derivatives:
-        return True
-    if tower and (undefined or not integrand.has(log, Derivative)):
-        return True
-    if (tower or derivatives) and operations > MAX_HARD_OPERATIONS:
-        return True
-    for part in parts:
-        if isinstance(part, Function) and not isinstance(part, AppliedUndef) and part.func.__name__ not in ELEMENTARY:
-            return True
-        if isinstance(part, Integral):
-            inner = evaluate_integral(part)
-            return inner is None
-    return False
+def _has_tower(expression: Expr, variable: Expr) -> bool:
+    return any(power.base.has(variable) and power.exp.has(variable) for power in expression.atoms(Pow))
+
+
+def _is_linear(expression: Expr, variable: Expr) -> bool:
+    return bool(expression.is_polynomial(variable)) and degree(expression, variable) <= 1

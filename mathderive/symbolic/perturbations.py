@@ -38,10 +38,7 @@ def variable_renaming(derivation: Derivation, rng: random.Random) -> Derivation 
         return None
     letters = dict(zip(names, rng.sample(RENAMING_LETTERS, len(names)), strict=True))
     return Derivation(
-        tuple(
-            Step(rename(step.equation, letters), _renamed(step.annotation, letters))
-            for step in derivation.steps
-        )
+        tuple(Step(rename(step.equation, letters), _renamed(step.annotation, letters)) for step in derivation.steps)
     )
 
 

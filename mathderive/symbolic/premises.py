@@ -7,7 +7,6 @@ the new function stand in alphabetical order, not in the order of a Python set. 
 
 import random
 from collections.abc import Sequence
-from itertools import pairwise
 
 from sympy import Derivative, Equality, Expr, Function, Integral, Symbol, cos, exp, log, sin
 from sympy.core.function import AppliedUndef

@@ -9,8 +9,8 @@ from typing import Any
 
 from sympy import Expr, Symbol
 from sympy.core.basic import Basic
-from sympy.printing.str import StrPrinter
 from sympy.printing.latex import LatexPrinter, accepted_latex_functions
+from sympy.printing.str import StrPrinter
 
 
 def latex(expression: Basic) -> str:

@@ -1,12 +1,25 @@
-"""Building an equation, or finding that there is none to build."""
+"""Building an equation, or finding that there is none to build.
+
+SymPy decides some relations when they are built: `Eq(x, x)` is true, `Eq(0, 1)` false, and neither is an equation.
+Asking it each time costs more than the rest of the generator, so relations that are open for a plain reason are
+not asked about, and the others once for all those equal up to renaming.
+"""
 
 from functools import lru_cache
 
-from sympy import Equality, Expr, Symbol
+from sympy import Abs, Derivative, Equality, Expr, Integral, S, Symbol, Tuple, arg, im, re, sign
 from sympy.core import random as sympy_random
-from sympy.core.basic import Basic
-from sympy.core.function import AppliedUndef, UndefinedFunction
+from sympy.core.function import AppliedUndef
 from sympy.core.relational import is_eq
+
+from mathderive.symbolic.renaming import to_pattern
+
+UNKNOWNS = (Symbol, AppliedUndef, Derivative, Integral)
+"""What can take any value, or at least is nothing SymPy knows a property of."""
+
+
+REAL_FUNCTIONS = (Abs, re, im, arg, sign)
+"""What is real whatever its argument."""
 
 
 class NotAnEquationError(ValueError):
@@ -19,6 +32,35 @@ def relate(lhs: Expr, rhs: Expr) -> Equality:
     Raises:
         NotAnEquationError: `Eq(lhs, rhs)` is true or false.
     """
-    if lhs == rhs or is_eq(lhs, rhs) is not None:
-        raise NotAnEquationError(f"Eq({lhs}, {rhs}) is decided")
+    if lhs == rhs or not (is_plainly_open(lhs, rhs) or _is_open_pattern(*to_pattern(Tuple(lhs, rhs))[0])):
+        raise NotAnEquationError("the relation is decided")
     return Equality(lhs, rhs, evaluate=False)
+
+
+def is_plainly_open(lhs: Expr, rhs: Expr) -> bool:
+    """Whether SymPy cannot decide the relation, seen without asking it.
+
+    It would have to show that the difference is zero or is not. Of a sum it can say so only where it knows each
+    term to be real or imaginary, which nothing with an unknown in it is.
+    """
+    if not (_is_finite(lhs) and _is_finite(rhs)):
+        return False
+    difference = lhs - rhs
+    return difference.is_Add and any(_has_unknown(term) for term in difference.args)
+
+
+@lru_cache(maxsize=20_000)
+def _is_open_pattern(lhs: Expr, rhs: Expr) -> bool:
+    """Asks SymPy, always from the same random state."""
+    sympy_random.seed(0)
+    return is_eq(lhs, rhs) is None
+
+
+@lru_cache(maxsize=20_000)
+def _is_finite(side: Expr) -> bool:
+    return not side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN)
+
+
+@lru_cache(maxsize=20_000)
+def _has_unknown(term: Expr) -> bool:
+    return term.has(*UNKNOWNS) and not term.has(*REAL_FUNCTIONS)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeVar
 
-from sympy import Function, Symbol, preorder_traversal
+from sympy import Equality, Function, Symbol, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
@@ -27,14 +27,18 @@ def rename(expression: Node, names: Mapping[str, str]) -> Node:
             renamed[node] = _rename_node(node, names, [visit(part) for part in node.args])
         return renamed[node]
 
-    result = visit(expression)
-    assert isinstance(result, type(expression)) or not isinstance(expression, Symbol)
-    return result  # type: ignore[return-value]
+    return visit(expression)  # type: ignore[return-value]
 
 
 def names_in_order(expression: Basic) -> list[str]:
     """The names of symbols and functions, each once, in order of first appearance."""
     return list(dict.fromkeys(name for node in preorder_traversal(expression) if (name := name_of(node)) is not None))
+
+
+@lru_cache(maxsize=20_000)
+def names_of(expression: Basic) -> frozenset[str]:
+    """The names of symbols and functions in an expression."""
+    return frozenset(names_in_order(expression))
 
 
 def name_of(node: Basic) -> str | None:
@@ -55,4 +59,6 @@ def _rename_node(node: Basic, names: Mapping[str, str], parts: list[Basic]) -> B
         return Symbol(names[node.name])
     if isinstance(node, AppliedUndef):
         return Function(names[node.func.__name__])(*parts)
+    if isinstance(node, Equality):
+        return Equality(*parts, evaluate=False)
     return node.func(*parts) if parts and tuple(parts) != node.args else node

@@ -12,12 +12,12 @@ import random
 from sympy import Equality, Expr, Integer, Symbol
 from sympy.core import random as sympy_random
 
-from mathderive.symbolic.derivation import Annotation, Derivation, write_operand
+from mathderive.symbolic.derivation import SUBSTITUTIONS, Annotation, Derivation, write_operand
 from mathderive.symbolic.history import History, equation_parts, is_acceptable
-from mathderive.symbolic.operators import OPERATORS, Arity, Operator, OperatorError, run
+from mathderive.symbolic.operators import OPERATORS, Arity, Operator, OperatorError, apply_operator
 from mathderive.symbolic.premises import draw_premise, draw_renaming_premise
 from mathderive.symbolic.printer import latex
-from mathderive.symbolic.settings import OperatorWeights, SamplingSettings
+from mathderive.symbolic.settings import OPERATORS_BY_ARGUMENTS, OperatorWeights, SamplingSettings
 
 __all__ = ["OperatorWeights", "SamplingSettings", "candidate_rng", "propose_step", "sample_derivation"]
 
@@ -78,16 +78,18 @@ def is_welcome(equation: Equality, history: History, settings: SamplingSettings)
 
 
 def draw_operator(settings: SamplingSettings, substitutable: bool, rng: random.Random) -> Operator:
-    """An arity, then an operator of that arity; substitutions only where there are two equations."""
-    arity = rng.choices((Arity.PREMISE, Arity.EQUATION, Arity.OPERAND), settings.arity_weights)[0]
-    weights = settings.operator_weights.of_arity(arity)
-    if not substitutable:
-        weights = {n: w for n, w in weights.items() if OPERATORS[n].arity is not Arity.TWO_EQUATIONS}
-    return OPERATORS[rng.choices(list(weights), list(weights.values()))[0]]
+    """A number of arguments, then an operator with so many; substitutions only where there are two equations."""
+    names = rng.choices(OPERATORS_BY_ARGUMENTS, settings.arity_weights)[0]
+    allowed = [name for name in names if substitutable or name not in SUBSTITUTIONS]
+    return OPERATORS[rng.choices(allowed, [getattr(settings.operator_weights, name) for name in allowed])[0]]
 
 
 def propose_step(
-    operator: Operator, history: History, settings: SamplingSettings, rng: random.Random, acts_on: int | None = None
+    operator: Operator,
+    history: History,
+    settings: SamplingSettings,
+    rng: random.Random,
+    acts_on: int | None = None,
 ) -> Proposal | None:
     """Draws what the operator needs and applies it; None where that is not possible.
 
@@ -112,9 +114,15 @@ def propose_step(
             return None
         operand = rng.choice(candidates)
         annotation = (*annotation, write_operand(operand))
-    constants = history.free_names(settings.names)
+
+    def draw_constant() -> Symbol:
+        free = history.free_names(settings.names)
+        if not free:
+            raise OperatorError("no name is left for an integration constant")
+        return Symbol(rng.choice(free))
+
     try:
-        return run(operator, equation, operand, lambda: Symbol(rng.choice(constants))), annotation
+        return apply_operator(operator, equation, operand, draw_constant), annotation
     except OperatorError:
         return None
 

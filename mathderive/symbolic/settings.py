@@ -13,6 +13,13 @@ MIN_NAMES = 4
 """Two symbols and a function name make a premise; a fourth name leaves room for an integration constant."""
 
 
+OPERATORS_BY_ARGUMENTS: tuple[tuple[str, ...], ...] = tuple(
+    tuple(name for name, operator in OPERATORS.items() if operator.arity in arities)
+    for arities in ((Arity.PREMISE,), (Arity.EQUATION,), (Arity.OPERAND, Arity.TWO_EQUATIONS))
+)
+"""The operators with no argument, one and two, as `arity_weights` has them."""
+
+
 class OperatorWeights(BaseModel):
     """How often an operator is drawn among those of its arity."""
 
@@ -36,11 +43,6 @@ class OperatorWeights(BaseModel):
     integrate: Weight = 1
     substitute_LHS_for_RHS: Weight = 5
     substitute_RHS_for_LHS: Weight = 5
-
-    def of_arity(self, arity: Arity) -> dict[str, float]:
-        """The operators of an arity class with their weights; substitutions belong to the operand class."""
-        names = [name for name, operator in OPERATORS.items() if operator.arity.drawn_as is arity]
-        return {name: getattr(self, name) for name in names}
 
 
 class SamplingSettings(BaseModel):
@@ -88,9 +90,9 @@ class SamplingSettings(BaseModel):
         nearest = min(max(self.length_mean, self.length_min), self.length_max)
         if abs(nearest - self.length_mean) > 4 * self.length_std:
             raise ValueError("length_mean lies more than four length_std outside length_min to length_max")
-        for arity, weight in zip((Arity.PREMISE, Arity.EQUATION, Arity.OPERAND), self.arity_weights, strict=True):
-            if weight > 0 and not any(self.operator_weights.of_arity(arity).values()):
-                raise ValueError(f"arity_weights let {arity.name.lower()} steps be drawn, but no operator is")
+        for names, weight in zip(OPERATORS_BY_ARGUMENTS, self.arity_weights, strict=True):
+            if weight > 0 and not any(getattr(self.operator_weights, name) for name in names):
+                raise ValueError(f"arity_weights lets {', '.join(names)} be drawn, but operator_weights forbids all")
         if not any(self.arity_weights[1:]):
             raise ValueError("arity_weights must let something other than premises be drawn")
         return self

@@ -12,7 +12,21 @@ from functools import lru_cache
 from typing import Any
 
 import sympy
-from sympy import Add, Derivative, Equality, Expr, Function, Integer, Integral, Mul, Pow, Rational, Symbol, Tuple, exp
+from sympy import (
+    Add,
+    Derivative,
+    Equality,
+    Expr,
+    Function,
+    Integer,
+    Integral,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    Tuple,
+    exp,
+)
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 from sympy.printing.repr import ReprPrinter
@@ -186,6 +200,12 @@ def _power(*parts: Any) -> Expr:
     return Pow(base, exponent)
 
 
+def _product(*factors: Any) -> Expr:
+    """A number times a sum stays as it was written; building it anew would multiply it out."""
+    is_hollow = len(factors) == 2 and isinstance(factors[0], Rational) and isinstance(factors[1], Add)
+    return Mul(*_expressions(list(factors)), evaluate=not is_hollow)
+
+
 def _exponential(*arguments: Any) -> Expr:
     (argument,) = _expressions(list(arguments))
     check_exponential(argument)
@@ -214,7 +234,7 @@ def _is_pair(limit: Any) -> bool:
 _CONSTRUCTORS: dict[str, Callable[..., Any]] = {
     "Equality": _equality,
     "Add": lambda *terms: Add(*_expressions(list(terms))),
-    "Mul": lambda *factors: Mul(*_expressions(list(factors))),
+    "Mul": _product,
     "Pow": _power,
     "exp": _exponential,
     "Derivative": _derivative,

@@ -23,12 +23,15 @@ class ReleasedConfig(tfds.core.BuilderConfig):
     base_url: str = BASE_URL
 
 
+DOWNLOADED = ReleasedConfig(name="downloaded", description="The authors' files at the pinned commit.")
+
+
 class Builder(tfds.core.GeneratorBasedBuilder):
     """The released examples: splits static, vr, ee, ag and sr, each example with the outputs recorded for it."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "The authors' three result files, merged by example."}  # noqa: RUF012 - TFDS's own form
-    BUILDER_CONFIGS = [ReleasedConfig(name="default", description="Downloaded at the pinned commit.")]  # noqa: RUF012
+    BUILDER_CONFIGS = [DOWNLOADED]  # noqa: RUF012
 
     def _info(self) -> tfds.core.DatasetInfo:
         outputs = tfds.features.Sequence({"model": tfds.features.Text(), "text": tfds.features.Text()})

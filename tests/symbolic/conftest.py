@@ -1,0 +1,30 @@
+"""Derivations that the tests of the symbolic engine share."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mathderive.symbolic.derivation import Derivation, derivation_from_json
+from mathderive.symbolic.sampling import sample_derivation
+from mathderive.symbolic.settings import SamplingSettings
+
+GOLDEN = Path(__file__).parent / "golden.json"
+
+
+@pytest.fixture(scope="session")
+def golden() -> list[dict]:
+    """Our own derivations with their texts, written by `make_golden.py`."""
+    return json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def golden_derivations(golden: list[dict]) -> list[Derivation]:
+    return [derivation_from_json(item["steps"]) for item in golden]
+
+
+@pytest.fixture(scope="session")
+def sampled() -> list[Derivation]:
+    """Fresh derivations at the paper's settings."""
+    candidates = (sample_derivation(SamplingSettings(), seed=2024, attempt=attempt) for attempt in range(60))
+    return [derivation for derivation in candidates if derivation is not None]

@@ -1,0 +1,54 @@
+"""Writes golden.json: a handful of derivations of our own, with every text made from them.
+
+    python tests/symbolic/make_golden.py
+
+Run it again only when the generator or the printer changes on purpose, and read the difference.
+"""
+
+import json
+import random
+from pathlib import Path
+
+from mathderive.prompts import has_intermediate, prompt, target
+from mathderive.symbolic.derivation import Derivation, annotation_to_json, canonical_form, write_srepr
+from mathderive.symbolic.perturbations import alternative_goal, expression_exchange, variable_renaming
+from mathderive.symbolic.sampling import sample_derivation
+from mathderive.symbolic.settings import SamplingSettings
+
+SEED = 7
+COUNT = 12
+
+
+def describe(derivation: Derivation) -> dict:
+    return {
+        "steps": [[annotation_to_json(step.annotation), write_srepr(step.equation)] for step in derivation.steps],
+        "prompt": prompt(derivation),
+        "step_removal": prompt(derivation, with_intermediate=False),
+        "target": target(derivation),
+        "canonical": canonical_form(derivation),
+    }
+
+
+def golden() -> list[dict]:
+    """The first derivations under `SEED` whose prompt asks for an intermediate result, with their variants."""
+    settings = SamplingSettings()
+    items: list[dict] = []
+    attempt = 0
+    while len(items) < COUNT:
+        derivation = sample_derivation(settings, SEED, attempt)
+        if derivation is not None and has_intermediate(derivation):
+            rng = random.Random(attempt)
+            variants = {
+                "vr": variable_renaming(derivation, rng),
+                "ee": expression_exchange(derivation),
+                "ag": alternative_goal(derivation, settings, rng),
+            }
+            described = {name: describe(variant) for name, variant in variants.items() if variant is not None}
+            items.append({"attempt": attempt, **describe(derivation), "variants": described})
+        attempt += 1
+    return items
+
+
+if __name__ == "__main__":
+    path = Path(__file__).parent / "golden.json"
+    path.write_text(json.dumps(golden(), indent=1) + "\n", encoding="utf-8")
