@@ -6,11 +6,8 @@ The forms are those of the released examples of Meadows et al. (2024), character
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mathderive.symbolic.derivation import PREMISES, Annotation, Derivation
+from mathderive.symbolic.derivation import PREMISES, SEPARATOR, Annotation, Derivation
 from mathderive.symbolic.printer import latex
-
-SEPARATOR = " and "
-"""Between the equations of a derivation, and between the premises of a prompt; no equation contains it."""
 
 _GIVEN, _DERIVE, _OBTAIN = "Given ", ", then derive ", ", then obtain "
 _INTERMEDIATE = ("evaluate_derivatives", "evaluate_integrals")

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from mathderive.predictors.base import answer
-from mathderive.prompts import SEPARATOR, split_prompt
+from mathderive.prompts import split_prompt
 from mathderive.records import Example, Prediction
+from mathderive.symbolic.derivation import SEPARATOR
 
 
 class CopyBaseline:
