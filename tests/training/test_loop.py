@@ -46,7 +46,7 @@ def assert_same_ending(folder, other):
 
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path):
     whole, result = finished
-    for step in (3, 15, 21, 40):
+    for step in (3, 21):
         with pytest.raises(KilledError):
             tiny_training.run(tmp_path, report=killer(step))
     assert tiny_training.run(tmp_path) == result
@@ -124,7 +124,7 @@ def test_training_starts_from_a_released_checkpoint(tmp_path):
 
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     pieces = [(piece, -3.0) for piece in "\u2581abcdeghinoprtvxyz=+-,G0123456789q"]
-    config = CONFIGS["t5-1.1"]
+    config = CONFIGS["t5-1.1"].model_copy(update={"num_layers": 1, "num_decoder_layers": 1})
     released = tmp_path / "released"
     T5Tokenizer(vocab=special + pieces, extra_ids=20).save_pretrained(released)
     write_folder(released, random_params(config, 0), config)
