@@ -3,13 +3,14 @@
 import random
 from functools import lru_cache
 
-from sympy import Equality, Expr, Piecewise, Subs, Symbol, preorder_traversal
+from sympy import Equality, Expr, Symbol, preorder_traversal
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import TooLargeError, check_expression
 from mathderive.symbolic.derivation import Annotation, Derivation, Step, renumber, step_references
 from mathderive.symbolic.operators import OperatorError, substitute
 from mathderive.symbolic.printer import plain_text, raw_latex
+from mathderive.symbolic.srepr import is_readable
 
 RECENT = 9
 """So many of the latest equations are preferred to act on, the latest most."""
@@ -144,11 +145,12 @@ def equation_parts(equation: Equality) -> list[Expr]:
 def is_acceptable(equation: Equality, max_characters: int) -> bool:
     """Whether an equation may enter a derivation.
 
-    It holds no `Subs` and no `Piecewise`, no undefined function stands within the arguments of another, its
-    numbers are within bounds, and it prints shorter than `max_characters` before cleaning.
+    It holds nothing but what `read_srepr` reads (no `Subs`, no `Piecewise`), no undefined function stands within
+    the arguments of another, its numbers are within bounds, and it prints shorter than `max_characters` before
+    cleaning.
     """
     for part in equation_parts(equation):
-        if isinstance(part, Subs | Piecewise):
+        if not is_readable(part):
             return False
         if isinstance(part, AppliedUndef) and any(argument.has(AppliedUndef) for argument in part.args):
             return False

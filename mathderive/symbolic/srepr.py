@@ -48,11 +48,10 @@ FUNCTIONS: dict[str, Callable[..., Expr]] = {
     for name in (
         *("log", "sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "acot"),
         *("sinh", "cosh", "tanh", "coth", "asinh", "acosh", "atanh", "Abs", "sign", "re", "im", "arg"),
-        *("erf", "erfc", "erfi", "Ei", "Si", "Ci", "Shi", "Chi", "li", "expint", "gamma", "loggamma"),
-        *("lowergamma", "uppergamma", "fresnels", "fresnelc", "polylog", "LambertW"),
+        *("erf", "erfi", "Ei", "Si", "Ci", "li"),
     )
 }
-"""Functions of SymPy a derivation may mention: the operators' own four and what integrals evaluate to."""
+"""Functions of SymPy that a derivation may mention besides `exp`; none computes anything of size from a number."""
 
 CONSTANTS: dict[str, Expr] = {
     "pi": sympy.pi,
@@ -96,6 +95,11 @@ def read_srepr(text: str) -> Any:
         raise
     except (ValueError, TypeError, AttributeError, NotImplementedError, RecursionError) as error:
         raise SreprError(f"{type(error).__name__} while building {text[:60]!r}: {error}") from None
+
+
+def is_readable(part: Basic) -> bool:
+    """Whether a node, its own parts aside, is of a kind that `read_srepr` can read."""
+    return isinstance(part, _NODES) or part in CONSTANTS.values()
 
 
 class _SreprPrinter(ReprPrinter):
@@ -241,3 +245,8 @@ _CONSTRUCTORS: dict[str, Callable[..., Any]] = {
     "Integral": _integral,
     "Tuple": Tuple,
 }
+
+_NODES = (
+    *(Symbol, Rational, Add, Mul, Pow, exp, Derivative, Integral, AppliedUndef, Tuple, Equality),
+    *(function for function in FUNCTIONS.values() if isinstance(function, type)),
+)

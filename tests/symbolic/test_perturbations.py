@@ -1,0 +1,168 @@
+"""The perturbations against the released variants, and their laws."""
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sympy import Function
+
+from mathderive.prompts import has_intermediate, prompt, target
+from mathderive.symbolic.derivation import PREMISES, Derivation, Step, canonical_form, step_references
+from mathderive.symbolic.perturbations import alternative_goal, expression_exchange, variable_renaming
+from mathderive.symbolic.renaming import names_in_order, rename
+from mathderive.symbolic.replay import follows, replays
+from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.vocabulary import RENAMING_LETTERS
+from tests.symbolic import released
+
+
+def variants(folder):
+    """For each row, its static derivation and the variants, by the set's name."""
+    rows: dict[int, dict[str, released.Released]] = {}
+    for item in released.load(folder):
+        rows.setdefault(item.row, {})[item.set] = item
+    return rows
+
+
+def names(derivation: Derivation) -> set[str]:
+    return {name for equation in derivation.equations for name in names_in_order(equation)}
+
+
+def without_argument_order(equation):
+    """The equation with the arguments of its functions in alphabetical order."""
+    return equation.replace(
+        lambda node: isinstance(type(node), type(Function("f"))),
+        lambda node: node.func(*sorted(node.args, key=str)),
+    )
+
+
+def test_released_exchange(shared_reference):
+    for row in variants(shared_reference).values():
+        assert expression_exchange(row["static"].derivation) == row["EE"].derivation
+
+
+def test_released_step_removal(shared_reference):
+    for row in variants(shared_reference).values():
+        assert row["SR"].derivation == row["static"].derivation
+        assert prompt(row["static"].derivation, with_intermediate=False) == row["SR"].prompt
+        assert has_intermediate(row["static"].derivation)
+
+
+def test_released_renaming(shared_reference):
+    """The map of names is read off the text of each pair; then our renaming gives the released equations."""
+    for row in variants(shared_reference).values():
+        if row["static"].row == released.UNRENAMED_ROW:
+            continue
+        original, theirs = row["static"].derivation, row["VR"].derivation
+        found = find_renaming(original, theirs)
+        assert set(found.values()) <= set(RENAMING_LETTERS)
+        assert len(set(found.values())) == len(found)
+
+
+def find_renaming(original: Derivation, theirs: Derivation) -> dict[str, str]:
+    """An injective map under which the equations agree up to the order of arguments, found step by step."""
+    order = list(dict.fromkeys(name for equation in original.equations for name in names_in_order(equation)))
+    pairs = list(zip(original.equations, theirs.equations, strict=True))
+
+    def extend(mapping: dict[str, str]) -> dict[str, str] | None:
+        for first, second in pairs:
+            used = names_in_order(first)
+            if all(name in mapping for name in used) and without_argument_order(
+                rename(first, mapping)
+            ) != without_argument_order(second):
+                return None
+        if len(mapping) == len(order):
+            return mapping
+        position = next(
+            index for index, (first, _) in enumerate(pairs) if any(n not in mapping for n in names_in_order(first))
+        )
+        name = next(name for name in names_in_order(pairs[position][0]) if name not in mapping)
+        for letter in names_in_order(pairs[position][1]):
+            if letter not in mapping.values() and (found := extend({**mapping, name: letter})):
+                return found
+        return None
+
+    found = extend({})
+    assert found is not None
+    return found
+
+
+def test_released_alternative_goals_obey_the_rules(shared_reference):
+    for row in variants(shared_reference).values():
+        check_alternative_goal(row["static"].derivation, row["AG"].derivation)
+
+
+def check_alternative_goal(static: Derivation, other: Derivation) -> None:
+    *prefix, goal = other.steps
+    assert prefix == list(static.steps[:-1])
+    assert goal != static.steps[-1]
+    assert goal.annotation not in PREMISES
+    assert step_references(goal.annotation)[0] == len(prefix)
+    assert goal.equation not in [side for step in prefix for side in (step.equation, step.equation.reversed)]
+    assert follows(goal, [step.equation for step in prefix])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_exchange_twice_is_the_identity(sampled, seed):
+    derivation = sampled[seed % len(sampled)]
+    exchanged = expression_exchange(derivation)
+    assert exchanged != derivation
+    assert expression_exchange(exchanged) == derivation
+    assert len(target(exchanged)) == len(target(derivation))
+
+
+def test_exchange_preserves_that_steps_follow(sampled):
+    for derivation in sampled[:25]:
+        assert all(replays(expression_exchange(derivation)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6))
+def test_renaming_is_injective_and_steps_still_follow(sampled, seed):
+    derivation = sampled[seed % len(sampled)]
+    renamed = variable_renaming(derivation, random.Random(seed))
+    if renamed is None:
+        assert len(names(derivation)) > len(RENAMING_LETTERS) - 4
+        return
+    assert names(renamed) <= set(RENAMING_LETTERS)
+    assert len(names(renamed)) == len(names(derivation))
+    assert canonical_form(renamed) == canonical_form(derivation)
+    assert all(replays(renamed))
+
+
+def test_too_many_names_cannot_be_renamed(sampled):
+    twelve = Derivation(
+        tuple(step for derivation in sampled for step in derivation.steps if step.annotation in PREMISES)
+    )
+    assert variable_renaming(twelve, random.Random(0)) is None
+
+
+def test_alternative_goals_obey_the_rules(sampled):
+    found = [(item, alternative_goal(item, SamplingSettings(), random.Random(1))) for item in sampled[:20]]
+    kept = [(item, other) for item, other in found if other is not None]
+    assert len(kept) >= 18
+    for item, other in kept:
+        check_alternative_goal(item, other)
+
+
+def test_perturbations_depend_on_their_random_stream_only(sampled):
+    item = sampled[0]
+    for perturb in (variable_renaming, lambda d, rng: alternative_goal(d, SamplingSettings(), rng)):
+        assert perturb(item, random.Random(3)) == perturb(item, random.Random(3))
+
+
+def test_golden_variants(golden, golden_derivations):
+    for item, derivation in zip(golden, golden_derivations, strict=True):
+        rng = random.Random(item["attempt"])
+        ours = {
+            "vr": variable_renaming(derivation, rng),
+            "ee": expression_exchange(derivation),
+            "ag": alternative_goal(derivation, SamplingSettings(), rng),
+        }
+        assert {key: target(value) for key, value in ours.items() if value is not None} == item["variants"]
+
+
+def test_a_premise_is_no_intermediate_result(sampled):
+    premises = Derivation(tuple(Step(step.equation, "premise") for step in sampled[0].steps))
+    assert not has_intermediate(premises)
