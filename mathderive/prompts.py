@@ -16,9 +16,7 @@ _HEADER = (
     "The following examples consist of a prompt (denoted by Prompt:) and a mathematical derivation (denoted by "
     'Derivation:). Each derivation contains LaTeX equations separated by "and". \n\n'
 )
-_QUERY = (
-    "Now given the following prompt, generate the derivation. Ensure equations are split by the word 'and': \n\n"
-)
+_QUERY = "Now given the following prompt, generate the derivation. Ensure equations are split by the word 'and': \n\n"
 _PROMPT, _DERIVATION, _END = "Prompt: ", "\n\nDerivation: ", "\n\n\n"
 
 Pair = tuple[str, str]

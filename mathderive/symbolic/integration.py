@@ -12,6 +12,7 @@ of linear arguments; two rules that only it had, undoing a derivative and undoin
 """
 
 from functools import lru_cache
+from typing import Any
 
 from sympy import (
     Add,
@@ -48,7 +49,7 @@ MAX_RULE_OPERATIONS = 10
 """Integrands larger than this are not given to SymPy's rule-based algorithm."""
 
 ELEMENTARY = (sin, cos, exp, log)
-CHAIN = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
+CHAIN: dict[Any, Any] = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
 """Antiderivatives of the functions the chain rule is undone for."""
 
 

@@ -175,7 +175,8 @@ def _evaluate_integrals(equation: Equality, _second: object, draw_constant: Draw
     if any(_prints_merged(integral) for integral in equation.atoms(Integral)):
         return equation.lhs, equation.rhs
     values: dict[Integral, Expr] = {}
-    return tuple(_with_values(side, values, draw_constant) for side in equation.args)  # type: ignore[return-value]
+    left, right = (_with_values(side, values, draw_constant) for side in equation.args)
+    return left, right
 
 
 def _with_values(node: Expr, values: dict[Integral, Expr], draw_constant: DrawConstant) -> Expr:

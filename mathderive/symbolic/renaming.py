@@ -27,7 +27,7 @@ def rename(expression: Node, names: Mapping[str, str]) -> Node:
             renamed[node] = _rename_node(node, names, [visit(part) for part in node.args])
         return renamed[node]
 
-    return visit(expression)  # type: ignore[return-value]
+    return visit(expression)
 
 
 def names_in_order(expression: Basic) -> list[str]:
