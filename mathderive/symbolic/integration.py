@@ -211,7 +211,7 @@ def _undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
 def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
     """`c*F(u)` for `c*f(u)*du/dx`, f a sine, cosine or exponential."""
     for factor in Mul.make_args(integrand):
-        if isinstance(factor, tuple(CHAIN)) and factor.has(variable):
+        if isinstance(factor, sin | cos | exp) and factor.has(variable):
             inner = factor.args[0]
             constant = cancel(integrand / factor / inner.diff(variable))
             if not constant.has(variable):
