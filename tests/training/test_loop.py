@@ -1,5 +1,6 @@
 """Training ends with the same model however often it is interrupted, learns, and says what is wrong."""
 
+import os
 import random
 import shutil
 import signal
@@ -57,26 +58,31 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path):
 def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished, tmp_path):
     whole, _ = finished
     rng = random.Random(0)
+    metrics = tmp_path / "metrics.jsonl"
     command = [sys.executable, tiny_training.__file__, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def log():
+        """Number and length of the log's file; a run begins by putting a new one in its place."""
+        return (metrics.stat().st_ino, metrics.stat().st_size) if metrics.exists() else (0, 0)
+
     kills = 0
-    for _ in range(40):
-        process = subprocess.Popen(command)
-        # From the moment there is something to lose: most of a run's time is import and compilation.
-        before = (tmp_path / "metrics.jsonl").stat().st_mtime_ns if (tmp_path / "metrics.jsonl").exists() else 0
-        while process.poll() is None:
-            metrics = tmp_path / "metrics.jsonl"
-            if metrics.exists() and metrics.stat().st_mtime_ns > before and metrics.stat().st_size:
-                break
-            time.sleep(0.01)
-        try:
-            process.wait(rng.uniform(0, 2))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
+    while kills < 8:
+        earlier, begun = log(), None
+        process = subprocess.Popen(command, env=environment)
+        # Most of a run's time is imports and compilation; what can go wrong comes after its first line.
+        while process.poll() is None and (begun is None or log()[1] <= begun):
+            time.sleep(0.001)
+            if begun is None and log()[0] != earlier[0]:
+                begun = log()[1]
+        time.sleep(rng.uniform(0, 0.15))
+        process.kill()
         if process.wait() == 0:
             break
-    assert kills > 1
-    assert subprocess.run(command, check=True).returncode == 0
+        assert process.returncode == -signal.SIGKILL
+        kills += 1
+    assert kills > 2
+    subprocess.run(command, env=environment, check=True)
     assert_same_ending(tmp_path, whole)
 
 
