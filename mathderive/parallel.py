@@ -1,7 +1,7 @@
 """Data parallelism over this process's devices: the only file that names `pmap`.
 
-A replicated tree has a leading axis with one copy a device, a sharded batch the same axis with one part a device.
-With one device everything works alike, the axis being of length one.
+A replicated tree has a leading axis with one copy a device, a sharded batch the same axis with one part a
+device. With one device everything works alike, the axis being of length one.
 """
 
 from collections.abc import Callable
@@ -61,8 +61,8 @@ def check_divides(batch_size: int, accumulate: int) -> None:
 def parallel_step(step: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles `step(state, *rest)` to run on every device at once, on replicated state and sharded batches.
 
-    The state's memory is given to the result: the caller must not use it again. Inside `step`, `sum_over_devices`
-    and `device_index` may be called.
+    The state's memory is given to the result: the caller must not use it again. Inside `step`,
+    `sum_over_devices` and `device_index` may be called.
     """
     return jax.pmap(step, axis_name=_AXIS, donate_argnums=0)
 

@@ -6,11 +6,8 @@ The forms are those of the released examples of Meadows et al. (2024), character
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mathderive.symbolic.derivation import PREMISES, Annotation, Derivation
+from mathderive.symbolic.derivation import PREMISES, SEPARATOR, Annotation, Derivation
 from mathderive.symbolic.printer import latex
-
-SEPARATOR = " and "
-"""Between the equations of a derivation, and between the premises of a prompt; no equation contains it."""
 
 _GIVEN, _DERIVE, _OBTAIN = "Given ", ", then derive ", ", then obtain "
 _INTERMEDIATE = ("evaluate_derivatives", "evaluate_integrals")
@@ -19,9 +16,7 @@ _HEADER = (
     "The following examples consist of a prompt (denoted by Prompt:) and a mathematical derivation (denoted by "
     'Derivation:). Each derivation contains LaTeX equations separated by "and". \n\n'
 )
-_QUERY = (
-    "Now given the following prompt, generate the derivation. Ensure equations are split by the word 'and': \n\n"
-)
+_QUERY = "Now given the following prompt, generate the derivation. Ensure equations are split by the word 'and': \n\n"
 _PROMPT, _DERIVATION, _END = "Prompt: ", "\n\nDerivation: ", "\n\n\n"
 
 Pair = tuple[str, str]

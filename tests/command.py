@@ -3,7 +3,14 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+COMPILED = {
+    "JAX_COMPILATION_CACHE_DIR": str(Path(tempfile.gettempdir()) / f"mathderive-tests-{os.getpid()}"),
+    "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0",
+}
+"""Lets the processes of one test session share what XLA compiled."""
 
 TINY = Path(__file__).with_name("tiny.yaml")
 
@@ -13,7 +20,7 @@ def start(*arguments: str | Path, cwd: Path, **environment: str) -> "subprocess.
     return subprocess.Popen(
         [sys.executable, "-m", "mathderive", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "PYTHONWARNINGS": "default", **environment},
+        env={**os.environ, **COMPILED, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -28,12 +35,12 @@ def run(*arguments: str | Path, cwd: Path, code: int = 0, **environment: str) ->
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
-def refused(*arguments: str | Path, cwd: Path, **environment: str) -> str:
-    """Runs `mathderive` with something wrong; returns its one line of complaint."""
-    lines = run(*arguments, cwd=cwd, code=2, **environment).stderr.splitlines()
+def complaint(stderr: str) -> str:
+    """The one line in which `mathderive` says what is wrong."""
+    lines = stderr.splitlines()
     complaints = [line for line in lines if line.startswith("mathderive: ")]
     assert len(complaints) == 1, lines
-    assert "Traceback" not in "\n".join(lines)
+    assert "Traceback" not in stderr
     return complaints[0]
 
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command import TINY, jsonl_files, refused, run
+from command import TINY, complaint, jsonl_files, run
 
 from mathderive.records import EVALUATION_SETS, Prediction, Score, Sensitivity, read_jsonl
 from mathderive.stamps import read_manifest
@@ -76,5 +76,5 @@ def test_another_learning_rate_trains_again_and_keeps_the_old_results(finished: 
 
 
 def test_another_content_hash_is_refused(finished: Path) -> None:
-    line = refused("data", "--config", TINY, f"data.expected_content_hash={'0' * 64}", cwd=finished)
-    assert "data.expected_content_hash: expected 000" in line
+    result = run("data", "--config", TINY, f"data.expected_content_hash={'0' * 64}", cwd=finished, code=2)
+    assert "data.expected_content_hash: expected 000" in complaint(result.stderr)

@@ -1,89 +1,64 @@
-"""Prompts, targets and few-shot prompts against the released text."""
+"""Prompts against the released ones, and the way back from text to equations."""
+
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from released_records import MODELS, load
 
-from mathderive.prompts import (
-    Prompt,
-    few_shot_prompt,
-    has_intermediate,
-    parse_few_shot_prompt,
-    prompt,
-    split_prompt,
-    target,
-)
-from tests.symbolic import released
+from mathderive.prompts import Prompt, few_shot_prompt, parse_few_shot_prompt, prompt, split_prompt, target
+from mathderive.symbolic.derivation import derivation_from_json
 
-FEW_SHOT = ("gpt-4", "chatgpt")
-PLAIN = st.text(st.characters(codec="ascii", exclude_characters="\n\r,"), min_size=1, max_size=30).filter(
-    lambda text: text.strip() and " and " not in f" {text} "
-)
-"""What an equation may be, as far as prompts go: no comma, no " and "."""
+equations = st.text("abxy\\{}^_+-= ()123", min_size=1, max_size=20).map(str.strip).filter(bool)
 
 
-def test_released_prompts_and_targets(shared_reference):
-    for item in released.load(shared_reference):
-        assert prompt(item.derivation, with_intermediate=item.set != "SR") == item.prompt
-        assert target(item.derivation) == item.target
+@pytest.mark.parametrize("model", MODELS)
+def test_released_prompts_and_targets_are_rendered_from_their_steps(shared_reference: Path, model: str) -> None:
+    for example in load(shared_reference, model).examples:
+        derivation = derivation_from_json([(step.annotation, step.srepr) for step in example.steps])
+        assert prompt(derivation, with_intermediate=example.set != "sr") == example.prompt
+        assert target(derivation) == example.target
 
 
-def test_released_few_shot_prompts(shared_reference):
-    plain = [item.prompt for item in released.load(shared_reference)]
-    for file in FEW_SHOT:
-        for item, query in zip(released.load(shared_reference, file), plain, strict=True):
-            pairs, found = parse_few_shot_prompt(item.prompt)
-            assert found == query
+def test_released_few_shot_prompts_split_and_join(shared_reference: Path) -> None:
+    rows = json.loads((shared_reference / "gpt-4_results.json").read_text(encoding="utf-8"))
+    for row in rows:
+        shown = set()
+        for prefix in ("", "VR ", "EE ", "AG ", "SR "):
+            pairs, query = parse_few_shot_prompt(row[f"{prefix}prompt"])
             assert len(pairs) == 5
-            assert few_shot_prompt(pairs, found) == item.prompt
+            assert few_shot_prompt(pairs, query) == row[f"{prefix}prompt"]
+            assert all(split_prompt(asked).goal == answered.split(" and ")[-1] for asked, answered in pairs)
+            shown.add(tuple(pairs))
+        assert len(shown) == 1  # the worked examples are shared by an item's variants
 
 
-def test_released_prompts_come_apart(shared_reference):
-    for item in released.load(shared_reference):
-        parts = split_prompt(item.prompt)
-        equations = item.target.split(" and ")
-        assert parts.goal == equations[-1]
-        assert set(parts.premises) | set(parts.derive) <= set(equations)
-        assert bool(parts.derive) == (item.set != "SR" and has_intermediate(item.derivation))
+def test_a_prompt_by_hand() -> None:
+    text = "Given a = b and f{(x,y)} = c, then derive d = e, then derive g = h, then obtain i = j"
+    assert split_prompt(text) == Prompt(("a = b", "f{(x,y)} = c"), ("d = e", "g = h"), "i = j")
 
 
-@given(st.lists(PLAIN, min_size=1, max_size=3), st.lists(PLAIN, max_size=3), PLAIN)
-def test_a_prompt_comes_apart_into_what_it_was_made_of(premises, derive, goal):
-    text = f"Given {' and '.join(premises)}{''.join(', then derive ' + one for one in derive)}, then obtain {goal}"
-    assert split_prompt(text) == Prompt(tuple(premises), tuple(derive), goal)
+@given(st.lists(st.tuples(equations, equations), max_size=3), equations)
+def test_few_shot_prompts_survive_a_round_trip(pairs: list[tuple[str, str]], query: str) -> None:
+    assert parse_few_shot_prompt(few_shot_prompt(pairs, query)) == (pairs, query)
 
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "",
-        "Given x = 1",
-        "x = 1, then obtain y = 2",
-        "Given x = 1, then obtain y, then obtain z",
-        "given x, then obtain y",
-    ],
+    ["", "Given a = b", "a = b, then obtain c = d", "Given a, then obtain b, then obtain c"],
 )
-def test_what_is_no_prompt_is_refused(text):
+def test_what_is_no_prompt_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a prompt"):
         split_prompt(text)
 
 
-@given(st.lists(st.tuples(PLAIN, PLAIN), max_size=5), PLAIN)
-def test_few_shot_prompts_come_apart(pairs, query):
-    found, asked = parse_few_shot_prompt(few_shot_prompt(pairs, query))
-    assert (list(found), asked) == (pairs, query)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda text: text[1:],
-        lambda text: text.replace("Now given", "Now"),
-        lambda text: text.replace("\n\nDerivation: ", "\n"),
-    ],
-)
-def test_what_is_no_few_shot_prompt_is_refused(change):
-    with pytest.raises(ValueError, match="few-shot|worked example"):
-        parse_few_shot_prompt(
-            change(few_shot_prompt([("Given x, then obtain y", "x and y")], "Given a, then obtain b"))
-        )
+@given(st.text(max_size=200), st.integers(0, 200))
+def test_damaged_few_shot_prompts_are_refused_or_read_exactly(noise: str, place: int) -> None:
+    whole = few_shot_prompt([("Given a, then obtain b", "a and b")], "Given c, then obtain d")
+    damaged = whole[:place] + noise + whole[place:]
+    try:
+        assert few_shot_prompt(*parse_few_shot_prompt(damaged)) == damaged
+    except ValueError as error:
+        assert "few-shot" in str(error) or "worked example" in str(error)

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mathderive.records import Example, Prediction, Score
+from mathderive.symbolic.derivation import SEPARATOR
 
 if TYPE_CHECKING:  # importing these takes seconds, most of it nltk: see the functions below
     from rouge_score.rouge_scorer import RougeScorer
@@ -61,7 +62,7 @@ def gleu(prediction: str, reference: str) -> float:
 
 def equations(derivation: str) -> list[str]:
     """The equations of a derivation's text, as written: what stands between its ` and `s."""
-    return derivation.split(" and ")
+    return derivation.split(SEPARATOR)
 
 
 def normalised(equation: str) -> str:

@@ -1,4 +1,4 @@
-"""The shape of a T5: what a checkpoint folder's `config.json` holds. Imports no JAX, so that reading it is cheap."""
+"""The shape of a T5: what a checkpoint folder's `config.json` holds. Imports no JAX, to be read cheaply."""
 
 from typing import Literal
 

@@ -1,8 +1,8 @@
-"""Greedy decoding in batches: the encoder runs once, the decoder a token at a time on a cache of keys and values.
+"""Greedy decoding in batches: the encoder runs once, the decoder on a cache of keys and values.
 
-Shapes decide what XLA compiles, so they are few: sources are padded to a power of two, and the cache starts short
-and doubles whenever it is full. Each token then costs in proportion to the length reached, not to the longest
-length allowed.
+Shapes decide what XLA compiles, so they are few: sources are padded to a power of two, and the cache starts
+short and doubles whenever it is full. Each token then costs in proportion to the length reached, not to the
+longest length allowed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ SHORTEST = 64
 
 
 class _Progress(NamedTuple):
-    """Between two segments: `outputs` is `[batch, cache_length]`, `token_ids` and `finished` are `[batch]`."""
+    """Between two segments; `outputs` is `[batch, cache_length]`, `token_ids` and `finished` `[batch]`."""
 
     position: jax.Array
     token_ids: jax.Array
@@ -41,7 +41,8 @@ def greedy_decode(
 
     Args:
         params: as `mathderive.model.t5.initialise` makes them.
-        sources: token ids, one row each; an empty one gets an empty output, so that a short batch can be filled up.
+        sources: token ids, one row each; an empty one gets an empty output, so that a short batch can be
+            filled up.
         max_length: tokens a row at most, the end-of-sequence token included.
 
     Returns:
@@ -66,7 +67,7 @@ def greedy_decode(
     written = np.asarray(progress.outputs)[:, : int(progress.position)]
     return [
         _until_end(row.tolist(), config.eos_token_id) if source else []
-        for row, source in zip(written, sources)
+        for row, source in zip(written, sources, strict=True)
     ]
 
 
@@ -91,9 +92,7 @@ def _start(
 
 
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
-def _segment(
-    config: T5Config, dtype: str, params: Params, encoder_mask: jax.Array, progress: _Progress
-) -> _Progress:
+def _segment(config: T5Config, dtype: str, params: Params, encoder_mask: jax.Array, progress: _Progress) -> _Progress:
     """Decodes until the cache is full or every row is finished."""
     model = bind(config, params, dtype)
     length = progress.outputs.shape[1]

@@ -1,12 +1,12 @@
 """The T5 encoder-decoder in Flax NNX: version 1.0 (ReLU, tied head) and 1.1 (gated GELU, a head of its own).
 
-Raffel et al., *Exploring the Limits of Transfer Learning* (2020), for the architecture; Shazeer, *GLU Variants
-Improve Transformer* (2020), for the 1.1 feed-forward. Scores are not scaled by the head's width, layer norm
-neither centres nor shifts, and positions enter only as a bias on the self-attention scores.
+Raffel et al., *Exploring the Limits of Transfer Learning* (2020), for the architecture; Shazeer, *GLU
+Variants Improve Transformer* (2020), for the 1.1 feed-forward. Scores are not scaled by the head's width,
+layer norm neither centres nor shifts, and positions enter only as a bias on the self-attention scores.
 
-The module holds parameters and nothing else: dropout keys and caches are passed in. `initialise` and `bind` turn
-it into a flat dictionary of arrays and back, the form every other file works with. Parameters, norms, softmax and logits are float32; matrix products are
-`dtype`.
+The module holds parameters and nothing else: dropout keys and caches are passed in. `initialise` and `bind`
+turn it into a flat dictionary of arrays and back, the form every other file works with. Parameters, norms,
+softmax and logits are float32; matrix products are `dtype`.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from jax.typing import DTypeLike
 from mathderive.model.config import T5Config
 
 MASKED = -1e9
-"""Added to a score that must not count: finite, so that a row with nothing to attend to stays finite as well."""
+"""Added to a score that must not count: finite, so that a row with nothing to attend to stays finite."""
 
 
 class LayerCache(NamedTuple):
@@ -39,16 +39,16 @@ class LayerCache(NamedTuple):
 
 
 class T5(nnx.Module):
-    """The whole network; `encode` then `decode` in training, `encode`, `start_cache`, `decode_step` in decoding."""
+    """The network: `encode` and `decode` to train, `encode`, `start_cache` and `decode_step` to generate."""
 
-    def __init__(self, config: T5Config, *, rngs: nnx.Rngs, dtype: DTypeLike = jnp.float32) -> None:
-        """Draws the parameters by the scheme of the published T5 code (`rngs.params`)."""
+    def __init__(self, config: T5Config, *, rng: np.random.Generator | None, dtype: DTypeLike = jnp.float32) -> None:
+        """Draws the parameters by the scheme of the published T5 code; without `rng` all are 0."""
         self.config = config
-        self.embedding = _normal(rngs, (config.vocab_size, config.d_model), 1.0)
-        self.encoder = Stack(config, bidirectional=True, rngs=rngs, dtype=dtype)
-        self.decoder = Stack(config, bidirectional=False, rngs=rngs, dtype=dtype)
+        self.embedding = _normal(rng, (config.vocab_size, config.d_model), 1.0)
+        self.encoder = Stack(config, bidirectional=True, rng=rng, dtype=dtype)
+        self.decoder = Stack(config, bidirectional=False, rng=rng, dtype=dtype)
         if not config.tie_word_embeddings:
-            self.head = _normal(rngs, (config.d_model, config.vocab_size), 1.0)
+            self.head = _normal(rng, (config.d_model, config.vocab_size), 1.0)
 
     def __call__(
         self,
@@ -60,9 +60,7 @@ class T5(nnx.Module):
         """Logits `[batch, target_length, vocab_size]` with teacher forcing; see `encode` and `decode`."""
         return self.decode(decoder_input_ids, self.encode(input_ids, encoder_mask, rngs), encoder_mask, rngs)
 
-    def encode(
-        self, input_ids: jax.Array, encoder_mask: jax.Array, rngs: nnx.Rngs | None = None
-    ) -> jax.Array:
+    def encode(self, input_ids: jax.Array, encoder_mask: jax.Array, rngs: nnx.Rngs | None = None) -> jax.Array:
         """Reads the source.
 
         Args:
@@ -75,7 +73,8 @@ class T5(nnx.Module):
         """
         length = input_ids.shape[1]
         positions = jnp.arange(length)
-        bias = self.encoder.position_bias(positions, positions) + _mask_bias(encoder_mask)
+        bias = _for_every_row(self.encoder.position_bias(positions, positions), encoder_mask.shape[0])
+        bias = bias + _mask_bias(encoder_mask)
         return self.encoder(self._embed(input_ids), bias, None, None, rngs)
 
     def decode(
@@ -101,6 +100,7 @@ class T5(nnx.Module):
         positions = jnp.arange(decoder_input_ids.shape[1])
         causal = positions[:, None] >= positions[None, :]
         bias = self.decoder.position_bias(positions, positions) + jnp.where(causal, 0.0, MASKED)
+        bias = _for_every_row(bias, encoder_mask.shape[0])
         hidden = self.decoder(self._embed(decoder_input_ids), bias, encoded, _mask_bias(encoder_mask), rngs)
         return self._logits(hidden)
 
@@ -152,18 +152,18 @@ class T5(nnx.Module):
 
 
 class Stack(nnx.Module):
-    """The encoder (`bidirectional`) or the decoder: its blocks, final norm and the position bias they share."""
+    """The encoder (`bidirectional`) or the decoder: its blocks, their shared position bias, its last norm."""
 
-    def __init__(self, config: T5Config, *, bidirectional: bool, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
+    def __init__(
+        self, config: T5Config, *, bidirectional: bool, rng: np.random.Generator | None, dtype: DTypeLike
+    ) -> None:
         self.bidirectional = bidirectional
         self.max_distance = config.relative_attention_max_distance
         self.dropout_rate = config.dropout_rate
         layers = config.num_layers if bidirectional else config.num_decoder_layers
         buckets = config.relative_attention_num_buckets
-        self.relative_bias = _normal(rngs, (buckets, config.num_heads), config.d_model**-0.5)
-        self.blocks = nnx.List(
-            [Block(config, cross=not bidirectional, rngs=rngs, dtype=dtype) for _ in range(layers)]
-        )
+        self.relative_bias = _normal(rng, (buckets, config.num_heads), config.d_model**-0.5)
+        self.blocks = nnx.List([Block(config, cross=not bidirectional, rng=rng, dtype=dtype) for _ in range(layers)])
         self.final_norm = RMSNorm(config)
 
     def __call__(
@@ -187,24 +187,22 @@ class Stack(nnx.Module):
         # A product with one-hot rows, because the gradient of a lookup is a scatter, slow on every backend;
         # at full precision, because it is a copy, not arithmetic.
         one_hot = jax.nn.one_hot(bucket, buckets)
-        bias = jnp.einsum(
-            "qkb,bh->hqk", one_hot, self.relative_bias[...], precision=jax.lax.Precision.HIGHEST
-        )
+        bias = jnp.einsum("qkb,bh->hqk", one_hot, self.relative_bias[...], precision=jax.lax.Precision.HIGHEST)
         return bias[None]
 
 
 class Block(nnx.Module):
-    """Self-attention, in the decoder cross-attention, and feed-forward; each normed before, dropped out after."""
+    """Self-attention, in the decoder cross-attention, and feed-forward, each with a norm before it."""
 
-    def __init__(self, config: T5Config, *, cross: bool, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
+    def __init__(self, config: T5Config, *, cross: bool, rng: np.random.Generator | None, dtype: DTypeLike) -> None:
         self.dropout_rate = config.dropout_rate
         self.self_norm = RMSNorm(config)
-        self.self_attention = Attention(config, rngs=rngs, dtype=dtype)
+        self.self_attention = Attention(config, rng=rng, dtype=dtype)
         if cross:
             self.cross_norm = RMSNorm(config)
-            self.cross_attention = Attention(config, rngs=rngs, dtype=dtype)
+            self.cross_attention = Attention(config, rng=rng, dtype=dtype)
         self.feed_forward_norm = RMSNorm(config)
-        self.feed_forward = FeedForward(config, rngs=rngs, dtype=dtype)
+        self.feed_forward = FeedForward(config, rng=rng, dtype=dtype)
 
     def __call__(
         self,
@@ -217,7 +215,7 @@ class Block(nnx.Module):
         normed = self.self_norm(hidden)
         attended = self.self_attention(normed, *self.self_attention.keys_values(normed), self_bias, rngs)
         hidden = hidden + dropout(attended, self.dropout_rate, rngs)
-        if encoded is not None:
+        if encoded is not None and cross_bias is not None:
             keys, values = self.cross_attention.keys_values(encoded)
             attended = self.cross_attention(self.cross_norm(hidden), keys, values, cross_bias, rngs)
             hidden = hidden + dropout(attended, self.dropout_rate, rngs)
@@ -253,16 +251,16 @@ class Block(nnx.Module):
 class Attention(nnx.Module):
     """Multi-head dot-product attention, unscaled: the initial scale of `query` makes up for it."""
 
-    def __init__(self, config: T5Config, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
+    def __init__(self, config: T5Config, *, rng: np.random.Generator | None, dtype: DTypeLike) -> None:
         self.dtype = dtype
         self.dropout_rate = config.dropout_rate
         self.head_shape = (config.num_heads, config.d_kv)
         d_model, width = config.d_model, config.num_heads * config.d_kv
         # Kernels stay matrices, the heads side by side: Adafactor's statistics are those of a matrix.
-        self.query = _normal(rngs, (d_model, width), (d_model * config.d_kv) ** -0.5)
-        self.key = _normal(rngs, (d_model, width), d_model**-0.5)
-        self.value = _normal(rngs, (d_model, width), d_model**-0.5)
-        self.out = _normal(rngs, (width, d_model), width**-0.5)
+        self.query = _normal(rng, (d_model, width), (d_model * config.d_kv) ** -0.5)
+        self.key = _normal(rng, (d_model, width), d_model**-0.5)
+        self.value = _normal(rng, (d_model, width), d_model**-0.5)
+        self.out = _normal(rng, (width, d_model), width**-0.5)
 
     def keys_values(self, hidden: jax.Array) -> tuple[jax.Array, jax.Array]:
         """`[batch, length, d_model]` -> keys and values, each `[batch, heads, length, d_kv]`."""
@@ -273,10 +271,10 @@ class Attention(nnx.Module):
         hidden: jax.Array,
         keys: jax.Array,
         values: jax.Array,
-        bias: jax.Array | None,
+        bias: jax.Array,
         rngs: nnx.Rngs | None,
     ) -> jax.Array:
-        """`[batch, queries, d_model]` looks at `keys`; `bias` broadcasts to `[batch, heads, queries, keys]`."""
+        """`hidden` is `[batch, queries, d_model]`; `bias` broadcasts to `[batch, heads, queries, keys]`."""
         queries = self._project(hidden, self.query)
         scores = jnp.einsum("bhqd,bhkd->bhqk", queries, keys).astype(jnp.float32)
         weights = jax.nn.softmax(scores + bias, axis=-1).astype(self.dtype)
@@ -294,14 +292,14 @@ class Attention(nnx.Module):
 class FeedForward(nnx.Module):
     """`wo(relu(wi(x)))`, or `wo(gelu(gate(x)) * wi(x))` in T5 1.1."""
 
-    def __init__(self, config: T5Config, *, rngs: nnx.Rngs, dtype: DTypeLike) -> None:
+    def __init__(self, config: T5Config, *, rng: np.random.Generator | None, dtype: DTypeLike) -> None:
         self.dtype = dtype
         self.dropout_rate = config.dropout_rate
         self.gated = config.feed_forward == "gated-gelu"
         if self.gated:
-            self.gate = _normal(rngs, (config.d_model, config.d_ff), config.d_model**-0.5)
-        self.wi = _normal(rngs, (config.d_model, config.d_ff), config.d_model**-0.5)
-        self.wo = _normal(rngs, (config.d_ff, config.d_model), config.d_ff**-0.5)
+            self.gate = _normal(rng, (config.d_model, config.d_ff), config.d_model**-0.5)
+        self.wi = _normal(rng, (config.d_model, config.d_ff), config.d_model**-0.5)
+        self.wo = _normal(rng, (config.d_ff, config.d_model), config.d_ff**-0.5)
 
     def __call__(self, hidden: jax.Array, rngs: nnx.Rngs | None) -> jax.Array:
         hidden = hidden.astype(self.dtype)
@@ -332,8 +330,8 @@ def relative_position_bucket(
 ) -> jax.Array:
     """The bucket of `key position - query position` (Raffel et al., 2020, section 2.1).
 
-    Half of a direction's buckets hold one distance each, the others widen logarithmically up to `max_distance`;
-    all that is further shares the last one. A decoder puts everything ahead of it into bucket 0.
+    Half of a direction's buckets hold one distance each, the others widen logarithmically up to
+    `max_distance`, and all that is further shares the last. In a decoder what is ahead falls into bucket 0.
     """
     offset = jnp.zeros_like(relative_position)
     if bidirectional:
@@ -356,7 +354,7 @@ def relative_position_bucket(
 
 
 def dropout(values: jax.Array, rate: float, rngs: nnx.Rngs | None) -> jax.Array:
-    """Zeroes a share `rate` of the values and scales the others up; without `rngs` returns them as they are."""
+    """Zeroes a share `rate` of the values and scales the others up; does nothing without `rngs`."""
     if rngs is None or rate == 0:
         return values
     bits = jax.random.bits(rngs.dropout(), values.shape, jnp.uint32)
@@ -368,8 +366,20 @@ def _mask_bias(mask: jax.Array) -> jax.Array:
     return jnp.where(mask, 0.0, MASKED)[:, None, None, :]
 
 
-def _normal(rngs: nnx.Rngs, shape: tuple[int, ...], deviation: float) -> nnx.Param:
-    return nnx.Param(jax.random.normal(rngs.params(), shape) * deviation)
+def _for_every_row(bias: jax.Array, batch: int) -> jax.Array:
+    """`[1, heads, queries, keys]` -> `[batch, heads, queries, keys]`.
+
+    A product with ones, because its gradient is one too: plain broadcasting has a sum over rows for gradient,
+    for which XLA's code on CPUs is forty times as slow.
+    """
+    return jnp.einsum("b,hqk->bhqk", jnp.ones(batch), bias[0], precision=jax.lax.Precision.HIGHEST)
+
+
+def _normal(rng: np.random.Generator | None, shape: tuple[int, ...], deviation: float) -> nnx.Param:
+    # NumPy draws, not JAX: the same on every backend, and nothing to compile.
+    if rng is None:
+        return nnx.Param(jnp.zeros(shape))
+    return nnx.Param(jnp.asarray(rng.standard_normal(shape, np.float32) * np.float32(deviation)))
 
 
 Params = dict[str, jax.Array]
@@ -378,12 +388,8 @@ Params = dict[str, jax.Array]
 
 def initialise(config: T5Config, seed: int) -> Params:
     """Fresh parameters, the same for the same seed on every machine."""
-
-    def draw() -> Params:
-        model = T5(config, rngs=nnx.Rngs(params=seed))
-        return {_name(path): variable[...] for path, variable in nnx.to_flat_state(nnx.state(model))}
-
-    return jax.jit(draw)()
+    model = T5(config, rng=np.random.default_rng(seed))
+    return {_name(path): variable[...] for path, variable in nnx.to_flat_state(nnx.state(model))}
 
 
 def parameter_shapes(config: T5Config) -> dict[str, tuple[int, ...]]:
@@ -399,16 +405,13 @@ def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.flo
         params: every name of `parameter_shapes(config)`.
     """
     graph, state = _graph(config, jnp.dtype(dtype))
-    named = [
-        (path, variable.replace(jnp.asarray(params[_name(path)])))
-        for path, variable in nnx.to_flat_state(state)
-    ]
+    named = [(path, variable.replace(jnp.asarray(params[_name(path)]))) for path, variable in nnx.to_flat_state(state)]
     return nnx.merge(graph, nnx.from_flat_state(named))
 
 
 @lru_cache(maxsize=16)
 def _graph(config: T5Config, dtype: Any) -> tuple[nnx.GraphDef[T5], nnx.State]:
-    return nnx.split(nnx.eval_shape(lambda: T5(config, rngs=nnx.Rngs(params=0), dtype=dtype)))
+    return nnx.split(nnx.eval_shape(lambda: T5(config, rng=None, dtype=dtype)))
 
 
 def _name(path: tuple[Any, ...]) -> str:

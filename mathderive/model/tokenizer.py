@@ -1,7 +1,7 @@
-"""Text to token ids and back: a SentencePiece model trained on our own text, or a released checkpoint's tokenizer.
+"""Text to token ids and back, by a SentencePiece model of our own or a released checkpoint's tokenizer.
 
-Our own one (Kudo, *Subword Regularization*, 2018) loses nothing: `decode(encode(text)) == text` for every text.
-Characters that the training text lacks become the bytes of their UTF-8, each byte a token.
+Our own one (Kudo, *Subword Regularization*, 2018) loses nothing: `decode(encode(text)) == text` for every
+text. Characters that the training text lacks become the bytes of their UTF-8, each byte a token.
 """
 
 import io
@@ -55,8 +55,8 @@ class SentencePieceTokenizer:
         return self._processor.GetPieceSize()
 
     def encode(self, text: str) -> list[int]:
-        # SentencePiece writes a space as U+2581 and would read that character back as a space, so it goes in as
-        # bytes.
+        # SentencePiece writes a space as U+2581 and would read that character back as a space, so it goes in
+        # as bytes.
         ids: list[int] = []
         for number, part in enumerate(text.split(_SPACE_MARK)):
             if number:
@@ -106,8 +106,8 @@ def train_tokenizer(texts: Iterable[str], folder: Path, vocab_size: int) -> Sent
     Raises:
         InputError: the texts are too few or too plain for so many pieces, or have more characters than that.
     """
-    # A text is cut at its line breaks, because SentencePiece reads its input by the line, and a NUL ends a string
-    # for it: both are left to the byte pieces.
+    # A text is cut at its line breaks, because SentencePiece reads its input by the line, and a NUL ends a
+    # string for it: both are left to the byte pieces.
     lines = [line for text in texts for line in text.replace("\0", "\n").split("\n") if line]
     written = io.BytesIO()
     try:
@@ -157,17 +157,15 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     try:
         return HuggingFaceTokenizer(AutoTokenizer.from_pretrained(folder, local_files_only=True))
     except Exception as error:  # whatever parser the damage reaches
-        raise InputError(
-            f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})"
-        ) from None
+        raise InputError(f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})") from None
 
 
 def _what_fits(message: str, vocab_size: int) -> str:
     """SentencePiece's complaint in our terms; its numbers include the byte pieces."""
     if too_small := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
-        return f"{vocab_size} is too small for the training text's characters; expected at least " + str(
-            int(too_small[1]) - BYTE_PIECES
-        )
+        least = int(too_small[1]) - BYTE_PIECES
+        return f"{vocab_size} is too small for the training text's characters; expected at least {least}"
     if too_large := re.search(r"<= (\d+)", message):
-        return f"the training text gives no {vocab_size} pieces; expected at most {int(too_large[1]) - BYTE_PIECES}"
+        most = int(too_large[1]) - BYTE_PIECES
+        return f"the training text gives no {vocab_size} pieces; expected at most {most}"
     return f"no tokenizer can be trained on this text ({message})"

@@ -1,8 +1,8 @@
 """Reads the tensors of a `pytorch_model.bin` without PyTorch and without trusting the file.
 
-Older checkpoints, the paper's among them, exist in this form only. The file is a zip: a pickle that says which
-slice of which storage each tensor is, and the storages as raw bytes. A pickle can call anything it names, so this
-reader resolves four names and refuses every other.
+Older checkpoints, the paper's among them, exist in this form only. The file is a zip: a pickle that says
+which slice of which storage each tensor is, and the storages as raw bytes. A pickle can call anything it
+names, so this reader resolves four names and refuses every other.
 """
 
 import collections

@@ -1,7 +1,7 @@
 """Hugging Face checkpoints to our parameters and back, as one table of names.
 
-A Hugging Face T5 folder holds `config.json` and `model.safetensors` (or shards with an index). Its linear layers
-are `[out, in]`, ours `[in, out]`.
+A Hugging Face T5 folder holds `config.json` and `model.safetensors` (or shards with an index). Its linear
+layers are `[out, in]`, ours `[in, out]`.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from mathderive.model.config import T5Config
 from mathderive.model.t5 import parameter_shapes
 from mathderive.model.torch_file import read_torch_file
 
-# Their name, our name, whether the matrix is transposed. STACK is encoder and decoder, N every layer of it, LAST
-# the number of the feed-forward within a block, 1 in the encoder and 2 in the decoder.
+# Their name, our name, whether the matrix is transposed. STACK is encoder and decoder, N every layer of it,
+# LAST the number of the feed-forward within a block, 1 in the encoder and 2 in the decoder.
 _EVERYWHERE = (
     ("shared.weight", "embedding", False),
     ("STACK.final_layer_norm.weight", "STACK/final_norm/scale", False),
@@ -45,8 +45,8 @@ _GATED = (
 )
 _UNTIED = (("lm_head.weight", "head", True),)
 
-# Tensors that some checkpoints carry beside the others: copies of the embedding, and a bias that the published
-# code once allocated and never read.
+# Tensors that some checkpoints carry beside the others: copies of the embedding, and a bias that the
+# published code once allocated and never read.
 _COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight")
 _UNUSED = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
 
@@ -77,9 +77,7 @@ def name_table(config: T5Config) -> dict[str, tuple[str, bool]]:
     return table
 
 
-def from_hugging_face(
-    tensors: Mapping[str, np.ndarray], config: T5Config, place: str
-) -> dict[str, np.ndarray]:
+def from_hugging_face(tensors: Mapping[str, np.ndarray], config: T5Config, place: str) -> dict[str, np.ndarray]:
     """Our parameters, float32.
 
     Args:
@@ -97,9 +95,7 @@ def from_hugging_face(
         tensor = np.asarray(tensors[theirs], dtype=np.float32)
         expected = shapes[ours][::-1] if transposed else shapes[ours]
         if tensor.shape != expected:
-            raise InputError(
-                f"{place}: tensor {theirs} has shape {tensor.shape}; config.json asks for {expected}"
-            )
+            raise InputError(f"{place}: tensor {theirs} has shape {tensor.shape}; config.json asks for {expected}")
         params[ours] = np.ascontiguousarray(tensor.T if transposed else tensor)
     for theirs in sorted(set(tensors) - set(table) - set(_UNUSED)):
         if theirs not in _COPIES:
@@ -139,7 +135,7 @@ def read_config(folder: Path) -> T5Config:
 
 
 def write_folder(folder: Path, params: Mapping[str, Any], config: T5Config) -> None:
-    """Writes `config.json` and `model.safetensors`, which `transformers` reads; the tokenizer is not included."""
+    """Writes `config.json` and `model.safetensors` as `transformers` reads them; no tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(to_hugging_face(params, config), folder / _SAFETENSORS, metadata={"format": "pt"})
     write_json(folder / "config.json", config_to_hugging_face(config))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from mathderive.predictors.base import answer
 from mathderive.prompts import split_prompt
 from mathderive.records import Example, Prediction
+from mathderive.symbolic.derivation import SEPARATOR
 
 
 class CopyBaseline:
@@ -26,4 +27,4 @@ class CopyBaseline:
 
 def _equations(prompt: str) -> str:
     parts = split_prompt(prompt)
-    return " and ".join((*parts.premises, *parts.derive, parts.goal))
+    return SEPARATOR.join((*parts.premises, *parts.derive, parts.goal))

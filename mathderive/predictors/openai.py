@@ -82,7 +82,6 @@ class ChatBaseline:
 
     async def _ask(self, client: openai.AsyncOpenAI, example: Example) -> Prediction:
         settings = self._settings
-        sampling = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(_PASSING),
             stop=tenacity.stop_after_attempt(settings.max_attempts),
@@ -90,12 +89,7 @@ class ChatBaseline:
             reraise=True,
         )
         try:
-            completion: ChatCompletion = await retrying(
-                client.chat.completions.create,
-                model=settings.model,
-                messages=[{"role": "user", "content": self.message(example)}],
-                **{name: value for name, value in sampling.items() if value is not None},
-            )
+            completion: ChatCompletion = await retrying(self._request, client, example)
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
             # The server's words may repeat the key, so they are not passed on.
             raise InputError(
@@ -116,6 +110,15 @@ class ChatBaseline:
             finish_reason=choice.finish_reason,
             error=choice.message.refusal,
             usage=usage and {name: getattr(usage, name) for name in ("prompt_tokens", "completion_tokens")},
+        )
+
+    async def _request(self, client: openai.AsyncOpenAI, example: Example) -> ChatCompletion:
+        settings = self._settings
+        return await client.chat.completions.create(
+            model=settings.model,
+            messages=[{"role": "user", "content": self.message(example)}],
+            temperature=openai.omit if settings.temperature is None else settings.temperature,
+            max_tokens=openai.omit if settings.max_tokens is None else settings.max_tokens,
         )
 
     def message(self, example: Example) -> str:

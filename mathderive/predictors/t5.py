@@ -48,9 +48,7 @@ class T5Model:
         sources = [self._source(example) for example in batch]
         # A short batch is filled up with empty rows, so that it needs no compilation of its own.
         filled = sources + [[]] * (self._decoding.batch_size - len(sources))
-        outputs = greedy_decode(
-            self._config, self._params, filled, self._decoding.max_target_length, self._dtype
-        )
+        outputs = greedy_decode(self._config, self._params, filled, self._decoding.max_target_length, self._dtype)
         return [
             answer(
                 example,

@@ -1,11 +1,12 @@
 """The examples that the page shows: which ones, and their texts as lines of typeset or plain equations."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from mathderive.metrics.text import equations, normalised
+from mathderive.prompts import split_prompt
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, Score
 from mathderive.report.plain import cut
 from mathderive.report.typeset import Typesetter
@@ -76,7 +77,7 @@ def shown_example(
     return ShownExample(
         id=example.id,
         set=example.set,
-        prompt=[Line(role, text, typesetter.mathml(text)) for role, text in prompt_parts(prompt)][:MAX_LINES],
+        prompt=_prompt_lines(prompt, typesetter)[:MAX_LINES],
         prompt_note=_omission(prompt_omitted, 0),
         reference=_answer("Reference", example.target, typesetter, set()),
         answers=[
@@ -86,14 +87,14 @@ def shown_example(
     )
 
 
-def prompt_parts(prompt: str) -> Iterator[tuple[str, str]]:
-    """The equations of a prompt with what it asks of each: `given`, `derive` or `obtain`."""
-    rest, _, goal = prompt.partition(", then obtain ")
-    given, *derived = rest.removeprefix("Given ").split(", then derive ")
-    yield from (("given", text) for text in equations(given))
-    yield from (("derive", text) for text in derived)
-    if goal:
-        yield "obtain", goal
+def _prompt_lines(prompt: str, typesetter: Typesetter) -> list[Line]:
+    """The prompt's equations, each with what it asks of them; a prompt that was cut is one line."""
+    try:
+        parts = split_prompt(prompt)
+    except ValueError:
+        return [Line("given", prompt, None)]
+    roles = [("given", text) for text in parts.premises] + [("derive", text) for text in parts.derive]
+    return [Line(role, text, typesetter.mathml(text)) for role, text in (*roles, ("obtain", parts.goal))]
 
 
 def _answer(model: str, text: str, typesetter: Typesetter, steps: set[str]) -> Answer:

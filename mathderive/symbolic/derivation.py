@@ -16,6 +16,7 @@ from mathderive.symbolic.srepr import SreprError, read_srepr, write_srepr
 
 __all__ = [
     "PREMISES",
+    "SEPARATOR",
     "SUBSTITUTIONS",
     "Annotation",
     "AnnotationError",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 Annotation = str | tuple[str | int, ...]
+
+SEPARATOR = " and "
+"""Between the equations of a derivation as text, and between the premises of a prompt; no equation contains it."""
 
 PREMISES = ("premise", "get_premise", "renaming_premise")
 """Annotations of equations that follow from nothing."""

@@ -12,7 +12,7 @@ import random
 from sympy import Equality, Expr, Integer, Symbol
 from sympy.core import random as sympy_random
 
-from mathderive.symbolic.derivation import SUBSTITUTIONS, Annotation, Derivation, write_operand
+from mathderive.symbolic.derivation import SEPARATOR, SUBSTITUTIONS, Annotation, Derivation, write_operand
 from mathderive.symbolic.history import History, equation_parts, is_acceptable
 from mathderive.symbolic.operators import OPERATORS, Arity, Operator, OperatorError, apply_operator
 from mathderive.symbolic.premises import draw_premise, draw_renaming_premise
@@ -20,9 +20,6 @@ from mathderive.symbolic.printer import latex
 from mathderive.symbolic.settings import OPERATORS_BY_ARGUMENTS, OperatorWeights, SamplingSettings
 
 __all__ = ["OperatorWeights", "SamplingSettings", "candidate_rng", "propose_step", "sample_derivation"]
-
-SEPARATOR = " and "
-"""What stands between two equations of a target text."""
 
 UNIT_INTEGERS = (-1, 0, 1)
 

@@ -55,7 +55,7 @@ class LoadedModel(NamedTuple):
 
 
 def write_description(folder: Path, config: T5Config, dtype: str, run: Mapping[str, Any]) -> None:
-    """Writes `config.json`; `run` is whatever decides the training's result, compared when it is taken up again."""
+    """Writes `config.json`; `run` is all that decides the training's result, compared when it goes on."""
     write_json(
         folder / "config.json",
         {
@@ -79,9 +79,7 @@ def read_description(folder: Path) -> tuple[T5Config, str, dict[str, Any]]:
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise InputError(f"{path}: format: expected {FORMAT}; this is no folder of one of our models")
     if tree.get("format_version") != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: format_version: expected {FORMAT_VERSION}, found {tree.get('format_version')!r}"
-        )
+        raise InputError(f"{path}: format_version: expected {FORMAT_VERSION}, found {tree.get('format_version')!r}")
     if tree.get("dtype") not in ("float32", "bfloat16") or not isinstance(tree.get("run"), dict):
         raise InputError(f"{path}: dtype and run: expected what training wrote there")
     try:
@@ -147,7 +145,7 @@ class Checkpoints:
         data: Mapping[str, Any],
         rouge2: float | None,
     ) -> None:
-        """Writes a checkpoint in the background; the one with the highest `rouge2` is kept beside the newest."""
+        """Writes a checkpoint in the background; that of the highest `rouge2` is kept beside the newest."""
         # A damaged checkpoint of this step may be in the way, left from before the restart.
         if step in self._manager.all_steps():
             self._manager.delete(step)
@@ -194,7 +192,7 @@ class Checkpoints:
 
 
 def load_model(folder: Path) -> LoadedModel:
-    """The trained model of a folder: its best checkpoint by validation ROUGE-2, the newest where none was scored.
+    """The best checkpoint of a folder by validation ROUGE-2; the newest where none was scored.
 
     Raises:
         InputError: the folder is missing, foreign, or holds no checkpoint that can be read.
@@ -269,7 +267,7 @@ def _manager(folder: Path, read_only: bool = False) -> ocp.CheckpointManager:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings Orbax writes where nothing is wrong: no score yet, a folder opened to read only."""
+    """Without the warnings of Orbax where nothing is wrong: no score yet, a folder only read."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -281,6 +279,4 @@ def _quiet() -> Iterator[None]:
 
 def _path(path: Any) -> str:
     # Dots, not slashes: Orbax takes a name for one of its own folders.
-    return ".".join(
-        str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path
-    )
+    return ".".join(str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path)

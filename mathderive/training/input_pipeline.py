@@ -1,8 +1,9 @@
 """Text pairs to batches of token ids, each batch a pure function of (seed, step).
 
-Every epoch is a fresh permutation of the examples. Within it, examples of like length share a batch, padded to one
-of a few shapes, because XLA compiles the training step once for each shape; the shapes are the ones that waste
-least on these examples. Grain delivers the batches ahead of time and knows how to go on from any step.
+Every epoch is a fresh permutation of the examples. Within it, examples of like length share a batch, padded
+to one of a few shapes, because XLA compiles the training step once for each shape; the shapes are the ones
+that waste least on these examples. Grain delivers the batches ahead of time and knows how to go on from any
+step.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ SHAPES = 6
 """Shapes that the batches of a training run are padded to, each compiled once."""
 
 Batch = dict[str, np.ndarray]
-"""`input_ids` `[rows, source_length]`, `decoder_input_ids` and `labels` `[rows, target_length]`; padding is the pad
-id everywhere, and labels of the pad id do not count."""
+"""`input_ids` `[rows, source_length]`, `decoder_input_ids` and `labels` `[rows, target_length]`; padding is
+the pad id everywhere, and labels of the pad id do not count."""
 
 TokenPair = tuple[np.ndarray, np.ndarray]
 
@@ -106,8 +107,8 @@ def collate(examples: Sequence[TokenPair], config: T5Config, rows: int, shape: t
 def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
     """At most `count` (source, target) lengths, growing in both, that pad these examples least in all.
 
-    Each example is padded to the first shape that holds it. Found exactly, over multiples of a thirty-second of
-    the longest lengths (but of 8 at least), by dynamic programming over the last shape of a chain.
+    Each example is padded to the first shape that holds it. Found exactly, over multiples of a thirty-second
+    of the longest lengths (but of 8 at least), by dynamic programming over the last shape of a chain.
 
     Args:
         lengths: `[examples, 2]`, tokens of source and target.
@@ -122,7 +123,8 @@ def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
     sources, targets = np.meshgrid(*(np.arange(extent + 1) for extent in size), indexing="ij")
     tokens = (sources * grain_size[0] + targets * grain_size[1]).astype(float)
 
-    # cost[s, t]: tokens, padding included, of the examples that (s, t) holds, by the best chain that ends there.
+    # cost[s, t]: tokens, padding included, of the examples that (s, t) holds, by the best chain that ends
+    # there.
     cost = held * tokens
     previous: list[np.ndarray] = []
     for _ in range(count - 1):
@@ -131,8 +133,7 @@ def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
         for source in range(size[0] + 1):
             for target in range(size[1] + 1):
                 through = (
-                    cost[source, target]
-                    + (held[source:, target:] - held[source, target]) * tokens[source:, target:]
+                    cost[source, target] + (held[source:, target:] - held[source, target]) * tokens[source:, target:]
                 )
                 better = through < best[source:, target:]
                 best[source:, target:][better] = through[better]
@@ -151,7 +152,7 @@ def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
 
 
 def batch_iterator(batches: Batches, total_steps: int) -> grain.DatasetIterator:
-    """The batches in order, prepared ahead by a thread; `get_state` and `set_state` carry it over a restart."""
+    """The batches in order, made ahead by a thread; `get_state` and `set_state` carry it over a restart."""
     steps = grain.MapDataset.range(total_steps).map(batches.__getitem__)
     return iter(steps.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)))
 

@@ -1,7 +1,7 @@
 """Training, told in order: tokenizer, network, optimizer, where we left off, the loop, the last checkpoint.
 
-A run can be killed at any moment and started again with the same arguments: it goes on from the newest checkpoint
-and ends with the same parameters, bit for bit, as one that was never interrupted.
+A run can be killed at any moment and started again with the same arguments: it goes on from the newest
+checkpoint and ends with the same parameters, bit for bit, as one that was never interrupted.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def train(
     report: Report,
     score: Score = rouge2,
 ) -> TrainingResult:
-    """Trains a model in `folder`, from where an earlier call left off; does nothing when that one had finished.
+    """Trains a model in `folder`, going on where an earlier call left off; does nothing if that had finished.
 
     Args:
         seed: decides initial parameters, order of examples and dropout.
@@ -56,8 +56,8 @@ def train(
         score: of (prediction, reference), which chooses the best checkpoint.
 
     Raises:
-        InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no longer
-            finite.
+        InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no
+            longer finite.
     """
     parallel.check_divides(training.batch_size, training.accumulate)
     run = _what_decides(model_settings, training, seed, train_pairs, validation_pairs)
@@ -199,6 +199,4 @@ class _Log:
         for row in reversed(self._rows):
             if "validation_loss" in row:
                 return row["validation_loss"], row["validation_rouge2"]
-        raise InputError(
-            f"{self._path}: the rows of the finished training are gone; remove the folder to train anew"
-        )
+        raise InputError(f"{self._path}: the rows of the finished training are gone; remove the folder to train anew")

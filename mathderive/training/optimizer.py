@@ -11,7 +11,8 @@ from mathderive.config import TrainingSettings
 def learning_rate_schedule(training: TrainingSettings, total_steps: int) -> optax.Schedule:
     """The learning rate of each step, counted from 0.
 
-    It rises in a straight line over `warmup_steps`, then stays, or falls along a half cosine to 0 at `total_steps`.
+    It rises in a straight line over `warmup_steps`, then stays, or falls along a half cosine to 0 at
+    `total_steps`.
     """
     peak, warmup = training.learning_rate, min(training.warmup_steps, total_steps)
     if training.schedule == "cosine":
@@ -26,10 +27,10 @@ def learning_rate_schedule(training: TrainingSettings, total_steps: int) -> opta
 def make_optimizer(training: TrainingSettings, total_steps: int) -> optax.GradientTransformation:
     """The optimizer of the config: gradients clipped by their global norm, then AdamW or Adafactor.
 
-    Adafactor (Shazeer and Stern, 2018) has the paper's settings: the learning rate as given, neither relative to
-    the step nor to the parameters' scale, updates clipped to a root mean square of 1, second moments decaying with
-    exponent -0.8 and factored for every matrix, no momentum, epsilon 1e-30. (The second epsilon of the paper's
-    settings, 5e-5, belongs to parameter scaling and has no effect without it.)
+    Adafactor (Shazeer and Stern, 2018) has the paper's settings: the learning rate as given, neither relative
+    to the step nor to the parameters' scale, updates clipped to a root mean square of 1, second moments
+    decaying with exponent -0.8 and factored for every matrix, no momentum, epsilon 1e-30. (The second epsilon
+    of the paper's settings, 5e-5, belongs to parameter scaling and has no effect without it.)
     """
     schedule = learning_rate_schedule(training, total_steps)
     if training.optimizer == "adafactor":
@@ -41,9 +42,7 @@ def make_optimizer(training: TrainingSettings, total_steps: int) -> optax.Gradie
     else:
         scale = [optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)]
     clip = [optax.clip_by_global_norm(training.max_gradient_norm)] if training.max_gradient_norm else []
-    decay = (
-        [optax.add_decayed_weights(training.weight_decay, mask=_matrices)] if training.weight_decay else []
-    )
+    decay = [optax.add_decayed_weights(training.weight_decay, mask=_matrices)] if training.weight_decay else []
     return optax.chain(*clip, *scale, *decay, optax.scale_by_learning_rate(schedule))
 
 

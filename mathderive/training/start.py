@@ -23,9 +23,7 @@ class Start(NamedTuple):
     params: Callable[[], Mapping[str, Any]]
 
 
-def prepare(
-    settings: ModelSettings, texts: Sequence[str], folder: Path, run: Mapping[str, Any], seed: int
-) -> Start:
+def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Mapping[str, Any], seed: int) -> Start:
     """Makes the folder's tokenizer and `config.json`, or reads them when an earlier call made them.
 
     Args:
@@ -34,7 +32,8 @@ def prepare(
         seed: of fresh parameters.
 
     Raises:
-        InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder holds another run.
+        InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder holds another
+        run.
     """
     source = None if settings.init_from is None else fetch(settings.init_from)
     if (folder / "config.json").exists() or (folder / "orbax").exists():
@@ -51,9 +50,7 @@ def prepare(
         tokenizer = load_tokenizer(source)
         if settings.tokens_to_add:
             if not isinstance(tokenizer, HuggingFaceTokenizer):
-                raise InputError(
-                    f"model.tokens_to_add: {settings.init_from} has a tokenizer that cannot grow"
-                )
+                raise InputError(f"model.tokens_to_add: {settings.init_from} has a tokenizer that cannot grow")
             tokenizer.add_tokens(settings.tokens_to_add)
         tokenizer.save(folder / "tokenizer")
         released = read_config(source)

@@ -20,7 +20,7 @@ NEVER = 2**31 - 1
 
 
 class Totals(NamedTuple):
-    """Sums since the last line of the log, kept beside the parameters so that a restart loses none of them."""
+    """Sums since the last line of the log, kept with the parameters so that a restart loses none."""
 
     loss: jax.Array
     labels: jax.Array
@@ -62,7 +62,7 @@ def fresh_state(params: Params, optimizer: optax.GradientTransformation) -> Trai
 def label_loss(
     config: T5Config, params: Params, batch: Batch, dropout_key: jax.Array | None, dtype: str
 ) -> tuple[jax.Array, jax.Array]:
-    """Cross entropy in nats summed over the labels that count, and their number; None switches dropout off."""
+    """Cross entropy in nats, summed over the labels that count, and their number; no key, no dropout."""
     rngs = None if dropout_key is None else nnx.Rngs(dropout=dropout_key)
     model = bind(config, params, dtype)
     encoder_mask = batch["input_ids"] != config.pad_token_id
@@ -87,13 +87,11 @@ def make_train_step(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]:
     """The compiled step: `(replicated state, sharded batch) -> (replicated state, loss)`.
 
-    The loss is the mean over all labels of the whole batch, however it is shared among devices and parts: sums are
-    added up first and divided once. Dropout keys come from (seed, step, device, part).
+    The loss is the mean over all labels of the whole batch, however it is shared among devices and parts:
+    sums are added up first and divided once. Dropout keys come from (seed, step, device, part).
     """
 
-    def gradients(
-        params: Params, part: Batch, key: jax.Array | None
-    ) -> tuple[tuple[jax.Array, jax.Array], Params]:
+    def gradients(params: Params, part: Batch, key: jax.Array | None) -> tuple[tuple[jax.Array, jax.Array], Params]:
         loss = jax.value_and_grad(lambda params: label_loss(config, params, part, key, dtype), has_aux=True)
         return loss(params)
 

@@ -1,4 +1,4 @@
-"""A look at the validation split: the loss, and ROUGE-2 of what the model writes when nobody holds its hand."""
+"""A look at the validation split: the loss, and ROUGE-2 of what the model writes on its own."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -60,7 +60,8 @@ class Validation:
         losses, labels, scores = 0.0, 0.0, []
         for numbers in self._batches:
             examples = [self._examples[number] for number in numbers]
-            loss, counted = self._loss(on_device, collate(examples, self._config, _ROWS, self._shape))
+            batch = jax.device_put(collate(examples, self._config, _ROWS, self._shape))
+            loss, counted = self._loss(on_device, batch)
             losses, labels = losses + float(loss), labels + float(counted)
             sources = [source.tolist() for source, _ in examples]
             sources += [[]] * (_ROWS - len(sources))

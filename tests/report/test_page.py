@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mathderive.records import EVALUATION_SETS
-from mathderive.report.examples import choose, prompt_parts
+from mathderive.report.examples import choose
 from mathderive.report.page import ReportContents, duration, write_report
 from mathderive.report.plain import visible
 
@@ -120,18 +120,6 @@ def test_examples_are_spread_over_the_sets(make_contents: MakeContents) -> None:
     assert len({example.id for example in choose(examples, 99)}) == 99
     only_static = {"static": examples["static"][:3]}
     assert [example.id for example in choose(only_static, 10)] == ["0-static", "1-static", "2-static"]
-
-
-def test_prompt_parts() -> None:
-    prompt = "Given a = b and f{(x,y)} = c, then derive d = e, then derive g = h, then obtain i = j"
-    assert list(prompt_parts(prompt)) == [
-        ("given", "a = b"),
-        ("given", "f{(x,y)} = c"),
-        ("derive", "d = e"),
-        ("derive", "g = h"),
-        ("obtain", "i = j"),
-    ]
-    assert list(prompt_parts("hello")) == [("given", "hello")]
 
 
 @pytest.mark.parametrize(

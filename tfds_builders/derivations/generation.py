@@ -12,16 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mathderive.prompts import has_intermediate, prompt, target
-from mathderive.symbolic.perturbations import (
-    alternative_goal,
-    expression_exchange,
-    variable_renaming,
-)
-
 from mathderive.config import DataSettings
 from mathderive.errors import InputError
 from mathderive.progress import Report
+from mathderive.prompts import has_intermediate, prompt, target
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Record, Split, StepRecord
 from mathderive.symbolic.derivation import (
     Derivation,
@@ -29,6 +23,11 @@ from mathderive.symbolic.derivation import (
     canonical_form,
     derivation_from_json,
     write_srepr,
+)
+from mathderive.symbolic.perturbations import (
+    alternative_goal,
+    expression_exchange,
+    variable_renaming,
 )
 from mathderive.symbolic.sampling import sample_derivation
 from mathderive.symbolic.settings import SamplingSettings

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mathderive.prompts import parse_few_shot_prompt
-
 from mathderive.errors import InputError
 from mathderive.files import read_json
+from mathderive.prompts import parse_few_shot_prompt, split_prompt
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, StepRecord
 
 MAX_BYTES = 64 * 2**20
@@ -106,13 +105,13 @@ def _model_name(path: Path, rows: list[dict[str, Any]]) -> str:
 def _example(path: Path, index: int, row: dict[str, Any], name: EvaluationSet) -> Example:
     prefix = _KEY_PREFIX[name]
     prompt = _text(path, index, row, f"{prefix}prompt")
-    few_shot_prompt = None
-    if prompt.startswith(_FEW_SHOT_START):
-        few_shot_prompt = prompt
-        try:
+    few_shot_prompt = prompt if prompt.startswith(_FEW_SHOT_START) else None
+    try:
+        if few_shot_prompt is not None:
             _, prompt = parse_few_shot_prompt(prompt)
-        except ValueError as error:
-            raise InputError(f"{path}: row {index}: {prefix}prompt: {error}") from None
+        split_prompt(prompt)
+    except ValueError as error:
+        raise InputError(f"{path}: row {index}: {prefix}prompt: {error}") from None
     return Example(
         id=f"released-{index}-{name}",
         source_id=f"released-{index}",

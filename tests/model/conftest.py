@@ -1,0 +1,36 @@
+"""The two kinds of T5, and the golden arrays of each."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch_t5 import CONFIGS
+
+from mathderive.model.config import T5Config
+from mathderive.model.weights import from_hugging_face
+
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(params=list(CONFIGS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def config(kind: str) -> T5Config:
+    return CONFIGS[kind]
+
+
+@pytest.fixture
+def golden(kind: str) -> Arrays:
+    with np.load(Path(__file__).parent / "golden" / f"{kind}.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture
+def params(golden: Arrays, config: T5Config) -> Arrays:
+    """The golden model's parameters in our form."""
+    prefix = "weights/"
+    tensors = {name.removeprefix(prefix): array for name, array in golden.items() if name.startswith(prefix)}
+    return from_hugging_face(tensors, config, "golden")

@@ -1,0 +1,117 @@
+"""The network against PyTorch's T5: recorded arrays, and PyTorch itself where it is installed."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
+
+from mathderive.model.t5 import bind, dropout, initialise, relative_position_bucket
+
+TOLERANCE = 1e-4
+
+
+@partial(jax.jit, static_argnums=(0, 5))
+def compiled(config, params, input_ids, encoder_mask, decoder_input_ids, dtype):
+    return bind(config, params, dtype)(input_ids, encoder_mask, decoder_input_ids)
+
+
+def logits_of(config, params, batch, dtype="float32"):
+    arrays = (batch[key] for key in ("input_ids", "encoder_mask", "decoder_input_ids"))
+    return np.asarray(compiled(config, params, *arrays, dtype))
+
+
+def test_logits_are_pytorchs(config, params, golden):
+    np.testing.assert_allclose(logits_of(config, params, golden), golden["logits"], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_logits_are_those_of_pytorch_today(config, seed):
+    pytest.importorskip("torch")
+    batch = random_batch(config, seed)
+    expected = torch_logits(torch_model(config, seed), batch)
+    np.testing.assert_allclose(logits_of(config, random_params(config, seed), batch), expected, atol=TOLERANCE)
+
+
+def test_decoding_step_by_step_gives_the_logits_of_teacher_forcing(config, params, golden):
+    encoder_mask = jnp.asarray(golden["encoder_mask"])
+    tokens = jnp.asarray(golden["decoder_input_ids"])
+
+    @jax.jit
+    def decode(params):
+        model = bind(config, params)
+        cache = model.start_cache(model.encode(jnp.asarray(golden["input_ids"]), encoder_mask), tokens.shape[1])
+
+        def step(cache, numbered):
+            position, token_ids = numbered
+            logits, cache = model.decode_step(token_ids, position, cache, encoder_mask)
+            return cache, logits
+
+        return jax.lax.scan(step, cache, (jnp.arange(tokens.shape[1]), tokens.T))[1]
+
+    logits = decode(params)
+    np.testing.assert_allclose(logits.swapaxes(0, 1), golden["logits"], atol=TOLERANCE)
+
+
+def test_position_buckets_are_pytorchs():
+    pytest.importorskip("torch")
+    import torch
+    from transformers.models.t5.modeling_t5 import T5Attention
+
+    relative = np.arange(-3000, 3001)
+    for buckets, max_distance in ((32, 128), (32, 64), (16, 200), (64, 512)):
+        for bidirectional in (True, False):
+            expected = T5Attention._relative_position_bucket(
+                torch.tensor(relative), bidirectional, buckets, max_distance
+            )
+            found = relative_position_bucket(jnp.asarray(relative), bidirectional, buckets, max_distance)
+            np.testing.assert_array_equal(found, expected.numpy())
+
+
+def test_fresh_parameters_have_the_published_scale():
+    config = CONFIGS["t5-1.1"].model_copy(update={"vocab_size": 500, "d_model": 96, "d_ff": 256, "d_kv": 32})
+    params = initialise(config, seed=0)
+    expected = {
+        "embedding": 1.0,
+        "head": 1.0,
+        "encoder/relative_bias": 96**-0.5,
+        "encoder/blocks/0/self_attention/query": (96 * 32) ** -0.5,
+        "encoder/blocks/0/self_attention/key": 96**-0.5,
+        "decoder/blocks/1/cross_attention/value": 96**-0.5,
+        "decoder/blocks/1/cross_attention/out": (3 * 32) ** -0.5,
+        "decoder/blocks/0/feed_forward/gate": 96**-0.5,
+        "decoder/blocks/0/feed_forward/wo": 256**-0.5,
+    }
+    for name, deviation in expected.items():
+        assert np.std(params[name]) == pytest.approx(deviation, rel=0.15), name
+    assert np.all(params["encoder/final_norm/scale"] == 1)
+
+
+def test_the_seed_decides_the_parameters(config):
+    first, again, other = (initialise(config, seed) for seed in (1, 1, 2))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not np.array_equal(first["embedding"], other["embedding"])
+
+
+def test_half_precision_touches_matrix_products_only(config, params, golden):
+    found = logits_of(config, params, golden, "bfloat16")
+    assert found.dtype == np.float32
+    exact = golden["logits"]
+    assert not np.array_equal(found, exact)
+    assert np.abs(found - exact).mean() < 0.1 * np.abs(exact).mean()
+
+
+def test_dropout_zeroes_its_share_and_keeps_the_mean():
+    values = jnp.ones((300, 300))
+    dropped = np.asarray(dropout(values, 0.25, nnx.Rngs(dropout=0)))
+    assert (dropped == 0).mean() == pytest.approx(0.25, abs=0.01)
+    assert set(np.unique(dropped)) == {0, np.float32(1 / 0.75)}
+    assert dropout(values, 0.25, None) is values
+
+
+def test_a_row_without_any_source_stays_finite(config, params, golden):
+    batch = dict(golden, encoder_mask=np.zeros_like(golden["encoder_mask"]))
+    assert np.isfinite(logits_of(config, params, batch)).all()

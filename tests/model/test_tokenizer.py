@@ -1,0 +1,120 @@
+"""Tokenizers: nothing is lost, the same text trains the same one, and released ones load."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mathderive.errors import InputError
+from mathderive.model.tokenizer import EOS_ID, HuggingFaceTokenizer, load_tokenizer, train_tokenizer
+
+TEXTS = [
+    f"\\int {a}{{({x})}} d{x} = \\frac{{\\partial}}{{\\partial {x}}} ({a} + {x}^{{{n}}}) and {a} = {x} - {n}"
+    for a in ("A", "\\varepsilon_0", "\\mathbf{J}_P", "\\hat{H}")
+    for x in ("x", "t_{2}", "\\theta", "y")
+    for n in range(1, 6)
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    train_tokenizer(TEXTS, folder, 64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder):
+    return load_tokenizer(folder)
+
+
+TRICKY = st.text(alphabet="\0\n\r\t \u2581\u00a0\\a</s>x0419A<unk>e\u0301\ufeff\u200b", max_size=20)
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=st.text(max_size=40) | TRICKY | st.sampled_from(TEXTS))
+def test_decoding_gives_back_every_text(tokenizer, text):
+    ids = tokenizer.encode(text)
+    assert ids[-1] == EOS_ID
+    assert EOS_ID not in ids[:-1]
+    assert max(ids) < tokenizer.vocab_size
+    assert tokenizer.decode(ids) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "  a  ", "\n", "a\0b", "\u2581", "</s><pad><0x41><unk>", "é日本🙂", "\r\n\t"]
+)
+def test_texts_that_sentencepiece_alone_would_change(tokenizer, text):
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_training_text_becomes_short(tokenizer):
+    assert sum(len(tokenizer.encode(text)) for text in TEXTS) < 0.6 * sum(map(len, TEXTS))
+
+
+def test_the_same_texts_train_the_same_tokenizer(folder, tmp_path):
+    train_tokenizer(TEXTS, tmp_path, 64)
+    (written,) = tmp_path.iterdir()
+    assert written.read_bytes() == (folder / written.name).read_bytes()
+
+
+def test_a_saved_tokenizer_is_the_same(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    assert load_tokenizer(tmp_path).encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
+
+
+def test_a_size_that_does_not_fit_the_text_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"model\.vocab_size: .* no 20000 pieces; .* at most (\d+)"):
+        train_tokenizer(TEXTS, tmp_path, 20_000)
+    with pytest.raises(InputError, match=r"model\.vocab_size: 32 is too small .* at least (\d+)"):
+        train_tokenizer(TEXTS, tmp_path, 32)
+    with pytest.raises(InputError, match=r"model\.vocab_size: no tokenizer"):
+        train_tokenizer([], tmp_path, 100)
+
+
+def test_the_sizes_named_do_fit(tmp_path):
+    for wrong, pattern in ((32, "at least"), (20_000, "at most")):
+        with pytest.raises(InputError) as caught:
+            train_tokenizer(TEXTS, tmp_path, wrong)
+        train_tokenizer(TEXTS, tmp_path, int(str(caught.value).split(pattern)[1]))
+
+
+def test_a_missing_or_damaged_tokenizer_is_one_line(folder, tmp_path):
+    with pytest.raises(InputError, match="no tokenizer here"):
+        load_tokenizer(tmp_path)
+    (name,) = (path.name for path in folder.iterdir())
+    (tmp_path / name).write_bytes((folder / name).read_bytes()[:100])
+    with pytest.raises(InputError, match="not a whole SentencePiece model"):
+        load_tokenizer(tmp_path)
+    (tmp_path / name).unlink()
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(InputError, match="the tokenizer cannot be read"):
+        load_tokenizer(tmp_path)
+
+
+@pytest.fixture
+def released(tmp_path):
+    """A folder as a released T5 has it, with a vocabulary of single characters."""
+    from transformers import T5Tokenizer
+
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces = [("\u2581", -2.0)] + [(letter, -3.0) for letter in "abcdefghijklmnopqrstuvwxyz=+123"]
+    T5Tokenizer(vocab=special + pieces, extra_ids=2).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_released_tokenizer_loads_grows_and_saves(released, tmp_path):
+    tokenizer = load_tokenizer(released)
+    assert isinstance(tokenizer, HuggingFaceTokenizer)
+    ids = tokenizer.encode("a = b")
+    assert ids[-1] == EOS_ID
+    assert tokenizer.decode(ids) == "a = b"
+
+    size = tokenizer.vocab_size
+    tokenizer.add_tokens(["\\", "{", "}", "_", "^"])
+    assert tokenizer.vocab_size == size + 5
+    assert {size, size + 1} < set(tokenizer.encode("\\a{b"))
+    tokenizer.save(tmp_path / "grown")
+    again = load_tokenizer(tmp_path / "grown")
+    assert again.vocab_size == size + 5
+    assert again.encode("\\a{b}_c^2") == tokenizer.encode("\\a{b}_c^2")
+    assert again.decode([*ids[:-1], 5000, EOS_ID]) == "a = b", "ids of spare embedding rows mean nothing"

@@ -1,0 +1,175 @@
+"""Hugging Face's files and ours: both ways, with PyTorch as the judge, and what is said of a wrong one."""
+
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from torch_t5 import random_batch, random_params, torch_logits, torch_model
+
+from mathderive.errors import InputError
+from mathderive.model.t5 import parameter_shapes
+from mathderive.model.torch_file import read_torch_file
+from mathderive.model.weights import (
+    config_to_hugging_face,
+    fetch,
+    from_hugging_face,
+    name_table,
+    read_folder,
+    to_hugging_face,
+    write_folder,
+)
+
+
+@pytest.fixture
+def folder(tmp_path, config):
+    write_folder(tmp_path / "hf", random_params(config, 3), config)
+    return tmp_path / "hf"
+
+
+def assert_equal(found, expected):
+    assert found.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def test_the_table_names_every_parameter_once(config):
+    ours = [name for name, _ in name_table(config).values()]
+    assert sorted(ours) == sorted(parameter_shapes(config))
+
+
+def test_there_and_back(config):
+    params = random_params(config, 4)
+    assert_equal(from_hugging_face(to_hugging_face(params, config), config, "here"), params)
+
+
+def test_a_written_folder_reads_back(folder, config):
+    params, found = read_folder(folder)
+    assert found == config
+    assert_equal(params, random_params(config, 3))
+
+
+def test_transformers_loads_what_we_write(folder, config):
+    pytest.importorskip("torch")
+    import transformers
+
+    loaded = transformers.T5ForConditionalGeneration.from_pretrained(folder).eval()
+    batch = random_batch(config, 3)
+    np.testing.assert_array_equal(torch_logits(loaded, batch), torch_logits(torch_model(config, 3), batch))
+
+
+def test_we_load_what_transformers_writes(tmp_path, config):
+    pytest.importorskip("torch")
+    torch_model(config, 5).save_pretrained(tmp_path / "whole")
+    torch_model(config, 5).save_pretrained(tmp_path / "shards", max_shard_size="20KB")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 1
+    for name in ("whole", "shards"):
+        params, found = read_folder(tmp_path / name)
+        assert found == config
+        assert_equal(params, random_params(config, 5))
+
+
+def test_we_load_pytorchs_own_files(tmp_path, config):
+    torch = pytest.importorskip("torch")
+    (tmp_path / "config.json").write_text(json.dumps(config_to_hugging_face(config)))
+    torch.save(torch_model(config, 6).state_dict(), tmp_path / "pytorch_model.bin")
+    params, _ = read_folder(tmp_path)
+    assert_equal(params, random_params(config, 6))
+
+
+def test_a_pickle_that_calls_anything_else_is_refused(tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return (print, ("called",))
+
+    path = tmp_path / "pytorch_model.bin"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"x": Malicious()}))
+    with pytest.raises(InputError, match=r"builtins\.print, which no T5 weight needs"):
+        read_torch_file(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", pickle.dumps({"x": 1})])
+def test_a_damaged_torch_file_is_one_line(tmp_path, content):
+    path = tmp_path / "pytorch_model.bin"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=str(path)):
+        read_torch_file(path)
+
+
+def test_a_wrong_tensor_is_named(folder, config):
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    wrong = {
+        "encoder.block.1.layer.0.SelfAttention.q.weight is missing": {
+            "encoder.block.1.layer.0.SelfAttention.q.weight": None
+        },
+        "shared.weight has shape": {"shared.weight": np.zeros((3, 4), np.float32)},
+        "decoder.extra belongs to no T5": {"decoder.extra": np.zeros(1, np.float32)},
+        "encoder.embed_tokens.weight should be a copy": {"encoder.embed_tokens.weight": tensors["shared.weight"] + 1},
+    }
+    for message, change in wrong.items():
+        changed = {name: tensor for name, tensor in {**tensors, **change}.items() if tensor is not None}
+        save_file(changed, path)
+        with pytest.raises(InputError, match=message):
+            read_folder(folder)
+
+
+def test_what_checkpoints_carry_beside_the_parameters_is_no_error(config):
+    tensors = to_hugging_face(random_params(config, 3), config)
+    unused = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
+    more = {"decoder.embed_tokens.weight": tensors["shared.weight"], unused: np.zeros((32, 3))}
+    assert_equal(from_hugging_face({**tensors, **more}, config, "here"), random_params(config, 3))
+
+
+def test_a_folder_that_is_no_t5_is_one_line(folder):
+    description = json.loads((folder / "config.json").read_text())
+    for change, message in (
+        ({"model_type": "bert"}, 'config.json: model_type: expected "t5"'),
+        ({"feed_forward_proj": "gated-silu"}, "config.json: feed_forward"),
+        ({"d_model": None}, "config.json: d_model"),
+    ):
+        (folder / "config.json").write_text(json.dumps({**description, **change}))
+        with pytest.raises(InputError, match=message):
+            read_folder(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match="no such file"):
+        read_folder(folder)
+
+
+def test_truncated_weights_are_one_line(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a whole safetensors file"):
+        read_folder(folder)
+    path.unlink()
+    with pytest.raises(InputError, match=r"no model\.safetensors"):
+        read_folder(folder)
+
+
+def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
+    def unreachable(*_, **__):
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    with pytest.raises(InputError, match=r"^nobody/nothing: no such folder, and the .* \(no route\)$"):
+        fetch("nobody/nothing")
+    assert fetch(str(tmp_path)) == tmp_path
+
+
+def test_pytorch_weights_are_fetched_only_where_there_are_no_others(monkeypatch, tmp_path):
+    asked = []
+
+    def download(identifier, allow_patterns):
+        asked.append(allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    fetch("some/model")
+    assert any("bin" in pattern for pattern in asked[-1])
+    asked.clear()
+    (tmp_path / "model.safetensors").touch()
+    fetch("some/model")
+    assert not any("bin" in pattern for patterns in asked for pattern in patterns)

@@ -1,0 +1,88 @@
+"""PyTorch's T5 as the oracle: random models of both kinds, their logits and what they generate."""
+
+from typing import Any
+
+import numpy as np
+
+from mathderive.model.config import T5Config
+from mathderive.model.t5 import parameter_shapes
+from mathderive.model.weights import config_to_hugging_face, to_hugging_face
+
+_SIZES = {"d_model": 24, "d_kv": 5, "d_ff": 40, "num_heads": 3, "num_layers": 3, "num_decoder_layers": 2}
+CONFIGS = {
+    "t5": T5Config(vocab_size=60, **_SIZES),
+    "t5-1.1": T5Config(vocab_size=60, feed_forward="gated-gelu", tie_word_embeddings=False, **_SIZES),
+}
+
+SEEDS = {"t5": 0, "t5-1.1": 3}
+"""Of models some of whose outputs end early and some not."""
+
+
+def random_params(config: T5Config, seed: int) -> dict[str, np.ndarray]:
+    """Parameters on a scale where every part of the network matters and rows end at different lengths."""
+    rng = np.random.default_rng(seed)
+
+    def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if len(shape) == 1:
+            return rng.uniform(0.8, 1.2, shape)
+        # A small tied embedding, for a large one makes the likeliest next token the last one again.
+        small = name == "embedding" and config.tie_word_embeddings
+        return rng.normal(size=shape) * (0.03 if small else 0.25)
+
+    return {name: draw(name, shape).astype(np.float32) for name, shape in sorted(parameter_shapes(config).items())}
+
+
+def random_batch(config: T5Config, seed: int) -> dict[str, np.ndarray]:
+    """Sources of several lengths, one beyond the reach of the position buckets, and targets."""
+    rng = np.random.default_rng(seed)
+    encoder_mask = np.arange(150)[None, :] < np.array([150, 1, 37])[:, None]
+    input_ids = np.where(encoder_mask, rng.integers(2, config.vocab_size, encoder_mask.shape), config.pad_token_id)
+    decoder_input_ids = rng.integers(0, config.vocab_size, (3, 140))
+    return {"input_ids": input_ids, "encoder_mask": encoder_mask, "decoder_input_ids": decoder_input_ids}
+
+
+def torch_model(config: T5Config, seed: int) -> Any:
+    """transformers' T5 with `random_params`."""
+    import torch
+    import transformers
+
+    tree = config_to_hugging_face(config)
+    settings = {key: value for key, value in tree.items() if key not in ("architectures", "model_type")}
+    model = transformers.T5ForConditionalGeneration(transformers.T5Config(**settings)).eval()
+    if not config.tie_word_embeddings:
+        model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())
+    tensors = {
+        name: torch.tensor(tensor) for name, tensor in to_hugging_face(random_params(config, seed), config).items()
+    }
+    for copy in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"):
+        tensors[copy] = tensors["shared.weight"]
+    tensors.setdefault("lm_head.weight", tensors["shared.weight"])
+    model.load_state_dict(tensors)
+    return model
+
+
+def torch_logits(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
+    import torch
+
+    with torch.no_grad():
+        return model(
+            input_ids=torch.tensor(batch["input_ids"]),
+            attention_mask=torch.tensor(batch["encoder_mask"]).long(),
+            decoder_input_ids=torch.tensor(batch["decoder_input_ids"]),
+        ).logits.numpy()
+
+
+def torch_generate(model: Any, batch: dict[str, np.ndarray], max_length: int) -> np.ndarray:
+    """Greedy tokens `[rows, max_length]`, padded, without the start token."""
+    import torch
+
+    generated = model.generate(
+        input_ids=torch.tensor(batch["input_ids"]),
+        attention_mask=torch.tensor(batch["encoder_mask"]).long(),
+        max_new_tokens=max_length,
+        do_sample=False,
+        num_beams=1,
+    ).numpy()[:, 1:]
+    padded = np.full((len(generated), max_length), model.config.pad_token_id)
+    padded[:, : generated.shape[1]] = generated
+    return padded

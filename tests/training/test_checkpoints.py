@@ -1,0 +1,148 @@
+"""A model's folder survives damage where it can, and says in one line what is wrong where it cannot."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from mathderive.errors import InputError
+from mathderive.training.checkpoints import Checkpoints, is_model_folder, load_model, read_metrics
+
+PARAMS = {"a/b": np.arange(6, dtype=np.float32).reshape(2, 3), "c": np.float32(1) + np.zeros(4, np.float32)}
+REST = {"step": np.int32(7), "optimizer.0.mu.a/b": np.ones((2, 3), np.float32)}
+
+
+def save(checkpoints, step, rouge2=None):
+    checkpoints.save(step, {name: array + step for name, array in PARAMS.items()}, REST, {"next_index": step}, rouge2)
+    checkpoints.wait()
+
+
+def steps_in(folder):
+    return sorted(int(path.name) for path in (folder / "orbax").iterdir())
+
+
+def damage(step_folder, item="params"):
+    """Cuts every file of one item in half."""
+    for path in (step_folder / item).rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.restore() is None
+        save(checkpoints, 7)
+    with Checkpoints(tmp_path) as checkpoints:
+        found = checkpoints.restore()
+    assert (found.step, found.data) == (7, {"next_index": 7})
+    for name, array in PARAMS.items():
+        np.testing.assert_array_equal(found.params[name], array + 7)
+    assert found.training.keys() == REST.keys()
+    assert found.training["step"] == 7
+
+
+def test_the_best_and_the_two_newest_are_kept(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        for step, rouge2 in ((1, 0.2), (2, 0.5), (3, None), (4, 0.4), (5, None), (6, 0.1)):
+            save(checkpoints, step, rouge2)
+    assert steps_in(tmp_path) == [2, 5, 6]
+
+
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path):
+    for item in ("params", "training", "data"):
+        folder = tmp_path / item
+        with Checkpoints(folder) as checkpoints:
+            save(checkpoints, 1)
+            save(checkpoints, 2)
+        damage(folder / "orbax" / "2", item)
+        with Checkpoints(folder) as checkpoints:
+            with pytest.warns(UserWarning, match=r"orbax/2: damaged, passed over"):
+                assert checkpoints.restore().step == 1
+            save(checkpoints, 2)
+            assert checkpoints.restore().step == 2
+
+
+def test_half_written_checkpoints_are_ignored(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        save(checkpoints, 1)
+    shutil.copytree(tmp_path / "orbax" / "1", tmp_path / "orbax" / "2.orbax-checkpoint-tmp")
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.restore().step == 1
+
+
+def test_nothing_but_damage_is_one_line(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        save(checkpoints, 1)
+    damage(tmp_path / "orbax" / "1")
+    with (
+        Checkpoints(tmp_path) as checkpoints,
+        pytest.warns(UserWarning, match="damaged"),
+        pytest.raises(InputError, match="none of"),
+    ):
+        checkpoints.restore()
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    return shutil.copytree(finished[0], tmp_path / "t5")
+
+
+def test_the_best_checkpoint_is_the_model(finished, folder):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    scored = [row for row in rows if "validation_rouge2" in row]
+    loaded = load_model(folder)
+    best = max(row["validation_rouge2"] for row in scored)
+    assert loaded.step in {row["step"] for row in scored if row["validation_rouge2"] == best}
+    assert loaded.config.d_model == 16
+    text = "Given x = p + 3"
+    assert loaded.tokenizer.decode(loaded.tokenizer.encode(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda folder: shutil.rmtree(folder), "no such model folder"),
+        (lambda folder: (folder / "config.json").unlink(), r"config\.json: no such file"),
+        (lambda folder: (folder / "config.json").write_text('{"format'), r"config\.json: not valid JSON"),
+        (lambda folder: (folder / "config.json").write_text('{"model_type": "t5"}'), r"format: expected"),
+        (lambda folder: shutil.rmtree(folder / "tokenizer"), "no tokenizer here"),
+        (lambda folder: shutil.rmtree(folder / "orbax"), "never trained to its first checkpoint"),
+        (lambda folder: [shutil.rmtree(step) for step in (folder / "orbax").iterdir()], "no whole checkpoint"),
+        (lambda folder: [damage(step) for step in (folder / "orbax").iterdir()], "damaged"),
+    ],
+)
+def test_a_folder_that_cannot_be_loaded_is_one_line(folder, break_it, message):
+    break_it(folder)
+    with pytest.raises(InputError, match=message) as caught:
+        load_model(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_description_that_does_not_fit_is_one_line(folder):
+    path = folder / "config.json"
+    tree = json.loads(path.read_text())
+    for change, message in (
+        ({"format_version": 99}, "format_version: expected 1, found 99"),
+        ({"dtype": "float16"}, "dtype"),
+        ({"model": {**tree["model"], "d_model": 0}}, r"model\.d_model"),
+        ({"model": {**tree["model"], "d_ff": 33}}, "not those of the model in config.json"),
+    ):
+        path.write_text(json.dumps({**tree, **change}))
+        with pytest.raises(InputError, match=message):
+            load_model(folder)
+
+
+def test_our_folders_are_told_from_others(folder, tmp_path):
+    assert is_model_folder(folder)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text('{"model_type": "t5"}')
+    assert not is_model_folder(tmp_path / "other")
+    assert not is_model_folder(tmp_path / "nowhere")
+
+
+def test_the_log_is_read_up_to_the_checkpoint(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    assert read_metrics(path, 10) == []
+    path.write_text('{"step": 5}\n{"step": 10}\n{"step": 15}\n{"st')
+    assert read_metrics(path, 10) == [{"step": 5}, {"step": 10}]

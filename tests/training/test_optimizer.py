@@ -1,0 +1,114 @@
+"""Optimizers against the ones the authors used, in PyTorch."""
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mathderive.config import TrainingSettings
+from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
+
+SHAPES = {"matrix": (7, 5), "wide": (3, 200), "scale": (6,)}
+
+
+def settings(**changes):
+    return TrainingSettings.model_validate({"batch_size": 1, "steps": 10, "learning_rate": 0.01, **changes})
+
+
+def gradients(step):
+    rng = np.random.default_rng(step)
+    return {name: (rng.normal(size=shape) * 3**step).astype(np.float32) for name, shape in SHAPES.items()}
+
+
+def ours(training, steps):
+    optimizer = make_optimizer(training, 10)
+    params = start()
+    state = optimizer.init(params)
+    for step in range(steps):
+        updates, state = optimizer.update(gradients(step), state, params)
+        params = optax.apply_updates(params, updates)
+    return params
+
+
+def start():
+    rng = np.random.default_rng(1000)
+    return {name: jnp.asarray(rng.normal(size=shape).astype(np.float32)) for name, shape in SHAPES.items()}
+
+
+def theirs(make, steps):
+    import torch
+
+    params = {name: torch.nn.Parameter(torch.tensor(np.asarray(array))) for name, array in start().items()}
+    optimizer = make(params)
+    for step in range(steps):
+        for name, gradient in gradients(step).items():
+            params[name].grad = torch.tensor(gradient)
+        optimizer.step()
+    return {name: parameter.detach().numpy() for name, parameter in params.items()}
+
+
+def assert_close(found, expected):
+    for name in SHAPES:
+        np.testing.assert_allclose(found[name], expected[name], atol=2e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_adafactor_is_the_authors(weight_decay):
+    pytest.importorskip("torch")
+    from transformers.optimization import Adafactor
+
+    def make(params):
+        # The authors decay nothing; where decay is asked for, ours spares what is no matrix.
+        groups = [
+            {"params": [params["matrix"], params["wide"]], "weight_decay": weight_decay},
+            {"params": [params["scale"]], "weight_decay": 0.0},
+        ]
+        fixed = {"scale_parameter": False, "relative_step": False, "warmup_init": False, "beta1": None}
+        return Adafactor(groups, lr=0.01, eps=(1e-30, 5e-5), clip_threshold=1.0, decay_rate=-0.8, **fixed)
+
+    assert_close(ours(settings(optimizer="adafactor", weight_decay=weight_decay), 6), theirs(make, 6))
+
+
+def test_adamw_is_pytorchs():
+    torch = pytest.importorskip("torch")
+
+    def make(params):
+        groups = [
+            {"params": [params["matrix"], params["wide"]], "weight_decay": 0.1},
+            {"params": [params["scale"]], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=0.01)
+
+    assert_close(ours(settings(optimizer="adamw", weight_decay=0.1), 6), theirs(make, 6))
+
+
+def test_clipping_is_by_the_norm_of_all_gradients():
+    torch = pytest.importorskip("torch")
+
+    class Clipped(torch.optim.SGD):
+        def step(self):
+            torch.nn.utils.clip_grad_norm_([p for group in self.param_groups for p in group["params"]], 0.5)
+            self.inner.step()
+
+    def make(params):
+        clipped = Clipped(params.values(), lr=1.0)
+        clipped.inner = torch.optim.AdamW(params.values(), lr=0.01, weight_decay=0.0)
+        return clipped
+
+    assert_close(ours(settings(max_gradient_norm=0.5), 6), theirs(make, 6))
+
+
+def test_schedules():
+    def rates(total=20, **changes):
+        schedule = learning_rate_schedule(settings(**changes), total)
+        return [float(schedule(step)) for step in range(total)]
+
+    assert rates() == pytest.approx([0.01] * 20)
+    warmed = rates(warmup_steps=4)
+    assert warmed == pytest.approx([0.0025, 0.005, 0.0075, 0.01] + [0.01] * 16)
+    assert rates(warmup_steps=1) == pytest.approx([0.01] * 20)
+    cosine = rates(schedule="cosine", warmup_steps=4)
+    assert cosine[:5] == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01])
+    assert cosine[12] == pytest.approx(0.005)
+    assert cosine[4:] == sorted(cosine[4:], reverse=True)
+    assert 0 < cosine[-1] < 0.0002
