@@ -96,10 +96,9 @@ def make_train_step(
         return loss(params)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
-        # On accelerators the "rbg" generator is several times as fast as the default one.
         key = None
         if config.dropout_rate:
-            key = jax.random.fold_in(jax.random.key(seed, impl="rbg"), state.step)
+            key = jax.random.fold_in(jax.random.key(seed), state.step)
             key = jax.random.fold_in(key, parallel.device_index())
 
         if accumulate == 1:

@@ -112,6 +112,17 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean():
     assert dropout(values, 0.25, None) is values
 
 
+def test_what_is_dropped_is_random():
+    kept = np.stack([dropout(jnp.ones(2**16), 0.5, nnx.Rngs(dropout=seed)) > 0 for seed in range(20)])
+    signs = kept * 2.0 - 1
+    five_deviations = 5 / 2**8
+    between_keys = signs @ signs.T / 2**16 - np.eye(20)
+    assert np.abs(between_keys).max() < five_deviations
+    for shift in (1, 2, 3, 64, 128, 512, 4096):
+        assert np.abs((signs * np.roll(signs, shift, axis=1)).mean(axis=1)).max() < five_deviations
+        assert np.abs((signs[1:] * np.roll(signs, shift, axis=1)[:-1]).mean(axis=1)).max() < five_deviations
+
+
 def test_a_row_without_any_source_stays_finite(config, params, golden):
     batch = dict(golden, encoder_mask=np.zeros_like(golden["encoder_mask"]))
     assert np.isfinite(logits_of(config, params, batch)).all()
