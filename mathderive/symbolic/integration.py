@@ -118,8 +118,10 @@ def carry_out(expression: Expr) -> Expr:
     if not expression.has(Integral, Derivative):
         return expression
     parts = [carry_out(part) if isinstance(part, Expr) else part for part in expression.args]
-    result = expression.func(*parts)
-    return result.doit(deep=False) if isinstance(expression, Derivative) else result
+    if isinstance(expression, Derivative):
+        # Not `doit`, which would try again the integrals that are left, without bounds.
+        return Derivative(*parts, evaluate=True)
+    return expression.func(*parts)
 
 
 def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
