@@ -76,5 +76,5 @@ def test_another_learning_rate_trains_again_and_keeps_the_old_results(finished: 
 
 
 def test_another_content_hash_is_refused(finished: Path) -> None:
-    result = run("data", "--config", TINY, f"data.expected_content_hash={'0' * 64}", cwd=finished, code=2)
-    assert "data.expected_content_hash: expected 000" in complaint(result.stderr)
+    result = run("data", "--config", TINY, f"data.expected_content_hash={'f' * 64}", cwd=finished, code=2)
+    assert "data.expected_content_hash: expected fff" in complaint(result.stderr)

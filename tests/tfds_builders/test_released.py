@@ -41,40 +41,47 @@ def test_examples_and_outputs_are_those_of_the_files(dataset: Path, shared_refer
                 assert outputs[example.id] == row[f"{key}_{model}"]
 
 
-def _stripped(source: Path, target: Path) -> None:
-    """Copies a result file without any recorded score."""
+def stripped(source: Path, folder: Path) -> Path:
+    """A copy of a result file without any recorded score."""
     rows = json.loads(source.read_text(encoding="utf-8"))
     kept = [{key: value for key, value in row.items() if not isinstance(value, float)} for row in rows]
+    target = folder / source.name
     target.write_text(json.dumps(kept), encoding="utf-8")
+    return target
+
+
+@pytest.fixture(scope="module")
+def evaluated(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of `eval` over the three released models, their recorded scores taken out of the files."""
+    place = tmp_path_factory.mktemp("evaluated")
+    files = [stripped(shared_reference / f"{file}_results.json", place) for file in MODELS.values()]
+    run("eval", *(part for file in files for part in ("--predictions", file)), "--config", TINY, cwd=place)
+    return place / "runs" / "eval-tiny"
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_eval_gives_the_recorded_scores_from_the_texts_alone(
-    model: str, shared_reference: Path, tmp_path: Path
+    model: str, shared_reference: Path, evaluated: Path
 ) -> None:
-    source = shared_reference / f"{MODELS[model]}_results.json"
-    run("eval", "--predictions", source, "--config", TINY, cwd=tmp_path)
-    folder = tmp_path / "runs" / "eval-tiny"
-    rows = json.loads(source.read_text(encoding="utf-8"))
-    scores = read_jsonl(folder / "scores" / model / "static.jsonl", Score)
-    pairs = {
-        (pair.source_id, pair.set): pair
-        for pair in read_jsonl(folder / "scores" / model / "sensitivity.jsonl", Sensitivity)
-    }
+    rows = json.loads((shared_reference / f"{MODELS[model]}_results.json").read_text(encoding="utf-8"))
+    scores = read_jsonl(evaluated / "scores" / model / "static.jsonl", Score)
+    sensitivity = read_jsonl(evaluated / "scores" / model / "sensitivity.jsonl", Sensitivity)
+    pairs = {(pair.source_id, pair.set): pair for pair in sensitivity}
     assert len(scores) == len(rows)
     assert len(pairs) == 4 * len(rows)
     for index, (row, score) in enumerate(zip(rows, scores, strict=True)):
         for metric, key in METRIC_KEYS.items():
             assert math.isclose(getattr(score, metric), row[f"static_{key}"], abs_tol=1e-9)
             for name in PERTURBED_SETS:
-                reaction = getattr(pairs[f"released-{index}", name], metric)
-                upper = name.upper()
+                reaction, upper = getattr(pairs[f"released-{index}", name], metric), name.upper()
                 assert math.isclose(reaction.difference, row[f"{upper}_{key}"], abs_tol=1e-9)
                 assert math.isclose(reaction.abs, row[f"{upper}_{key}_abs"], abs_tol=1e-9)
                 assert math.isclose(reaction.ratio, row[f"ratio_{upper}_{key}"], abs_tol=1e-9)
 
-    stripped = tmp_path / source.name
-    _stripped(source, stripped)
-    before = jsonl_files(folder)
-    run("eval", "--predictions", stripped, "--config", TINY, "run.name=stripped", cwd=tmp_path)
-    assert jsonl_files(tmp_path / "runs" / "eval-stripped") == before
+
+def test_recorded_scores_change_nothing(shared_reference: Path, evaluated: Path, tmp_path: Path) -> None:
+    files = [shared_reference / f"{file}_results.json" for file in MODELS.values()]
+    run("eval", *(part for file in files for part in ("--predictions", file)), "--config", TINY, cwd=tmp_path)
+    assert jsonl_files(tmp_path / "runs" / "eval-tiny") == jsonl_files(evaluated)
+    page = (tmp_path / "runs" / "eval-tiny" / "report" / "index.html").read_text(encoding="utf-8")
+    assert all(model in page for model in MODELS)

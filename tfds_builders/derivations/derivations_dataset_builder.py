@@ -50,7 +50,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         config = self.builder_config
         splits = generate_examples(config.settings, config.seed, config.work, config.report)
         self.info.metadata["content_hash"] = content_hash(splits)
-        return {name: self._generate_examples(examples) for name, examples in splits.items()}
+        # TFDS refuses an empty split; few static examples may have no variant of a kind.
+        return {name: self._generate_examples(examples) for name, examples in splits.items() if examples}
 
     def _generate_examples(self, examples: list[Example]) -> Iterator[tuple[int, dict[str, Any]]]:
         for index, example in enumerate(examples):
