@@ -23,7 +23,7 @@ OPERATORS_BY_ARGUMENTS: tuple[tuple[str, ...], ...] = tuple(
 class OperatorWeights(BaseModel):
     """How often an operator is drawn among those of its arity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     get_premise: Weight = 1
     renaming_premise: Weight = 1
@@ -52,7 +52,7 @@ class SamplingSettings(BaseModel):
     finished derivation of more than `max_characters` characters of target text is discarded (`None`: none is).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     vocabulary: tuple[str, ...] | None = None
     length_mean: float = Field(default=7, gt=0, allow_inf_nan=False)
