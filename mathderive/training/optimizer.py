@@ -40,7 +40,8 @@ def make_optimizer(training: TrainingSettings, total_steps: int) -> optax.Gradie
             optax.clip_by_block_rms(1.0),
         ]
     else:
-        scale = [optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)]
+        # b2 as in Vaswani et al. (2017): a memory of fifty steps, which a run of a few thousand can use.
+        scale = [optax.scale_by_adam(b1=0.9, b2=0.98, eps=1e-8)]
     clip = [optax.clip_by_global_norm(training.max_gradient_norm)] if training.max_gradient_norm else []
     decay = [optax.add_decayed_weights(training.weight_decay, mask=_matrices)] if training.weight_decay else []
     return optax.chain(*clip, *scale, *decay, optax.scale_by_learning_rate(schedule))
