@@ -16,7 +16,7 @@ import numpy as np
 from mathderive import parallel
 from mathderive.config import TrainingSettings
 from mathderive.model.config import T5Config
-from mathderive.model.t5 import initialise
+from mathderive.model.parameters import initialise
 from mathderive.training.optimizer import make_optimizer
 from mathderive.training.step import fresh_state, make_train_step
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mathderive.model.config import T5Config
-from mathderive.model.t5 import parameter_shapes
+from mathderive.model.parameters import parameter_shapes
 from mathderive.model.weights import config_to_hugging_face, to_hugging_face
 
 _SIZES = {"d_model": 24, "d_kv": 5, "d_ff": 40, "num_heads": 3, "num_layers": 3, "num_decoder_layers": 2}

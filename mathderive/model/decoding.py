@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mathderive.model.config import T5Config
-from mathderive.model.t5 import LayerCache, Params, bind
+from mathderive.model.parameters import Params, bind
+from mathderive.model.t5 import LayerCache
 
 SHORTEST = 64
 """Tokens: the least length a source is padded to, and that of the first cache."""
@@ -40,7 +41,7 @@ def greedy_decode(
     """The most probable next token again and again, for each source until its end-of-sequence token.
 
     Args:
-        params: as `mathderive.model.t5.initialise` makes them.
+        params: as `mathderive.model.parameters.initialise` makes them.
         sources: token ids, one row each; an empty one gets an empty output, so that a short batch can be
             filled up.
         max_length: tokens a row at most, the end-of-sequence token included.

@@ -4,14 +4,12 @@ Raffel et al., *Exploring the Limits of Transfer Learning* (2020), for the archi
 Variants Improve Transformer* (2020), for the 1.1 feed-forward. Scores are not scaled by the head's width,
 layer norm neither centres nor shifts, and positions enter only as a bias on the self-attention scores.
 
-The module holds parameters and nothing else: dropout keys and caches are passed in. `initialise` and `bind`
-turn it into a flat dictionary of arrays and back, the form every other file works with. Parameters, norms,
-softmax and logits are float32; matrix products are `dtype`.
+The module holds parameters and nothing else: dropout keys and caches are passed in. `parameters.py`
+turns the module into a flat dictionary of arrays and back. Parameters, norms, softmax and logits are float32;
+matrix products are `dtype`.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -391,39 +389,3 @@ def _normal(rng: np.random.Generator | None, shape: tuple[int, ...], deviation: 
     if rng is None:
         return nnx.Param(jnp.zeros(shape))
     return nnx.Param(jnp.asarray(rng.standard_normal(shape, np.float32) * np.float32(deviation)))
-
-
-Params = dict[str, jax.Array]
-"""The parameters by name, such as `encoder/blocks/0/self_attention/query`."""
-
-
-def initialise(config: T5Config, seed: int) -> Params:
-    """Fresh parameters, the same for the same seed on every machine."""
-    model = T5(config, rng=np.random.default_rng(seed))
-    return {_name(path): variable[...] for path, variable in nnx.to_flat_state(nnx.state(model))}
-
-
-def parameter_shapes(config: T5Config) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every parameter, without making any."""
-    _, state = _graph(config, jnp.dtype(jnp.float32))
-    return {_name(path): variable.shape for path, variable in nnx.to_flat_state(state)}
-
-
-def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.float32) -> T5:
-    """The network with these parameters; cheap, also inside a compiled function.
-
-    Args:
-        params: every name of `parameter_shapes(config)`.
-    """
-    graph, state = _graph(config, jnp.dtype(dtype))
-    named = [(path, variable.replace(jnp.asarray(params[_name(path)]))) for path, variable in nnx.to_flat_state(state)]
-    return nnx.merge(graph, nnx.from_flat_state(named))
-
-
-@lru_cache(maxsize=16)
-def _graph(config: T5Config, dtype: Any) -> tuple[nnx.GraphDef[T5], nnx.State]:
-    return nnx.split(nnx.eval_shape(lambda: T5(config, rng=None, dtype=dtype)))
-
-
-def _name(path: tuple[Any, ...]) -> str:
-    return "/".join(str(part) for part in path)

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from mathderive.errors import InputError
 from mathderive.files import read_json, write_json
 from mathderive.model.config import T5Config
-from mathderive.model.t5 import parameter_shapes
+from mathderive.model.parameters import parameter_shapes
 from mathderive.model.torch_file import read_torch_file
 
 # Their name, our name, whether the matrix is transposed. STACK is encoder and decoder, N every layer of it,

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from mathderive.errors import InputError
 from mathderive.files import read_json, write_json
 from mathderive.model.config import T5Config
-from mathderive.model.t5 import parameter_shapes
+from mathderive.model.parameters import parameter_shapes
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT, FORMAT_VERSION = "mathderive-t5", 1

@@ -9,7 +9,7 @@ import numpy as np
 from mathderive.config import ModelSettings
 from mathderive.errors import InputError
 from mathderive.model.config import T5Config
-from mathderive.model.t5 import Params, initialise
+from mathderive.model.parameters import Params, initialise
 from mathderive.model.tokenizer import HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer
 from mathderive.model.weights import fetch, read_config, read_folder
 from mathderive.training.checkpoints import read_description, write_description

@@ -10,7 +10,7 @@ from flax import nnx
 
 from mathderive import parallel
 from mathderive.model.config import T5Config
-from mathderive.model.t5 import Params, bind
+from mathderive.model.parameters import Params, bind
 
 Batch = dict[str, jax.Array]
 """See `mathderive.training.input_pipeline.Batch`."""

@@ -9,7 +9,8 @@ import pytest
 from flax import nnx
 from torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
-from mathderive.model.t5 import bind, dropout, initialise, relative_position_bucket
+from mathderive.model.parameters import bind, initialise
+from mathderive.model.t5 import dropout, relative_position_bucket
 
 TOLERANCE = 1e-4
 

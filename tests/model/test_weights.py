@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from torch_t5 import random_batch, random_params, torch_logits, torch_model
 
 from mathderive.errors import InputError
-from mathderive.model.t5 import parameter_shapes
+from mathderive.model.parameters import parameter_shapes
 from mathderive.model.torch_file import read_torch_file
 from mathderive.model.weights import (
     config_to_hugging_face,

@@ -1,5 +1,6 @@
 """One finished training run, which the tests copy, damage and compare with."""
 
+import jax
 import pytest
 import tiny_training
 
@@ -9,3 +10,12 @@ def finished(tmp_path_factory):
     """The folder and result of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("finished") / "t5"
     return folder, tiny_training.run(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compile_once(tmp_path_factory):
+    """Compiled programs are kept for the session: most tests here run the same training again."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    yield
+    jax.config.update("jax_compilation_cache_dir", None)

@@ -1,0 +1,49 @@
+"""The network's parameters as a flat dictionary of arrays by name, the form every other file works with."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import DTypeLike
+
+from mathderive.model.config import T5Config
+from mathderive.model.t5 import T5
+
+Params = dict[str, jax.Array]
+"""The parameters by name, such as `encoder/blocks/0/self_attention/query`."""
+
+
+def initialise(config: T5Config, seed: int) -> Params:
+    """Fresh parameters, the same for the same seed on every machine."""
+    model = T5(config, rng=np.random.default_rng(seed))
+    return {_name(path): variable[...] for path, variable in nnx.to_flat_state(nnx.state(model))}
+
+
+def parameter_shapes(config: T5Config) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every parameter, without making any."""
+    _, state = _graph(config, jnp.dtype(jnp.float32))
+    return {_name(path): variable.shape for path, variable in nnx.to_flat_state(state)}
+
+
+def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.float32) -> T5:
+    """The network with these parameters; cheap, also inside a compiled function.
+
+    Args:
+        params: every name of `parameter_shapes(config)`.
+    """
+    graph, state = _graph(config, jnp.dtype(dtype))
+    named = [(path, variable.replace(jnp.asarray(params[_name(path)]))) for path, variable in nnx.to_flat_state(state)]
+    return nnx.merge(graph, nnx.from_flat_state(named))
+
+
+@lru_cache(maxsize=16)
+def _graph(config: T5Config, dtype: Any) -> tuple[nnx.GraphDef[T5], nnx.State]:
+    return nnx.split(nnx.eval_shape(lambda: T5(config, rng=None, dtype=dtype)))
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return "/".join(str(part) for part in path)
