@@ -4,9 +4,9 @@ Raffel et al., *Exploring the Limits of Transfer Learning* (2020), for the archi
 Variants Improve Transformer* (2020), for the 1.1 feed-forward. Scores are not scaled by the head's width,
 layer norm neither centres nor shifts, and positions enter only as a bias on the self-attention scores.
 
-The module holds parameters and nothing else: dropout keys and caches are passed in. `initialise` and `bind`
-turn it into a flat dictionary of arrays and back, the form every other file works with. Parameters, norms,
-softmax and logits are float32; matrix products are `dtype`.
+The module holds parameters and nothing else: dropout keys and caches are passed in. `parameters.py`
+turns the module into a flat dictionary of arrays and back. Parameters, norms, softmax and logits are float32;
+matrix products are `dtype`.
 """
 
 from typing import NamedTuple

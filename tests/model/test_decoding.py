@@ -29,6 +29,7 @@ def test_tokens_are_those_of_generate(config, params, golden):
     assert len({token for row in found for token in row}) > 5, "rows should say something"
 
 
+@pytest.mark.slow
 def test_tokens_are_those_of_generate_today(kind, config):
     pytest.importorskip("torch")
     seed = SEEDS[kind] + 1

@@ -124,6 +124,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
         assert checkpoints.restore() is None
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_released_checkpoint(tmp_path):
     from torch_t5 import CONFIGS
     from transformers import T5Tokenizer
