@@ -62,7 +62,8 @@ class ModelSettings(Settings):
     tokens_to_add: tuple[str, ...] = ()
     """Added to the tokenizer of `init_from`; the embedding grows with it."""
     vocab_size: int = Field(default=250, ge=32, le=32_000)
-    """Pieces of the SentencePiece tokenizer trained on the training split. From scratch only, as what follows."""
+    """Pieces that a SentencePiece tokenizer learns from the training split; the 256 bytes that text outside them falls
+    back to come on top. From scratch only, as what follows."""
     d_model: int = Field(default=128, ge=1)
     d_kv: int = Field(default=32, ge=1)
     d_ff: int = Field(default=512, ge=1)
