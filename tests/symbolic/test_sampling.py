@@ -142,9 +142,9 @@ def test_operators_of_weight_zero_are_not_drawn():
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"vocabulary": ["a", "b", "c", "nope"]}, "nope"),
-        ({"vocabulary": ["a", "b"]}, "at least 4"),
-        ({"vocabulary": ["a", "b", "k", "k"]}, "twice"),
+        ({"vocabulary": ("a", "b", "c", "nope")}, "nope"),
+        ({"vocabulary": ("a", "b")}, "at least 4"),
+        ({"vocabulary": ("a", "b", "k", "k")}, "twice"),
         ({"length_min": 9, "length_max": 4}, "above length_max"),
         ({"length_mean": 40}, "four length_std"),
         ({"arity_weights": (1, 0, 0)}, "other than premises"),
