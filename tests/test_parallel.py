@@ -55,6 +55,7 @@ def losses_on(devices, *accumulate):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_two_devices_and_two_parts_train_as_one_device_does():
     ((count, losses, tokens, positions),) = losses_on(1, 1)
     assert count == 1

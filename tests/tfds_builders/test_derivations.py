@@ -13,6 +13,7 @@ from mathderive.records import EVALUATION_SETS, Example
 from mathderive.symbolic.derivation import canonical_form, derivation_from_json
 from mathderive.symbolic.settings import SamplingSettings
 from tfds_builders.building import build_derivations
+from tfds_builders.derivations import generation
 from tfds_builders.derivations.generation import SPLITS
 from tfds_builders.example_features import read_examples
 
@@ -121,7 +122,8 @@ def test_the_hash_seed_changes_nothing(tmp_path: Path) -> None:
     assert len(hashes.pop().strip()) == 64
 
 
-def test_settings_that_give_too_little_say_so(tmp_path: Path) -> None:
+def test_settings_that_give_too_little_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "MAX_ATTEMPTS_PER_EXAMPLE", 20)
     narrow = SAMPLING.model_copy(update={"max_characters": 20})
     with pytest.raises(InputError, match=r"data\.sampling: 0 new derivations in"):
         build(tmp_path, sampling=narrow, sizes={"train": 1, "validation": 1, "static": 1})
