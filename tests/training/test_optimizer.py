@@ -77,7 +77,7 @@ def test_adamw_is_pytorchs():
             {"params": [params["matrix"], params["wide"]], "weight_decay": 0.1},
             {"params": [params["scale"]], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(groups, lr=0.01)
+        return torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.98))
 
     assert_close(ours(settings(optimizer="adamw", weight_decay=0.1), 6), theirs(make, 6))
 
@@ -92,7 +92,7 @@ def test_clipping_is_by_the_norm_of_all_gradients():
 
     def make(params):
         clipped = Clipped(params.values(), lr=1.0)
-        clipped.inner = torch.optim.AdamW(params.values(), lr=0.01, weight_decay=0.0)
+        clipped.inner = torch.optim.AdamW(params.values(), lr=0.01, betas=(0.9, 0.98), weight_decay=0.0)
         return clipped
 
     assert_close(ours(settings(max_gradient_norm=0.5), 6), theirs(make, 6))
