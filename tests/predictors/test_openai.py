@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mathderive.prompts import parse_few_shot_prompt
 
 from mathderive.config import OpenAIPredictor
 from mathderive.errors import InputError
 from mathderive.predictors.base import predict_set
 from mathderive.predictors.openai import ChatBaseline
+from mathderive.prompts import parse_few_shot_prompt
 from mathderive.records import Example, Prediction, read_jsonl
 
 KEY = "sk-secret-of-this-test"
