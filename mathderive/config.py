@@ -86,6 +86,8 @@ class TrainingSettings(Settings):
     epochs: float | None = Field(default=None, gt=0)
     optimizer: Literal["adamw", "adafactor"] = "adamw"
     learning_rate: float = Field(gt=0)
+    vector_learning_rate_factor: float = Field(default=1.0, gt=0)
+    """How many times as fast as the matrices embedding, position bias and norm scales learn; 1 with the paper."""
     schedule: Literal["constant", "cosine"] = "constant"
     """`cosine` decays to 0 at the last step."""
     warmup_steps: int = Field(default=0, ge=0)

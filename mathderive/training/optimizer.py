@@ -6,6 +6,7 @@ import jax
 import optax
 
 from mathderive.config import TrainingSettings
+from mathderive.model.parameters import Params
 
 
 def learning_rate_schedule(training: TrainingSettings, total_steps: int) -> optax.Schedule:
@@ -31,6 +32,8 @@ def make_optimizer(training: TrainingSettings, total_steps: int) -> optax.Gradie
     to the step nor to the parameters' scale, updates clipped to a root mean square of 1, second moments
     decaying with exponent -0.8 and factored for every matrix, no momentum, epsilon 1e-30. (The second epsilon
     of the paper's settings, 5e-5, belongs to parameter scaling and has no effect without it.)
+
+    Embedding, position bias and norm scales learn `vector_learning_rate_factor` times as fast as the matrices.
     """
     schedule = learning_rate_schedule(training, total_steps)
     if training.optimizer == "adafactor":
@@ -44,9 +47,21 @@ def make_optimizer(training: TrainingSettings, total_steps: int) -> optax.Gradie
         scale = [optax.scale_by_adam(b1=0.9, b2=0.98, eps=1e-8)]
     clip = [optax.clip_by_global_norm(training.max_gradient_norm)] if training.max_gradient_norm else []
     decay = [optax.add_decayed_weights(training.weight_decay, mask=_matrices)] if training.weight_decay else []
-    return optax.chain(*clip, *scale, *decay, optax.scale_by_learning_rate(schedule))
+    factor = training.vector_learning_rate_factor
+    vectors = [] if factor == 1 else [optax.masked(optax.scale(factor), _vectors)]
+    return optax.chain(*clip, *scale, *decay, *vectors, optax.scale_by_learning_rate(schedule))
 
 
 def _matrices(params: Any) -> Any:
     """Decay pulls matrices towards 0; a norm's scale has its natural place at 1."""
     return jax.tree.map(lambda array: array.ndim > 1, params)
+
+
+def _vectors(params: Params) -> dict[str, bool]:
+    """What Yang et al. (*Tensor Programs V*, 2022) call vector-like: one side of it does not grow with the width.
+
+    These parameters live on a scale of 1, a matrix on one of `width**-0.5`. Adam moves every parameter by about
+    the learning rate, so at a rate that suits the matrices a position bias takes thousands of steps to single
+    out one position, and with it a small model as long to learn to copy.
+    """
+    return {name: name.rsplit("/", 1)[-1] in ("embedding", "relative_bias", "scale") for name in params}

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from etils import epath
+from tensorflow_datasets.core import dataset_metadata
 
+import tfds_builders
 from mathderive.config import DataSettings, RunSettings
 from mathderive.errors import InputError
 from mathderive.records import EVALUATION_SETS, Example
@@ -83,6 +86,15 @@ def test_workers_change_nothing(splits: dict[str, list[Example]], tmp_path: Path
 
 def test_another_seed_gives_other_examples(splits: dict[str, list[Example]], tmp_path: Path) -> None:
     assert build(tmp_path, seed=1)["train"] != splits["train"]
+
+
+@pytest.mark.parametrize("name", ["derivations", "released"])
+def test_a_builders_folder_describes_it_in_tfdss_own_terms(name: str) -> None:
+    metadata = dataset_metadata.load(epath.Path(tfds_builders.__file__).parent / name)
+    assert metadata.description
+    assert metadata.citation
+    assert metadata.tags
+    assert set(metadata.tags) <= set(dataset_metadata.valid_tags())
 
 
 def test_the_papers_plain_way_takes_derivations_as_they_come(tmp_path: Path) -> None:

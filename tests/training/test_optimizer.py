@@ -1,11 +1,14 @@
 """Optimizers against the ones the authors used, in PyTorch."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 from mathderive.config import TrainingSettings
+from mathderive.model.config import T5Config
+from mathderive.model.parameters import initialise
 from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
 
 SHAPES = {"matrix": (7, 5), "wide": (3, 200), "scale": (6,)}
@@ -80,6 +83,28 @@ def test_adamw_is_pytorchs():
         return torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.98))
 
     assert_close(ours(settings(optimizer="adamw", weight_decay=0.1), 6), theirs(make, 6))
+
+
+def test_what_is_vector_like_learns_faster():
+    torch = pytest.importorskip("torch")
+
+    def make(params):
+        groups = [{"params": [params["matrix"], params["wide"]]}, {"params": [params["scale"]], "lr": 0.2}]
+        return torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.98), weight_decay=0.0)
+
+    assert_close(ours(settings(vector_learning_rate_factor=20.0), 6), theirs(make, 6))
+
+
+def test_the_networks_vectors_are_its_embedding_position_biases_and_norms():
+    config = T5Config(vocab_size=7, d_model=6, d_kv=3, d_ff=5, num_heads=2, num_layers=1, num_decoder_layers=1)
+    params = initialise(config, 0)
+    steps = {}
+    for factor in (1.0, 20.0):
+        optimizer = make_optimizer(settings(vector_learning_rate_factor=factor), 10)
+        steps[factor], _ = optimizer.update(jax.tree.map(jnp.ones_like, params), optimizer.init(params), params)
+    faster = {name for name in params if not np.allclose(steps[1.0][name], steps[20.0][name])}
+    assert faster == {name for name in params if name.endswith(("embedding", "relative_bias", "scale"))}
+    assert len(faster) == 3 + 4 + 2 + 1  # norms of encoder and decoder, position biases, embedding
 
 
 def test_clipping_is_by_the_norm_of_all_gradients():
