@@ -1,6 +1,7 @@
 """The command line: `mathderive STAGE`, each with `--help`; what a user can mend ends as one line and exit code 2."""
 
 import errno
+import json
 import logging
 import os
 import subprocess
@@ -117,7 +118,7 @@ def _run_tools(commands: Sequence[Sequence[str]]) -> None:
 def _run(config: Path, overrides: Sequence[str] | None, released: Path | None, runs: Path) -> Run:
     changes = list(overrides or ())
     if released is not None:
-        changes += ["evaluation.source=released", f"evaluation.released=[{released}]"]
+        changes += ["evaluation.source=released", f"evaluation.released={json.dumps([str(released)])}"]
     settings = load_config(config, changes)
     return Run(settings, runs / str(settings.run.name))
 

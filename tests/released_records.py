@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mathderive.records import EVALUATION_SETS, Example, Prediction, StepRecord
+from mathderive.symbolic.derivation import Derivation, derivation_from_json
 
 MODELS = {"flan-t5-large": "flan-t5-large", "gpt-4": "gpt-4", "gpt-3.5-turbo": "chatgpt"}
 """The model's name in the files' keys, and its file's."""
+
+UNRENAMED = "released-25-vr"
+"""An example with a bound variable that the authors left unrenamed: its steps 4 and 5 do not replay."""
 
 METRIC_KEYS = {"rouge2": "rouge", "bleu": "bleu", "gleu": "gleu"}
 
@@ -35,3 +39,7 @@ def load(folder: Path, model: str) -> Released:
             key = "static" if name == "static" else name.upper()
             predictions.append(Prediction(**ids, model=model, text=row[f"{key}_{model}"]))
     return Released(rows, examples, predictions)
+
+
+def derivation_of(example: Example) -> Derivation:
+    return derivation_from_json([(step.annotation, step.srepr) for step in example.steps])

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from released_records import MODELS, load
+from released_records import MODELS, derivation_of, load
 
 from mathderive.prompts import Prompt, few_shot_prompt, parse_few_shot_prompt, prompt, split_prompt, target
-from mathderive.symbolic.derivation import derivation_from_json
 
 equations = st.text("abxy\\{}^_+-= ()123", min_size=1, max_size=20).map(str.strip).filter(bool)
 
@@ -17,7 +16,7 @@ equations = st.text("abxy\\{}^_+-= ()123", min_size=1, max_size=20).map(str.stri
 @pytest.mark.parametrize("model", MODELS)
 def test_released_prompts_and_targets_are_rendered_from_their_steps(shared_reference: Path, model: str) -> None:
     for example in load(shared_reference, model).examples:
-        derivation = derivation_from_json([(step.annotation, step.srepr) for step in example.steps])
+        derivation = derivation_of(example)
         assert prompt(derivation, with_intermediate=example.set != "sr") == example.prompt
         assert target(derivation) == example.target
 

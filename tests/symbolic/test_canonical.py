@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from released_records import derivation_of, load
 from sympy import Equality, Function, Symbol, cos, exp, sin
 
 from mathderive.symbolic.derivation import Derivation, Step, canonical_form
@@ -35,10 +36,9 @@ def test_a_random_renaming_leaves_it_alone(sampled, seed):
 
 
 def test_a_random_renaming_leaves_released_ones_alone(shared_reference):
-    from tests.symbolic import released
-
-    for item in released.load(shared_reference):
-        assert canonical_form(renamed(item.derivation, item.row)) == canonical_form(item.derivation)
+    for seed, example in enumerate(load(shared_reference, "flan-t5-large").examples):
+        derivation = derivation_of(example)
+        assert canonical_form(renamed(derivation, seed)) == canonical_form(derivation)
 
 
 @pytest.mark.parametrize(

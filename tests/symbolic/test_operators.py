@@ -3,13 +3,13 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from released_records import MODELS, UNRENAMED, derivation_of, load
 from sympy import Derivative, Equality, Function, Integral, Symbol, cos, exp, log, sin
 
 from mathderive.symbolic.derivation import PREMISES, Step, write_operand
 from mathderive.symbolic.history import parts_of
 from mathderive.symbolic.operators import OPERATORS, REPLACED_EXACTLY, OperatorError, apply, substitute
 from mathderive.symbolic.replay import follows, replays
-from tests.symbolic import released
 
 x, y, z, C = (Symbol(name) for name in "xyzC")
 f = Function("f")
@@ -26,12 +26,12 @@ def run(name, *operands, equation=EQUATION, constant=C):
 
 def test_every_released_step_follows(shared_reference):
     failing = set()
-    for file in released.FILES:
-        for item in released.load(shared_reference, file):
-            for position, holds in enumerate(replays(item.derivation), start=1):
+    for model in MODELS:
+        for example in load(shared_reference, model).examples:
+            for position, holds in enumerate(replays(derivation_of(example)), start=1):
                 if not holds:
-                    failing.add((item.row, item.set, position))
-    assert failing == {(released.UNRENAMED_ROW, "VR", 4), (released.UNRENAMED_ROW, "VR", 5)}
+                    failing.add((example.id, position))
+    assert failing == {(UNRENAMED, 4), (UNRENAMED, 5)}
 
 
 def test_a_wrong_equation_does_not_follow(golden_derivations):

@@ -4,23 +4,23 @@ import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from released_records import UNRENAMED, derivation_of, load
 from sympy import Function
 
-from mathderive.prompts import has_intermediate, prompt, target
+from mathderive.prompts import has_intermediate, target
 from mathderive.symbolic.derivation import PREMISES, Derivation, Step, canonical_form, step_references
 from mathderive.symbolic.perturbations import alternative_goal, expression_exchange, variable_renaming
 from mathderive.symbolic.renaming import names_in_order, rename
 from mathderive.symbolic.replay import follows, replays
 from mathderive.symbolic.settings import SamplingSettings
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
-from tests.symbolic import released
 
 
 def variants(folder):
-    """For each row, its static derivation and the variants, by the set's name."""
-    rows: dict[int, dict[str, released.Released]] = {}
-    for item in released.load(folder):
-        rows.setdefault(item.row, {})[item.set] = item
+    """For each of the authors' rows, its derivation and the variants', by the set's name."""
+    rows: dict[str, dict[str, Derivation]] = {}
+    for example in load(folder, "flan-t5-large").examples:
+        rows.setdefault(example.source_id, {})[example.set] = derivation_of(example)
     return rows
 
 
@@ -38,22 +38,21 @@ def without_argument_order(equation):
 
 def test_released_exchange(shared_reference):
     for row in variants(shared_reference).values():
-        assert expression_exchange(row["static"].derivation) == row["EE"].derivation
+        assert expression_exchange(row["static"]) == row["ee"]
 
 
 def test_released_step_removal(shared_reference):
     for row in variants(shared_reference).values():
-        assert row["SR"].derivation == row["static"].derivation
-        assert prompt(row["static"].derivation, with_intermediate=False) == row["SR"].prompt
-        assert has_intermediate(row["static"].derivation)
+        assert row["sr"] == row["static"]
+        assert has_intermediate(row["static"])
 
 
 def test_released_renaming(shared_reference):
     """The map of names is read off the text of each pair; then our renaming gives the released equations."""
-    for row in variants(shared_reference).values():
-        if row["static"].row == released.UNRENAMED_ROW:
+    for source, row in variants(shared_reference).items():
+        if f"{source}-vr" == UNRENAMED:
             continue
-        original, theirs = row["static"].derivation, row["VR"].derivation
+        original, theirs = row["static"], row["vr"]
         found = find_renaming(original, theirs)
         assert set(found.values()) <= set(RENAMING_LETTERS)
         assert len(set(found.values())) == len(found)
@@ -89,7 +88,7 @@ def find_renaming(original: Derivation, theirs: Derivation) -> dict[str, str]:
 
 def test_released_alternative_goals_obey_the_rules(shared_reference):
     for row in variants(shared_reference).values():
-        check_alternative_goal(row["static"].derivation, row["AG"].derivation)
+        check_alternative_goal(row["static"], row["ag"])
 
 
 def check_alternative_goal(static: Derivation, other: Derivation) -> None:

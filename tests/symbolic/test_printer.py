@@ -2,19 +2,19 @@
 
 import sympy
 from hypothesis import given, settings
+from released_records import MODELS, derivation_of, load
 from sympy import Derivative, Equality, Function, Integral, Symbol
 
 from mathderive.symbolic.printer import latex, plain_text, raw_latex
-from tests.symbolic import released
 from tests.symbolic.test_srepr import expressions
 
 
 def test_every_released_equation_prints_as_released(shared_reference):
     count = 0
-    for file in released.FILES:
-        for item in released.load(shared_reference, file):
-            texts = tuple(latex(equation) for equation in item.derivation.equations)
-            assert texts == tuple(item.target.split(" and "))
+    for model in MODELS:
+        for example in load(shared_reference, model).examples:
+            texts = tuple(latex(equation) for equation in derivation_of(example).equations)
+            assert texts == tuple(example.target.split(" and "))
             count += len(texts)
     assert count > 4000
 

@@ -6,10 +6,10 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from released_records import MODELS, load
 from sympy import Derivative, Equality, Function, Integral, Symbol
 
 from mathderive.symbolic.srepr import SreprError, read_srepr, write_srepr
-from tests.symbolic import released
 
 NAMES = ("x", "y", r"\rho", r"\mathbf{E}", "C_1", r"f^{\prime}")
 
@@ -34,7 +34,8 @@ def expressions() -> st.SearchStrategy[sympy.Expr]:
 
 
 def test_released_text_comes_back_exactly(shared_reference):
-    texts = {text for file in released.FILES for item in released.load(shared_reference, file) for text in item.sreprs}
+    examples = [example for model in MODELS for example in load(shared_reference, model).examples]
+    texts = {step.srepr for example in examples for step in example.steps}
     assert len(texts) > 900
     assert [text for text in sorted(texts) if write_srepr(read_srepr(text)) != text] == []
 
