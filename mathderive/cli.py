@@ -15,7 +15,7 @@ import typer
 from mathderive.config import load_config
 from mathderive.errors import InputError
 from mathderive.pipeline import STAGES, Run, run_evaluation, run_stages
-from mathderive.progress import say
+from mathderive.progress import progress, say
 
 app = typer.Typer(
     help="Reproduces 'Generating Mathematical Derivations with Large Language Models'.",
@@ -83,6 +83,26 @@ def evaluate(
         raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, one of the two")
     run = _run(config, overrides, released, runs)
     print(run_evaluation(run, [str(path) for path in predictions or []], checkpoint or []))
+
+
+@app.command("conformance")
+def check_conformance(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS.json...", help="The authors' files, or folders.")],
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every failure.")] = False,
+) -> None:
+    """Check our engine against every example of the authors' result files."""
+    from mathderive import conformance  # the data libraries behind it take seconds to import
+
+    all_conform = True
+    for path in conformance.find_result_files(results):
+        with progress("conformance") as report:
+            tallies = conformance.check_file(path, report)
+        print(f"{path}\n{conformance.table(tallies)}")
+        if verbose:
+            print("".join(f"failed: {line}\n" for line in conformance.failures(tallies)), end="")
+        all_conform = all_conform and conformance.conforms(tallies)
+    print("conforms" if all_conform else "does not conform")
+    raise typer.Exit(0 if all_conform else 1)
 
 
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -9,11 +9,14 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sympy import Add, Expr, Integer, Mul, Pow, Rational, exp, log
+from sympy import Add, Expr, I, Integer, Integral, Mul, Pow, Rational, cos, exp, log, sin
 from sympy.core.basic import Basic
 
 MAX_BITS = 4096.0
 """No integer longer than this is computed; an equation of 350 LaTeX characters holds at most 1,163 bits."""
+
+MAX_BITS_OF_EXPONENT = 64.0
+"""An exponent beyond this makes any constant too large."""
 
 SMALL_INTEGER = 1000
 """An integer up to this size is harmless as an exponent, whatever the base."""
@@ -33,19 +36,71 @@ def check_power(base: Expr, exponent: Expr) -> None:
     """Refuses a power whose evaluation would be too large.
 
     Raises:
-        TooLargeError: `base**exponent` could evaluate to an integer of more than `MAX_BITS` bits.
+        TooLargeError: `base**exponent` could evaluate to an integer of more than `MAX_BITS` bits, or is a constant
+            beyond `2**MAX_BITS`.
     """
     _require(power_size(expression_size(base, {}), exponent, expression_size(exponent, {})))
+    for part in (base, exponent):
+        if part.is_number and part.has(Integral):
+            raise TooLargeError("a constant holds an integral")
+    if exponent.is_number and base.is_number:
+        _require_magnitude(_power_magnitude(magnitude(base), magnitude(exponent)))
 
 
 def check_exponential(argument: Expr) -> None:
     """Refuses `exp(argument)` where it evaluates, as `exp(n*log(3))` does, to a power too large.
 
     Raises:
-        TooLargeError: an integer of more than `MAX_BITS` bits could result.
+        TooLargeError: an integer of more than `MAX_BITS` bits could result, or a constant beyond `2**MAX_BITS`.
     """
     if argument.has(log):
         _require(power_size((BITS_OF_E, BITS_OF_E), argument, expression_size(argument, {})))
+    check_constant(argument)
+    if argument.is_number:
+        _require_magnitude(_power_magnitude(BITS_OF_E, magnitude(argument)))
+
+
+def check_constant(argument: Expr) -> None:
+    """Refuses a constant that SymPy cannot evaluate numerically in a moment, as it does to see a function's value.
+
+    Raises:
+        TooLargeError: it is beyond `2**MAX_BITS`, or holds an integral.
+    """
+    if argument.is_number:
+        if argument.has(Integral):
+            raise TooLargeError("a constant holds an integral")
+        _require_magnitude(magnitude(argument))
+
+
+@lru_cache(maxsize=20_000)
+def magnitude(expression: Basic) -> float:
+    """An upper bound for log2 of the absolute value of a constant, and of its inverse where that can be large."""
+    if isinstance(expression, Rational):
+        return max(_log2(abs(expression.p)), _log2(expression.q))
+    parts = [magnitude(part) for part in expression.args]
+    if not parts:
+        return 2.0  # pi, e and i
+    if isinstance(expression, Add):
+        return max(parts) + math.log2(len(parts))
+    if isinstance(expression, Mul):
+        return sum(parts)
+    if isinstance(expression, Pow):
+        return _power_magnitude(*parts)
+    if isinstance(expression, log):
+        return math.log2(1 + parts[0]) if parts[0] < math.inf else math.inf
+    if isinstance(expression, sin | cos) and not expression.has(I):
+        return max(parts)  # at most 1, but computed from the bits of its argument
+    # Of the functions left, the ones that grow fastest grow as the exponential of the square.
+    return _power_magnitude(BITS_OF_E, 2 * max(parts))
+
+
+def _power_magnitude(base: float, exponent: float) -> float:
+    return (1 + base) * 2.0**exponent if exponent < MAX_BITS_OF_EXPONENT else math.inf
+
+
+def _require_magnitude(bits: float) -> None:
+    if bits > MAX_BITS:
+        raise TooLargeError(f"a constant would be beyond 2**{MAX_BITS:.0f}")
 
 
 def check_expression(expression: Expr, sizes: Mapping[Basic, Size]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from sympy import Dummy, Equality, Symbol
+from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.derivation import PREMISES, Derivation, Step
 from mathderive.symbolic.operators import OperatorError, apply
@@ -13,7 +14,7 @@ MAX_CONSTANTS = 4
 
 
 def replays(derivation: Derivation) -> tuple[bool, ...]:
-    """For each step, whether it follows from the steps before it as its annotation says; premises do."""
+    """For each step, whether it follows from the steps before it as its annotation says."""
     equations = derivation.equations
     return tuple(follows(step, equations[:position]) for position, step in enumerate(derivation.steps))
 
@@ -21,10 +22,11 @@ def replays(derivation: Derivation) -> tuple[bool, ...]:
 def follows(step: Step, earlier: Sequence[Equality]) -> bool:
     """Whether a step's annotation, carried out on earlier equations, gives its equation.
 
-    An integration constant may be any symbol that is free in none of the earlier equations.
+    An integration constant may be any symbol that is free in none of the earlier equations; a premise of any kind
+    defines something.
     """
     if step.annotation in PREMISES:
-        return True
+        return is_definition(step.equation)
     constants: list[Symbol] = []
 
     def draw_constant() -> Symbol:
@@ -42,4 +44,12 @@ def follows(step: Step, earlier: Sequence[Equality]) -> bool:
     return len(constants) <= MAX_CONSTANTS and any(
         result.xreplace(dict(zip(constants, chosen, strict=True))) == step.equation
         for chosen in product(candidates, repeat=len(constants))
+    )
+
+
+def is_definition(equation: Equality) -> bool:
+    """Whether one side is an undefined function of just the free symbols of the other, as in every premise."""
+    return any(
+        isinstance(name, AppliedUndef) and len(set(name.args)) == len(name.args) and {*name.args} == value.free_symbols
+        for name, value in (equation.args, equation.args[::-1])
     )

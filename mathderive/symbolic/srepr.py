@@ -31,7 +31,7 @@ from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 from sympy.printing.repr import ReprPrinter
 
-from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power
+from mathderive.symbolic.bounds import TooLargeError, check_constant, check_exponential, check_power
 
 MAX_CHARACTERS = 50_000
 MAX_DEPTH = 100
@@ -144,8 +144,19 @@ def _build(node: ast.expr) -> Any:
         case ast.Call(func=ast.Name(id=head)) if head in _CONSTRUCTORS:
             return _CONSTRUCTORS[head](*_build_all(node))
         case ast.Call(func=ast.Name(id=head)) if head in FUNCTIONS:
-            return FUNCTIONS[head](*_expressions(_build_all(node)))
+            return apply_function(head, _expressions(_build_all(node)))
     raise SreprError(f"no srepr: {ast.unparse(node)[:60]!r}")
+
+
+def apply_function(name: str, arguments: list[Expr]) -> Expr:
+    """One of `FUNCTIONS`, of arguments whose value SymPy can see.
+
+    Raises:
+        TooLargeError: it cannot.
+    """
+    for argument in arguments:
+        check_constant(argument)
+    return FUNCTIONS[name](*arguments)
 
 
 def _build_all(call: ast.Call) -> list[Any]:
