@@ -40,9 +40,6 @@ def check_power(base: Expr, exponent: Expr) -> None:
             beyond `2**MAX_BITS`.
     """
     _require(power_size(expression_size(base, {}), exponent, expression_size(exponent, {})))
-    for part in (base, exponent):
-        if part.is_number and part.has(Integral):
-            raise TooLargeError("a constant holds an integral")
     if exponent.is_number and base.is_number:
         _require_magnitude(_power_magnitude(magnitude(base), magnitude(exponent)))
 
@@ -64,12 +61,15 @@ def check_constant(argument: Expr) -> None:
     """Refuses a constant that SymPy cannot evaluate numerically in a moment, as it does to see a function's value.
 
     Raises:
-        TooLargeError: it is beyond `2**MAX_BITS`, or holds an integral.
+        TooLargeError: it is beyond `2**MAX_BITS`.
     """
     if argument.is_number:
-        if argument.has(Integral):
-            raise TooLargeError("a constant holds an integral")
         _require_magnitude(magnitude(argument))
+
+
+def is_constant_integral(part: Basic) -> bool:
+    """Whether SymPy may find the value of an integral by numerical quadrature, which takes as long as it takes."""
+    return isinstance(part, Integral) and bool(part.is_number)
 
 
 @lru_cache(maxsize=20_000)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sympy import Add, Derivative, Equality, Expr, Function, Integer, Integral, Mul, Pow, Rational, S, Symbol, exp
 from sympy.core.basic import Basic
 
-from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power
+from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_constant_integral
 from mathderive.symbolic.latex_tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
 from mathderive.symbolic.operators import SYMPY_ERRORS
 from mathderive.symbolic.printer import latex
@@ -27,6 +27,8 @@ from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 __all__ = ["LatexError", "parse", "parse_equation", "readings"]
 
 MAX_READINGS = 64
+"""Ways to tell how far each derivative of a text reaches."""
+
 MAX_COMPARED = 16
 """Readings besides the first that are printed to see which one is meant."""
 
@@ -72,23 +74,22 @@ def parse_equation(text: str) -> Equality:
 
 
 def readings(text: str) -> Iterator[Sides]:
-    """Every reading of a text, the preferred one first, `MAX_READINGS` at most; some may be equal.
+    """Every reading of a text, the most usual one first; some may be equal.
 
     Raises:
-        LatexError: as `parse`.
+        LatexError: as `parse`; of the first reading only, because others that cannot be are left out.
     """
     trees = parse_tree(text)
-    derivatives = [node for tree in trees for node in _derivatives(tree)]
-    # All that follows to begin with; then less and less of it.
-    extents = [range(len(node.parts[2]), 0, -1) for node in derivatives]
-    for chosen in islice(product(*extents), MAX_READINGS):
-        extent_of = dict(zip(derivatives, chosen, strict=True))
-        sides = _build_sides(trees, _Choice(extent_of, {}))
+    first = _build_sides(trees, next(_choices(trees, {})))
+    yield first
+    names = set().union(*(side.free_symbols for side in first)) - _bound_symbols(first)
+    constants = {name: value for name, value in _CONSTANTS.items() if Symbol(name) in names}
+    for choice in islice(_choices(trees, constants), 1, None):
+        try:
+            sides = _build_sides(trees, choice)
+        except LatexError:
+            continue
         yield sides
-        names = set().union(*(side.free_symbols for side in sides)) - _bound_symbols(sides)
-        constants = {name: value for name, value in _CONSTANTS.items() if Symbol(name) in names}
-        if constants:
-            yield _build_sides(trees, _Choice(extent_of, constants))
 
 
 class _Choice(NamedTuple):
@@ -101,6 +102,17 @@ class _Choice(NamedTuple):
 
     extents: dict[Node, int]
     constants: dict[str, Expr]
+
+
+def _choices(trees: tuple[Node, ...], constants: dict[str, Expr]) -> Iterator[_Choice]:
+    """All that follows, for each derivative, to begin with, then less and less; without and with constants."""
+    derivatives = [node for tree in trees for node in _derivatives(tree)]
+    extents = (range(len(node.parts[2]), 0, -1) for node in derivatives)
+    for chosen in islice(product(*extents), MAX_READINGS):
+        extent_of = dict(zip(derivatives, chosen, strict=True))
+        yield _Choice(extent_of, {})
+        if constants:
+            yield _Choice(extent_of, constants)
 
 
 _CONSTANTS = {"i": S.ImaginaryUnit, r"\pi": S.Pi}
@@ -162,9 +174,11 @@ def _build(node: Node, choice: _Choice) -> Expr:
             derivative = _derivative(_product(sign, chain[:extent], choice), differentials, choice)
             return _multiply(1, [derivative, *_factors(chain[extent:], choice)])
         case "integral", (integrand, limits):
-            return Integral(
-                _build(integrand, choice), *(_limit(variable, bounds, choice) for variable, bounds in limits)
-            )
+            bounds = [_limit(variable, bounds, choice) for variable, bounds in limits]
+            integral = Integral(_build(integrand, choice), *bounds)
+            if is_constant_integral(integral):
+                raise LatexError("an integral without a name in it")
+            return integral
     raise AssertionError(node.kind)
 
 

@@ -31,7 +31,13 @@ from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 from sympy.printing.repr import ReprPrinter
 
-from mathderive.symbolic.bounds import TooLargeError, check_constant, check_exponential, check_power
+from mathderive.symbolic.bounds import (
+    TooLargeError,
+    check_constant,
+    check_exponential,
+    check_power,
+    is_constant_integral,
+)
 
 MAX_CHARACTERS = 50_000
 MAX_DEPTH = 100
@@ -99,7 +105,7 @@ def read_srepr(text: str) -> Any:
 
 def is_readable(part: Basic) -> bool:
     """Whether a node, its own parts aside, is of a kind that `read_srepr` can read."""
-    return isinstance(part, _NODES) or part in CONSTANTS.values()
+    return (isinstance(part, _NODES) and not is_constant_integral(part)) or part in CONSTANTS.values()
 
 
 class _SreprPrinter(ReprPrinter):
@@ -239,7 +245,10 @@ def _integral(*parts: Any) -> Integral:
     expression, *limits = parts
     if not limits:
         raise SreprError("an integral names its variables")
-    return Integral(*_expressions([expression]), *limits)
+    integral = Integral(*_expressions([expression]), *limits)
+    if is_constant_integral(integral):
+        raise SreprError("an integral without a name in it")
+    return integral
 
 
 def _is_pair(limit: Any) -> bool:

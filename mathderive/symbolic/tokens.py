@@ -39,8 +39,8 @@ _LETTERS = (
 LETTERS = frozenset(_LETTERS.split(" "))
 """Commands that are names by themselves."""
 
-ELEMENTARY = {**{name: name for name in FUNCTIONS}, "exp": "exp", "ln": "log", "arcsin": "asin", "arccos": "acos"}
-ELEMENTARY |= {"arctan": "atan"}
+_OTHER_NAMES = {"exp": "exp", "ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan"}
+ELEMENTARY = {**{name: name for name in FUNCTIONS}, **_OTHER_NAMES}
 """Commands, and names inside `\\operatorname`, that are functions SymPy knows: the name that it knows them by."""
 
 _KINDS = {
@@ -69,11 +69,12 @@ _SIGNS = {
     "−": "_MINUS",
 }
 _SPACING = frozenset(("left", "right", "big", "Big", "bigg", "Bigg", "limits", "quad", "qquad", "displaystyle"))
-_KNOWN = ACCENTS | LETTERS | _KINDS.keys() | (ELEMENTARY.keys() - {"E", "I"}) | {"operatorname", "prime", "dagger"}
+_KNOWN = ACCENTS | LETTERS | _KINDS.keys() | ELEMENTARY.keys() | {"operatorname"}
 
 _SPACE = re.compile(r"(?:[\s~$]|\\[,;:!]|\\ (?![A-Za-z])|\.\s*\Z)*")
 _COMMAND = re.compile(r"\\\s*([A-Za-z]+)")
 _WORD = re.compile(r"[A-Za-z]+")
+_PART = re.compile(r"\\\s*[A-Za-z]+|[A-Za-z0-9]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _DIFFERENTIAL_SIGN = r"(?:d|\\?\s*partial(?![A-Za-z]))"
 _NUMERATOR = re.compile(rf"\{{\s*{_DIFFERENTIAL_SIGN}\s*(?P<order>\^\s*)?")
@@ -259,7 +260,7 @@ class _Scanner:
         start = self._after_space()
         if self.text[start : start + 1] == "{":
             return self._group(what)
-        part = re.compile(r"\\\s*[A-Za-z]+|[A-Za-z0-9]").match(self.text, start)
+        part = _PART.match(self.text, start)
         if not part:
             raise LatexError(f"{what} of nothing", start)
         self.position = part.end()

@@ -96,6 +96,10 @@ def test_an_equation_that_sympy_would_decide_stays_one():
         "exp(Mul(Integer(1000000000), log(Integer(3))))",
         "Mul(Pow(Integer(2), Add(Symbol('x'), Integer(10000000000))), Pow(Integer(2), Mul(Integer(-1), Symbol('x'))))",
         "gamma(Integer(100000000))",
+        "cos(exp(Integer(1180591620717411303424)))",
+        "Pow(pi, Pow(Integer(10), Integer(30)))",
+        "exp(exp(exp(Integer(9))))",
+        "cos(Integral(sin(exp(Symbol('x'))), Tuple(Symbol('x'), Integer(0), oo)))",
     ],
     ids=lambda text: text[:50],
 )
