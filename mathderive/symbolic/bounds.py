@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sympy import Add, Expr, I, Integer, Integral, Mul, Pow, Rational, cos, exp, log, sin
+from sympy import Add, Expr, I, Integer, Integral, Mul, Pow, Rational, S, cos, exp, log, sin
 from sympy.core.basic import Basic
 
 MAX_BITS = 4096.0
@@ -67,9 +67,17 @@ def check_constant(argument: Expr) -> None:
         _require_magnitude(magnitude(argument))
 
 
-def is_constant_integral(part: Basic) -> bool:
-    """Whether SymPy may find the value of an integral by numerical quadrature, which takes as long as it takes."""
-    return isinstance(part, Integral) and bool(part.is_number)
+def is_runaway_integral(part: Basic) -> bool:
+    """Whether SymPy may be long over an integral's mere properties: a constant, or with an infinite or no bound.
+
+    It evaluates the first kind by numerical quadrature, and the second not at all, again and again.
+    """
+    if not isinstance(part, Integral):
+        return False
+    return bool(part.is_number) or any(bound.has(*_ENDLESS) for _, *bounds in part.limits for bound in bounds)
+
+
+_ENDLESS = (S.Infinity, S.NegativeInfinity, S.ComplexInfinity, S.NaN)
 
 
 @lru_cache(maxsize=20_000)

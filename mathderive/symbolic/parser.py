@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sympy import Add, Derivative, Equality, Expr, Function, Integer, Integral, Mul, Pow, Rational, S, Symbol, exp
 from sympy.core.basic import Basic
 
-from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_constant_integral
+from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_runaway_integral
 from mathderive.symbolic.latex_tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
 from mathderive.symbolic.operators import SYMPY_ERRORS
 from mathderive.symbolic.printer import latex
@@ -176,8 +176,8 @@ def _build(node: Node, choice: _Choice) -> Expr:
         case "integral", (integrand, limits):
             bounds = [_limit(variable, bounds, choice) for variable, bounds in limits]
             integral = Integral(_build(integrand, choice), *bounds)
-            if is_constant_integral(integral):
-                raise LatexError("an integral without a name in it")
+            if is_runaway_integral(integral):
+                raise LatexError("an integral of constants, or without end")
             return integral
     raise AssertionError(node.kind)
 

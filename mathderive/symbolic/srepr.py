@@ -36,7 +36,7 @@ from mathderive.symbolic.bounds import (
     check_constant,
     check_exponential,
     check_power,
-    is_constant_integral,
+    is_runaway_integral,
 )
 
 MAX_CHARACTERS = 50_000
@@ -105,7 +105,7 @@ def read_srepr(text: str) -> Any:
 
 def is_readable(part: Basic) -> bool:
     """Whether a node, its own parts aside, is of a kind that `read_srepr` can read."""
-    return (isinstance(part, _NODES) and not is_constant_integral(part)) or part in CONSTANTS.values()
+    return (isinstance(part, _NODES) and not is_runaway_integral(part)) or part in CONSTANTS.values()
 
 
 class _SreprPrinter(ReprPrinter):
@@ -246,8 +246,8 @@ def _integral(*parts: Any) -> Integral:
     if not limits:
         raise SreprError("an integral names its variables")
     integral = Integral(*_expressions([expression]), *limits)
-    if is_constant_integral(integral):
-        raise SreprError("an integral without a name in it")
+    if is_runaway_integral(integral):
+        raise SreprError("an integral of constants, or without end")
     return integral
 
 
