@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from mathderive.config import load_config
 from mathderive.errors import InputError
 from mathderive.pipeline import STAGES, Run, run_evaluation, run_stages
 from mathderive.progress import progress, say
+from mathderive.records import Split
 
 app = typer.Typer(
     help="Reproduces 'Generating Mathematical Derivations with Large Language Models'.",
@@ -56,7 +58,31 @@ def _stage(name: str, summary: str) -> None:
 
 
 _stage("all", "Run every stage: data, train, predict, score, report. The default.")
-_stage("data", "Generate the derivations, or fetch the released ones.")
+
+
+@app.command("data")
+def data(
+    overrides: Overrides = None,
+    config: ConfigOption = QUICK,
+    released: ReleasedOption = None,
+    runs: RunsOption = Path("runs"),
+    show: Annotated[int | None, typer.Option("--show", min=1, help="Print so many examples and build nothing.")] = None,
+    split: Annotated[Split, typer.Option("--split", help="Of which split, with --show.")] = "train",
+) -> None:
+    """Generate the derivations, or fetch the released ones."""
+    run = _run(config, overrides, released, runs)
+    if show is None:
+        print(run_stages(run, "data"))
+    elif run.config.data is None:
+        raise InputError(f"{config}: data: missing; --show prints generated examples only")
+    else:
+        from tfds_builders.derivations.display import display
+        from tfds_builders.derivations.generation import preview
+
+        for example in islice(preview(run.config.data, run.config.run.seed, split), show):
+            print(display(example), end="\n\n", flush=True)
+
+
 _stage("train", "Train the model, after data.")
 _stage("predict", "Let every model answer the evaluation sets, after train.")
 _stage("score", "Score the predictions, after predict.")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ from tensorflow_datasets.core import dataset_metadata
 import tfds_builders
 from mathderive.config import DataSettings, RunSettings
 from mathderive.errors import InputError
-from mathderive.records import EVALUATION_SETS, Example
+from mathderive.records import EVALUATION_SETS, Example, Split
 from mathderive.symbolic.derivation import canonical_form, derivation_from_json
 from mathderive.symbolic.settings import SamplingSettings
 from tfds_builders.building import build_derivations
 from tfds_builders.derivations import generation
-from tfds_builders.derivations.generation import SPLITS
+from tfds_builders.derivations.display import display
+from tfds_builders.derivations.generation import SPLITS, preview
 from tfds_builders.example_features import read_examples
 
 SAMPLING = SamplingSettings(vocabulary=tuple("abcfgxyz"), length_min=4, length_max=4, length_mean=4, length_std=1)
@@ -80,6 +82,17 @@ def test_variants_belong_to_static_examples(splits: dict[str, list[Example]]) ->
     assert {example.source_id for example in splits["ee"]} == set(static)
 
 
+@pytest.mark.parametrize("name", ["train", "static", "vr", "ee", "ag", "sr"])
+def test_a_preview_shows_the_first_examples_there_will_be(splits: dict[str, list[Example]], name: Split) -> None:
+    wanted = splits[name][:2]
+    shown = list(islice(preview(settings(), 0, name), len(wanted)))
+    assert shown == wanted
+    for example in shown:
+        text = display(example)
+        assert text.startswith(f"{example.id}\n     {example.prompt}\n  1  ")
+        assert len(text.splitlines()) == 2 + len(example.steps)
+
+
 def test_workers_change_nothing(splits: dict[str, list[Example]], tmp_path: Path) -> None:
     assert build(tmp_path, workers=2) == splits
 
@@ -105,6 +118,7 @@ def test_the_papers_plain_way_takes_derivations_as_they_come(tmp_path: Path) -> 
 
 SCRIPT = """
 import sys
+from itertools import islice
 from pathlib import Path
 sys.path[:0] = {path!r}
 from test_derivations import build_hash

@@ -6,8 +6,9 @@ fill the splits.
 """
 
 import hashlib
+import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ STATIC_PER_CHUNK = 32
 MAX_ATTEMPTS_PER_EXAMPLE = 200
 """Settings that yield less than one new derivation in so many attempts are taken for a mistake."""
 
+MAX_ATTEMPTS_TO_SHOW = 20_000
+"""So many attempts for one more example of a split, which may be a hundredth of all, are taken for a mistake too."""
+
 
 class Candidate(Record):
     """An attempt that gave a derivation. `canonical_hash` is the SHA-256 of its canonical form."""
@@ -76,8 +80,40 @@ def generate_examples(settings: DataSettings, seed: int, folder: Path, report: R
     return splits
 
 
+def preview(settings: DataSettings, seed: int, split: Split) -> Iterator[Example]:
+    """The examples of one split, made one by one without end: the dataset's own, as far as its size goes.
+
+    Without `settings.leak_free`, where the sizes decide what lies in which split, they come as they are sampled.
+
+    Raises:
+        InputError: the settings hardly ever give a new one.
+    """
+    sizes = _sizes(settings)
+    base: Split = "static" if split in PERTURBED_SETS else split
+    texts: set[str] = set()
+    last = 0
+    for attempt in itertools.count():
+        if attempt - last > MAX_ATTEMPTS_TO_SHOW:
+            raise InputError(f"data.sampling: no new example of {split} in {MAX_ATTEMPTS_TO_SHOW} attempts")
+        for candidate in _candidates(settings.sampling, seed, range(attempt, attempt + 1)):
+            elsewhere = settings.leak_free and _split_of(candidate, sizes, {}, leak_free=True) != base
+            if elsewhere or candidate.target in texts:
+                continue
+            texts.add(candidate.target)
+            example = _example(candidate, base)
+            found = [example] if split == base else _variants(settings.sampling, seed, [example])
+            for variant in found:
+                if variant.set == split:
+                    last = attempt
+                    yield variant
+
+
+def _sizes(settings: DataSettings) -> dict[Split, int]:
+    return {name: getattr(settings.sizes, name) for name in SPLITS}
+
+
 def _fill_splits(settings: DataSettings, seed: int, folder: Path, report: Report) -> dict[Split, list[Example]]:
-    sizes: dict[Split, int] = {name: getattr(settings.sizes, name) for name in SPLITS}
+    sizes = _sizes(settings)
     wanted = sum(sizes.values())
     splits: dict[Split, list[Example]] = {name: [] for name in SPLITS}
     texts: dict[Split, set[str]] = {name: set() for name in SPLITS}

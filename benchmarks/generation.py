@@ -1,0 +1,107 @@
+"""How fast derivations are generated at the paper's sampling, from cold processes with empty caches.
+
+    python benchmarks/generation.py [--seconds 60] [--seed 0]
+
+Each worker is a new process that takes every n-th attempt for so many seconds of its own CPU time; importing is not
+counted. One worker first, then two at once. For each: derivations per CPU-second, attempts per derivation, peak
+memory, and where the time went. The last line is a JSON object. Run it on a quiet machine, and quote medians.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from mathderive.symbolic import sampling
+from mathderive.symbolic.settings import SamplingSettings
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker did.
+
+    Attributes:
+        cpu_seconds: of the worker, after its imports.
+        seconds_by_part: of those, by operator; `accepting` is printing and checking what the operators gave.
+    """
+
+    derivations: int
+    attempts: int
+    cpu_seconds: float
+    peak_bytes: int
+    seconds_by_part: Counter[str]
+
+
+def generate(seed: int, first: int, every: int, seconds: float) -> Work:
+    """Samples the attempts first, first + every, … for so many CPU-seconds."""
+    seconds_by_part: Counter[str] = Counter()
+    _time_parts(seconds_by_part)
+    settings = SamplingSettings()
+    derivations = attempts = 0
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        derivations += sampling.sample_derivation(settings, seed, first + attempts * every) is not None
+        attempts += 1
+    spent = time.process_time() - start
+    # Linux counts kilobytes.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Work(derivations, attempts, spent, peak, seconds_by_part)
+
+
+def _time_parts(seconds_by_part: Counter[str]) -> None:
+    """Makes the sampler count the time of its two costly calls."""
+    propose_step, is_welcome = sampling.propose_step, sampling.is_welcome
+
+    def timed_proposal(operator: Any, *rest: Any) -> Any:
+        start = time.process_time()
+        try:
+            return propose_step(operator, *rest)
+        finally:
+            seconds_by_part[operator.name] += time.process_time() - start
+
+    def timed_acceptance(*arguments: Any) -> bool:
+        start = time.process_time()
+        try:
+            return is_welcome(*arguments)
+        finally:
+            seconds_by_part["accepting"] += time.process_time() - start
+
+    sampling.propose_step, sampling.is_welcome = timed_proposal, timed_acceptance
+
+
+def measure(workers: int, seed: int, seconds: float) -> dict[str, Any]:
+    """Runs the workers at once, prints what they did, and returns it in numbers."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, maxtasksperchild=1) as pool:
+        done = pool.starmap(generate, [(seed, number, workers, seconds) for number in range(workers)], chunksize=1)
+    derivations, cpu = sum(work.derivations for work in done), sum(work.cpu_seconds for work in done)
+    attempts = sum(work.attempts for work in done)
+    parts = sum((work.seconds_by_part for work in done), Counter())
+    found = {
+        "derivations_per_cpu_second": derivations / cpu,
+        "attempts_per_derivation": attempts / derivations,
+        "peak_megabytes": max(work.peak_bytes for work in done) / 2**20,
+    }
+    figures = ", ".join(f"{key} {value:.2f}" for key, value in found.items())
+    print(f"{workers} worker(s), {cpu:.0f} CPU-seconds: {figures}")
+    for part, spent in parts.most_common():
+        print(f"  {part:24} {100 * spent / cpu:5.1f} %")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="CPU time of each worker")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    one, two = (measure(workers, options.seed, options.seconds) for workers in (1, 2))
+    one["two_workers_cost_ratio"] = one["derivations_per_cpu_second"] / two["derivations_per_cpu_second"]
+    print(json.dumps({"seed": options.seed, **one}))
+
+
+if __name__ == "__main__":
+    main()
