@@ -117,10 +117,12 @@ def check_conformance(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every failure.")] = False,
 ) -> None:
     """Check our engine against every example of the authors' result files."""
-    from mathderive import conformance  # the data libraries behind it take seconds to import
+    # The data libraries behind it take seconds to import.
+    from mathderive import conformance
+    from tfds_builders.released.result_files import find_result_files
 
     all_conform = True
-    for path in conformance.find_result_files(results):
+    for path in find_result_files(results):
         with progress("conformance") as report:
             tallies = conformance.check_file(path, report)
         print(f"{path}\n{conformance.table(tallies)}")

@@ -6,11 +6,12 @@ with it, or nothing. What is known to be wrong in the released data itself is na
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from mathderive.errors import InputError
 from mathderive.progress import Report
-from mathderive.prompts import few_shot_prompt, has_intermediate, parse_few_shot_prompt, prompt, split_prompt
+from mathderive.prompts import Prompt, has_intermediate, parse_few_shot_prompt, prompt, split_prompt
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example
 from mathderive.symbolic.derivation import (
     SEPARATOR,
@@ -31,9 +32,7 @@ from mathderive.symbolic.variants import (
     is_variable_renaming,
     unrenamed_names,
 )
-from tfds_builders.released.result_files import find_result_files, read_result_files
-
-__all__ = ["CHECKS", "check_file", "conforms", "failures", "find_result_files", "table"]
+from tfds_builders.released.result_files import read_result_files
 
 PREFERRED_READING = "parsed, preferred reading"
 PREFERRED_SHARE = 0.99
@@ -45,7 +44,13 @@ KNOWN_UNRENAMED = 1
 
 WORKED_EXAMPLES = 5
 
+
+class KnownFault(str):
+    """What is wrong with the released data itself."""
+
+
 Findings = Iterator[str | None]
+"""For each thing checked, what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Item:
     source: Derivation
     siblings: Sequence[str]
 
-    @property
+    @cached_property
     def unrenamed(self) -> set[str]:
         """Names that the authors left unrenamed in a VR example."""
         return unrenamed_names(self.source, self.derivation) if self.example.set == "vr" else set()
@@ -106,7 +111,7 @@ def check_file(path: Path, report: Report) -> Tallies:
         for name in EVALUATION_SETS:
             item = Item(examples[name][row], derivations[name], derivations["static"], siblings)
             for check, function in CHECKS.items():
-                _count(tallies[check].setdefault(name, Tally()), function(item), f"row {row}, {name}", item.unrenamed)
+                _count(tallies[check].setdefault(name, Tally()), function(item), f"row {row}, {name}")
         report("rows", row + 1, rows)
     return tallies
 
@@ -150,15 +155,16 @@ def _derivation(path: Path, example: Example) -> Derivation:
         raise InputError(f"{path}: {example.id}: {error}; expected steps in the authors' format") from None
 
 
-def _count(tally: Tally, findings: Findings, place: str, unrenamed: set[str]) -> None:
+def _count(tally: Tally, findings: Findings, place: str) -> None:
     for number, finding in enumerate(findings, start=1):
         tally.total += 1
         if finding is not None:
-            known = bool(unrenamed) and finding.startswith(_UNRENAMED)
-            (tally.known if known else tally.failures).append(f"{place}, {number}: {finding}")
+            faults = tally.known if isinstance(finding, KnownFault) else tally.failures
+            faults.append(f"{place}, {number}: {finding}")
 
 
-_UNRENAMED = "left unrenamed by the authors"
+def _unrenamed(names: set[str], rest: str = "") -> KnownFault:
+    return KnownFault(f"left unrenamed by the authors: {', '.join(sorted(names))}{rest}")
 
 
 def _srepr(item: Item) -> Findings:
@@ -179,8 +185,8 @@ def _replay(item: Item) -> Findings:
     for step, holds in zip(item.derivation.steps, replays(item.derivation), strict=True):
         referred = [item.derivation.equations[number - 1] for number in step_references(step.annotation)]
         stray = item.unrenamed & frozenset().union(*map(names_of, (step.equation, *referred)))
-        reason = f"{_UNRENAMED}: {', '.join(sorted(stray))}; " if stray else ""
-        yield None if holds else f"{reason}{latex(step.equation)} does not follow by {step.annotation}"
+        fault = f"{latex(step.equation)} does not follow by {step.annotation}"
+        yield None if holds else _unrenamed(stray, f"; {fault}") if stray else fault
 
 
 def _prompt(item: Item) -> Findings:
@@ -192,8 +198,7 @@ def _variant(item: Item) -> Findings:
     match item.example.set:
         case "vr":
             if not is_variable_renaming(item.source, item.derivation):
-                stray = ", ".join(sorted(item.unrenamed))
-                yield f"{_UNRENAMED}: {stray}" if stray else "no renaming of the static example"
+                yield _unrenamed(item.unrenamed) if item.unrenamed else "no renaming of the static example"
                 return
         case "ee":
             if not is_expression_exchange(item.source, item.derivation):
@@ -223,7 +228,7 @@ def _few_shot(item: Item) -> Findings:
         yield str(error)
         return
     shared = {sibling.removesuffix(sibling.rpartition("Prompt: ")[2]) for sibling in item.siblings}
-    if len(pairs) != WORKED_EXAMPLES or query != item.example.prompt or few_shot_prompt(pairs, query) != text:
+    if len(pairs) != WORKED_EXAMPLES or query != item.example.prompt:
         yield f"not {WORKED_EXAMPLES} worked examples and the prompt"
     elif len(shared) != 1:
         yield "not the worked examples of the other variants"
@@ -233,11 +238,10 @@ def _few_shot(item: Item) -> Findings:
         yield None
 
 
-def _answers(question: Sequence[object], answer: str) -> bool:
+def _answers(question: Prompt, answer: str) -> bool:
     """Whether a worked derivation has its prompt's equations, the goal last."""
-    premises, derive, goal = question
     equations = answer.split(SEPARATOR)
-    return equations[-1] == goal and {*premises, *derive} <= {*equations}  # type: ignore[misc]
+    return equations[-1] == question.goal and {*question.premises, *question.derive} <= {*equations}
 
 
 def _preferred(item: Item) -> Findings:

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from command import run
 from released_records import MODELS, UNRENAMED
+from sympy import Equality, Symbol
 
 from mathderive import conformance
 from mathderive.errors import InputError
 from mathderive.symbolic.derivation import SEPARATOR
+from mathderive.symbolic.printer import latex
+from mathderive.symbolic.srepr import read_srepr, write_srepr
 
 
 def quiet(what: str, done: int, wanted: int, note: str = "") -> None:
@@ -65,16 +68,28 @@ def flip_worked_example(row: dict[str, Any]) -> None:
     row["VR prompt"] = flip(row["VR prompt"])
 
 
-def flip_everywhere(row: dict[str, Any]) -> None:
+def wrong_goal(row: dict[str, Any]) -> None:
     """A wrong last step, printed and asked for consistently: only replaying and the rule of the variant see it."""
     steps = row["AG srepr_derivation"]
-    last = steps[-1][1]
-    steps[-1][1] = re.sub(r"Symbol\('([^']*)', commutative=True\)", "Symbol('Q', commutative=True)", last, count=1)
+    goal = read_srepr(steps[-1][1])
+    wrong = Equality(goal.lhs, goal.rhs + Symbol("Q"), evaluate=False)
+    steps[-1][1] = write_srepr(wrong)
+    for key in ("AG derivation", "AG prompt"):
+        row[key] = row[key].removesuffix(latex(goal)) + latex(wrong)
 
 
-@pytest.mark.parametrize("tamper", [flip_srepr, flip_derivation, flip_prompt, flip_worked_example, flip_everywhere])
-def test_one_changed_sign_does_not_conform(
-    shared_reference: Path, tmp_path: Path, tamper: Callable[[dict[str, Any]], None]
+@pytest.mark.parametrize(
+    ("tamper", "seen_by"),
+    [
+        (flip_srepr, "LaTeX printed"),
+        (flip_derivation, "LaTeX printed"),
+        (flip_prompt, "prompt rendered"),
+        (flip_worked_example, "few-shot prompt split"),
+        (wrong_goal, "steps replayed"),
+    ],
+)
+def test_one_change_does_not_conform(
+    shared_reference: Path, tmp_path: Path, tamper: Callable[[dict[str, Any]], None], seen_by: str
 ) -> None:
     rows = json.loads((shared_reference / "gpt-4_results.json").read_text(encoding="utf-8"))
     fitting = [
@@ -90,7 +105,20 @@ def test_one_changed_sign_does_not_conform(
     path.write_text(json.dumps(fitting[:2]), encoding="utf-8")
     tallies = conformance.check_file(path, quiet)
     assert not conformance.conforms(tallies)
-    assert conformance.failures(tallies)
+    failing = {line.split(":")[0] for line in conformance.failures(tallies)}
+    assert seen_by in failing
+    if tamper is wrong_goal:
+        assert failing == {"steps replayed", "variant of static"}
+
+
+def test_the_command_fails_where_something_does(shared_reference: Path, tmp_path: Path) -> None:
+    rows = json.loads((shared_reference / "gpt-4_results.json").read_text(encoding="utf-8"))[:1]
+    wrong_goal(rows[0])
+    path = tmp_path / "tampered_results.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    done = run("conformance", path, "--verbose", cwd=tmp_path, code=1)
+    assert "failed: steps replayed: row 0, ag" in done.stdout
+    assert done.stdout.endswith("\ndoes not conform\n")
 
 
 def test_what_cannot_be_read_is_one_line(shared_reference: Path, tmp_path: Path) -> None:

@@ -52,7 +52,6 @@ def check_exponential(argument: Expr) -> None:
     """
     if argument.has(log):
         _require(power_size((BITS_OF_E, BITS_OF_E), argument, expression_size(argument, {})))
-    check_constant(argument)
     if argument.is_number:
         _require_magnitude(_power_magnitude(BITS_OF_E, magnitude(argument)))
 
