@@ -5,14 +5,14 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from released_records import UNRENAMED, derivation_of, load
-from sympy import Function
 
 from mathderive.prompts import has_intermediate, target
 from mathderive.symbolic.derivation import PREMISES, Derivation, Step, canonical_form, step_references
 from mathderive.symbolic.perturbations import alternative_goal, expression_exchange, variable_renaming
-from mathderive.symbolic.renaming import names_in_order, rename
+from mathderive.symbolic.renaming import names_in_order
 from mathderive.symbolic.replay import follows, replays
 from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.variants import find_renaming
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 
 
@@ -26,14 +26,6 @@ def variants(folder):
 
 def names(derivation: Derivation) -> set[str]:
     return {name for equation in derivation.equations for name in names_in_order(equation)}
-
-
-def without_argument_order(equation):
-    """The equation with the arguments of its functions in alphabetical order."""
-    return equation.replace(
-        lambda node: isinstance(type(node), type(Function("f"))),
-        lambda node: node.func(*sorted(node.args, key=str)),
-    )
 
 
 def test_released_exchange(shared_reference):
@@ -54,36 +46,9 @@ def test_released_renaming(shared_reference):
             continue
         original, theirs = row["static"], row["vr"]
         found = find_renaming(original, theirs)
+        assert found is not None
         assert set(found.values()) <= set(RENAMING_LETTERS)
         assert len(set(found.values())) == len(found)
-
-
-def find_renaming(original: Derivation, theirs: Derivation) -> dict[str, str]:
-    """An injective map under which the equations agree up to the order of arguments, found step by step."""
-    order = list(dict.fromkeys(name for equation in original.equations for name in names_in_order(equation)))
-    pairs = list(zip(original.equations, theirs.equations, strict=True))
-
-    def extend(mapping: dict[str, str]) -> dict[str, str] | None:
-        for first, second in pairs:
-            used = names_in_order(first)
-            if all(name in mapping for name in used) and without_argument_order(
-                rename(first, mapping)
-            ) != without_argument_order(second):
-                return None
-        if len(mapping) == len(order):
-            return mapping
-        position = next(
-            index for index, (first, _) in enumerate(pairs) if any(n not in mapping for n in names_in_order(first))
-        )
-        name = next(name for name in names_in_order(pairs[position][0]) if name not in mapping)
-        for letter in names_in_order(pairs[position][1]):
-            if letter not in mapping.values() and (found := extend({**mapping, name: letter})):
-                return found
-        return None
-
-    found = extend({})
-    assert found is not None
-    return found
 
 
 def test_released_alternative_goals_obey_the_rules(shared_reference):
