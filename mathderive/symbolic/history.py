@@ -100,9 +100,11 @@ class History:
             for j in numbers
             if i != j and self._may_substitute(i, j, left_for_right)
         ]
-        rng.shuffle(pairs)
         # The first that works, in random order, is uniform among those that work; most need not be tried.
-        for i, j in pairs:
+        while pairs:
+            position = rng.randrange(len(pairs))
+            pairs[position], pairs[-1] = pairs[-1], pairs[position]
+            i, j = pairs.pop()
             result = self._substitution(i, j, left_for_right)
             if result is not None:
                 return i, j, result

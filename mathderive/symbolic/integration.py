@@ -23,6 +23,7 @@ from sympy import (
     Piecewise,
     Pow,
     S,
+    Tuple,
     cancel,
     cos,
     degree,
@@ -125,7 +126,27 @@ def carry_out(expression: Expr) -> Expr:
 
 
 def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """An antiderivative; derivatives and integrals within the integrand are carried out first."""
+    """`_pattern_antiderivative`, in the names given."""
+    pattern, names = to_pattern(Tuple(integrand, variable))
+    result = _pattern_antiderivative(*pattern)
+    sympy_random.seed(0)  # so that what follows does not depend on whether the answer was remembered
+    if result is S.NaN:
+        raise IntegralError("an integral evaluates to cases")
+    return None if result is None else rename(result, names)
+
+
+@lru_cache(maxsize=20_000)
+def _pattern_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """An antiderivative, None where there is none within reach, and NaN where it has cases."""
+    sympy_random.seed(0)
+    try:
+        return _find_antiderivative(integrand, variable)
+    except IntegralError:
+        return S.NaN
+
+
+def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """Tries one method after another; derivatives and integrals within the integrand are carried out first."""
     if not integrand.has(variable):
         return integrand * variable
     undone = _undo_derivative(integrand, variable)
@@ -218,9 +239,17 @@ def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
-    """SymPy's rule-based algorithm (by parts, by substitution), where it is sure to end soon."""
+    """SymPy's rule-based algorithm (by parts, by substitution), where it is sure to end soon.
+
+    With symbolic powers, or sums below a fraction line, it searches for seconds and finds next to nothing.
+    """
     functions = [part for part in integrand.atoms(Function) if part.has(variable)]
-    if integrand.count_ops() > MAX_RULE_OPERATIONS or not all(_is_linear(part.args[0], variable) for part in functions):
+    powers = [part for part in integrand.atoms(Pow) if part.has(variable)]
+    if (
+        integrand.count_ops() > MAX_RULE_OPERATIONS
+        or not all(_is_linear(part.args[0], variable) for part in functions)
+        or any(not part.exp.is_Number or (part.exp.is_negative and part.base.is_Add) for part in powers)
+    ):
         return None
     result = manualintegrate(integrand, variable)
     return None if result.has(Integral) else result

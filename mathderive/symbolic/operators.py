@@ -10,7 +10,6 @@ from enum import Enum
 from math import comb, prod
 
 from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, Pow, Symbol, cos, exp, expand, log, sin
-from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import (
     TooLargeError,
@@ -31,13 +30,11 @@ from mathderive.symbolic.integration import IntegralError, carry_out, evaluate_i
 from mathderive.symbolic.printer import latex
 from mathderive.symbolic.relations import NotAnEquationError, relate
 from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.replacement import replace
 
 MAX_DERIVATIVE_ORDER = 12
 MAX_EXPANDED_TERMS = 1000
 """An equation of 350 characters has far fewer terms."""
-
-REPLACED_EXACTLY = (Symbol, AppliedUndef, cos, sin, log)
-"""What `subs` replaces where it occurs and nowhere else, unless there are bound variables; `xreplace` is faster."""
 
 Sides = tuple[Expr, Expr]
 DrawConstant = Callable[[], Symbol]
@@ -226,10 +223,8 @@ def _substitute_in_side(side: Expr, old: Expr, new: Expr) -> Expr:
         return side
     if tower_height(side) + tower_height(new) >= 2:
         probe = Dummy()
-        check_expression(side.subs(old, probe), {probe: expression_size(new, {})})
-    if isinstance(old, REPLACED_EXACTLY) and not side.has(Derivative, Integral):
-        return side.xreplace({old: new})
-    return side.subs(old, new)
+        check_expression(replace(side, old, probe), {probe: expression_size(new, {})})
+    return replace(side, old, new)
 
 
 def _substitute_left_for_right(equation: Equality, rule: Equality, _draw: DrawConstant) -> Sides:
