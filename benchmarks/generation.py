@@ -41,6 +41,7 @@ def generate(seed: int, first: int, every: int, seconds: float) -> Work:
     seconds_by_part: Counter[str] = Counter()
     _time_parts(seconds_by_part)
     settings = SamplingSettings()
+    sampling.collect_garbage_rarely()
     derivations = attempts = 0
     start = time.process_time()
     while time.process_time() - start < seconds:

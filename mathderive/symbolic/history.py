@@ -31,7 +31,7 @@ class History:
         self._ancestors: list[frozenset[int]] = []
         self._known: set[tuple[Expr, Expr]] = set()
         self._texts: list[tuple[str, str]] = []
-        self._occurrences: dict[tuple[int, int, bool], bool] = {}
+        self._substitutable: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
         self._substitutions: dict[tuple[int, int, bool], Equality | None] = {}
 
     def append(self, equation: Equality, annotation: Annotation) -> None:
@@ -44,6 +44,7 @@ class History:
         )
         self._known |= {(equation.lhs, equation.rhs), (equation.rhs, equation.lhs)}
         self._texts.append((plain_text(equation.lhs), plain_text(equation.rhs)))
+        self._find_occurrences(number)
         for part in equation_parts(equation):
             self.parts[part] = None
             if isinstance(part, Symbol):
@@ -93,13 +94,7 @@ class History:
 
         Uniform among such pairs; with `of`, among those where i is that step. None where there is none.
         """
-        numbers = range(1, len(self.equations) + 1)
-        pairs = [
-            (i, j)
-            for i in (numbers if of is None else (of,))
-            for j in numbers
-            if i != j and self._may_substitute(i, j, left_for_right)
-        ]
+        pairs = [pair for pair in self._substitutable[left_for_right] if of is None or pair[0] == of]
         # The first that works, in random order, is uniform among those that work; most need not be tried.
         while pairs:
             position = rng.randrange(len(pairs))
@@ -110,15 +105,19 @@ class History:
                 return i, j, result
         return None
 
-    def _may_substitute(self, i: int, j: int, left_for_right: bool) -> bool:
-        """Whether the text of what is replaced occurs in the text of i, and neither side of j is 0 or 1."""
-        key = (i, j, left_for_right)
-        if key not in self._occurrences:
-            replaced = self._texts[j - 1][0 if left_for_right else 1]
-            self._occurrences[key] = not TRIVIAL & {*self._texts[j - 1]} and any(
-                replaced in side for side in self._texts[i - 1]
-            )
-        return self._occurrences[key]
+    def _find_occurrences(self, latest: int) -> None:
+        """Notes the pairs (i, j) with the latest step where the text of a side of j occurs in the text of i.
+
+        `_substitutable[True]` has those of left sides, `_substitutable[False]` of right sides; none where a side of
+        j is 0 or 1.
+        """
+        earlier = range(1, latest)
+        for i, j in (*((latest, j) for j in earlier), *((i, latest) for i in earlier)):
+            if TRIVIAL & {*self._texts[j - 1]}:
+                continue
+            for left_for_right, replaced in zip((True, False), self._texts[j - 1], strict=True):
+                if any(replaced in side for side in self._texts[i - 1]):
+                    self._substitutable[left_for_right].append((i, j))
 
     def _substitution(self, i: int, j: int, left_for_right: bool) -> Equality | None:
         """The result of a substitution, None where it is no equation or the one it started from."""

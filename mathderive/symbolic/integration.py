@@ -23,6 +23,7 @@ from sympy import (
     Piecewise,
     Pow,
     S,
+    Symbol,
     Tuple,
     cancel,
     cos,
@@ -40,6 +41,7 @@ from sympy.integrals.rationaltools import ratint
 from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
 
+from mathderive.symbolic.differentiation import differentiate
 from mathderive.symbolic.renaming import rename, to_pattern
 
 MAX_OPERATIONS = 30
@@ -120,9 +122,15 @@ def carry_out(expression: Expr) -> Expr:
         return expression
     parts = [carry_out(part) if isinstance(part, Expr) else part for part in expression.args]
     if isinstance(expression, Derivative):
-        # Not `doit`, which would try again the integrals that are left, without bounds.
-        return Derivative(*parts, evaluate=True)
+        return _carry_out_derivative(*parts)
     return expression.func(*parts)
+
+
+def _carry_out_derivative(expression: Expr, *counts: Tuple) -> Expr:
+    """Not by `doit`, which would try again the integrals that are left, without bounds."""
+    if len(counts) == 1 and counts[0][1] == 1 and isinstance(counts[0][0], Symbol):
+        return differentiate(expression, counts[0][0])
+    return Derivative(expression, *counts, evaluate=True)
 
 
 def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:

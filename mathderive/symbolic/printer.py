@@ -33,11 +33,20 @@ def plain_text(expression: Basic) -> str:
     return _plain_printer.doprint(expression)
 
 
+@lru_cache(maxsize=20_000)
+def _ordered_terms(expression: Expr) -> tuple[Expr, ...]:
+    """The terms of a sum as both printers have them, which takes longer than printing them."""
+    return tuple(expression.as_ordered_terms())
+
+
 class _PlainPrinter(StrPrinter):
     def _print(self, expr: Any, **kwargs: Any) -> str:
         if kwargs or not isinstance(expr, Expr):
             return super()._print(expr, **kwargs)
         return _print_plain_part(expr)
+
+    def _as_ordered_terms(self, expr: Expr, order: str | None = None) -> tuple[Expr, ...]:
+        return _ordered_terms(expr)
 
     def print_part(self, part: Expr) -> str:
         """Prints without looking into the memory first."""
@@ -63,6 +72,9 @@ class _LegacyLatexPrinter(LatexPrinter):
     def print_part(self, part: Expr) -> str:
         """Prints without looking into the memory first."""
         return super()._print(part)
+
+    def _as_ordered_terms(self, expr: Expr, order: str | None = None) -> tuple[Expr, ...]:
+        return _ordered_terms(expr)
 
     def _print_Symbol(self, expr: Symbol, style: str = "plain") -> str:
         """A name that is LaTeX already is not taken apart into superscripts and subscripts."""

@@ -7,7 +7,7 @@ not asked about, and the others once for all those equal up to renaming.
 
 from functools import lru_cache
 
-from sympy import Abs, Derivative, Equality, Expr, Integral, S, Symbol, Tuple, arg, im, re, sign
+from sympy import Abs, Add, Derivative, Equality, Expr, Integral, S, Symbol, Tuple, arg, im, re, sign
 from sympy.core import random as sympy_random
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import is_eq
@@ -45,8 +45,20 @@ def is_plainly_open(lhs: Expr, rhs: Expr) -> bool:
     """
     if not (_is_finite(lhs) and _is_finite(rhs)):
         return False
+    left, right = _terms(lhs), _terms(rhs)
+    # A term of one side alone is one of the difference, and finding those is quicker than subtracting.
+    alone = left ^ right if left is not None and right is not None else frozenset()
+    if len(alone) >= 2 and any(map(_has_unknown, alone)):
+        return True
     difference = lhs - rhs
-    return difference.is_Add and any(_has_unknown(term) for term in difference.args)
+    return difference.is_Add and any(map(_has_unknown, difference.args))
+
+
+@lru_cache(maxsize=20_000)
+def _terms(side: Expr) -> frozenset[Expr] | None:
+    """The terms of a side without their coefficients; None where SymPy would multiply one out in a difference."""
+    bodies = frozenset(term.as_coeff_Mul()[1] for term in Add.make_args(side))
+    return None if any(body.is_Add for body in bodies) else bodies
 
 
 @lru_cache(maxsize=20_000)
