@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -44,6 +44,7 @@ class DataSettings(Settings):
     workers: int = Field(default=0, ge=0, le=1024)
     """Processes that generate; 0 is one per core. No influence on the contents."""
     expected_content_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Of the decoded examples; the data stage ends with an error where they are others."""
 
 
 class EvaluationSettings(Settings):
@@ -184,24 +185,69 @@ class Config(Settings):
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a config file and applies `key.sub=value` overrides, whose values are YAML.
 
+    A file may say `extends: OTHER.yaml`, a path seen from itself, and then only what differs: sections are merged key
+    by key, anything else is replaced. A `data.expected_content_hash` is forgotten where an extending file or an
+    override asks for other examples.
+
     Raises:
         InputError: names the file (or the override), the key and what was expected.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise InputError(f"{path}: no such config file; expected one like configs/quick.yaml") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error})") from None
-    tree = parse_yaml(text, str(path))
-    if not isinstance(tree, dict):
-        raise InputError(f"{path}: expected a mapping of sections ({', '.join(Config.model_fields)})")
+    tree = _read_tree(path)
     overridden = [_apply_override(tree, override) for override in overrides]
+    if any(_asks_for_other_examples(key) for key in overridden) and ("data", "expected_content_hash") not in overridden:
+        _forget_expected_hash(tree)
     config = validate(tree, str(path), overridden)
     if config.run.name is None:
         named = config.run.model_copy(update={"name": path.stem})
         config = config.model_copy(update={"run": named})
     return config
+
+
+def _read_tree(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file's sections, and below them those of the file it extends; `extending` are the files that led here."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        who = f"{extending[-1]}: extends: " if extending else ""
+        raise InputError(f"{who}{path}: no such config file; expected one like configs/quick.yaml") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error})") from None
+    tree = parse_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: expected a mapping of sections ({', '.join(Config.model_fields)})")
+    if "extends" not in tree:
+        return tree
+    other = tree.pop("extends")
+    if not isinstance(other, str):
+        raise InputError(f"{path}: extends: expected the path of another config, seen from this one")
+    extended = path.parent / other
+    if extended.resolve() in [place.resolve() for place in (*extending, path)]:
+        raise InputError(f"{path}: extends: {other} extends this file again; expected an end")
+    below = _read_tree(extended, (*extending, path))
+    if any(_asks_for_other_examples((section, key)) for section in tree for key in _keys_of(tree[section])):
+        _forget_expected_hash(below)
+    return _merged(below, tree)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = _merged(below[key], above[key])
+    return merged
+
+
+def _keys_of(section: Any) -> Iterable[str]:
+    return section if isinstance(section, dict) else ("",)
+
+
+def _asks_for_other_examples(key: tuple[str, ...]) -> bool:
+    return (key[0] == "data" and key[1:] != ("workers",)) or key[:2] == ("run", "seed")
+
+
+def _forget_expected_hash(tree: dict[str, Any]) -> None:
+    if isinstance(tree.get("data"), dict):
+        tree["data"].pop("expected_content_hash", None)
 
 
 def validate(tree: dict[str, Any], place: str, overridden: Sequence[tuple[str, ...]] = ()) -> Config:

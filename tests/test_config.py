@@ -110,3 +110,61 @@ def test_no_override_ends_in_anything_but_a_config_or_one_line(text: str) -> Non
         load_config(CONFIGS[0], [text])
     except InputError as error:
         assert "\n" not in str(error)
+
+
+def write(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+HASH = "0123456789abcdef" * 4
+BASE = f"""
+data: {{sizes: {{train: 7, validation: 2, static: 3}}, expected_content_hash: {HASH}}}
+predictors: [{{kind: copy}}]
+report: {{title: below, examples: 3}}
+"""
+
+
+def test_a_file_extends_another_section_by_section(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    write(tmp_path, base=BASE)
+    write(tmp_path / "sub", middle="extends: ../base.yaml\nreport: {title: middle}", top="extends: middle.yaml")
+    config = load_config(tmp_path / "sub" / "top.yaml")
+    assert config.run.name == "top"
+    assert config.data == load_config(tmp_path / "base.yaml").data
+    assert (config.report.title, config.report.examples) == ("middle", 3)
+
+
+@pytest.mark.parametrize(
+    ("above", "overrides", "expected"),
+    [
+        ("report: {title: other}", [], HASH),
+        ("data: {workers: 1}", ["data.workers=2"], HASH),
+        ("data: {sizes: {train: 8}}", [], None),
+        ("run: {seed: 1}", [], None),
+        (f"data: {{leak_free: false, expected_content_hash: {HASH[::-1]}}}", [], HASH[::-1]),
+        ("report: {title: other}", ["data.sampling.length_max=8"], None),
+        ("report: {title: other}", ["run.seed=1"], None),
+        ("report: {title: other}", ["run.seed=1", f"data.expected_content_hash={HASH[::-1]}"], HASH[::-1]),
+    ],
+)
+def test_a_hash_is_expected_of_the_examples_it_was_written_for(
+    tmp_path: Path, above: str, overrides: list[str], expected: str | None
+) -> None:
+    write(tmp_path, base=BASE, top=f"extends: base.yaml\n{above}")
+    assert load_config(tmp_path / "top.yaml", overrides).data.expected_content_hash == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("extends: 3", "top.yaml: extends: expected the path"),
+        ("extends: none.yaml", r"top.yaml: extends: .*none.yaml: no such config file"),
+        ("extends: top.yaml", "top.yaml: extends: top.yaml extends this file again"),
+        ("extends: round.yaml", "round.yaml: extends: top.yaml extends this file again"),
+    ],
+)
+def test_a_wrong_extension_is_named(tmp_path: Path, text: str, named: str) -> None:
+    write(tmp_path, top=text, round="extends: top.yaml")
+    with pytest.raises(InputError, match=named):
+        load_config(tmp_path / "top.yaml")
