@@ -155,6 +155,10 @@ def prepare_data(run: Run) -> dict[str, Any]:
 
         files = find_result_files([Path(place) for place in config.evaluation.released])
         read_result_files(files)  # a malformed file is refused before anything is moved aside
+    if run.beam:
+        from tfds_builders.building import check_beam
+
+        check_beam(run.beam)
     stamp = {
         "version": STAGE_VERSION["data"],
         "seed": config.run.seed,
@@ -194,8 +198,8 @@ def _say_what_is_amiss(derivations: dict[str, Any]) -> None:
     say(f"data: derivations: overlap with train up to renaming: {overlap}")
     if lost := derivations["lost"]:
         say(
-            f"data: derivations: the backstop ended {len(lost)} attempts ({', '.join(lost)}), "
-            "so another machine may keep them"
+            f"data: derivations: the backstop ended {len(lost)} attempt{'s' * (len(lost) > 1)} ({', '.join(lost)}), "
+            "so another machine may keep what is missing here"
         )
 
 

@@ -126,6 +126,15 @@ def _fingerprint(settings: DataSettings, run: RunSettings) -> str:
     return hashlib.sha256("\n".join(decides).encode()).hexdigest()[:8]
 
 
+def check_beam(beam: BeamSettings) -> None:
+    """Says now what `build_derivations` would say later.
+
+    Raises:
+        InputError: Beam is not installed, or refuses its options.
+    """
+    _beam_pipeline().pipeline_options(beam.options)
+
+
 def _beam_pipeline() -> Any:
     try:
         from tfds_builders.derivations import beam_pipeline

@@ -16,7 +16,7 @@ from itertools import accumulate, islice
 from typing import Any, NoReturn
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, TypeOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, TypeOptions, WorkerOptions
 from apache_beam.runners import create_runner
 
 from mathderive.errors import InputError
@@ -132,9 +132,13 @@ def pipeline_options(text: str) -> PipelineOptions:
         raise InputError(f"--beam-options: Beam does not know {' '.join(unknown)}")
     try:
         create_runner(runner or "DirectRunner")
+        beam.Pipeline(options=options)  # which checks what the runner cannot do without
     except (ValueError, ImportError, AttributeError) as error:
-        raise InputError(f"--beam-options: runner {runner}: {error}") from None
+        raise InputError(f"--beam-options: runner {runner or 'DirectRunner'}: {error}") from None
     options.view_as(TypeOptions).pipeline_type_check = False  # as TFDS does, whose types Beam cannot follow
+    workers = options.view_as(WorkerOptions)
+    if workers.default_sdk_harness_log_level is None:
+        workers.default_sdk_harness_log_level = "WARNING"  # at INFO every worker says hundreds of lines
     return options
 
 

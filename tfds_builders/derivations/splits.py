@@ -34,8 +34,8 @@ STATIC_PER_CHUNK = 32
 MAX_ATTEMPTS_PER_EXAMPLE = 200
 """Settings that yield less than one new derivation in so many attempts are taken for a mistake."""
 
-EXPECTED_YIELD = 0.5
-"""Derivations an attempt, until the first chunks are known."""
+EXPECTED_YIELD = 0.9
+"""Derivations an attempt, until the first chunks are known; it is 0.99 with the default sampling."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def generate(settings: DataSettings, seed: int, folder: str, computer: Computer,
             if kept:
                 path = candidates_path(task.folder, number)
                 variants[name].append(Slice(path, name, tuple(key.attempt for key in kept)))
-        report("variants of static", sum(map(len, groups[: number + 1])), len(static))
+        report("variants of static", min((number + 1) * STATIC_PER_CHUNK, len(static)), len(static))
     return Generated({**slices, **variants}, overlap, lost)
 
 
