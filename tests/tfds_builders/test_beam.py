@@ -4,8 +4,11 @@ import json
 import os
 from pathlib import Path
 
+import fsspec
 import pytest
 from command import TINY, complaint, run
+from fsspec.implementations.dirfs import DirFileSystem
+from fsspec.implementations.local import LocalFileSystem
 
 from mathderive.config import BeamSettings, RunSettings
 from mathderive.errors import InputError
@@ -35,6 +38,29 @@ def build(folder: Path, beam: BeamSettings | None) -> tuple[dict[str, object], d
 def test_beam_in_two_processes_builds_what_workers_build(tmp_path: Path) -> None:
     assert build(tmp_path / "beam", BeamSettings(options=TWO_PROCESSES)) == build(tmp_path / "local", None)
     assert not list(tmp_path.rglob("work"))
+
+
+@pytest.mark.slow
+def test_an_object_store_holds_work_and_dataset(tmp_path: Path) -> None:
+    """A local folder plays the store: what is behind `gs://` here is `fsspec`, as it is there."""
+
+    class Store(DirFileSystem):
+        cachable = False
+
+        def __init__(self, **_: object) -> None:
+            super().__init__(path=str(tmp_path / "store"), fs=LocalFileSystem(auto_mkdir=True))
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return str(path).removeprefix("gs://").rstrip("/")
+
+    (tmp_path / "store" / "bucket").mkdir(parents=True)
+    fsspec.register_implementation("gcs", Store, clobber=True)
+    by_store = build(tmp_path / "beam", BeamSettings(options="--runner=DirectRunner", folder="gs://bucket/some"))
+    assert by_store == build(tmp_path / "local", None)
+    assert list((tmp_path / "store").rglob("*.array_record*"))
+    assert not list(tmp_path.rglob("work"))
+    assert not list(Path.cwd().glob("gs:*"))
 
 
 def shrug(item: int) -> list[Candidate]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from etils import epath
-from tensorflow_datasets.core import dataset_metadata
+from tensorflow_datasets.core import dataset_metadata, shuffle
 
 import tfds_builders
 from mathderive.config import DataSettings, RunSettings
@@ -201,3 +201,10 @@ def test_settings_that_give_too_little_say_so(tmp_path: Path, monkeypatch: pytes
     narrow = SAMPLING.model_copy(update={"max_characters": 20})
     with pytest.raises(InputError, match=r"data\.sampling: 0 new derivations in"):
         build(tmp_path, sampling=narrow, sizes={"train": 1, "validation": 1, "static": 1})
+
+
+def test_a_split_beyond_what_tfds_writes_alone_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shuffle, "MAX_MEM_BUFFER_SIZE", 1000)
+    with pytest.raises(InputError, match="the same command with --beam"):
+        build(tmp_path)
+    assert list((tmp_path / "data" / "work" / "candidates").iterdir())
