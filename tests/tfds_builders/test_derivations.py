@@ -133,8 +133,9 @@ def test_a_preview_shows_the_first_examples_there_will_be(splits: dict[str, list
         assert len(text.splitlines()) == 2 + len(example.steps)
 
 
-def test_workers_change_nothing(splits: dict[str, list[Example]], tmp_path: Path) -> None:
-    assert build(tmp_path, workers=2) == splits
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_change_nothing(splits: dict[str, list[Example]], tmp_path: Path, workers: int) -> None:
+    assert build(tmp_path, workers=workers) == splits
 
 
 def test_another_seed_gives_other_examples(splits: dict[str, list[Example]], tmp_path: Path) -> None:

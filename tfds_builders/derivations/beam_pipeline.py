@@ -59,7 +59,7 @@ class BeamComputer(Computer):
             finished = finished_chunks(task.folder)
             missing = [(number, chunk) for number, chunk in batch if number not in finished]
             if missing:
-                say(f"data: Beam: {len(missing)} chunks in {task.folder}")
+                say(f"data: Beam: chunks to compute: {len(missing)}, in {task.folder}")
                 self._run(task, missing)
             with ThreadPoolExecutor(READERS) as readers:
                 yield from readers.map(partial(read_keys, task.folder), [number for number, _ in batch])
