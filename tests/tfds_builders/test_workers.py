@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mathderive.errors import InputError
-from tfds_builders.derivations.workers import Lane, Limits, run_in_lanes
+from tfds_builders.derivations.workers import MOST_LOST_IN_A_ROW, Lane, Limits, run_in_lanes
 
 TIGHT = Limits(memory_bytes=2**29, cpu_seconds=1.0)
 
@@ -130,6 +130,14 @@ def test_what_earlier_items_left_in_memory_loses_nothing(marks: Path, sizes: lis
     lane.stop()
     assert outcome.results == sizes
     assert not outcome.lost
+
+
+def test_a_machine_on_which_everything_dies_loses_nothing() -> None:
+    lane = Lane(behave, TIGHT)
+    assert len(lane.run(["aborts"] * (MOST_LOST_IN_A_ROW - 1) + ["is good"]).lost) == MOST_LOST_IN_A_ROW - 1
+    with pytest.raises(InputError, match="none is taken for lost"):
+        lane.run(["aborts"] * MOST_LOST_IN_A_ROW)
+    lane.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -32,6 +32,9 @@ OUT_OF_MEMORY = 77
 
 _FAULTS = {signal.SIGABRT: "aborted", signal.SIGSEGV: "a segmentation fault", signal.SIGBUS: "a bus error"}
 
+MOST_LOST_IN_A_ROW = 8
+"""Of sound work an item in many thousands is lost at most: more in a row are the machine's fault."""
+
 KILLED = "a generating process was killed from outside"
 
 
@@ -88,11 +91,13 @@ class Lane(Generic[ItemT, ResultT]):
         """Runs every item.
 
         Raises:
-            InputError: the child was killed from outside: by a person, or for want of memory on the whole machine.
+            InputError: the child was killed from outside, by a person or for want of memory on the whole machine; or
+                items are lost in a row.
             RuntimeError: the function failed; holds the child's traceback.
         """
         results: list[ResultT] = []
         lost: dict[int, str] = {}
+        in_a_row = 0
         for position, item in enumerate(items):
             answer = self._ask(item)
             if isinstance(answer, _Ended):
@@ -100,7 +105,14 @@ class Lane(Generic[ItemT, ResultT]):
                 answer = self._ask(item)
             if isinstance(answer, _Ended):
                 lost[position] = answer.cause
+                in_a_row += 1
+                if in_a_row == MOST_LOST_IN_A_ROW:
+                    raise InputError(
+                        f"{in_a_row} items in a row ended their processes (the last one: {answer.cause}); none is "
+                        "taken for lost: expected a machine with more memory to spare, or data.workers=1"
+                    )
             else:
+                in_a_row = 0
                 results.append(answer)
         return Outcome(results, lost)
 
