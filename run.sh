@@ -43,6 +43,10 @@ install() { # LOCK_FILE
   echo "$stamp" >"$marker"
 }
 
+# Beam holds back versions that the rest is pinned to, so its environment stands beside the usual one.
+for argument in "$@"; do
+  if [[ $argument == --beam ]]; then accelerator=beam venv=$venv-beam; fi
+done
 [[ -f $root/requirements/$accelerator.txt ]] || fail "MATHDERIVE_ACCELERATOR=$accelerator is unknown; expected cpu, cuda or tpu"
 install "$root/requirements/$accelerator.txt"
 case ${1:-} in

@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mathderive.config import load_config
+from mathderive.config import BeamSettings, load_config
 from mathderive.errors import InputError
 from mathderive.pipeline import STAGES, Run, run_evaluation, run_stages
 from mathderive.progress import progress, say
@@ -68,9 +69,21 @@ def data(
     runs: RunsOption = Path("runs"),
     show: Annotated[int | None, typer.Option("--show", min=1, help="Print so many examples and build nothing.")] = None,
     split: Annotated[Split, typer.Option("--split", help="Of which split, with --show.")] = "train",
+    beam: Annotated[bool, typer.Option("--beam", help="Generate by Apache Beam; see docs/scaling.md.")] = False,
+    beam_options: Annotated[
+        str, typer.Option("--beam-options", metavar="'--key=value ...'", help="Beam's own pipeline options.")
+    ] = "",
+    beam_folder: Annotated[
+        str | None,
+        typer.Option("--beam-folder", metavar="PLACE", help="Where all of Beam's workers can write: gs://bucket/dir."),
+    ] = None,
 ) -> None:
     """Generate the derivations, or fetch the released ones."""
+    if (beam_options or beam_folder) and not beam:
+        raise InputError("data: --beam-options and --beam-folder are of use with --beam only")
     run = _run(config, overrides, released, runs)
+    if beam:
+        run = replace(run, beam=BeamSettings(options=beam_options, folder=beam_folder))
     if show is None:
         print(run_stages(run, "data"))
     elif run.config.data is None:

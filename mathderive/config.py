@@ -47,6 +47,15 @@ class DataSettings(Settings):
     """Of the decoded examples; the data stage ends with an error where they are others."""
 
 
+class BeamSettings(Settings):
+    """That the data stage runs by Apache Beam; from the command line, for it has no influence on the contents."""
+
+    options: str = ""
+    """As on a Beam pipeline's command line."""
+    folder: str | None = None
+    """Where all of Beam's workers can write, such as `gs://bucket/folder`; null is the run folder."""
+
+
 class EvaluationSettings(Settings):
     source: Literal["generated", "released"] = "generated"
     released: tuple[str, ...] | None = None

@@ -1,5 +1,6 @@
 """What a user can mend ends as one line and exit code 2, and leaves what was there."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -80,10 +81,17 @@ def test_a_made_up_result_file_is_scored(command: Command, tmp_path: Path) -> No
         (["eval"], "expected --predictions FILE or --checkpoint PLACE"),
         (["eval", "--predictions", "nowhere.json"], "nowhere.json: no such file"),
         (["data", "--config", TINY, "data.sampling.vocabulary=[q]"], "vocabulary"),
+        (["data", "--config", TINY, "--beam-folder", "gs://bucket"], "of use with --beam only"),
     ],
 )
 def test_a_wrong_command_is_one_line(command: Command, arguments: list[str], named: str) -> None:
     assert named in command.refused(*arguments)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")
+def test_beam_that_is_not_installed_is_one_line(command: Command, tmp_path: Path) -> None:
+    assert "Apache Beam is not installed" in command.refused("data", "--config", TINY, "--beam")
+    assert not (tmp_path / "runs" / "tiny" / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Builds the datasets in a run folder and says what they are."""
 
 import contextlib
+import hashlib
 import io
 import shutil
 from collections.abc import Sequence
@@ -8,33 +9,58 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
+from etils import epath
 
-from mathderive.config import DataSettings, RunSettings
+from mathderive.config import BeamSettings, DataSettings, RunSettings
+from mathderive.environment import versions
 from mathderive.errors import InputError
-from mathderive.progress import Report
+from mathderive.progress import Report, say
 from mathderive.records import EVALUATION_SETS
 from tfds_builders.derivations import derivations_dataset_builder as derivations
+from tfds_builders.derivations.chunks import LocalComputer
 from tfds_builders.derivations.generation import SPLITS
-from tfds_builders.example_features import content_hash, read_examples
+from tfds_builders.example_features import content_hash, data_source, iterate_examples
 from tfds_builders.released import released_dataset_builder as released
 
 
-def build_derivations(settings: DataSettings, run: RunSettings, folder: Path, report: Report) -> dict[str, Any]:
+def build_derivations(
+    settings: DataSettings, run: RunSettings, folder: Path, report: Report, beam: BeamSettings | None = None
+) -> dict[str, Any]:
     """Generates the derivations of a config below `folder/data`, going on from what a killed call left.
 
+    Args:
+        settings: sizes, sampling, workers.
+        run: name and seed.
+        folder: the run folder.
+        report: is told of the progress.
+        beam: generate by Apache Beam, instead of by processes on this machine.
+
     Returns:
-        The dataset's `path` below `folder`, its `content_hash`, and the `sizes` of its splits.
+        The dataset's `path` below `folder`, the `sizes` of its splits, and its metadata: `content_hash`,
+        `overlap_with_train` by split, and what the backstop `lost`.
 
     Raises:
-        InputError: the settings give too few derivations, or what was read back is not what was written.
+        InputError: the settings give too few derivations, what was read back is not what was written, or Beam is not
+            installed or refuses its options.
     """
-    work = folder / "data" / "work"
+    place = epath.Path(folder.resolve() / "data")
+    route: dict[str, Any] = {"computer": LocalComputer(settings.workers)}
+    download_config = None
+    if beam is not None:
+        pipeline = _beam_pipeline()
+        route = {"computer": pipeline.BeamComputer(beam.options), "read": pipeline.examples_transform}
+        download_config = tfds.download.DownloadConfig(beam_options=pipeline.pipeline_options(beam.options))
+        if beam.folder is not None:
+            # Unlike a run folder, it has no manifest that keeps other settings' work apart.
+            place = epath.Path(beam.folder) / f"{run.name or 'default'}-{_fingerprint(settings, run)}"
+    work = place / "work"
     config = derivations.DerivationsConfig(
-        name=run.name or "default", settings=settings, seed=run.seed, work=work, report=report
+        name=run.name or "default", settings=settings, seed=run.seed, work=str(work), report=report, **route
     )
-    builder = derivations.Builder(config=config, data_dir=str(folder / "data"), file_format="array_record")
-    dataset = _prepare(builder, folder, (*SPLITS, *EVALUATION_SETS[1:]))
-    shutil.rmtree(work, ignore_errors=True)
+    builder = derivations.Builder(config=config, data_dir=str(place), file_format="array_record")
+    dataset = _prepare(builder, folder, (*SPLITS, *EVALUATION_SETS[1:]), download_config)
+    if work.exists():
+        work.rmtree()
     return dataset
 
 
@@ -49,16 +75,72 @@ def build_released(files: Sequence[Path] | None, folder: Path) -> dict[str, Any]
     return _prepare(builder, folder, EVALUATION_SETS)
 
 
-def _prepare(builder: tfds.core.DatasetBuilder, folder: Path, splits: Sequence[str]) -> dict[str, Any]:
-    for leftover in Path(builder.data_dir).parent.glob("incomplete.*"):  # of a killed call
-        shutil.rmtree(leftover)
+def _prepare(
+    builder: tfds.core.DatasetBuilder,
+    folder: Path,
+    splits: Sequence[str],
+    download_config: tfds.download.DownloadConfig | None = None,
+) -> dict[str, Any]:
+    for leftover in epath.Path(builder.data_dir).parent.glob("incomplete.*"):  # of a killed call
+        leftover.rmtree()
     tfds.disable_progress_bar()
-    with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints what the stage says itself
-        builder.download_and_prepare()
-    path = Path(builder.data_dir)
-    examples = {split: read_examples(path, split) for split in splits}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints what the stage says itself
+            builder.download_and_prepare(download_config=download_config)
+    except ImportError as error:
+        if "tensorflow" not in str(error):
+            raise
+        raise InputError(
+            "data.sizes: TFDS writes at most 1 GB of a split on its own; the same command with --beam goes on from here"
+        ) from None
+    path = _in_run_folder(epath.Path(builder.data_dir), builder, folder)
     metadata = dict(builder.info.metadata)
-    if content_hash(examples) != metadata["content_hash"]:
+    if content_hash({split: iterate_examples(path, split) for split in splits}) != metadata["content_hash"]:
         raise InputError(f"{path}: what was read back is not what was written; expected a sound disk")
-    sizes = {split: len(examples[split]) for split in splits}
+    sizes = {split: len(data_source(path, split)) for split in splits}
     return {"path": str(path.relative_to(folder)), "sizes": sizes, **metadata}
+
+
+def _in_run_folder(written: epath.Path, builder: tfds.core.DatasetBuilder, folder: Path) -> Path:
+    """The dataset's place below the run folder, where it is copied to, whole or not at all, if it is elsewhere."""
+    path = folder / "data" / builder.info.full_name
+    if written != epath.Path(path.resolve()) and not path.exists():
+        say(f"data: copying {written} to {path}")
+        incomplete = path.with_name(f"incomplete.{path.name}")
+        shutil.rmtree(incomplete, ignore_errors=True)
+        incomplete.mkdir(parents=True)
+        for file in written.iterdir():
+            file.copy(incomplete / file.name)
+        incomplete.rename(path)
+    return path
+
+
+def _fingerprint(settings: DataSettings, run: RunSettings) -> str:
+    """Eight characters that stand for all that decides the contents."""
+    decides = [
+        settings.model_dump_json(exclude={"workers", "expected_content_hash"}),
+        str(run.seed),
+        str(derivations.Builder.VERSION),
+        str(versions(["sympy"])),
+    ]
+    return hashlib.sha256("\n".join(decides).encode()).hexdigest()[:8]
+
+
+def check_beam(beam: BeamSettings) -> None:
+    """Says now what `build_derivations` would say later.
+
+    Raises:
+        InputError: Beam is not installed, or refuses its options.
+    """
+    _beam_pipeline().pipeline_options(beam.options)
+
+
+def _beam_pipeline() -> Any:
+    try:
+        from tfds_builders.derivations import beam_pipeline
+    except ImportError as error:
+        raise InputError(
+            f"--beam: Apache Beam is not installed ({error}); expected `pip install --require-hashes -r "
+            "requirements/beam.txt`, which ./run.sh does"
+        ) from None
+    return beam_pipeline

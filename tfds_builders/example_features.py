@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +80,18 @@ def read_examples(folder: Path, split: str) -> list[Example]:
     Raises:
         InputError: as `open_builder`, or a record is damaged.
     """
+    return list(iterate_examples(folder, split))
+
+
+def iterate_examples(folder: Path, split: str) -> Iterator[Example]:
+    """`read_examples`, one example at a time."""
     source = data_source(folder, split)
-    try:
-        return [decode_example(source[index]) for index in range(len(source))]
-    except Exception as error:
-        raise InputError(f"{folder}: split {split} is damaged ({error})") from None
+    for index in range(len(source)):
+        try:
+            example = decode_example(source[index])
+        except Exception as error:
+            raise InputError(f"{folder}: split {split} is damaged ({error})") from None
+        yield example
 
 
 def read_pairs(folder: Path, split: str) -> list[tuple[str, str]]:

@@ -1,86 +1,270 @@
-"""Runs a function over chunks of work in worker processes; each chunk's records are a file, whole or absent.
+"""Supervised worker processes: what one item does to its process costs that item only.
 
-A run that was killed goes on: chunks whose file is there are read, not computed again. Which worker computes what,
-and how many there are, has no influence on the records or their order.
+The engine bounds its own work by size and method. Behind that stands a backstop: every item runs in a child process
+under a memory cap and a limit of CPU time, and an item that ends a fresh child of its own is lost and named. The
+kernel counts the child's own CPU time, never the wall clock, and ends it even inside a loop of C code.
 """
 
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.process
 import os
+import resource
+import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TypeVar
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 from mathderive.errors import InputError
-from mathderive.records import RecordT, read_jsonl, write_jsonl
 
+ItemT = TypeVar("ItemT")
 ChunkT = TypeVar("ChunkT")
+ResultT = TypeVar("ResultT")
+
+OUT_OF_MEMORY = 77
+"""A child's exit code after a MemoryError: nothing needs to be allocated to give it."""
+
+_FAULTS = {signal.SIGABRT: "aborted", signal.SIGSEGV: "a segmentation fault", signal.SIGBUS: "a bus error"}
+
+MOST_LOST_IN_A_ROW = 8
+"""Of sound work an item in many thousands is lost at most: more in a row are the machine's fault."""
+
+KILLED = "a generating process was killed from outside"
 
 
-def compute_chunks(
-    function: Callable[[ChunkT], list[RecordT]],
-    chunks: Iterable[ChunkT],
-    kind: type[RecordT],
-    folder: Path,
-    workers: int,
-) -> Iterator[list[RecordT]]:
-    """Yields each chunk's records, in the chunks' order.
+@dataclass(frozen=True)
+class Limits:
+    """What one item may use in a fresh process.
+
+    Attributes:
+        memory_bytes: of the whole child, imports included (0.1 GB); normal work stays below 0.5 GB.
+        cpu_seconds: of the child's own CPU time; a normal attempt takes 0.05 to 5.
+    """
+
+    memory_bytes: int = 3 * 2**30
+    cpu_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[ResultT]):
+    """What came of some items.
+
+    Attributes:
+        results: of the items that were not lost, in their order.
+        lost: the position of each lost item, and what ended its process.
+    """
+
+    results: list[ResultT]
+    lost: dict[int, str]
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """The backstop ended the child."""
+
+    cause: str
+
+
+class Lane(Generic[ItemT, ResultT]):
+    """Runs a function on items, one at a time, in a child process that it starts anew when one has ended.
 
     Args:
-        function: a pure function of a chunk, picklable; its records are of type `kind`.
+        function: picklable, a pure function of an item.
+        limits: the backstop's.
+    """
+
+    def __init__(self, function: Callable[[ItemT], ResultT], limits: Limits = Limits()) -> None:
+        self._function = function
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: multiprocessing.connection.Connection | None = None
+
+    def run(self, items: Iterable[ItemT]) -> Outcome[ResultT]:
+        """Runs every item.
+
+        Raises:
+            InputError: the child was killed from outside, by a person or for want of memory on the whole machine; or
+                items are lost in a row.
+            RuntimeError: the function failed; holds the child's traceback.
+        """
+        results: list[ResultT] = []
+        lost: dict[int, str] = {}
+        in_a_row = 0
+        for position, item in enumerate(items):
+            answer = self._ask(item)
+            if isinstance(answer, _Ended):
+                # Earlier items may have left little room: only a fresh process shows what the item itself does.
+                answer = self._ask(item)
+            if isinstance(answer, _Ended):
+                lost[position] = answer.cause
+                in_a_row += 1
+                if in_a_row == MOST_LOST_IN_A_ROW:
+                    raise InputError(
+                        f"{in_a_row} items in a row ended their processes (the last one: {answer.cause}); none is "
+                        "taken for lost: expected a machine with more memory to spare, or data.workers=1"
+                    )
+            else:
+                in_a_row = 0
+                results.append(answer)
+        return Outcome(results, lost)
+
+    def stop(self) -> None:
+        """Ends the child, at once, and any work that another thread has it do; the lane is of no use afterwards."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+    def _ask(self, item: ItemT) -> ResultT | _Ended:
+        connection = self._started()
+        try:
+            connection.send(item)
+            succeeded, answer = connection.recv()
+        except (EOFError, OSError):
+            return _Ended(self._reap())
+        if not succeeded:
+            raise RuntimeError(f"a generating process failed:\n{answer}")
+        return answer
+
+    def _started(self) -> multiprocessing.connection.Connection:
+        """The connection to a living child."""
+        with self._lock:
+            if self._stopped:
+                raise InputError("the work was stopped")
+            if self._process is None or self._connection is None:
+                # spawn: a child starts from nothing, so what it computes cannot depend on what this process did
+                context = multiprocessing.get_context("spawn")
+                self._connection, theirs = context.Pipe()
+                arguments = (self._function, self._limits, theirs)
+                self._process = context.Process(target=_serve, args=arguments, daemon=True)
+                self._process.start()
+                theirs.close()  # the child's end lives in the child alone, so that its death shows as the end of file
+            return self._connection
+
+    def _reap(self) -> str:
+        """What the backstop ended the child for.
+
+        Raises:
+            InputError, RuntimeError: as `run`; it was not the backstop.
+        """
+        with self._lock:
+            process, connection = self._process, self._connection
+            assert process is not None
+            assert connection is not None
+            self._process = self._connection = None
+        connection.close()
+        # Another thread that starts a child may collect this one's exit code in between: then it comes a moment later.
+        while (code := process.exitcode) is None:
+            process.join(0.05)
+        if code == OUT_OF_MEMORY:
+            return f"more than {self._limits.memory_bytes / 2**30:.3g} GB of memory"
+        if code == -signal.SIGPROF:
+            return f"more than {self._limits.cpu_seconds:.3g} s of CPU time"
+        if code < 0 and -code in _FAULTS:
+            return _FAULTS[signal.Signals(-code)]
+        if code < 0:
+            raise InputError(
+                f"{KILLED} (by signal {-code}), most likely for lack of memory on this machine; "
+                "the same command goes on from there, data.workers=1 needs least"
+            )
+        raise RuntimeError(f"a generating process ended with exit code {code}; what it printed says why")
+
+
+def run_in_lanes(
+    function: Callable[[ItemT], ResultT],
+    work: Callable[[Lane[ItemT, ResultT], ChunkT], Any],
+    chunks: Iterable[ChunkT],
+    workers: int,
+    limits: Limits = Limits(),
+) -> Iterator[Any]:
+    """Yields `work(lane, chunk)` for each chunk, in the chunks' order, computed by several lanes at once.
+
+    Args:
+        function: what the lanes run.
+        work: called in a thread of this process, with a lane of its own; a child is started when it first asks.
         chunks: may be endless; only a few are taken ahead of what is consumed.
-        kind: the records' type, for reading them back.
-        folder: keeps the chunks' files.
-        workers: processes; 0 is one per core this process may use.
+        workers: lanes; 0 is one per core this process may use.
+        limits: the lanes'.
 
     Raises:
-        InputError: a worker died, or a chunk's file is damaged.
+        InputError, RuntimeError: as `Lane.run`.
     """
     workers = workers or len(os.sched_getaffinity(0))
-    waiting: deque[tuple[Path, Future[None] | None]] = deque()
-    numbered = enumerate(chunks)
+    lanes = [Lane(function, limits) for _ in range(workers)]
+    free: SimpleQueue[Lane[ItemT, ResultT]] = SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
+
+    def in_a_lane(chunk: ChunkT) -> Any:
+        lane = free.get()
+        try:
+            return work(lane, chunk)
+        finally:
+            free.put(lane)
+
     with ExitStack() as stack:
-        pool: ProcessPoolExecutor | None = None
+        threads = ThreadPoolExecutor(workers)
+        stack.callback(threads.shutdown, wait=True, cancel_futures=True)
+        for lane in lanes:
+            stack.callback(lane.stop)  # before the threads are waited for
+        waiting: deque[Future[Any]] = deque()
+        remaining = iter(chunks)
         while True:
-            while len(waiting) < 2 * workers and (item := next(numbered, None)) is not None:
-                path = folder / f"{item[0]:06d}.jsonl"
-                if path.exists():
-                    waiting.append((path, None))
-                    continue
-                if pool is None:
-                    pool = _pool(workers)
-                    stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-                waiting.append((path, pool.submit(_compute, function, item[1], path)))
+            while len(waiting) < 2 * workers and (chunk := next(remaining, None)) is not None:
+                waiting.append(threads.submit(in_a_lane, chunk))
             if not waiting:
                 return
-            path, future = waiting.popleft()
-            if future is not None:
-                try:
-                    future.result()
-                except BrokenProcessPool:
-                    raise InputError(
-                        f"{folder}: a generating process was killed, most likely for lack of memory; "
-                        "the same command goes on from here, data.workers=1 needs least"
-                    ) from None
-            yield read_jsonl(path, kind)
+            yield waiting.popleft().result()
 
 
-def _compute(function: Callable[[ChunkT], list[RecordT]], chunk: ChunkT, path: Path) -> None:
-    write_jsonl(path, function(chunk))
+def _serve(function: Callable[[Any], Any], limits: Limits, connection: multiprocessing.connection.Connection) -> None:
+    """The child: answers each item with (True, result), or (False, traceback)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    _cap(resource.RLIMIT_DATA, limits.memory_bytes)
+    _cap(resource.RLIMIT_CORE, 0)
+    _end_with_parent()
+    while True:
+        try:
+            item = connection.recv()
+        except EOFError:
+            return
+        try:
+            signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+            answer = _answer(function, item)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            connection.send(answer)
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: a worker starts from nothing, so what it computes cannot depend on what this process did before
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+def _answer(function: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:
+    try:
+        return True, function(item)
+    except MemoryError:
+        raise
+    except Exception:
+        return False, traceback.format_exc()
+
+
+def _cap(limit: int, value: int) -> None:
+    _, hard = resource.getrlimit(limit)
+    resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def _end_with_parent() -> None:
-    """Ends this worker when its parent is gone: a pool's workers hold each other's pipes and would wait forever."""
+    """Ends this child when its parent is gone, which a child in the middle of an item would not notice.
+
+    A loop in C code that holds the interpreter's lock keeps this thread waiting; the limit of CPU time ends it then.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()
