@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from mathderive.errors import InputError
+from mathderive.symbolic.sampling import collect_garbage_rarely
 
 ItemT = TypeVar("ItemT")
 ChunkT = TypeVar("ChunkT")
@@ -232,6 +233,7 @@ def _serve(function: Callable[[Any], Any], limits: Limits, connection: multiproc
     _cap(resource.RLIMIT_DATA, limits.memory_bytes)
     _cap(resource.RLIMIT_CORE, 0)
     _end_with_parent()
+    collect_garbage_rarely()
     while True:
         try:
             item = connection.recv()
