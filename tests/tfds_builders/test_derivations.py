@@ -189,7 +189,6 @@ def test_the_hash_seed_changes_nothing(tmp_path: Path) -> None:
     assert len(hashes.pop().strip()) == 64
 
 
-@pytest.mark.slow
 def test_contents_are_those_of_their_major_version(tmp_path: Path) -> None:
     pinned = json.loads(make_golden_content.GOLDEN.read_text(encoding="utf-8"))
     assert make_golden_content.content_hash_of(tmp_path) == pinned.get(make_golden_content.MAJOR), (

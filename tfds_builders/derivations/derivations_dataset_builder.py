@@ -62,7 +62,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("2.0.0")
     RELEASE_NOTES = {  # noqa: RUF012 - TFDS's own form
-        "2.0.0": "Variants that are in train or validation up to renaming are left out of leak-free splits.",
+        "2.0.0": "Variants that are in train or validation up to renaming are left out of leak-free splits; a faster "
+        "generator draws other derivations.",
         "1.0.0": "The eighteen operators, the paper's sampling and its four perturbations.",
     }
 
