@@ -4,7 +4,9 @@
 
 Each worker is a new process that takes every n-th attempt for so many seconds of its own CPU time; importing is not
 counted. One worker first, then two at once. For each: derivations per CPU-second, attempts per derivation, peak
-memory, and where the time went. The last line is a JSON object. Run it on a quiet machine, and quote medians.
+memory, and where the time went. Two processes slow each other down on most machines, whatever they do: how much a loop
+of plain Python costs twice at once, against once, is printed for comparison. The last line is a JSON object. Run it on
+a quiet machine, and quote medians.
 """
 
 import argparse
@@ -94,6 +96,23 @@ def measure(workers: int, seed: int, seconds: float) -> dict[str, Any]:
     return found
 
 
+def plain_loop(_: int) -> float:
+    """The CPU-seconds of a fixed amount of plain Python."""
+    start = time.process_time()
+    counts: dict[int, int] = {}
+    for number in range(10_000_000):
+        counts[number % 1000] = number * 3 // 2
+    return time.process_time() - start
+
+
+def plain_loop_cost_ratio() -> float:
+    """What the loop costs when two processes run it at once, against one alone."""
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        alone = pool.map(plain_loop, range(1))
+        together = pool.map(plain_loop, range(2), chunksize=1)
+    return sum(together) / 2 / alone[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="CPU time of each worker")
@@ -101,6 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     one, two = (measure(workers, options.seed, options.seconds) for workers in (1, 2))
     one["two_workers_cost_ratio"] = one["derivations_per_cpu_second"] / two["derivations_per_cpu_second"]
+    one["plain_loop_cost_ratio"] = plain_loop_cost_ratio()
     print(json.dumps({"seed": options.seed, **one}))
 
 
