@@ -95,6 +95,8 @@ def magnitude(expression: Basic) -> float:
         return _power_magnitude(*parts)
     if isinstance(expression, log):
         return math.log2(1 + parts[0]) if parts[0] < math.inf else math.inf
+    if isinstance(expression, exp):
+        return _power_magnitude(BITS_OF_E, parts[0])
     if isinstance(expression, sin | cos) and not expression.has(I):
         return max(parts)  # at most 1, but computed from the bits of its argument
     # Of the functions left, the ones that grow fastest grow as the exponential of the square.

@@ -42,7 +42,7 @@ from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
 
 from mathderive.symbolic.differentiation import differentiate
-from mathderive.symbolic.renaming import rename, to_pattern
+from mathderive.symbolic.renaming import names_of, rename, to_pattern
 
 MAX_OPERATIONS = 30
 """Integrands larger than this are not tried."""
@@ -148,9 +148,12 @@ def _pattern_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """An antiderivative, None where there is none within reach, and NaN where it has cases."""
     sympy_random.seed(0)
     try:
-        return _find_antiderivative(integrand, variable)
+        result = _find_antiderivative(integrand, variable)
     except IntegralError:
         return S.NaN
+    if result is not None and not names_of(result) <= names_of(integrand) | names_of(variable):
+        return None  # a sum over the roots of a polynomial, which binds a name of its own
+    return result
 
 
 def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:

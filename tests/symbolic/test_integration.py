@@ -35,6 +35,11 @@ def test_evaluated_to_an_antiderivative(integrand):
         assert abs(complex(difference.subs({x: point, y: 0.8}).evalf())) < 1e-9
 
 
+@pytest.mark.parametrize("integrand", [exp(x) / (exp(3 * x) + exp(x) + 1), y / (y * x**5 - x + 3)])
+def test_sums_over_roots_are_no_antiderivatives_here(integrand):
+    assert evaluate_integral(Integral(integrand, x)) is None
+
+
 def test_derivatives_of_undefined_functions_are_undone():
     assert evaluate_integral(Integral(Derivative(f(x), x), x)) == f(x)
     assert evaluate_integral(Integral(Derivative(f(x, y), x, y), x)) == Derivative(f(x, y), y)
