@@ -10,6 +10,7 @@ from enum import Enum
 from math import comb, prod
 
 from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, Pow, Symbol, cos, exp, expand, log, sin
+from sympy.polys.polyerrors import BasePolynomialError
 
 from mathderive.symbolic.bounds import (
     TooLargeError,
@@ -111,7 +112,10 @@ def apply_operator(
         raise OperatorError(f"{operator.name}: SymPy raises {type(error).__name__}") from error
 
 
-SYMPY_ERRORS = (ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError, RecursionError)
+SYMPY_ERRORS = (
+    *(ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError, RecursionError),
+    BasePolynomialError,
+)
 """What SymPy is known to raise on sound but unusual expressions, such as a derivative by something no variable."""
 
 
