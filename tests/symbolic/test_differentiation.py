@@ -11,7 +11,7 @@ f = Function("f")
 
 def test_the_form_is_sympys(sampled):
     compared = 0
-    for derivation in sampled:
+    for derivation in sampled[:30]:
         for equation in derivation.equations:
             for side in equation.args:
                 for part in parts_of(side):

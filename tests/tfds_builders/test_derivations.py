@@ -82,6 +82,7 @@ def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return request.param, built, forms
 
 
+@pytest.mark.slow
 def test_the_overlap_told_is_the_overlap_there_is(narrow: tuple[bool, dict, dict]) -> None:
     _, built, forms = narrow
     train = set(forms["train"])
@@ -89,6 +90,7 @@ def test_the_overlap_told_is_the_overlap_there_is(narrow: tuple[bool, dict, dict
     assert built["overlap_with_train"] == {name: sum(form in train for form in forms[name]) for name in others}
 
 
+@pytest.mark.slow
 def test_only_the_papers_plain_way_overlaps(narrow: tuple[bool, dict, dict]) -> None:
     leak_free, built, forms = narrow
     assert built["lost"] == []
@@ -133,7 +135,7 @@ def test_a_preview_shows_the_first_examples_there_will_be(splits: dict[str, list
         assert len(text.splitlines()) == 2 + len(example.steps)
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_workers_change_nothing(splits: dict[str, list[Example]], tmp_path: Path, workers: int) -> None:
     assert build(tmp_path, workers=workers) == splits
 

@@ -115,6 +115,7 @@ def sources(built: Generated, name: Split) -> list[int]:
     return [attempt for part in built.slices[name] for attempt in part.attempts]
 
 
+@pytest.mark.slow
 def test_what_the_backstop_ended_is_left_out_and_named_by_later_calls_too(tmp_path: Path) -> None:
     sound = generated(tmp_path / "sound")
     assert sound.lost == []
@@ -126,6 +127,7 @@ def test_what_the_backstop_ended_is_left_out_and_named_by_later_calls_too(tmp_pa
     assert set(sources(sound, "train")) - set(sources(built, "train")) == {victim}
 
 
+@pytest.mark.slow
 def test_variants_can_be_lost_without_their_static_example(tmp_path: Path) -> None:
     sound = generated(tmp_path)
     victim = sources(sound, "static")[2]
@@ -138,6 +140,7 @@ def test_variants_can_be_lost_without_their_static_example(tmp_path: Path) -> No
         assert sources(built, name) == [source for source in sources(sound, name) if source != victim]
 
 
+@pytest.mark.slow
 def test_a_half_done_folder_is_finished_to_the_same_contents(tmp_path: Path) -> None:
     sound = generated(tmp_path)
     whole = content_hash(sound.examples())

@@ -132,6 +132,7 @@ def test_what_earlier_items_left_in_memory_loses_nothing(marks: Path, sizes: lis
     assert not outcome.lost
 
 
+@pytest.mark.slow
 def test_a_machine_on_which_everything_dies_loses_nothing() -> None:
     lane = Lane(behave, TIGHT)
     assert len(lane.run(["aborts"] * (MOST_LOST_IN_A_ROW - 1) + ["is good"]).lost) == MOST_LOST_IN_A_ROW - 1
