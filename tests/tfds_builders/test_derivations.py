@@ -174,6 +174,7 @@ def build_hash(folder: Path) -> str:
     return str(build_derivations(settings(), RunSettings(), folder, quiet)["content_hash"])
 
 
+@pytest.mark.slow
 def test_the_hash_seed_changes_nothing(tmp_path: Path) -> None:
     script = tmp_path / "build.py"
     script.write_text(SCRIPT.format(path=[str(Path(__file__).parents[2])]), encoding="utf-8")

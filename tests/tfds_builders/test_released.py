@@ -79,6 +79,7 @@ def test_eval_gives_the_recorded_scores_from_the_texts_alone(
                 assert math.isclose(reaction.ratio, row[f"ratio_{upper}_{key}"], abs_tol=1e-9)
 
 
+@pytest.mark.slow
 def test_recorded_scores_change_nothing(shared_reference: Path, evaluated: Path, tmp_path: Path) -> None:
     files = [shared_reference / f"{file}_results.json" for file in MODELS.values()]
     run("eval", *(part for file in files for part in ("--predictions", file)), "--config", TINY, cwd=tmp_path)
