@@ -90,9 +90,7 @@ def main() -> int:
         preferred += parsed == equation
         some_reading += any(sides == equation.args for sides in readings(text))
         if len(texts) % 1000 == 0:
-            print(
-                f"{len(texts)} equations: {printed_alike} printed alike, {preferred} preferred, {some_reading} in all"
-            )
+            print(f"{len(texts)} equations: {printed_alike} printed alike, {some_reading} read, {preferred} preferred")
     memory_before = peak_megabytes()
     rng, read, crashes = random.Random(options.seed), 0, 0
     for count in range(1, options.texts + 1):

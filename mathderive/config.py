@@ -46,6 +46,10 @@ class DataSettings(Settings):
     expected_content_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Of the decoded examples; the data stage ends with an error where they are others."""
 
+    def deciding(self) -> dict[str, Any]:
+        """What decides the examples, beside the seed."""
+        return self.model_dump(mode="json", exclude={"workers", "expected_content_hash"})
+
 
 class BeamSettings(Settings):
     """That the data stage runs by Apache Beam; from the command line, for it has no influence on the contents."""

@@ -162,7 +162,7 @@ def prepare_data(run: Run) -> dict[str, Any]:
     stamp = {
         "version": STAGE_VERSION["data"],
         "seed": config.run.seed,
-        "data": config.data and config.data.model_dump(mode="json", exclude={"workers", "expected_content_hash"}),
+        "data": config.data and config.data.deciding(),
         "released": released and [sha256(path) for path in files or []],
         "libraries": versions(["sympy"]),
     }

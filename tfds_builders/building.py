@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,7 +119,7 @@ def _in_run_folder(written: epath.Path, builder: tfds.core.DatasetBuilder, folde
 def _fingerprint(settings: DataSettings, run: RunSettings) -> str:
     """Eight characters that stand for all that decides the contents."""
     decides = [
-        settings.model_dump_json(exclude={"workers", "expected_content_hash"}),
+        json.dumps(settings.deciding()),
         str(run.seed),
         str(derivations.Builder.VERSION),
         str(versions(["sympy"])),

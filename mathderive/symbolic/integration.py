@@ -11,7 +11,7 @@ algorithms, each of which can run for hours, are left out, the last one except f
 of linear arguments; two rules that only it had, undoing a derivative and undoing the chain rule, are stated here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from sympy import (
@@ -66,7 +66,11 @@ def evaluate_integral(integral: Integral) -> Expr | None:
         IntegralError: it would be replaced by something with cases.
     """
     pattern, names = to_pattern(integral)
-    result = _evaluate_pattern(pattern)
+    return _in_names(_evaluate_pattern(pattern), names)
+
+
+def _in_names(result: Expr | None, names: Mapping[str, str]) -> Expr | None:
+    """What was found for a pattern, in the names the pattern was made of; NaN stands for cases."""
     if result is S.NaN:
         raise IntegralError("the integral evaluates to cases")
     return None if result is None else rename(result, names)
@@ -138,9 +142,7 @@ def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     pattern, names = to_pattern(Tuple(integrand, variable))
     result = _pattern_antiderivative(*pattern)
     sympy_random.seed(0)  # so that what follows does not depend on whether the answer was remembered
-    if result is S.NaN:
-        raise IntegralError("an integral evaluates to cases")
-    return None if result is None else rename(result, names)
+    return _in_names(result, names)
 
 
 @lru_cache(maxsize=20_000)
