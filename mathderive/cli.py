@@ -16,7 +16,8 @@ import typer
 
 from mathderive.config import BeamSettings, load_config
 from mathderive.errors import InputError
-from mathderive.pipeline import STAGES, Run, run_evaluation, run_stages
+from mathderive.evaluation import run_evaluation
+from mathderive.pipeline import STAGES, Run, run_stages
 from mathderive.progress import progress, say
 from mathderive.records import Split
 
