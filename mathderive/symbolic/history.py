@@ -4,6 +4,7 @@ import random
 from functools import lru_cache
 
 from sympy import Equality, Expr, Symbol, preorder_traversal
+from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import TooLargeError, check_expression, tower_height
@@ -150,11 +151,8 @@ def is_acceptable(equation: Equality, max_characters: int) -> bool:
     the arguments of another, its numbers are within bounds, and it prints shorter than `max_characters` before
     cleaning.
     """
-    for part in equation_parts(equation):
-        if not is_readable(part):
-            return False
-        if isinstance(part, AppliedUndef) and any(argument.has(AppliedUndef) for argument in part.args):
-            return False
+    if not all(map(_is_sound, equation.args)):
+        return False
     try:
         for side in equation.args:
             if tower_height(side) > 0:
@@ -162,3 +160,11 @@ def is_acceptable(equation: Equality, max_characters: int) -> bool:
     except TooLargeError:
         return False
     return len(raw_latex(equation)) < max_characters
+
+
+@lru_cache(maxsize=20_000)
+def _is_sound(part: Basic) -> bool:
+    """Whether all of an expression is readable and no undefined function stands within another."""
+    if isinstance(part, AppliedUndef) and any(argument.has(AppliedUndef) for argument in part.args):
+        return False
+    return is_readable(part) and all(map(_is_sound, part.args))

@@ -59,6 +59,7 @@ class IntegralError(ValueError):
     """The integral evaluates to something that no derivation may hold."""
 
 
+@lru_cache(maxsize=20_000)
 def evaluate_integral(integral: Integral) -> Expr | None:
     """What the generator replaces an integral by, without its constant; None where it leaves it alone.
 
@@ -207,8 +208,12 @@ def _rational(term: Expr, variable: Expr) -> Expr | None:
     return ratint(term, variable) if term.is_rational_function(variable) else None
 
 
+@lru_cache(maxsize=1000)
 def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
-    """The Risch algorithm for exponentials and logarithms."""
+    """The Risch algorithm for exponentials and logarithms.
+
+    Remembered, because a term that stands alone is tried as a whole and then as a term.
+    """
     try:
         result, rest = risch_integrate(integrand, variable, separate_integral=True)
     except NotImplementedError:

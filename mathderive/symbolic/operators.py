@@ -171,7 +171,7 @@ def _evaluate_derivatives(side: Expr) -> Expr:
         if derivative.derivative_count > MAX_DERIVATIVE_ORDER:
             raise TooLargeError(f"a derivative of order above {MAX_DERIVATIVE_ORDER}")
         if r"\int" not in texts[derivative]:
-            side = side.subs(derivative, carry_out(derivative))
+            side = replace(side, derivative, carry_out(derivative))
     return side
 
 

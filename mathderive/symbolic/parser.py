@@ -13,13 +13,14 @@ from functools import lru_cache
 from itertools import islice, product
 from typing import NamedTuple
 
-from sympy import Add, Derivative, Equality, Expr, Function, Integer, Integral, Mul, Pow, Rational, S, Symbol, exp
+from sympy import Add, Derivative, Equality, Expr, Integer, Integral, Mul, Pow, Rational, S, Symbol, exp
 from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_runaway_integral
 from mathderive.symbolic.latex_tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
 from mathderive.symbolic.operators import SYMPY_ERRORS
 from mathderive.symbolic.printer import latex
+from mathderive.symbolic.renaming import function
 from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER, apply_function
 from mathderive.symbolic.tokens import LatexError, canonical_name
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
@@ -157,7 +158,7 @@ def _build(node: Node, choice: _Choice) -> Expr:
         case "constant", (name,):
             return _NAMED[name]
         case "applied", (name, arguments):
-            return Function(_name(name))(*(_build(argument, choice) for argument in arguments))
+            return function(_name(name))(*(_build(argument, choice) for argument in arguments))
         case "elementary", (name, argument):
             built = _build(argument, choice)
             return _power(S.Exp1, built) if name == "exp" else apply_function(name, [built])
@@ -249,7 +250,7 @@ def _names() -> dict[str, str]:
     """The names of the vocabulary by the spellings of the symbol and of the function, as tokens have them."""
     names = {}
     for name in (*VOCABULARY, *RENAMING_LETTERS):
-        applied = latex(Function(name)(Symbol("x"))).removesuffix("{(x)}")
+        applied = latex(function(name)(Symbol("x"))).removesuffix("{(x)}")
         for text in (latex(Symbol(name)), applied):
             names[canonical_name(text) or text] = name
     return names

@@ -8,11 +8,12 @@ the new function stand in alphabetical order, not in the order of a Python set. 
 import random
 from collections.abc import Sequence
 
-from sympy import Derivative, Equality, Expr, Function, Integral, Symbol, cos, exp, log, sin
+from sympy import Derivative, Equality, Expr, Integral, Symbol, cos, exp, log, sin
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.history import History
 from mathderive.symbolic.printer import plain_text
+from mathderive.symbolic.renaming import function
 
 ONE_ARGUMENT = (cos, sin, exp, log)
 ARITHMETIC = ("add", "minus", "times", "power", "divide")
@@ -39,7 +40,7 @@ def draw_premise(history: History, names: Sequence[str], rng: random.Random) -> 
     free = [name for name in names if name not in taken]
     if not arguments or not free:
         return None
-    return Equality(Function(rng.choice(free))(*arguments), expression, evaluate=False)
+    return Equality(function(rng.choice(free))(*arguments), expression, evaluate=False)
 
 
 def draw_renaming_premise(history: History, names: Sequence[str], rng: random.Random) -> Equality | None:
@@ -53,7 +54,7 @@ def draw_renaming_premise(history: History, names: Sequence[str], rng: random.Ra
         arguments = sorted_symbols(expression)
         if isinstance(expression, AppliedUndef) or name in [symbol.name for symbol in arguments]:
             continue
-        application = Function(name)(*arguments)
+        application = function(name)(*arguments)
         if not history.mentions(plain_text(application)):
             return Equality(application, expression, evaluate=False)
     return None

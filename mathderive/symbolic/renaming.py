@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from sympy import Equality, Function, Symbol, preorder_traversal
 from sympy.core.basic import Basic
-from sympy.core.function import AppliedUndef
+from sympy.core.function import AppliedUndef, UndefinedFunction
 
 Node = TypeVar("Node", bound=Basic)
 
@@ -38,7 +38,8 @@ def names_in_order(expression: Basic) -> list[str]:
 @lru_cache(maxsize=20_000)
 def names_of(expression: Basic) -> frozenset[str]:
     """The names of symbols and functions in an expression."""
-    return frozenset(names_in_order(expression))
+    own = name_of(expression)
+    return frozenset(() if own is None else (own,)).union(*map(names_of, expression.args))
 
 
 def name_of(node: Basic) -> str | None:
@@ -54,11 +55,17 @@ def to_pattern(expression: Node) -> tuple[Node, dict[str, str]]:
     return rename(expression, names), {pattern: name for name, pattern in names.items()}
 
 
+@lru_cache(maxsize=1000)
+def function(name: str) -> UndefinedFunction:
+    """`Function(name)`, which makes a class each time, made once."""
+    return Function(name)
+
+
 def _rename_node(node: Basic, names: Mapping[str, str], parts: list[Basic]) -> Basic:
     if isinstance(node, Symbol):
         return Symbol(names[node.name])
     if isinstance(node, AppliedUndef):
-        return Function(names[node.func.__name__])(*parts)
+        return function(names[node.func.__name__])(*parts)
     if isinstance(node, Equality):
         return Equality(*parts, evaluate=False)
     return node.func(*parts) if parts and tuple(parts) != node.args else node

@@ -3,11 +3,16 @@
 `subs` compares the whole of every part with what it was before, at every level. Expressions are immutable and know
 their hash, so it is enough to see whether a part is the same object or equal; and a part that lacks a name of what
 is replaced need not be looked at.
+
+What counts as an occurrence is SymPy's decision, type by type (`_eval_subs`): some terms of a sum, a power within a
+power, no bound variable. Products, powers and derivatives take long over it, most often to find nothing; for those
+its answer is foreseen here where that is easy. All of it supposes that products commute.
 """
 
+from collections import Counter
 from functools import lru_cache
 
-from sympy import Expr
+from sympy import Derivative, Expr, Mul, Pow, S, Symbol, exp, fraction, powdenest
 from sympy.core.basic import Basic
 
 from mathderive.symbolic.renaming import names_of
@@ -15,17 +20,94 @@ from mathderive.symbolic.renaming import names_of
 
 @lru_cache(maxsize=20_000)
 def replace(node: Basic, old: Expr, new: Expr) -> Basic:
-    """`node.subs(old, new)`.
-
-    What counts as an occurrence is SymPy's decision, type by type (`_eval_subs`): some terms of a sum, a power within
-    a power, no bound variable. Only the walk down to it is ours.
-    """
+    """`node.subs(old, new)`."""
     if node == old:
         return new
     if not names_of(old) <= names_of(node):
         return node
-    result = node._eval_subs(old, new)
+    result = _replace_by_type(node, old, new)
     if result is not None:
         return result
     parts = [replace(part, old, new) for part in node.args]
     return node if parts == list(node.args) else node.func(*parts)
+
+
+def _replace_by_type(node: Basic, old: Expr, new: Expr) -> Basic | None:
+    """`node._eval_subs(old, new)`: None where the parts decide."""
+    if isinstance(node, Mul):
+        return _replace_in_product(node, old, new) if isinstance(old, Mul) else None
+    if isinstance(node, Pow) and not _may_combine(node, old):
+        return None
+    if isinstance(node, Derivative):
+        return _replace_in_derivative(node, old, new)
+    return node._eval_subs(old, new)
+
+
+def _replace_in_product(node: Mul, old: Mul, new: Expr) -> Basic | None:
+    """Looks for the factors of `old`, each to at least its power, first above and below the fraction line."""
+    coefficient = old.args[0]
+    if coefficient.is_Number and coefficient.is_negative and node.args[0].is_Number:
+        return replace(node, -old, -new) if node.args[0].is_negative else None
+    result, product = None, node
+    numerator, denominator = _fraction(node)
+    if denominator is not S.One:
+        if node.has(Derivative):
+            return node._eval_subs(old, new)  # which builds derivatives anew on its way, and so may change their sign
+        product = replace(numerator, old, new) / replace(denominator, old, new)
+        if not isinstance(product, Mul):
+            return replace(product, old, new)
+        if product != node:
+            result = product
+    if coefficient.is_Rational:
+        if not product.args[0].is_Rational:
+            return result
+        if product.args[0] != coefficient:
+            return node._eval_subs(old, new)
+    powers = _powers(product)
+    if all(base in powers and (powers[base] > 0) == (power > 0) for base, power in _powers(old).items()):
+        return node._eval_subs(old, new)
+    return result
+
+
+@lru_cache(maxsize=20_000)
+def _fraction(product: Mul) -> tuple[Expr, Expr]:
+    return fraction(product)
+
+
+@lru_cache(maxsize=20_000)
+def _powers(product: Mul) -> Counter[Expr]:
+    """The factors by base, rational exponents apart: `2*x**y*x**(3*y)` has 2 once and `x**y` four times."""
+    powers: Counter[Expr] = Counter()
+    for factor in map(powdenest, product.args):
+        base, exponent = factor.as_base_exp() if isinstance(factor, Pow | exp) else (factor, S.One)
+        coefficient = S.One if exponent is S.One else exponent.as_coeff_mul()[0]
+        powers[base if exponent is S.One else Pow(base, exponent / coefficient)] += coefficient
+    return powers
+
+
+def _may_combine(power: Pow, old: Expr) -> bool:
+    """Whether SymPy may see `old` in a power beyond its base and exponent.
+
+    It knows nothing of the sign or the logarithm of what has a name in it.
+    """
+    if isinstance(old, exp):
+        return power.base == old or not names_of(power.base)
+    if not isinstance(old, Pow):
+        return power.base == old
+    return power.base in (old, old.base) or not (names_of(power.base) and names_of(old.base))
+
+
+def _replace_in_derivative(derivative: Derivative, old: Expr, new: Expr) -> Basic | None:
+    """Replaces in what is differentiated; SymPy does it where a variable or an order is touched, or a variable is
+    brought in that already stands there."""
+    if old.is_Number or (isinstance(old, Derivative) and old.expr == derivative.expr):
+        return derivative._eval_subs(old, new)
+    for variable, count in derivative.variable_count:
+        if not (isinstance(variable, Symbol) and count.is_Integer and replace(variable, old, new) == variable):
+            return derivative._eval_subs(old, new)
+    expression = replace(derivative.expr, old, new)
+    if derivative.expr != old and expression != derivative.expr:
+        variables = set(derivative.variables) & derivative.expr.free_symbols
+        if variables & (new.free_symbols - old.free_symbols):
+            return derivative._eval_subs(old, new)
+    return Derivative(expression, *derivative.variable_count)

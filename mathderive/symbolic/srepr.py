@@ -17,7 +17,6 @@ from sympy import (
     Derivative,
     Equality,
     Expr,
-    Function,
     Integer,
     Integral,
     Mul,
@@ -38,6 +37,7 @@ from mathderive.symbolic.bounds import (
     check_power,
     is_runaway_integral,
 )
+from mathderive.symbolic.renaming import function
 
 MAX_CHARACTERS = 50_000
 MAX_DEPTH = 100
@@ -146,7 +146,7 @@ def _build(node: ast.expr) -> Any:
         case ast.Call(func=ast.Name(id="Integer" | "Rational"), args=numbers, keywords=[]):
             return _build_number(numbers)
         case ast.Call(func=ast.Call(func=ast.Name(id="Function"), args=[ast.Constant(value=str(name))])):
-            return Function(_checked_name(name))(*_build_all(node))
+            return function(_checked_name(name))(*_build_all(node))
         case ast.Call(func=ast.Name(id=head)) if head in _CONSTRUCTORS:
             return _CONSTRUCTORS[head](*_build_all(node))
         case ast.Call(func=ast.Name(id=head)) if head in FUNCTIONS:
