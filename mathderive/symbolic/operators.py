@@ -13,6 +13,7 @@ from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, Pow, Sy
 from sympy.polys.polyerrors import BasePolynomialError
 
 from mathderive.symbolic.bounds import (
+    UNIT,
     TooLargeError,
     check_exponential,
     check_expression,
@@ -32,6 +33,8 @@ from mathderive.symbolic.printer import latex
 from mathderive.symbolic.relations import NotAnEquationError, relate
 from mathderive.symbolic.renaming import names_of
 from mathderive.symbolic.replacement import replace
+
+_PROBE = Dummy()
 
 MAX_DERIVATIVE_ORDER = 12
 MAX_EXPANDED_TERMS = 1000
@@ -225,9 +228,8 @@ def _substitute_in_side(side: Expr, old: Expr, new: Expr) -> Expr:
     """SymPy's `subs`, where there can be something to replace and nothing grows out of hand."""
     if not names_of(old) <= names_of(side):
         return side
-    if tower_height(side) + tower_height(new) >= 2:
-        probe = Dummy()
-        check_expression(replace(side, old, probe), {probe: expression_size(new, {})})
+    if tower_height(side) + tower_height(new) >= 2 and (size := expression_size(new, {})) != UNIT:
+        check_expression(replace(side, old, _PROBE), {_PROBE: size})
     return replace(side, old, new)
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from sympy import Abs, Add, Derivative, Equality, Expr, Integral, S, Symbol, Tuple, arg, im, re, sign
 from sympy.core import random as sympy_random
+from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import is_eq
 
@@ -20,6 +21,9 @@ UNKNOWNS = (Symbol, AppliedUndef, Derivative, Integral)
 
 REAL_FUNCTIONS = (Abs, re, im, arg, sign)
 """What is real whatever its argument."""
+
+
+_NOT_FINITE = tuple(type(value) for value in (S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN))
 
 
 class NotAnEquationError(ValueError):
@@ -69,8 +73,8 @@ def _is_open_pattern(lhs: Expr, rhs: Expr) -> bool:
 
 
 @lru_cache(maxsize=20_000)
-def _is_finite(side: Expr) -> bool:
-    return not side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN)
+def _is_finite(part: Basic) -> bool:
+    return not isinstance(part, _NOT_FINITE) and all(map(_is_finite, part.args))
 
 
 @lru_cache(maxsize=20_000)

@@ -57,8 +57,14 @@ def to_pattern(expression: Node) -> tuple[Node, dict[str, str]]:
 
 @lru_cache(maxsize=1000)
 def function(name: str) -> UndefinedFunction:
-    """`Function(name)`, which makes a class each time, made once."""
-    return Function(name)
+    """`Function(name)`, which makes a class each time, made once.
+
+    So is its class key: SymPy's memories hash the class of each argument, and a function's hash asks for its key.
+    """
+    made = Function(name)
+    key = made.class_key()
+    made.class_key = staticmethod(lambda: key)
+    return made
 
 
 def _rename_node(node: Basic, names: Mapping[str, str], parts: list[Basic]) -> Basic:
