@@ -2,7 +2,8 @@
 
 from itertools import permutations
 
-from sympy import Function, Integral, Symbol, cos, exp
+import pytest
+from sympy import Derivative, Function, Integer, Integral, Symbol, cos, exp, log
 
 from mathderive.symbolic.renaming import names_of
 from mathderive.symbolic.replacement import replace
@@ -30,3 +31,29 @@ def test_what_counts_as_an_occurrence_is_sympys():
     assert replace(exp(4 * x), exp(2 * x), y) == y**2
     assert replace(Integral(x * y, (x, 0, 1)), x, z) == Integral(x * y, (x, 0, 1))
     assert replace(cos(x), y, z) == cos(x)
+
+
+@pytest.mark.parametrize(
+    ("node", "old", "new"),
+    [
+        (4 * x * y * z, 2 * x * y, z),
+        (-x * y, x * y, z),
+        (-3 * x * y, -x * y, z),
+        (x**2 * y**3, x * y, z),
+        (x * y / (z * cos(x * y)), x * y, z),
+        (f(z) / (x * y), x * y, f(x)),
+        (x ** (3 * y) * z, x**y * z, f(x)),
+        (exp(2 * x) * cos(exp(x) * y), exp(x) * y, z),
+        (4**x + z, 2**x, y),
+        (x ** (2 * y + z), x**y, f(z)),
+        (Derivative(log(x), x), 1 / x, f(x)),
+        (Derivative(x * y, x), x * y, f(x)),
+        (Derivative(f(y), y), f(y), x * y),
+        (Derivative(f(x, y), x, y), Derivative(f(x, y), x), cos(z)),
+        (Derivative(f(x, y), x, y), x, z),
+        (Derivative(f(x, z), x), Integer(1), y),
+    ],
+)
+def test_products_powers_and_derivatives(node, old, new):
+    assert replace(node, old, new) == node.subs(old, new)
+    assert replace(node, old, new) != node
