@@ -7,6 +7,10 @@ is replaced need not be looked at.
 What counts as an occurrence is SymPy's decision, type by type (`_eval_subs`): some terms of a sum, a power within a
 power, no bound variable. Products, powers and derivatives take long over it, most often to find nothing; for those
 its answer is foreseen here where that is easy. All of it supposes that products commute.
+
+Two results differ from SymPy's, both for the better: it builds fractions anew that it finds nothing in, which may
+turn signs in them, and takes any power for one of an integral of 0 with the same exponent, because it gives that
+integral's logarithm as infinite.
 """
 
 from collections import Counter

@@ -33,6 +33,13 @@ def test_what_counts_as_an_occurrence_is_sympys():
     assert replace(cos(x), y, z) == cos(x)
 
 
+def test_a_power_is_none_of_an_integral_of_zero():
+    nothing = Integral(0, x)
+    assert ((1 + f(z)) ** x).subs(nothing**x, y) == 1, "SymPy has mended it"
+    assert replace((1 + f(x)) ** x, nothing**x, y) == (1 + f(x)) ** x
+    assert replace(nothing**x + z, nothing**x, y) == y + z
+
+
 @pytest.mark.parametrize(
     ("node", "old", "new"),
     [
