@@ -116,7 +116,7 @@ def apply_operator(
 
 
 SYMPY_ERRORS = (
-    *(ValueError, TypeError, AttributeError, ArithmeticError, NotImplementedError, RecursionError),
+    *(ValueError, TypeError, AttributeError, ArithmeticError, LookupError, NotImplementedError, RecursionError),
     BasePolynomialError,
 )
 """What SymPy is known to raise on sound but unusual expressions, such as a derivative by something no variable."""
