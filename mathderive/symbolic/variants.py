@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from sympy import Equality, Function
+from sympy import Equality
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.derivation import PREMISES, Derivation, step_references
 from mathderive.symbolic.perturbations import expression_exchange
-from mathderive.symbolic.renaming import names_in_order, names_of, rename
+from mathderive.symbolic.renaming import function, names_in_order, names_of, rename
 from mathderive.symbolic.replay import follows
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 
@@ -94,5 +94,5 @@ def _without_argument_order(equation: Equality) -> Equality:
     """The equation with the arguments of its undefined functions sorted: the authors reordered some."""
     return equation.replace(
         lambda node: isinstance(node, AppliedUndef),
-        lambda node: Function(node.func.__name__)(*sorted(node.args, key=str)),
+        lambda node: function(node.func.__name__)(*sorted(node.args, key=str)),
     )
