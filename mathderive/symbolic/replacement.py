@@ -103,15 +103,22 @@ def _may_combine(power: Pow, old: Expr) -> bool:
 
 def _replace_in_derivative(derivative: Derivative, old: Expr, new: Expr) -> Basic | None:
     """Replaces in what is differentiated; SymPy does it where a variable or an order is touched, or a variable is
-    brought in that already stands there."""
+    brought in that already stands there.
+
+    Raises:
+        RecursionError: `old` is both a variable and in an order, and in `new`. SymPy replaces it in the order again and
+            again, and takes twice as long each time.
+    """
     if old.is_Number or (isinstance(old, Derivative) and old.expr == derivative.expr):
         return derivative._eval_subs(old, new)
+    variables, orders = zip(*derivative.variable_count, strict=True)
+    if old in variables and new.has(old) and any(order.has(old) for order in orders):
+        raise RecursionError(f"{old} in an order of differentiation is replaced without end")
     for variable, count in derivative.variable_count:
         if not (isinstance(variable, Symbol) and count.is_Integer and replace(variable, old, new) == variable):
             return derivative._eval_subs(old, new)
     expression = replace(derivative.expr, old, new)
-    if derivative.expr != old and expression != derivative.expr:
-        variables = set(derivative.variables) & derivative.expr.free_symbols
-        if variables & (new.free_symbols - old.free_symbols):
-            return derivative._eval_subs(old, new)
+    changed = derivative.expr != old and expression != derivative.expr
+    if changed and derivative.expr.free_symbols & set(variables) & (new.free_symbols - old.free_symbols):
+        return derivative._eval_subs(old, new)
     return Derivative(expression, *derivative.variable_count)

@@ -40,6 +40,13 @@ def test_a_power_is_none_of_an_integral_of_zero():
     assert replace(nothing**x + z, nothing**x, y) == y + z
 
 
+def test_an_order_that_is_its_own_variable_is_not_replaced_for_ever():
+    with pytest.raises(RecursionError):
+        replace(Derivative(f(x), (x, x + 2)), x, x + y)
+    other_order = Derivative(f(x), (x, y + 2))
+    assert replace(other_order, x, x + y) == other_order.subs(x, x + y)
+
+
 @pytest.mark.parametrize(
     ("node", "old", "new"),
     [
