@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mathderive.errors import InputError
+from mathderive.model.config import SearchSettings
 from mathderive.symbolic.settings import SamplingSettings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -111,8 +112,10 @@ class TrainingSettings(Settings):
     max_target_length: int = Field(default=512, ge=1, le=4096)
     """Tokens; longer texts are cut."""
     evaluate_every: int = Field(default=1000, ge=1)
-    """Steps between looks at the validation split (loss, and ROUGE-2 of greedy outputs)."""
+    """Steps between looks at the validation split (loss, and ROUGE-2 of the outputs)."""
     validation_examples: int = Field(default=256, ge=1)
+    validation_search: SearchSettings = SearchSettings()
+    """How its outputs are searched for."""
     checkpoint_every: int = Field(default=500, ge=1)
     log_every: int = Field(default=50, ge=1)
 
@@ -125,8 +128,10 @@ class TrainingSettings(Settings):
 
 class DecodingSettings(Settings):
     batch_size: int = Field(default=32, ge=1)
+    """Examples decoded at once, over all devices together."""
     max_source_length: int = Field(default=512, ge=1, le=4096)
     max_target_length: int = Field(default=512, ge=1, le=4096)
+    search: SearchSettings = SearchSettings()
 
 
 class CopyPredictor(Settings):

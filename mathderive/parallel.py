@@ -5,6 +5,7 @@ device. With one device everything works alike, the axis being of length one.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -65,6 +66,27 @@ def parallel_step(step: Callable[..., Any]) -> Callable[..., Any]:
     `sum_over_devices` and `device_index` may be called.
     """
     return jax.pmap(step, axis_name=_AXIS, donate_argnums=0)
+
+
+def each_device(
+    function: Callable[..., Any], static_argnums: int | tuple[int, ...] = (), donate_argnums: int | tuple[int, ...] = ()
+) -> Callable[..., Any]:
+    """Compiles `function` to run on each device by itself, on replicated and sharded arguments.
+
+    Args:
+        static_argnums: arguments to compile anew for, given as they are.
+        donate_argnums: arguments whose memory is given to the result.
+    """
+
+    @cache
+    def compiled() -> Callable[..., Any]:
+        # Not before the first call: asking for the devices settles which there are.
+        devices = jax.local_devices()
+        return jax.pmap(
+            function, static_broadcasted_argnums=static_argnums, donate_argnums=donate_argnums, devices=devices
+        )
+
+    return lambda *arguments: compiled()(*arguments)
 
 
 def sum_over_devices(tree: Any) -> Any:

@@ -1,10 +1,12 @@
 """PyTorch's T5 as the oracle: random models of both kinds, their logits and what they generate."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from mathderive.model.config import T5Config
+from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.decoding import GREEDY
 from mathderive.model.parameters import parameter_shapes
 from mathderive.model.weights import config_to_hugging_face, to_hugging_face
 
@@ -41,8 +43,21 @@ def random_batch(config: T5Config, seed: int) -> dict[str, np.ndarray]:
     return {"input_ids": input_ids, "encoder_mask": encoder_mask, "decoder_input_ids": decoder_input_ids}
 
 
+def random_prompts(config: T5Config, seed: int, rows: int, longest: int) -> dict[str, np.ndarray]:
+    """Sources of lengths up to `longest`."""
+    rng = np.random.default_rng(seed)
+    encoder_mask = np.arange(longest) < rng.integers(1, longest + 1, (rows, 1))
+    input_ids = np.where(encoder_mask, rng.integers(2, config.vocab_size, encoder_mask.shape), config.pad_token_id)
+    return {"input_ids": input_ids, "encoder_mask": encoder_mask}
+
+
 def torch_model(config: T5Config, seed: int) -> Any:
     """transformers' T5 with `random_params`."""
+    return torch_model_of(config, random_params(config, seed))
+
+
+def torch_model_of(config: T5Config, params: Mapping[str, Any]) -> Any:
+    """transformers' T5 with these parameters."""
     import torch
     import transformers
 
@@ -51,9 +66,7 @@ def torch_model(config: T5Config, seed: int) -> Any:
     model = transformers.T5ForConditionalGeneration(transformers.T5Config(**settings)).eval()
     if not config.tie_word_embeddings:
         model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())
-    tensors = {
-        name: torch.tensor(tensor) for name, tensor in to_hugging_face(random_params(config, seed), config).items()
-    }
+    tensors = {name: torch.tensor(tensor) for name, tensor in to_hugging_face(params, config).items()}
     for copy in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"):
         tensors[copy] = tensors["shared.weight"]
     tensors.setdefault("lm_head.weight", tensors["shared.weight"])
@@ -72,17 +85,20 @@ def torch_logits(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
         ).logits.numpy()
 
 
-def torch_generate(model: Any, batch: dict[str, np.ndarray], max_length: int) -> np.ndarray:
-    """Greedy tokens `[rows, max_length]`, padded, without the start token."""
+def torch_generate(
+    model: Any, batch: dict[str, np.ndarray], max_length: int, search: SearchSettings = GREEDY
+) -> np.ndarray:
+    """What `generate` writes, `[rows, max_length]`, padded, without the start token."""
     import torch
 
-    generated = model.generate(
-        input_ids=torch.tensor(batch["input_ids"]),
-        attention_mask=torch.tensor(batch["encoder_mask"]).long(),
-        max_new_tokens=max_length,
-        do_sample=False,
-        num_beams=1,
-    ).numpy()[:, 1:]
+    with torch.no_grad():
+        generated = model.generate(
+            input_ids=torch.tensor(batch["input_ids"]),
+            attention_mask=torch.tensor(batch["encoder_mask"]).long(),
+            max_new_tokens=max_length,
+            do_sample=False,
+            **search.model_dump(),
+        ).numpy()[:, 1:]
     padded = np.full((len(generated), max_length), model.config.pad_token_id)
     padded[:, : generated.shape[1]] = generated
     return padded

@@ -26,7 +26,7 @@ MASKED = -1e9
 class LayerCache(NamedTuple):
     """What a decoder layer remembers between two steps.
 
-    The keys and values of the tokens so far are `[batch, heads, length, d_kv]`, those of the source
+    The keys and values of the tokens so far are `[batch * beams, heads, length, d_kv]`, those of the source
     `[batch, heads, source_length, d_kv]`.
     """
 
@@ -34,6 +34,11 @@ class LayerCache(NamedTuple):
     self_value: jax.Array
     cross_key: jax.Array
     cross_value: jax.Array
+
+    def of_parents(self, parents: jax.Array) -> "LayerCache":
+        """Each beam with the past of the one it goes on from, `parents` `[batch, beams]`."""
+        rows = (jnp.arange(parents.shape[0])[:, None] * parents.shape[1] + parents).reshape(-1)
+        return self._replace(self_key=self.self_key[rows], self_value=self.self_value[rows])
 
 
 class T5(nnx.Module):
@@ -102,13 +107,13 @@ class T5(nnx.Module):
         hidden = self.decoder(self._embed(decoder_input_ids), bias, encoded, _mask_bias(encoder_mask), rngs)
         return self._logits(hidden)
 
-    def start_cache(self, encoded: jax.Array, length: int) -> tuple[LayerCache, ...]:
-        """An empty cache for `length` tokens a row, the source's keys and values filled in.
+    def start_cache(self, encoded: jax.Array, length: int, beams: int) -> tuple[LayerCache, ...]:
+        """An empty cache for `length` tokens of each of a row's `beams`, the source's keys and values filled in.
 
         Args:
             encoded: `[batch, source_length, d_model]`, from `encode`.
         """
-        return tuple(block.start_cache(encoded, length) for block in self.decoder.blocks)
+        return tuple(block.start_cache(encoded, length, beams) for block in self.decoder.blocks)
 
     def decode_step(
         self,
@@ -117,27 +122,27 @@ class T5(nnx.Module):
         cache: tuple[LayerCache, ...],
         encoder_mask: jax.Array,
     ) -> tuple[jax.Array, tuple[LayerCache, ...]]:
-        """Reads one token a row and predicts the next.
+        """Reads one token of each row's beams and predicts the next.
 
         Args:
-            token_ids: `[batch]`, the tokens at `position`.
+            token_ids: `[batch, beams]`, the tokens at `position`.
             position: scalar, from 0 and below the cache's length.
             cache: holds the tokens before `position`.
             encoder_mask: `[batch, source_length]`.
 
         Returns:
-            Logits `[batch, vocab_size]` and the cache with this token in it.
+            Logits `[batch, beams, vocab_size]` and the cache with this token in it.
         """
         memory = jnp.arange(cache[0].self_key.shape[2])
         bias = self.decoder.position_bias(position[None], memory)
         bias = bias + jnp.where(memory <= position, 0.0, MASKED)
-        hidden = self._embed(token_ids[:, None])
+        hidden = self._embed(token_ids)
         cross_bias = _mask_bias(encoder_mask)
         updated = []
         for block, layer_cache in zip(self.decoder.blocks, cache, strict=True):
             hidden, layer_cache = block.step(hidden, position, layer_cache, bias, cross_bias)
             updated.append(layer_cache)
-        return self._logits(self.decoder.final_norm(hidden))[:, 0], tuple(updated)
+        return self._logits(self.decoder.final_norm(hidden)), tuple(updated)
 
     def _embed(self, token_ids: jax.Array) -> jax.Array:
         return self.embedding[...][token_ids]
@@ -220,9 +225,10 @@ class Block(nnx.Module):
         forwarded = self.feed_forward(self.feed_forward_norm(hidden), rngs)
         return hidden + dropout(forwarded, self.dropout_rate, rngs)
 
-    def start_cache(self, encoded: jax.Array, length: int) -> LayerCache:
+    def start_cache(self, encoded: jax.Array, length: int, beams: int) -> LayerCache:
         cross_key, cross_value = self.cross_attention.keys_values(encoded)
-        empty = jnp.zeros((*cross_key.shape[:2], length, cross_key.shape[3]), cross_key.dtype)
+        batch, heads, _, d_kv = cross_key.shape
+        empty = jnp.zeros((batch * beams, heads, length, d_kv), cross_key.dtype)
         return LayerCache(empty, empty, cross_key, cross_value)
 
     def step(
@@ -233,12 +239,13 @@ class Block(nnx.Module):
         self_bias: jax.Array,
         cross_bias: jax.Array,
     ) -> tuple[jax.Array, LayerCache]:
-        """`__call__` for one position, hidden `[batch, 1, d_model]`; never drops out."""
-        normed = self.self_norm(hidden)
+        """`__call__` for one position, hidden `[batch, beams, d_model]`; never drops out."""
+        # Beams have pasts of their own, and the source in common: rows of a batch there, queries of one row here.
+        normed = self.self_norm(hidden).reshape(-1, 1, hidden.shape[2])
         key, value = self.self_attention.keys_values(normed)
         keys = jax.lax.dynamic_update_slice_in_dim(cache.self_key, key, position, axis=2)
         values = jax.lax.dynamic_update_slice_in_dim(cache.self_value, value, position, axis=2)
-        hidden = hidden + self.self_attention(normed, keys, values, self_bias, None)
+        hidden = hidden + self.self_attention(normed, keys, values, self_bias, None).reshape(hidden.shape)
         hidden = hidden + self.cross_attention(
             self.cross_norm(hidden), cache.cross_key, cache.cross_value, cross_bias, None
         )

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax
-
+from mathderive import parallel
 from mathderive.config import DecodingSettings
 from mathderive.model.config import T5Config
-from mathderive.model.decoding import greedy_decode
+from mathderive.model.decoding import decode
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer
 from mathderive.model.weights import fetch, read_folder
 from mathderive.predictors.base import answer
@@ -16,7 +15,7 @@ from mathderive.training.checkpoints import is_model_folder, load_model
 
 
 class T5Model:
-    """Decodes greedily, a batch at a time; the same checkpoint and batch give the same outputs."""
+    """Decodes a batch at a time, over all devices; the same checkpoint and batch give the same outputs."""
 
     def __init__(self, name: str, checkpoint: str, decoding: DecodingSettings) -> None:
         """Loads the checkpoint.
@@ -31,7 +30,7 @@ class T5Model:
         self.name = name
         self._decoding = decoding
         self._config, params, self._tokenizer, self._dtype = _load(checkpoint)
-        self._params = jax.device_put(params)
+        self._params = parallel.replicate(params)
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Examples of like source length together, the shortest first; a function of the examples alone."""
@@ -48,7 +47,8 @@ class T5Model:
         sources = [self._source(example) for example in batch]
         # A short batch is filled up with empty rows, so that it needs no compilation of its own.
         filled = sources + [[]] * (self._decoding.batch_size - len(sources))
-        outputs = greedy_decode(self._config, self._params, filled, self._decoding.max_target_length, self._dtype)
+        longest, search = self._decoding.max_target_length, self._decoding.search
+        outputs = decode(self._config, self._params, filled, longest, self._dtype, search)
         return [
             answer(
                 example,

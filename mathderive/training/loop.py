@@ -69,7 +69,8 @@ def train(
     batches = Batches(tokenize(train_pairs, tokenizer, *lengths), config, training.batch_size, seed)
     total_steps = training.steps or max(1, round((training.epochs or 0) * batches.steps_per_epoch))
     validation_pairs = validation_pairs[: training.validation_examples]
-    validation = Validation(validation_pairs, tokenizer, lengths, config, model_settings.dtype, score)
+    search = training.validation_search
+    validation = Validation(validation_pairs, tokenizer, lengths, config, model_settings.dtype, search, score)
 
     optimizer = make_optimizer(training, total_steps)
     learning_rate = learning_rate_schedule(training, total_steps)

@@ -74,8 +74,8 @@ def label_loss(
 
 
 def make_loss(config: T5Config, dtype: str) -> Callable[[Params, Batch], tuple[jax.Array, jax.Array]]:
-    """The compiled loss of a batch on one device, without dropout; see `label_loss`."""
-    return jax.jit(lambda params, batch: label_loss(config, params, batch, None, dtype))
+    """The compiled loss of each device's part of a sharded batch, without dropout; see `label_loss`."""
+    return parallel.each_device(lambda params, batch: label_loss(config, params, batch, None, dtype))
 
 
 def make_train_step(

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
+from mathderive import parallel
 from mathderive.errors import InputError
-from mathderive.model.config import T5Config
-from mathderive.model.decoding import greedy_decode
+from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.decoding import decode
 from mathderive.model.tokenizer import Tokenizer
 from mathderive.training.input_pipeline import collate, tokenize
 from mathderive.training.step import make_loss
@@ -17,6 +17,7 @@ Score = Callable[[str, str], float]
 """ROUGE-2 of (prediction, reference), between 0 and 1."""
 
 _ROWS = 32
+"""Of a batch, rounded up to what the devices can share."""
 
 
 class Validation:
@@ -29,6 +30,7 @@ class Validation:
         lengths: tuple[int, int],
         config: T5Config,
         dtype: str,
+        search: SearchSettings,
         score: Score,
     ) -> None:
         """Tokenizes (prompt, target) pairs, cut to `lengths`.
@@ -41,13 +43,15 @@ class Validation:
         self._tokenizer = tokenizer
         self._config = config
         self._dtype = dtype
+        self._search = search
         self._score = score
         self._loss = make_loss(config, dtype)
         self._examples = tokenize(pairs, tokenizer, *lengths)
         self._references = [target for _, target in pairs]
         # By length, so that the rows of a batch end at about the same time.
         order = sorted(range(len(pairs)), key=lambda number: len(self._examples[number][0]))
-        self._batches = [order[start : start + _ROWS] for start in range(0, len(order), _ROWS)]
+        self._rows = -(-_ROWS // parallel.device_count()) * parallel.device_count()
+        self._batches = [order[start : start + self._rows] for start in range(0, len(order), self._rows)]
         longest = np.max([(len(source), len(target)) for source, target in self._examples], axis=0)
         self._shape = (int(longest[0]), int(longest[1]))
 
@@ -56,16 +60,16 @@ class Validation:
 
         Outputs may be as long as the longest reference: what goes on beyond it is wrong already.
         """
-        on_device = jax.device_put(dict(params))
+        everywhere = parallel.replicate(dict(params))
         losses, labels, scores = 0.0, 0.0, []
         for numbers in self._batches:
             examples = [self._examples[number] for number in numbers]
-            batch = jax.device_put(collate(examples, self._config, _ROWS, self._shape))
-            loss, counted = self._loss(on_device, batch)
-            losses, labels = losses + float(loss), labels + float(counted)
+            batch = collate(examples, self._config, self._rows, self._shape)
+            loss, counted = self._loss(everywhere, parallel.shard(batch))
+            losses, labels = losses + float(np.sum(loss)), labels + float(np.sum(counted))
             sources = [source.tolist() for source, _ in examples]
-            sources += [[]] * (_ROWS - len(sources))
-            outputs = greedy_decode(self._config, on_device, sources, self._shape[1], self._dtype)
+            sources += [[]] * (self._rows - len(sources))
+            outputs = decode(self._config, everywhere, sources, self._shape[1], self._dtype, self._search)
             for number, output in zip(numbers, outputs, strict=False):
                 scores.append(self._score(self._tokenizer.decode(output), self._references[number]))
         return {"validation_loss": losses / labels, "validation_rouge2": float(np.mean(scores))}

@@ -2,8 +2,9 @@
 
     PYTHONPATH=. python tests/model/golden/make_golden.py      # needs torch; 20 seconds
 
-Each `KIND.npz` holds the weights under Hugging Face's names, a padded batch, the logits of teacher forcing and the
-tokens of greedy generation. The tests compare with these arrays, and with PyTorch itself where it is installed.
+Each `KIND.npz` holds the weights under Hugging Face's names, a padded batch and the logits of teacher forcing;
+`generated.npz` what `generate` writes after a hundred prompts, searching in several ways. The tests compare with these
+arrays, and with PyTorch itself where it is installed.
 """
 
 import sys
@@ -14,21 +15,21 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
+from searches import LIMIT, SEARCHES, prompts  # noqa: E402
 from torch_t5 import CONFIGS, SEEDS, random_batch, torch_generate, torch_logits, torch_model  # noqa: E402
 
 
 def main() -> None:
+    generated = {}
     for kind, config in CONFIGS.items():
         model = torch_model(config, SEEDS[kind])
         batch = random_batch(config, SEEDS[kind])
         tensors = {f"weights/{name}": tensor.numpy() for name, tensor in model.state_dict().items()}
-        np.savez_compressed(
-            HERE / f"{kind}.npz",
-            **tensors,
-            **batch,
-            logits=torch_logits(model, batch),
-            generated=torch_generate(model, batch, 100),
-        )
+        np.savez_compressed(HERE / f"{kind}.npz", **tensors, **batch, logits=torch_logits(model, batch))
+        for name, search in SEARCHES.items():
+            tokens = torch_generate(model, prompts(config), LIMIT, search)
+            generated[f"{kind}/{name}"] = tokens.astype(np.uint8)
+    np.savez_compressed(HERE / "generated.npz", **generated)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,124 @@
+"""How fast our T5 decodes, against `generate` of transformers in PyTorch: same weights, same prompts, alternating.
+
+    python benchmarks/decoding.py [--shape small] [--rows 32] [--prompts 96] [--repeats 5] [--dtype float32]
+
+First one batch, both greedy, both to the same number of tokens. Then a whole evaluation set, in the order and batches
+in which the predictor takes it, against the authors' way, one prompt at a time. The prompts are generated derivations';
+the weights are random, so each output is given the length of its reference: theirs ends there, ours when the longest of
+its batch does. Compiling is not counted. The last line is a JSON object; its ratios are of tokens a second, ours to
+PyTorch's. Run it on a quiet machine, and quote medians. Needs torch.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import jax
+import numpy as np
+from peer import SHAPES, TokenPair, token_pairs, torch_t5
+
+from mathderive import parallel
+from mathderive.model.config import T5Config
+from mathderive.model.decoding import decode
+from mathderive.model.parameters import initialise
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    config = SHAPES[arguments.shape]
+    params = initialise(config, seed=0)
+    ours = partial(decode, config, parallel.replicate(params), dtype=arguments.dtype)
+    theirs = partial(generate, torch_t5(config, params, arguments.dtype), config)
+    pairs = token_pairs(max(arguments.prompts, arguments.rows))
+
+    sources = [source for source, _ in pairs[: arguments.rows]]
+    batch = compare(
+        {"ours": lambda: ours(sources, arguments.tokens), "theirs": lambda: theirs(sources, arguments.tokens)},
+        len(sources) * arguments.tokens,
+        arguments.repeats,
+        "one batch",
+    )
+    examples = sorted(pairs[: arguments.prompts], key=lambda pair: len(pair[0]))
+    whole_set = compare(
+        {"ours": lambda: in_batches(ours, examples, arguments.rows), "theirs": lambda: one_by_one(theirs, examples)},
+        sum(len(target) for _, target in examples),
+        arguments.set_repeats,
+        "a whole set",
+    )
+    result = {
+        "shape": arguments.shape,
+        "dtype": arguments.dtype,
+        "device": jax.devices()[0].device_kind,
+        "batch_tokens_per_second": batch,
+        "batch_ratio": batch["ours"] / batch["theirs"],
+        "set_tokens_per_second": whole_set,
+        "set_ratio": whole_set["ours"] / whole_set["theirs"],
+    }
+    print(json.dumps(result))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="small")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--rows", type=int, default=32, help="of a batch")
+    parser.add_argument("--tokens", type=int, default=128, help="generated a row, in the comparison of one batch")
+    parser.add_argument("--prompts", type=int, default=96, help="of the whole set")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--set-repeats", type=int, default=1)
+    return parser.parse_args()
+
+
+def generate(model: object, config: T5Config, sources: Sequence[np.ndarray], tokens: int) -> None:
+    """Greedy `generate` of exactly so many tokens a row."""
+    import torch
+
+    longest = max(len(source) for source in sources)
+    input_ids = torch.full((len(sources), longest), config.pad_token_id)
+    for row, source in enumerate(sources):
+        input_ids[row, : len(source)] = torch.tensor(source)
+    mask = (input_ids != config.pad_token_id).long()
+    place = model.device
+    with torch.no_grad():
+        written = model.generate(
+            input_ids=input_ids.to(place),
+            attention_mask=mask.to(place),
+            max_new_tokens=tokens,
+            min_new_tokens=tokens,
+            do_sample=False,
+        )
+    written.cpu()
+
+
+def in_batches(ours: Callable[..., object], examples: Sequence[TokenPair], rows: int) -> None:
+    for start in range(0, len(examples), rows):
+        batch = examples[start : start + rows]
+        sources = [source for source, _ in batch] + [[]] * (rows - len(batch))
+        ours(sources, max(len(target) for _, target in batch))
+
+
+def one_by_one(theirs: Callable[..., object], examples: Sequence[TokenPair]) -> None:
+    for number, (source, target) in enumerate(examples):
+        theirs([source], len(target))
+        print(f"\rone prompt at a time: {number + 1} of {len(examples)}", end="", flush=True)
+    print()
+
+
+def compare(runs: dict[str, Callable[[], object]], tokens: int, repeats: int, what: str) -> dict[str, float]:
+    """Median tokens a second of each, run in turns after a run of ours that compiles."""
+    runs["ours"]()
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - started)
+            print(f"{what}: {name}: {tokens / seconds[name][-1]:.0f} tokens a second", flush=True)
+    return {name: tokens / statistics.median(times) for name, times in seconds.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Searches against `generate` of transformers, token by token: recorded, and PyTorch itself where it is installed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from searches import LIMIT, SEARCHES, assert_same, prompts, sources_of
+from torch_t5 import SEEDS, random_params, random_prompts, torch_generate, torch_model, torch_model_of
+
+from mathderive import parallel
+from mathderive.model.config import T5Config
+from mathderive.model.decoding import decode
+from mathderive.model.parameters import initialise
+
+FAST = ("greedy", "the paper's validation")
+LARGE = {
+    "small": T5Config(
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=2048, num_heads=8, num_layers=6, num_decoder_layers=6
+    ),
+    "base": T5Config(
+        vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_heads=12, num_layers=12, num_decoder_layers=12
+    ),
+    "small 1.1": T5Config(
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=1024, num_heads=6, num_layers=8, num_decoder_layers=8,
+        feed_forward="gated-gelu", tie_word_embeddings=False,
+    ),
+    "base 1.1": T5Config(
+        vocab_size=32128, d_model=768, d_kv=64, d_ff=2048, num_heads=12, num_layers=12, num_decoder_layers=12,
+        feed_forward="gated-gelu", tie_word_embeddings=False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in SEARCHES]
+)
+def test_tokens_are_those_of_generate(name, kind, config, params):
+    with np.load(Path(__file__).parent / "golden" / "generated.npz") as generated:
+        expected = generated[f"{kind}/{name}"]
+    found = decode(config, parallel.replicate(params), sources_of(prompts(config)), LIMIT, search=SEARCHES[name])
+    assert_same(found, expected, config)
+    assert len({len(row) for row in found}) > 1, "rows should end at different lengths"
+    assert len({token for row in found for token in row}) > 20, "rows should say something"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEARCHES)
+def test_tokens_are_those_of_generate_today(name, kind, config):
+    pytest.importorskip("torch")
+    seed = SEEDS[kind] + 1
+    batch = random_prompts(config, seed, rows=100, longest=40)
+    expected = torch_generate(torch_model(config, seed), batch, LIMIT, SEARCHES[name])
+    params = parallel.replicate(random_params(config, seed))
+    assert_same(decode(config, params, sources_of(batch), LIMIT, search=SEARCHES[name]), expected, config)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("size", LARGE)
+def test_large_models_write_the_tokens_of_generate(size):
+    pytest.importorskip("torch")
+    config = LARGE[size]
+    params = {name: np.array(array) for name, array in initialise(config, seed=0).items()}
+    # An end-of-sequence token that stands out, or no row would ever end.
+    for name, column in (("embedding", np.s_[config.eos_token_id]), ("head", np.s_[:, config.eos_token_id])):
+        if name in params:
+            params[name][column] *= 3
+    model, replicated = torch_model_of(config, params), parallel.replicate(params)
+    batch = random_prompts(config, seed=1, rows=100, longest=24)
+    for name in ("greedy", "greedy, penalty", "2 beams", "2 beams, penalty", "4 beams", "4 beams, penalty"):
+        expected = torch_generate(model, batch, 12, SEARCHES[name])
+        found = decode(config, replicated, sources_of(batch), 12, search=SEARCHES[name])
+        assert_same(found, expected, config)

@@ -1,0 +1,39 @@
+"""The ways to search that are compared with `generate`, and the prompts they are compared on."""
+
+import numpy as np
+from torch_t5 import random_prompts
+
+from mathderive.model.config import SearchSettings, T5Config
+
+SEARCHES = {
+    "greedy": SearchSettings(),
+    "greedy, penalty": SearchSettings(repetition_penalty=2.5),
+    "2 beams": SearchSettings(num_beams=2),
+    "2 beams, penalty": SearchSettings(num_beams=2, repetition_penalty=2.5),
+    "the paper's validation": SearchSettings(num_beams=2, repetition_penalty=2.5, early_stopping=True),
+    "4 beams": SearchSettings(num_beams=4),
+    "4 beams, penalty": SearchSettings(num_beams=4, repetition_penalty=2.5),
+    "4 beams, short and early": SearchSettings(num_beams=4, early_stopping=True, length_penalty=-0.5),
+    "4 beams, long": SearchSettings(num_beams=4, length_penalty=2.0),
+}
+
+LIMIT = 70
+"""Tokens that are generated at most: more than the first cache holds."""
+
+
+def prompts(config: T5Config) -> dict[str, np.ndarray]:
+    """A hundred prompts of up to 40 tokens."""
+    return random_prompts(config, seed=7, rows=100, longest=40)
+
+
+def sources_of(batch: dict[str, np.ndarray]) -> list[list[int]]:
+    """The rows of a padded batch as lists."""
+    return [ids[mask].tolist() for ids, mask in zip(batch["input_ids"], batch["encoder_mask"], strict=True)]
+
+
+def assert_same(found: list[list[int]], generated: np.ndarray, config: T5Config) -> None:
+    """`generated` is filled up after the end, by beam search with more ends; ours stop there."""
+    for row, expected in zip(found, generated.tolist(), strict=True):
+        assert row == expected[: len(row)]
+        assert row[-1] == config.eos_token_id or len(row) == len(expected)
+        assert set(expected[len(row) :]) <= {config.pad_token_id, config.eos_token_id}
