@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -123,6 +123,22 @@ def evaluate(
         raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, one of the two")
     run = _run(config, overrides, released, runs)
     print(run_evaluation(run, [str(path) for path in predictions or []], checkpoint or []))
+
+
+@app.command("convert")
+def convert_checkpoint(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Our folder, or a Hugging Face folder or id.")],
+    destination: Annotated[Path, typer.Argument(metavar="DST", help="The folder to make.")],
+    dtype: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option("--dtype", help="What a Hugging Face folder's weights are stored as; float32 by default."),
+    ] = None,
+) -> None:
+    """Turn one of our model folders into a Hugging Face folder, and a Hugging Face folder or id into one of ours."""
+    from mathderive.training.conversion import convert
+
+    convert(source, destination, dtype)
+    print(destination)
 
 
 @app.command("conformance")

@@ -21,8 +21,13 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         The report.
 
     Raises:
-        InputError: as `run_stages`.
+        InputError: as `run_stages`; a checkpoint that cannot be used is refused before anything is made or fetched.
     """
+    if checkpoints:
+        from mathderive.training.conversion import open_checkpoint
+
+        for place in checkpoints:
+            open_checkpoint(place)
     named = run.config.run.model_copy(update={"name": f"eval-{run.config.run.name}"})
     models: list[PredictorSettings] = [T5Predictor(kind="t5", checkpoint=place) for place in checkpoints]
     evaluation, data_from = run.config.evaluation, None
@@ -38,6 +43,8 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         except InputError as error:
             say(f"eval: on the run's own examples, as the released ones cannot be had: {error}")
             data_from = run
+    if data_from is None:
+        say("eval: on the authors' released examples")
     own_data = run.config.data if data_from else None
     changes = {"run": named, "evaluation": evaluation, "predictors": (*models, CopyPredictor(kind="copy"))}
     config = run.config.model_copy(update={**changes, "data": own_data, "model": None, "training": None})

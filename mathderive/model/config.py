@@ -17,15 +17,16 @@ class T5Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    vocab_size: int = Field(ge=4)
-    d_model: int = Field(ge=1)
-    d_kv: int = Field(ge=1)
-    d_ff: int = Field(ge=1)
-    num_heads: int = Field(ge=1)
-    num_layers: int = Field(ge=1)
-    num_decoder_layers: int = Field(ge=1)
-    relative_attention_num_buckets: int = Field(default=32, ge=4)
-    relative_attention_max_distance: int = Field(default=128, ge=8)
+    # The upper bounds are far beyond any T5; without them a description of a few bytes could occupy the machine.
+    vocab_size: int = Field(ge=4, le=2**24)
+    d_model: int = Field(ge=1, le=2**17)
+    d_kv: int = Field(ge=1, le=2**17)
+    d_ff: int = Field(ge=1, le=2**20)
+    num_heads: int = Field(ge=1, le=2**10)
+    num_layers: int = Field(ge=1, le=2**9)
+    num_decoder_layers: int = Field(ge=1, le=2**9)
+    relative_attention_num_buckets: int = Field(default=32, ge=4, le=2**20)
+    relative_attention_max_distance: int = Field(default=128, ge=8, le=2**20)
     dropout_rate: float = Field(default=0.1, ge=0, lt=1)
     layer_norm_epsilon: float = Field(default=1e-6, gt=0)
     feed_forward: Literal["relu", "gated-gelu"] = "relu"

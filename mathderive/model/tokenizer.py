@@ -21,8 +21,10 @@ PAD_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2
 BYTE_PIECES = 256
 """Tokens of a tokenizer trained here that stand for single bytes; they come on top of `vocab_size` pieces."""
 
+SPACE_MARK = "\u2581"
+"""What SentencePiece writes for a space in its pieces."""
+
 _OWN_FILE = "sentencepiece.model"
-_SPACE_MARK = "\u2581"
 
 
 class Tokenizer(Protocol):
@@ -48,7 +50,7 @@ class SentencePieceTokenizer:
     def __init__(self, model: bytes) -> None:
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        self._space_mark_ids = [self._processor.PieceToId(f"<0x{byte:02X}>") for byte in _SPACE_MARK.encode()]
+        self._space_mark_ids = [self._processor.PieceToId(f"<0x{byte:02X}>") for byte in SPACE_MARK.encode()]
 
     @property
     def vocab_size(self) -> int:
@@ -58,7 +60,7 @@ class SentencePieceTokenizer:
         # SentencePiece writes a space as U+2581 and would read that character back as a space, so it goes in
         # as bytes.
         ids: list[int] = []
-        for number, part in enumerate(text.split(_SPACE_MARK)):
+        for number, part in enumerate(text.split(SPACE_MARK)):
             if number:
                 ids += self._space_mark_ids
             ids += self._processor.EncodeAsIds(part)
@@ -66,6 +68,11 @@ class SentencePieceTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._processor.DecodeIds([int(token) for token in ids if token > UNKNOWN_ID])
+
+    def pieces(self) -> list[tuple[str, float]]:
+        """Every token by id: its text, spaces as `SPACE_MARK`, and its score, 0 for special and byte tokens."""
+        ids = range(self.vocab_size)
+        return [(self._processor.IdToPiece(token), self._processor.GetScore(token)) for token in ids]
 
     def save(self, folder: Path) -> None:
         with replacing(folder / _OWN_FILE, "wb") as stream:
@@ -155,7 +162,9 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     from transformers import AutoTokenizer
 
     try:
-        return HuggingFaceTokenizer(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        return HuggingFaceTokenizer(
+            AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        )
     except Exception as error:  # whatever parser the damage reaches
         raise InputError(f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})") from None
 

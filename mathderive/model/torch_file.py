@@ -1,81 +1,184 @@
 """Reads the tensors of a `pytorch_model.bin` without PyTorch and without trusting the file.
 
-Older checkpoints, the paper's among them, exist in this form only. The file is a zip: a pickle that says
-which slice of which storage each tensor is, and the storages as raw bytes. A pickle can call anything it
-names, so this reader resolves four names and refuses every other.
+Older checkpoints, the paper's among them, exist in this form only. The file is a zip: a pickle that says which slice
+of which storage each tensor is, and the storages as raw bytes. The pickle is read by a machine that can call nothing
+but the functions named here (`torch_pickle`), and nothing is allocated that the file's own size does not cover.
 """
 
-import collections
-import pickle
+import math
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
 
 from mathderive.errors import InputError
+from mathderive.model.torch_pickle import read_pickle
+
+MAX_PICKLE_BYTES = 2**20
+"""Of the pickle inside; that of T5-11B, with a thousand tensors' names, has a fifth of it."""
 
 _DTYPES = {
-    "FloatStorage": np.dtype(np.float32),
-    "HalfStorage": np.dtype(np.float16),
-    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
-    "DoubleStorage": np.dtype(np.float64),
+    "torch.FloatStorage": np.dtype(np.float32),
+    "torch.HalfStorage": np.dtype(np.float16),
+    "torch.BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "torch.DoubleStorage": np.dtype(np.float64),
+    "torch.LongStorage": np.dtype(np.int64),
+    "torch.IntStorage": np.dtype(np.int32),
+    "torch.ShortStorage": np.dtype(np.int16),
+    "torch.CharStorage": np.dtype(np.int8),
+    "torch.ByteStorage": np.dtype(np.uint8),
+    "torch.BoolStorage": np.dtype(np.bool_),
 }
+_LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
+"""What every file of PyTorch before 1.6 begins with: the pickle of a number chosen by its authors."""
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: np.dtype[Any]
+    size: int
+
+
+class _View(NamedTuple):
+    """A tensor: `offset` and `strides` in elements of its storage."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.storage.dtype.itemsize
 
 
 def read_torch_file(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a state dictionary saved by PyTorch 1.6 or later.
+    """The tensors of a state dictionary saved by PyTorch 1.6 or later; tied ones share their memory.
 
     Raises:
-        InputError: the file is missing, damaged, older, or its pickle names something that no tensor needs.
+        InputError: the file is missing, damaged or older, its pickle names something that no tensor needs, or its
+            tensors would take more memory than the file has bytes.
     """
+    with _opened(path) as (archive, prefix, views):
+        storages = {storage: _read_storage(archive, prefix, storage) for storage in {v.storage for v in views.values()}}
+    return {name: _array(view, storages[view.storage]) for name, view in views.items()}
+
+
+def torch_file_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes alone, without reading the tensors.
+
+    Raises:
+        InputError: as `read_torch_file`, save for damage in the tensors' own bytes.
+    """
+    with _opened(path) as (_, _, views):
+        return {name: view.shape for name, view in views.items()}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, str, dict[str, _View]]]:
+    """The archive, the folder inside it, and its tensors, found to be within the file's means."""
     try:
+        with path.open("rb") as stream:
+            if stream.read(len(_LEGACY_MAGIC)) == _LEGACY_MAGIC:
+                raise InputError("saved by PyTorch before 1.6; expected a newer file: load this one there and save it")
         with zipfile.ZipFile(path) as archive:
+            _check_entries(archive, path.stat().st_size)
             pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if len(pickles) != 1:
-                raise InputError(f"{path}: expected one data.pkl inside, found {len(pickles)}")
-            with archive.open(pickles[0]) as stream:
-                tensors = _TensorUnpickler(stream, archive, pickles[0].removesuffix("data.pkl")).load()
+                raise InputError(f"expected one data.pkl inside, found {len(pickles)}")
+            prefix = pickles[0].removesuffix("data.pkl")
+            views = _read_views(archive, prefix)
+            _check_views(views, archive, prefix, path.stat().st_size)
+            yield archive, prefix, views
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # a damaged pickle can fail in any way at all
-        raise InputError(f"{path}: not a whole PyTorch file ({type(error).__name__}: {error})") from None
-    if not isinstance(tensors, dict) or not all(isinstance(value, np.ndarray) for value in tensors.values()):
-        raise InputError(f"{path}: expected a dictionary of tensors")
-    return dict(tensors)
+        raise InputError(f"{path}: not a whole PyTorch file ({type(error).__name__}: {str(error)[:200]})") from None
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    def __init__(self, stream: Any, archive: zipfile.ZipFile, prefix: str) -> None:
-        super().__init__(stream)
-        self._archive = archive
-        self._prefix = prefix
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _rebuild_tensor
-        if module == "torch" and name in _DTYPES:
-            return _DTYPES[name]
-        raise InputError(f"its pickle asks for {module}.{name}, which no T5 weight needs")
-
-    def persistent_load(self, identifier: Any) -> np.ndarray:
-        kind, dtype, key, _device, _size = identifier
-        if kind != "storage" or not isinstance(dtype, np.dtype) or not str(key).isdigit():
-            raise InputError("its pickle refers to something that is no storage of numbers")
-        return np.frombuffer(self._archive.read(f"{self._prefix}data/{key}"), dtype)
+def _check_entries(archive: zipfile.ZipFile, file_size: int) -> None:
+    entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise InputError("its entries are compressed; expected them stored, as PyTorch writes them")
+    if sum(entry.file_size for entry in entries) > file_size:
+        raise InputError("its entries claim more bytes than the file has")
 
 
-def _rebuild_tensor(
-    storage: np.ndarray, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
-) -> np.ndarray:
-    last = offset + sum((extent - 1) * stride for extent, stride in zip(shape, strides, strict=True))
-    if min((offset, *shape, *strides), default=0) < 0 or last >= storage.size:
-        raise InputError("a tensor reaches beyond its storage")
-    return np.lib.stride_tricks.as_strided(
-        storage[offset:], shape, [stride * storage.itemsize for stride in strides], writeable=False
-    )
+def _read_views(archive: zipfile.ZipFile, prefix: str) -> dict[str, _View]:
+    entry = archive.getinfo(f"{prefix}data.pkl")
+    if entry.file_size > MAX_PICKLE_BYTES:
+        raise InputError(f"its pickle has {entry.file_size} bytes; expected at most {MAX_PICKLE_BYTES}")
+    if f"{prefix}byteorder" in archive.namelist() and archive.read(f"{prefix}byteorder") != b"little":
+        raise InputError("saved on a big-endian machine; expected little-endian numbers")
+    views = read_pickle(archive.read(entry), _NAMES, _storage)
+    if not isinstance(views, dict) or not all(isinstance(view, _View) for view in views.values()):
+        raise InputError("expected a dictionary of tensors")
+    return views
+
+
+def _check_views(views: dict[str, _View], archive: zipfile.ZipFile, prefix: str, file_size: int) -> None:
+    for name, (storage, offset, shape, strides) in views.items():
+        held = archive.getinfo(f"{prefix}data/{storage.key}").file_size
+        if storage.size * storage.dtype.itemsize != held:
+            raise InputError(f"tensor {name}: its storage should have {storage.size} numbers and has {held} bytes")
+        last = offset + sum((extent - 1) * stride for extent, stride in zip(shape, strides, strict=True))
+        elements = math.prod(shape)
+        # A stride of 0 repeats numbers without end, so the number of elements is bounded on its own.
+        if elements > storage.size or (elements > 0 and last >= storage.size):
+            raise InputError(f"tensor {name} reaches beyond its storage")
+    if sum(view.nbytes for view in set(views.values())) > file_size:
+        raise InputError("its tensors overlap and would take more memory than the file has bytes")
+
+
+def _read_storage(archive: zipfile.ZipFile, prefix: str, storage: _Storage) -> np.ndarray:
+    return np.frombuffer(archive.read(f"{prefix}data/{storage.key}"), storage.dtype)
+
+
+def _array(view: _View, numbers: np.ndarray) -> np.ndarray:
+    strides = [stride * numbers.itemsize for stride in view.strides]
+    return np.lib.stride_tricks.as_strided(numbers[view.offset :], view.shape, strides, writeable=False)
+
+
+def _storage(identifier: Any) -> _Storage:
+    kind, dtype, key, _device, size = identifier
+    if kind != "storage" or not isinstance(dtype, np.dtype) or not _is_natural(size):
+        raise InputError("its pickle refers to something that is no storage of numbers")
+    if not (isinstance(key, str) and key.isascii() and key.isdigit()):
+        raise InputError("its pickle refers to a storage that has no number")
+    return _Storage(key, dtype, size)
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _View:
+    if not (isinstance(storage, _Storage) and isinstance(shape, tuple) and isinstance(strides, tuple)):
+        raise InputError("its pickle describes a tensor of another kind than numbers in rows")
+    if len(shape) != len(strides) or not all(map(_is_natural, (offset, *shape, *strides))):
+        raise InputError("its pickle describes a tensor whose shape is none")
+    return _View(storage, offset, shape, strides)
+
+
+def _ordered_dict() -> dict[str, Any]:
+    """A new dictionary; `dict` itself would take contents, and with them keys that nobody checked."""
+    return {}
+
+
+def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
+    """A parameter is a tensor that some older files say is trained."""
+    return tensor
+
+
+def _is_natural(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**48
+
+
+_NAMES: dict[str, Any] = {
+    **_DTYPES,
+    "collections.OrderedDict": _ordered_dict,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
+}

@@ -1,17 +1,13 @@
 """Predictions of a T5: one of our folders, a Hugging Face folder, or a Hugging Face id."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from mathderive import parallel
 from mathderive.config import DecodingSettings
-from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
-from mathderive.model.tokenizer import Tokenizer, load_tokenizer
-from mathderive.model.weights import fetch, read_folder
 from mathderive.predictors.base import answer
 from mathderive.records import Example, Prediction
-from mathderive.training.checkpoints import is_model_folder, load_model
+from mathderive.training.conversion import open_checkpoint
 
 
 class T5Model:
@@ -29,8 +25,9 @@ class T5Model:
         """
         self.name = name
         self._decoding = decoding
-        self._config, params, self._tokenizer, self._dtype = _load(checkpoint)
-        self._params = parallel.replicate(params)
+        opened = open_checkpoint(checkpoint)
+        self._config, self._tokenizer, self._dtype = opened.config, opened.tokenizer, opened.dtype
+        self._params = parallel.replicate(dict(opened.params()))
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Examples of like source length together, the shortest first; a function of the examples alone."""
@@ -64,12 +61,3 @@ class T5Model:
         ids = self._tokenizer.encode(example.prompt)
         longest = self._decoding.max_source_length
         return ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]
-
-
-def _load(checkpoint: str) -> tuple[T5Config, dict[str, Any], Tokenizer, str]:
-    folder = fetch(checkpoint)
-    if is_model_folder(folder):
-        loaded = load_model(folder)
-        return loaded.config, loaded.params, loaded.tokenizer, loaded.dtype
-    params, config = read_folder(folder)
-    return config, params, load_tokenizer(folder), "float32"

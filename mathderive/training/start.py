@@ -11,8 +11,8 @@ from mathderive.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, initialise
 from mathderive.model.tokenizer import HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer
-from mathderive.model.weights import fetch, read_config, read_folder
 from mathderive.training.checkpoints import read_description, write_description
+from mathderive.training.conversion import open_checkpoint
 
 
 class Start(NamedTuple):
@@ -35,7 +35,7 @@ def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Ma
         InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder holds another
         run.
     """
-    source = None if settings.init_from is None else fetch(settings.init_from)
+    source = None if settings.init_from is None else open_checkpoint(settings.init_from)
     if (folder / "config.json").exists() or (folder / "orbax").exists():
         config, _, earlier = read_description(folder)
         _check_same(earlier, run, folder)
@@ -47,19 +47,18 @@ def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Ma
             **settings.model_dump(include=set(T5Config.model_fields) - {"vocab_size"}),
         )
     else:
-        tokenizer = load_tokenizer(source)
+        tokenizer = source.tokenizer
         if settings.tokens_to_add:
             if not isinstance(tokenizer, HuggingFaceTokenizer):
                 raise InputError(f"model.tokens_to_add: {settings.init_from} has a tokenizer that cannot grow")
             tokenizer.add_tokens(settings.tokens_to_add)
         tokenizer.save(folder / "tokenizer")
-        released = read_config(source)
         # Released embeddings have spare rows; only more tokens than those make the matrix grow.
-        config = released.model_copy(update={"vocab_size": max(released.vocab_size, tokenizer.vocab_size)})
+        config = source.config.model_copy(update={"vocab_size": max(source.config.vocab_size, tokenizer.vocab_size)})
 
     def params() -> Mapping[str, Any]:
         fresh = initialise(config, seed)
-        return fresh if source is None else _grown(read_folder(source)[0], fresh)
+        return fresh if source is None else _grown(source.params(), fresh)
 
     # Last, because a folder with this file is one that can be gone on with.
     write_description(folder, config, settings.dtype, run)

@@ -1,8 +1,6 @@
 """Hugging Face's files and ours: both ways, with PyTorch as the judge, and what is said of a wrong one."""
 
 import json
-import pickle
-import zipfile
 
 import numpy as np
 import pytest
@@ -11,12 +9,13 @@ from torch_t5 import random_batch, random_params, torch_logits, torch_model
 
 from mathderive.errors import InputError
 from mathderive.model.parameters import parameter_shapes
-from mathderive.model.torch_file import read_torch_file
 from mathderive.model.weights import (
+    check_folder,
     config_to_hugging_face,
     fetch,
     from_hugging_face,
     name_table,
+    read_compute_dtype,
     read_folder,
     to_hugging_face,
     write_folder,
@@ -51,6 +50,18 @@ def test_a_written_folder_reads_back(folder, config):
     assert_equal(params, random_params(config, 3))
 
 
+def test_bfloat16_takes_half_the_bytes_and_reads_back_rounded(tmp_path, folder, config):
+    write_folder(tmp_path / "half", random_params(config, 3), config, dtype="bfloat16", compute_dtype="bfloat16")
+    sizes = [(place / "model.safetensors").stat().st_size for place in (folder, tmp_path / "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    params, found = read_folder(tmp_path / "half")
+    assert found == config
+    for name, array in random_params(config, 3).items():
+        np.testing.assert_allclose(params[name], array, rtol=2**-8, err_msg=name)
+    assert read_compute_dtype(tmp_path / "half") == "bfloat16"
+    assert read_compute_dtype(folder) == "float32"
+
+
 def test_transformers_loads_what_we_write(folder, config):
     pytest.importorskip("torch")
     import transformers
@@ -58,6 +69,9 @@ def test_transformers_loads_what_we_write(folder, config):
     loaded = transformers.T5ForConditionalGeneration.from_pretrained(folder).eval()
     batch = random_batch(config, 3)
     np.testing.assert_array_equal(torch_logits(loaded, batch), torch_logits(torch_model(config, 3), batch))
+    write_folder(folder, random_params(config, 3), config, dtype="bfloat16")
+    rounded = transformers.T5ForConditionalGeneration.from_pretrained(folder)
+    assert str(rounded.dtype) == "torch.bfloat16"
 
 
 def test_we_load_what_transformers_writes(tmp_path, config):
@@ -79,26 +93,6 @@ def test_we_load_pytorchs_own_files(tmp_path, config):
     assert_equal(params, random_params(config, 6))
 
 
-def test_a_pickle_that_calls_anything_else_is_refused(tmp_path):
-    class Malicious:
-        def __reduce__(self):
-            return (print, ("called",))
-
-    path = tmp_path / "pytorch_model.bin"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps({"x": Malicious()}))
-    with pytest.raises(InputError, match=r"builtins\.print, which no T5 weight needs"):
-        read_torch_file(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", pickle.dumps({"x": 1})])
-def test_a_damaged_torch_file_is_one_line(tmp_path, content):
-    path = tmp_path / "pytorch_model.bin"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=str(path)):
-        read_torch_file(path)
-
-
 def test_a_wrong_tensor_is_named(folder, config):
     path = folder / "model.safetensors"
     tensors = load_file(path)
@@ -115,6 +109,14 @@ def test_a_wrong_tensor_is_named(folder, config):
         save_file(changed, path)
         with pytest.raises(InputError, match=message):
             read_folder(folder)
+        if "copy" not in message:
+            with pytest.raises(InputError, match=message):
+                check_folder(folder)
+    save_file(tensors | {"shared.weight": tensors["shared.weight"].astype(np.int32)}, path)
+    with pytest.raises(InputError, match=r"shared\.weight holds int32; expected floating-point numbers"):
+        read_folder(folder)
+    save_file(tensors, path)
+    check_folder(folder)
 
 
 def test_what_checkpoints_carry_beside_the_parameters_is_no_error(config):
@@ -130,10 +132,12 @@ def test_a_folder_that_is_no_t5_is_one_line(folder):
         ({"model_type": "bert"}, 'config.json: model_type: expected "t5"'),
         ({"feed_forward_proj": "gated-silu"}, "config.json: feed_forward"),
         ({"d_model": None}, "config.json: d_model"),
+        ({"num_layers": 10**9}, "config.json: num_layers"),
     ):
         (folder / "config.json").write_text(json.dumps({**description, **change}))
-        with pytest.raises(InputError, match=message):
-            read_folder(folder)
+        for read in (read_folder, check_folder):
+            with pytest.raises(InputError, match=message):
+                read(folder)
     (folder / "config.json").unlink()
     with pytest.raises(InputError, match="no such file"):
         read_folder(folder)
@@ -142,11 +146,13 @@ def test_a_folder_that_is_no_t5_is_one_line(folder):
 def test_truncated_weights_are_one_line(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match="not a whole safetensors file"):
-        read_folder(folder)
+    for read in (read_folder, check_folder):
+        with pytest.raises(InputError, match="not a whole safetensors file"):
+            read(folder)
     path.unlink()
-    with pytest.raises(InputError, match=r"no model\.safetensors"):
-        read_folder(folder)
+    for read in (read_folder, check_folder):
+        with pytest.raises(InputError, match=r"no model\.safetensors"):
+            read(folder)
 
 
 def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
@@ -159,17 +165,22 @@ def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
     assert fetch(str(tmp_path)) == tmp_path
 
 
-def test_pytorch_weights_are_fetched_only_where_there_are_no_others(monkeypatch, tmp_path):
+def test_the_hub_is_asked_for_the_least_that_is_needed(monkeypatch, folder):
     asked = []
 
     def download(identifier, allow_patterns):
         asked.append(allow_patterns)
-        return str(tmp_path)
+        return str(folder)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     fetch("some/model")
+    assert asked[0] == ["config.json"]
+    assert not any("bin" in pattern for patterns in asked for pattern in patterns)
+    (folder / "model.safetensors").unlink()
+    fetch("some/model")
     assert any("bin" in pattern for pattern in asked[-1])
     asked.clear()
-    (tmp_path / "model.safetensors").touch()
-    fetch("some/model")
-    assert not any("bin" in pattern for patterns in asked for pattern in patterns)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(InputError, match='expected "t5"'):
+        fetch("another/model")
+    assert asked == [["config.json"]], "another model's weights are not downloaded"
