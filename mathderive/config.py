@@ -89,6 +89,11 @@ class ModelSettings(Settings):
     dropout_rate: float = Field(default=0.1, ge=0, lt=1)
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of matrix products; parameters, norms, softmax and logits stay float32."""
+    remat: bool = False
+    """Computes each block again in the backward pass rather than keep what it held: less memory, a third more work."""
+
+
+FirstToken = Literal["authors", "fixed"]
 
 
 class TrainingSettings(Settings):

@@ -73,7 +73,9 @@ def train(
 
     optimizer = make_optimizer(training, total_steps)
     learning_rate = learning_rate_schedule(training, total_steps)
-    train_step = make_train_step(config, optimizer, seed, training.accumulate, model_settings.dtype)
+    train_step = make_train_step(
+        config, optimizer, seed, training.accumulate, model_settings.dtype, model_settings.remat
+    )
     iterator = batch_iterator(batches, total_steps)
 
     with Checkpoints(folder) as checkpoints:

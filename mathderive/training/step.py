@@ -60,11 +60,11 @@ def fresh_state(params: Params, optimizer: optax.GradientTransformation) -> Trai
 
 
 def label_loss(
-    config: T5Config, params: Params, batch: Batch, dropout_key: jax.Array | None, dtype: str
+    config: T5Config, params: Params, batch: Batch, dropout_key: jax.Array | None, dtype: str, remat: bool = False
 ) -> tuple[jax.Array, jax.Array]:
     """Cross entropy in nats, summed over the labels that count, and their number; no key, no dropout."""
     rngs = None if dropout_key is None else nnx.Rngs(dropout=dropout_key)
-    model = bind(config, params, dtype)
+    model = bind(config, params, dtype, remat)
     encoder_mask = batch["input_ids"] != config.pad_token_id
     logits = model(batch["input_ids"], encoder_mask, batch["decoder_input_ids"], rngs)
     labels = batch["labels"]
@@ -84,6 +84,7 @@ def make_train_step(
     seed: int,
     accumulate: int = 1,
     dtype: str = "float32",
+    remat: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]:
     """The compiled step: `(replicated state, sharded batch) -> (replicated state, loss)`.
 
@@ -92,7 +93,7 @@ def make_train_step(
     """
 
     def gradients(params: Params, part: Batch, key: jax.Array | None) -> tuple[tuple[jax.Array, jax.Array], Params]:
-        loss = jax.value_and_grad(lambda params: label_loss(config, params, part, key, dtype), has_aux=True)
+        loss = jax.value_and_grad(lambda params: label_loss(config, params, part, key, dtype, remat), has_aux=True)
         return loss(params)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
