@@ -115,6 +115,8 @@ class TrainingSettings(Settings):
     max_source_length: int = Field(default=512, ge=1, le=4096)
     max_target_length: int = Field(default=512, ge=1, le=4096)
     """Tokens; longer texts are cut."""
+    first_token: FirstToken = "fixed"
+    """`authors`: the decoder is fed the target without a start token, so the target's first token is never learnt."""
     evaluate_every: int = Field(default=1000, ge=1)
     """Steps between looks at the validation split (loss, and ROUGE-2 of greedy outputs)."""
     validation_examples: int = Field(default=256, ge=1)

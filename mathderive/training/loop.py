@@ -66,10 +66,14 @@ def train(
     )
 
     lengths = (training.max_source_length, training.max_target_length)
-    batches = Batches(tokenize(train_pairs, tokenizer, *lengths), config, training.batch_size, seed)
+    batches = Batches(
+        tokenize(train_pairs, tokenizer, *lengths), config, training.batch_size, seed, first_token=training.first_token
+    )
     total_steps = training.steps or max(1, round((training.epochs or 0) * batches.steps_per_epoch))
     validation_pairs = validation_pairs[: training.validation_examples]
-    validation = Validation(validation_pairs, tokenizer, lengths, config, model_settings.dtype, score)
+    validation = Validation(
+        validation_pairs, tokenizer, lengths, config, model_settings.dtype, score, training.first_token
+    )
 
     optimizer = make_optimizer(training, total_steps)
     learning_rate = learning_rate_schedule(training, total_steps)

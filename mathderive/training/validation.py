@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from mathderive.config import FirstToken
 from mathderive.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.decoding import greedy_decode
@@ -30,6 +31,7 @@ class Validation:
         config: T5Config,
         dtype: str,
         score: Score,
+        first_token: FirstToken = "fixed",
     ) -> None:
         """Tokenizes (prompt, target) pairs, cut to `lengths`.
 
@@ -42,6 +44,7 @@ class Validation:
         self._config = config
         self._dtype = dtype
         self._score = score
+        self._first_token: FirstToken = first_token
         self._loss = make_loss(config, dtype)
         self._examples = tokenize(pairs, tokenizer, *lengths)
         self._references = [target for _, target in pairs]
@@ -60,7 +63,7 @@ class Validation:
         losses, labels, scores = 0.0, 0.0, []
         for numbers in self._batches:
             examples = [self._examples[number] for number in numbers]
-            batch = jax.device_put(collate(examples, self._config, _ROWS, self._shape))
+            batch = jax.device_put(collate(examples, self._config, _ROWS, self._shape, self._first_token))
             loss, counted = self._loss(on_device, batch)
             losses, labels = losses + float(loss), labels + float(counted)
             sources = [source.tolist() for source, _ in examples]
