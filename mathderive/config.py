@@ -90,6 +90,11 @@ class ModelSettings(Settings):
     dropout_rate: float = Field(default=0.1, ge=0, lt=1)
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of matrix products; parameters, norms, softmax and logits stay float32."""
+    remat: bool = False
+    """Computes each block again in the backward pass rather than keep what it held: less memory, a third more work."""
+
+
+FirstToken = Literal["authors", "fixed"]
 
 
 class TrainingSettings(Settings):
@@ -111,6 +116,8 @@ class TrainingSettings(Settings):
     max_source_length: int = Field(default=512, ge=1, le=4096)
     max_target_length: int = Field(default=512, ge=1, le=4096)
     """Tokens; longer texts are cut."""
+    first_token: FirstToken = "fixed"
+    """`authors`: the decoder is fed the target without a start token, so the target's first token is never learnt."""
     evaluate_every: int = Field(default=1000, ge=1)
     """Steps between looks at the validation split (loss, and ROUGE-2 of the outputs)."""
     validation_examples: int = Field(default=256, ge=1)

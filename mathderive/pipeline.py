@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 STAGES = ("data", "train", "predict", "score", "report")
 
-STAGE_VERSION: Mapping[str, int] = {"data": 3, "train": 1, "predict": 1, "score": 1, "report": 1}
+STAGE_VERSION: Mapping[str, int] = {"data": 3, "train": 1, "predict": 1, "score": 1, "report": 2}
 """Raised when a stage's output changes for the same inputs."""
 
 

@@ -42,9 +42,10 @@ def run(folder: Path, model=MODEL, training=TRAINING, seed=0, report=silent):
 
 
 def rows(folder: Path):
-    """`metrics.jsonl` without the one field that is a time."""
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [{key: value for key, value in json.loads(line).items() if key != "tokens_per_second"} for line in lines]
+    """`metrics.jsonl` without what is measured in time."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    measured = {"tokens_per_second", "flops_per_second", "model_flop_utilisation"}
+    return [{key: value for key, value in row.items() if key not in measured} for row in rows]
 
 
 if __name__ == "__main__":

@@ -29,20 +29,21 @@ def parameter_shapes(config: T5Config) -> dict[str, tuple[int, ...]]:
     return {_name(path): variable.shape for path, variable in nnx.to_flat_state(state)}
 
 
-def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.float32) -> T5:
+def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.float32, remat: bool = False) -> T5:
     """The network with these parameters; cheap, also inside a compiled function.
 
     Args:
         params: every name of `parameter_shapes(config)`.
+        remat: see `T5`; matters to gradients only.
     """
-    graph, state = _graph(config, jnp.dtype(dtype))
+    graph, state = _graph(config, jnp.dtype(dtype), remat)
     named = [(path, variable.replace(jnp.asarray(params[_name(path)]))) for path, variable in nnx.to_flat_state(state)]
     return nnx.merge(graph, nnx.from_flat_state(named))
 
 
 @lru_cache(maxsize=16)
-def _graph(config: T5Config, dtype: Any) -> tuple[nnx.GraphDef[T5], nnx.State]:
-    return nnx.split(nnx.eval_shape(lambda: T5(config, rng=None, dtype=dtype)))
+def _graph(config: T5Config, dtype: Any, remat: bool = False) -> tuple[nnx.GraphDef[T5], nnx.State]:
+    return nnx.split(nnx.eval_shape(lambda: T5(config, rng=None, dtype=dtype, remat=remat)))
 
 
 def _name(path: tuple[Any, ...]) -> str:

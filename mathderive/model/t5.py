@@ -18,6 +18,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from mathderive.model.config import T5Config
+from mathderive.model.dropout import dropout
 
 MASKED = -1e9
 """Added to a score that must not count: finite, so that a row with nothing to attend to stays finite."""
@@ -44,12 +45,23 @@ class LayerCache(NamedTuple):
 class T5(nnx.Module):
     """The network: `encode` and `decode` to train, `encode`, `start_cache` and `decode_step` to generate."""
 
-    def __init__(self, config: T5Config, *, rng: np.random.Generator | None, dtype: DTypeLike = jnp.float32) -> None:
-        """Draws the parameters by the scheme of the published T5 code; without `rng` all are 0."""
+    def __init__(
+        self,
+        config: T5Config,
+        *,
+        rng: np.random.Generator | None,
+        dtype: DTypeLike = jnp.float32,
+        remat: bool = False,
+    ) -> None:
+        """Draws the parameters by the scheme of the published T5 code; without `rng` all are 0.
+
+        With `remat` a gradient keeps no more of a block than its input and computes the block again: a third more
+        work, for memory that no longer grows with all that happens inside the blocks.
+        """
         self.config = config
         self.embedding = _normal(rng, (config.vocab_size, config.d_model), 1.0)
-        self.encoder = Stack(config, bidirectional=True, rng=rng, dtype=dtype)
-        self.decoder = Stack(config, bidirectional=False, rng=rng, dtype=dtype)
+        self.encoder = Stack(config, bidirectional=True, rng=rng, dtype=dtype, remat=remat)
+        self.decoder = Stack(config, bidirectional=False, rng=rng, dtype=dtype, remat=remat)
         if not config.tie_word_embeddings:
             self.head = _normal(rng, (config.d_model, config.vocab_size), 1.0)
 
@@ -158,9 +170,10 @@ class Stack(nnx.Module):
     """The encoder (`bidirectional`) or the decoder: its blocks, their shared position bias, its last norm."""
 
     def __init__(
-        self, config: T5Config, *, bidirectional: bool, rng: np.random.Generator | None, dtype: DTypeLike
+        self, config: T5Config, *, bidirectional: bool, rng: np.random.Generator | None, dtype: DTypeLike, remat: bool
     ) -> None:
         self.bidirectional = bidirectional
+        self.remat = remat
         self.max_distance = config.relative_attention_max_distance
         self.dropout_rate = config.dropout_rate
         layers = config.num_layers if bidirectional else config.num_decoder_layers
@@ -177,9 +190,10 @@ class Stack(nnx.Module):
         cross_bias: jax.Array | None,
         rngs: nnx.Rngs | None,
     ) -> jax.Array:
+        run = nnx.remat(Block.__call__) if self.remat else Block.__call__
         hidden = dropout(hidden, self.dropout_rate, rngs)
         for block in self.blocks:
-            hidden = block(hidden, self_bias, encoded, cross_bias, rngs)
+            hidden = run(block, hidden, self_bias, encoded, cross_bias, rngs)
         return dropout(self.final_norm(hidden), self.dropout_rate, rngs)
 
     def position_bias(self, query_positions: jax.Array, key_positions: jax.Array) -> jax.Array:
@@ -356,25 +370,6 @@ def relative_position_bucket(
     for start in starts:
         bucket = bucket + (distance >= start)
     return offset + bucket
-
-
-def dropout(values: jax.Array, rate: float, rngs: nnx.Rngs | None) -> jax.Array:
-    """Zeroes a share `rate` of the values and scales the others up; does nothing without `rngs`."""
-    if rngs is None or rate == 0:
-        return values
-    # JAX's generators take as long as the network itself on a CPU. A hash of each value's number under two random
-    # seeds is random enough to drop by, fifteen times as fast, and the same on every backend.
-    seeds = jax.random.bits(rngs.dropout(), (2,), jnp.uint32)
-    numbers = jnp.arange(values.size, dtype=jnp.uint32).reshape(values.shape)
-    bits = _hash(_hash(numbers ^ seeds[0]) + seeds[1])
-    return jnp.where(bits >= jnp.uint32(int(rate * 2**32)), values / (1 - rate), 0).astype(values.dtype)
-
-
-def _hash(numbers: jax.Array) -> jax.Array:
-    """The finalizer of MurmurHash3 (Appleby, 2011), a bijection of 32-bit numbers."""
-    numbers = (numbers ^ (numbers >> 16)) * jnp.uint32(0x85EBCA6B)
-    numbers = (numbers ^ (numbers >> 13)) * jnp.uint32(0xC2B2AE35)
-    return numbers ^ (numbers >> 16)
 
 
 def _mask_bias(mask: jax.Array) -> jax.Array:

@@ -41,6 +41,15 @@ DARK = Theme(
     copy="#3a434f",
     models=("#6cb6ff", "#ff9d5c", "#5fd38d", "#c79bff", "#f2cc60", "#56d4dd", "#ff8fc0", "#a9b4c2"),
 )
+TRAINING_PANELS = (
+    ("Loss", (("training", "loss", 1), ("validation", "validation_loss", 1))),
+    ("Validation ROUGE-2 × 100", (("validation", "validation_rouge2", 100),)),
+    ("Learning rate", (("training", "learning_rate", 1),)),
+    ("Gradient norm", (("training", "gradient_norm", 1),)),
+    ("Tokens per second", (("training", "tokens_per_second", 1),)),
+)
+"""Title, and for each curve its name, its key in `metrics.jsonl` and what its values are multiplied by."""
+
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 
 
@@ -91,46 +100,68 @@ def _draw_bars(panel: "Axes", values: Sequence[float | None], theme: Theme) -> N
 
 
 def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | None:
-    """Losses and validation ROUGE-2 by step, or None where no row has any of them.
+    """Curves by step, a panel each, of what `TRAINING_PANELS` lists and a row has; None where no row has any of it.
 
     Args:
-        rows: of a `metrics.jsonl`, each with `step` and some of `loss`, `validation_loss` and
-            `validation_rouge2` (between 0 and 1).
+        rows: of a `metrics.jsonl`, each with `step` and some of the keys.
     """
-    loss, validation_loss = _series(rows, "loss"), _series(rows, "validation_loss")
-    rouge2 = [(step, 100 * value) for step, value in _series(rows, "validation_rouge2")]
-    panels = [
-        (label, series)
-        for label, series in (
-            ("Loss", [("training", loss), ("validation", validation_loss)]),
-            ("Validation ROUGE-2 × 100", [("validation", rouge2)]),
-        )
-        if any(points for _, points in series)
-    ]
+    panels = _training_panels(rows)
     if not panels:
         return None
-    colours = {"training": theme.faint, "validation": theme.models[0]}
+    columns = min(3, len(panels))
+    lines = -(-len(panels) // columns)
     with _style(theme):
-        figure = _figure(10.4, 3.0)
-        for panel, (label, series) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-            for name, points in series:
-                if points:
-                    steps, values = zip(*points, strict=True)
-                    marker = "o" if name == "validation" else None
-                    panel.plot(steps, values, color=colours[name], marker=marker, markersize=4, label=name)
-            panel.set_title(label, loc="left", fontweight="bold", fontsize=11)
-            panel.set_xlabel("step")
-            panel.set_ylim(bottom=0)
-            if len([points for _, points in series if points]) > 1:
-                panel.legend(frameon=False)
+        figure = _figure(10.4, 2.8 * lines)
+        axes = figure.subplots(lines, columns, squeeze=False).flatten()
+        for unused in axes[len(panels) :]:
+            unused.remove()
+        for axis, (title, curves) in zip(axes, panels, strict=False):
+            for name, points in curves:
+                validated = name == "validation"
+                axis.plot(
+                    *zip(*points, strict=True),
+                    color=theme.models[0] if validated else theme.faint,
+                    marker="o" if validated else None,
+                    markersize=4,
+                    label=name,
+                )
+            axis.set_title(title, loc="left", fontweight="bold", fontsize=11)
+            axis.set_xlabel("step")
+            axis.set_ylim(bottom=0)
+            if len(curves) > 1:
+                axis.legend(frameon=False)
         return _svg(figure)
 
 
-def _series(rows: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
-    """The finite values of a key by step; a run that diverged has others."""
+def training_summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the training figure shows, in words: where each curve begins and ends."""
+    parts = [
+        f"{title}{f', {name}' if len(curves) > 1 else ''}: {points[0][1]:.4g} at step {points[0][0]:.0f}, "
+        f"{points[-1][1]:.4g} at step {points[-1][0]:.0f}"
+        for title, curves in _training_panels(rows)
+        for name, points in curves
+    ]
+    return f"Curves by step. {'. '.join(parts)}."
+
+
+_Points = list[tuple[float, float]]
+
+
+def _training_panels(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, _Points]]]]:
+    """Title and curves, by name, of each panel that has any."""
+    panels = [
+        (title, [(name, _series(rows, key, factor)) for name, key, factor in curves])
+        for title, curves in TRAINING_PANELS
+    ]
+    kept = [(title, [(name, points) for name, points in curves if points]) for title, curves in panels]
+    return [(title, curves) for title, curves in kept if curves]
+
+
+def _series(rows: Sequence[Mapping[str, Any]], key: str, factor: float) -> _Points:
+    """The finite values of a key by step, times `factor`; a run that diverged has others."""
     points = [(row.get("step"), row.get(key)) for row in rows]
     return [
-        (float(step), float(value))
+        (float(step), factor * float(value))
         for step, value in points
         if isinstance(step, int | float) and isinstance(value, int | float) and math.isfinite(value)
     ]

@@ -13,7 +13,7 @@ from mathderive.files import write_json, write_text
 from mathderive.records import EvaluationSet, Example, Prediction, Sensitivity
 from mathderive.report import tables
 from mathderive.report.examples import ShownExample, choose, shown_example
-from mathderive.report.figures import DARK, LIGHT, score_figure, training_figure
+from mathderive.report.figures import DARK, LIGHT, score_figure, training_figure, training_summary
 from mathderive.report.grids import score_grid, sensitivity_grid
 from mathderive.report.plain import visible
 from mathderive.report.tables import ScoreRow, Scores, SensitivityRow
@@ -76,6 +76,7 @@ def render(contents: ReportContents, scores: Sequence[ScoreRow], sensitivity: Se
         copied=next((row for row in scores if row.model == contents.copy_model), None),
         figure=[_data_uri(score_figure(scores, contents.copy_model, theme)) for theme in (LIGHT, DARK)],
         training=_training_figures(contents),
+        training_summary=training_summary(contents.training or ()),
         examples=_shown(contents),
         set_names=tables.SET_NAMES,
         set_labels=tables.SET_LABELS,

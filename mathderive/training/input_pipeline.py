@@ -12,6 +12,7 @@ from functools import lru_cache
 import grain
 import numpy as np
 
+from mathderive.config import FirstToken
 from mathderive.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import Tokenizer
@@ -20,8 +21,8 @@ SHAPES = 6
 """Shapes that the batches of a training run are padded to, each compiled once."""
 
 Batch = dict[str, np.ndarray]
-"""`input_ids` `[rows, source_length]`, `decoder_input_ids` and `labels` `[rows, target_length]`; padding is
-the pad id everywhere, and labels of the pad id do not count."""
+"""`input_ids` `[rows, source_length]`, `decoder_input_ids` and `labels` `[rows, target_length]` (one less with the
+authors' first token); padding is the pad id everywhere, and labels of the pad id do not count."""
 
 TokenPair = tuple[np.ndarray, np.ndarray]
 
@@ -46,6 +47,7 @@ class Batches:
         batch_size: int,
         seed: int,
         shapes: int = SHAPES,
+        first_token: FirstToken = "fixed",
     ) -> None:
         """Plans batches of `batch_size` rows.
 
@@ -58,6 +60,7 @@ class Batches:
         self._config = config
         self._batch_size = batch_size
         self._seed = seed
+        self._first_token: FirstToken = first_token
         lengths = np.array([(len(source), len(target)) for source, target in examples])
         self.shapes = choose_shapes(lengths, shapes)
         fits = [np.all(lengths <= shape, axis=1) for shape in self.shapes]
@@ -68,7 +71,8 @@ class Batches:
     def __getitem__(self, step: int) -> Batch:
         epoch, number = divmod(step, self.steps_per_epoch)
         shape, members = self._plan(epoch)[number]
-        return collate([self._examples[member] for member in members], self._config, self._batch_size, shape)
+        examples = [self._examples[member] for member in members]
+        return collate(examples, self._config, self._batch_size, shape, self._first_token)
 
     def _make_plan(self, epoch: int) -> list[tuple[tuple[int, int], np.ndarray]]:
         """Shape and members of each batch of an epoch, every example once."""
@@ -87,20 +91,29 @@ class Batches:
         return [plan[number] for number in rng.permutation(len(plan))]
 
 
-def collate(examples: Sequence[TokenPair], config: T5Config, rows: int, shape: tuple[int, int]) -> Batch:
+def collate(
+    examples: Sequence[TokenPair],
+    config: T5Config,
+    rows: int,
+    shape: tuple[int, int],
+    first_token: FirstToken = "fixed",
+) -> Batch:
     """Pads examples to a batch of `rows` rows; rows beyond the examples are padding throughout."""
     source_length, target_length = shape
     input_ids = np.full((rows, source_length), config.pad_token_id, np.int32)
-    labels = np.full((rows, target_length), config.pad_token_id, np.int32)
+    targets = np.full((rows, target_length), config.pad_token_id, np.int32)
     for row, (source, target) in enumerate(examples):
         input_ids[row, : len(source)] = source
-        labels[row, : len(target)] = target
-    # Teacher forcing: each label is predicted from the start token and the labels before it.
+        targets[row, : len(target)] = target
+    # Teacher forcing: each label is predicted from the tokens before it, the first from the start token. With the
+    # authors there is no start token, so nothing predicts the first token.
+    if first_token == "authors":
+        return {"input_ids": input_ids, "decoder_input_ids": targets[:, :-1], "labels": targets[:, 1:]}
     start = np.full((rows, 1), config.decoder_start_token_id, np.int32)
     return {
         "input_ids": input_ids,
-        "decoder_input_ids": np.concatenate([start, labels[:, :-1]], axis=1),
-        "labels": labels,
+        "decoder_input_ids": np.concatenate([start, targets[:, :-1]], axis=1),
+        "labels": targets,
     }
 
 

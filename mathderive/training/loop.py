@@ -20,6 +20,7 @@ from mathderive.files import write_text
 from mathderive.metrics.text import rouge2
 from mathderive.progress import Report
 from mathderive.training.checkpoints import Checkpoints, Restored, flatten, read_metrics, unflatten
+from mathderive.training.flops import utilisation
 from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
 from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
 from mathderive.training.start import prepare
@@ -66,15 +67,18 @@ def train(
     )
 
     lengths = (training.max_source_length, training.max_target_length)
-    batches = Batches(tokenize(train_pairs, tokenizer, *lengths), config, training.batch_size, seed)
+    batches = Batches(
+        tokenize(train_pairs, tokenizer, *lengths), config, training.batch_size, seed, first_token=training.first_token
+    )
     total_steps = training.steps or max(1, round((training.epochs or 0) * batches.steps_per_epoch))
     validation_pairs = validation_pairs[: training.validation_examples]
-    search = training.validation_search
-    validation = Validation(validation_pairs, tokenizer, lengths, config, model_settings.dtype, search, score)
+    validation = Validation(validation_pairs, tokenizer, config, model_settings.dtype, training, score)
 
     optimizer = make_optimizer(training, total_steps)
     learning_rate = learning_rate_schedule(training, total_steps)
-    train_step = make_train_step(config, optimizer, seed, training.accumulate, model_settings.dtype)
+    train_step = make_train_step(
+        config, optimizer, seed, training.accumulate, model_settings.dtype, model_settings.remat
+    )
     iterator = batch_iterator(batches, total_steps)
 
     with Checkpoints(folder) as checkpoints:
@@ -166,15 +170,18 @@ def _check_finite(state: TrainState, folder: Path, last_saved: int) -> None:
         )
 
 
-def _training_row(state: TrainState, learning_rate: float, seconds: float) -> dict[str, float]:
+def _training_row(state: TrainState, learning_rate: float, seconds: float) -> Mapping[str, Any]:
     """A line of the log: means over the steps since the last one, loss in nats a label."""
     totals = parallel.unreplicate(state.totals)
+    flops_per_second = float(totals.flops / seconds)
     return {
         "loss": float(totals.loss / totals.labels),
         "learning_rate": learning_rate,
         "gradient_norm": float(totals.gradient_norm / totals.steps),
         "padding_share": float(1 - totals.tokens / totals.positions),
         "tokens_per_second": float(totals.tokens / seconds),
+        "flops_per_second": flops_per_second,
+        "model_flop_utilisation": utilisation(flops_per_second),
     }
 
 
@@ -187,7 +194,7 @@ class _Log:
         self._since = time.monotonic()
         write_text(path, "".join(json.dumps(row) + "\n" for row in self._rows))
 
-    def write(self, step: int, row: Mapping[str, float]) -> None:
+    def write(self, step: int, row: Mapping[str, float | None]) -> None:
         self._rows.append({"step": step, **row})
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(self._rows[-1]) + "\n")

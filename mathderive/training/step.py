@@ -11,6 +11,7 @@ from flax import nnx
 from mathderive import parallel
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, bind
+from mathderive.training.flops import training_flops
 
 Batch = dict[str, jax.Array]
 """See `mathderive.training.input_pipeline.Batch`."""
@@ -29,6 +30,8 @@ class Totals(NamedTuple):
     tokens: jax.Array
     """Real ones, of source and target together; `positions` counts the padding as well."""
     positions: jax.Array
+    flops: jax.Array
+    """Work that the real tokens needed; see `training_flops`."""
     failed_step: jax.Array
     """The first step whose loss was not finite; never set back."""
 
@@ -50,6 +53,7 @@ def fresh_totals() -> Totals:
         steps=jnp.zeros((), jnp.int32),
         tokens=jnp.zeros((), jnp.int32),
         positions=jnp.zeros((), jnp.int32),
+        flops=jnp.zeros((), jnp.float32),
         failed_step=jnp.array(NEVER, jnp.int32),
     )
 
@@ -60,11 +64,11 @@ def fresh_state(params: Params, optimizer: optax.GradientTransformation) -> Trai
 
 
 def label_loss(
-    config: T5Config, params: Params, batch: Batch, dropout_key: jax.Array | None, dtype: str
+    config: T5Config, params: Params, batch: Batch, dropout_key: jax.Array | None, dtype: str, remat: bool = False
 ) -> tuple[jax.Array, jax.Array]:
     """Cross entropy in nats, summed over the labels that count, and their number; no key, no dropout."""
     rngs = None if dropout_key is None else nnx.Rngs(dropout=dropout_key)
-    model = bind(config, params, dtype)
+    model = bind(config, params, dtype, remat)
     encoder_mask = batch["input_ids"] != config.pad_token_id
     logits = model(batch["input_ids"], encoder_mask, batch["decoder_input_ids"], rngs)
     labels = batch["labels"]
@@ -84,6 +88,7 @@ def make_train_step(
     seed: int,
     accumulate: int = 1,
     dtype: str = "float32",
+    remat: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]:
     """The compiled step: `(replicated state, sharded batch) -> (replicated state, loss)`.
 
@@ -92,7 +97,7 @@ def make_train_step(
     """
 
     def gradients(params: Params, part: Batch, key: jax.Array | None) -> tuple[tuple[jax.Array, jax.Array], Params]:
-        loss = jax.value_and_grad(lambda params: label_loss(config, params, part, key, dtype), has_aux=True)
+        loss = jax.value_and_grad(lambda params: label_loss(config, params, part, key, dtype, remat), has_aux=True)
         return loss(params)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
@@ -128,6 +133,7 @@ def make_train_step(
             tokens=state.totals.tokens + parallel.sum_over_devices(_real_tokens(batch, config)),
             positions=state.totals.positions
             + parallel.sum_over_devices(jnp.int32(batch["input_ids"].size + batch["labels"].size)),
+            flops=state.totals.flops + parallel.sum_over_devices(_needed_flops(batch, config)),
             failed_step=jnp.minimum(state.totals.failed_step, failed),
         )
         params = optax.apply_updates(state.params, updates)
@@ -139,3 +145,11 @@ def make_train_step(
 def _real_tokens(batch: Batch, config: T5Config) -> jax.Array:
     source = jnp.sum(batch["input_ids"] != config.pad_token_id)
     return (source + jnp.sum(batch["labels"] != config.pad_token_id)).astype(jnp.int32)
+
+
+def _needed_flops(batch: Batch, config: T5Config) -> jax.Array:
+    # In float32, because 32-bit integers end at a thousandth of it.
+    lengths = (
+        jnp.sum(batch[key] != config.pad_token_id, axis=1).astype(jnp.float32) for key in ("input_ids", "labels")
+    )
+    return jnp.sum(training_flops(config, *lengths))

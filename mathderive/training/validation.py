@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from mathderive import parallel
+from mathderive.config import TrainingSettings
 from mathderive.errors import InputError
-from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
 from mathderive.model.tokenizer import Tokenizer
 from mathderive.training.input_pipeline import collate, tokenize
@@ -27,13 +28,12 @@ class Validation:
         self,
         pairs: Sequence[tuple[str, str]],
         tokenizer: Tokenizer,
-        lengths: tuple[int, int],
         config: T5Config,
         dtype: str,
-        search: SearchSettings,
+        settings: TrainingSettings,
         score: Score,
     ) -> None:
-        """Tokenizes (prompt, target) pairs, cut to `lengths`.
+        """Tokenizes (prompt, target) pairs, cut to the settings' lengths.
 
         Raises:
             InputError: there is no pair.
@@ -43,10 +43,10 @@ class Validation:
         self._tokenizer = tokenizer
         self._config = config
         self._dtype = dtype
-        self._search = search
+        self._settings = settings
         self._score = score
         self._loss = make_loss(config, dtype)
-        self._examples = tokenize(pairs, tokenizer, *lengths)
+        self._examples = tokenize(pairs, tokenizer, settings.max_source_length, settings.max_target_length)
         self._references = [target for _, target in pairs]
         # By length, so that the rows of a batch end at about the same time.
         order = sorted(range(len(pairs)), key=lambda number: len(self._examples[number][0]))
@@ -64,12 +64,13 @@ class Validation:
         losses, labels, scores = 0.0, 0.0, []
         for numbers in self._batches:
             examples = [self._examples[number] for number in numbers]
-            batch = collate(examples, self._config, self._rows, self._shape)
+            batch = collate(examples, self._config, self._rows, self._shape, self._settings.first_token)
             loss, counted = self._loss(everywhere, parallel.shard(batch))
             losses, labels = losses + float(np.sum(loss)), labels + float(np.sum(counted))
             sources = [source.tolist() for source, _ in examples]
             sources += [[]] * (self._rows - len(sources))
-            outputs = decode(self._config, everywhere, sources, self._shape[1], self._dtype, self._search)
+            search = self._settings.validation_search
+            outputs = decode(self._config, everywhere, sources, self._shape[1], self._dtype, search)
             for number, output in zip(numbers, outputs, strict=False):
                 scores.append(self._score(self._tokenizer.decode(output), self._references[number]))
         return {"validation_loss": losses / labels, "validation_rouge2": float(np.mean(scores))}

@@ -9,8 +9,9 @@ import pytest
 from flax import nnx
 from torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
+from mathderive.model.dropout import dropout
 from mathderive.model.parameters import bind, initialise
-from mathderive.model.t5 import dropout, relative_position_bucket
+from mathderive.model.t5 import relative_position_bucket
 
 TOLERANCE = 1e-4
 

@@ -1,11 +1,19 @@
 """Figures: well-formed, the same every time, and safe with odd rows."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mathderive.report.figures import DARK, LIGHT, score_figure, training_figure
+from mathderive.report.figures import (
+    DARK,
+    LIGHT,
+    TRAINING_PANELS,
+    score_figure,
+    training_figure,
+    training_summary,
+)
 from mathderive.report.tables import ScoreRow
 
 ROWS = [
@@ -42,12 +50,38 @@ def test_no_rows_and_no_copy_make_a_figure_too() -> None:
     assert "<svg" in score_figure(ROWS[:2], None, LIGHT)
 
 
-def test_training_rows() -> None:
-    rows = [
-        {"step": 1, "loss": 2.0},
-        {"step": 2, "loss": float("nan")},
-        {"step": 2, "validation_rouge2": 0.5},
-    ]
-    assert "<svg" in (training_figure(rows, LIGHT) or "")
+TRAINING = [
+    {"step": 1, "loss": 2.0, "learning_rate": 1e-3, "gradient_norm": 4.0, "tokens_per_second": 9000.0},
+    {"step": 2, "loss": float("nan"), "learning_rate": 5e-4, "gradient_norm": float("inf")},
+    {"step": 2, "validation_rouge2": 0.5, "validation_loss": 1.25},
+    {"step": 3, "loss": 0.75, "model_flop_utilisation": None},
+]
+
+
+def titles(svg: str) -> list[str]:
+    """Matplotlib draws text as outlines and leaves it beside them in a comment."""
+    comments = re.findall(r"<!-- (.*?) -->", svg)
+    return [title for title, _ in TRAINING_PANELS if title in comments]
+
+
+def test_every_curve_that_was_logged_is_drawn() -> None:
+    svg = training_figure(TRAINING, LIGHT)
+    assert svg is not None
+    assert titles(svg) == [title for title, _ in TRAINING_PANELS]
+    only_loss = training_figure([{"step": 1, "loss": 2.0, "gradient_norm": float("nan")}], LIGHT)
+    assert only_loss is not None
+    assert titles(only_loss) == ["Loss"]
+
+
+def test_a_run_without_curves_has_no_figure() -> None:
     assert training_figure([{"step": 1, "seconds": 3.0}, {"loss": 1.0}, {}], LIGHT) is None
     assert training_figure([], LIGHT) is None
+
+
+def test_curves_are_told_in_words() -> None:
+    assert training_summary(TRAINING) == (
+        "Curves by step. Loss, training: 2 at step 1, 0.75 at step 3. Loss, validation: 1.25 at step 2, 1.25 at step 2."
+        " Validation ROUGE-2 × 100: 50 at step 2, 50 at step 2."
+        " Learning rate: 0.001 at step 1, 0.0005 at step 2. Gradient norm: 4 at step 1, 4 at step 1."
+        " Tokens per second: 9000 at step 1, 9000 at step 1."
+    )

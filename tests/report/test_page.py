@@ -69,6 +69,9 @@ def test_is_self_contained_and_complete(tmp_path: Path, make_contents: MakeConte
         "Training",
     ):
         assert expected in page.text, expected
+    alternatives = [a.get("alt") or "" for t, a in page.elements if t == "img"]
+    assert any("Loss: 2 at step 1, 1 at step 2" in text for text in alternatives)
+    assert all(alternatives)
     assert [a for t, a in page.elements if t == "math"]
     assert sum(t == "article" for t, _ in page.elements) == 10
     identifiers = [a["id"] for _, a in page.elements if "id" in a]
@@ -97,6 +100,7 @@ def test_a_run_without_anything_is_a_page_too(tmp_path: Path, make_contents: Mak
     write_report(tmp_path, empty)
     text = Page((tmp_path / "index.html").read_text(encoding="utf-8")).text
     assert "Nothing was scored." in text
+    assert "Training" not in text
     assert "derives nothing" not in text
 
 

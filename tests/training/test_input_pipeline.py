@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch_t5 import CONFIGS, random_params, torch_model
 
 from mathderive.errors import InputError
 from mathderive.model.config import T5Config
-from mathderive.training.input_pipeline import Batches, batch_iterator, choose_shapes, tokenize
+from mathderive.training.input_pipeline import Batches, batch_iterator, choose_shapes, collate, tokenize
+from mathderive.training.step import label_loss
 
 CONFIG = T5Config(
     vocab_size=1000, d_model=1, d_kv=1, d_ff=1, num_heads=1, num_layers=1, num_decoder_layers=1,
@@ -67,6 +69,32 @@ def test_decoder_inputs_are_the_labels_one_step_late():
     assert batch["labels"][0, :4].tolist() == [7, 8, 1, 0]
     assert batch["decoder_input_ids"][0, :4].tolist() == [3, 7, 8, 1]
     assert not batch["labels"][1].any()
+
+
+def test_the_authors_first_token_is_no_label():
+    examples = [(np.array([5, 6, 1]), np.array([7, 8, 9, 1]))]
+    batch = Batches(examples, CONFIG, 1, seed=0, first_token="authors")[0]
+    assert batch["input_ids"][0, :4].tolist() == [5, 6, 1, 0]
+    assert batch["decoder_input_ids"][0, :4].tolist() == [7, 8, 9, 1]
+    assert batch["labels"][0, :4].tolist() == [8, 9, 1, 0]
+
+
+@pytest.mark.parametrize("first_token", ["fixed", "authors"])
+def test_the_loss_is_that_of_transformers(first_token):
+    torch = pytest.importorskip("torch")
+    config = CONFIGS["t5"]
+    examples = [(np.array([5, 6, 1]), np.array([7, 8, 9, 1])), (np.array([4, 1]), np.array([9, 1]))]
+    batch = collate(examples, config, 2, (8, 8), first_token)
+    loss, count = label_loss(config, random_params(config, 0), batch, None, "float32")
+
+    targets = torch.tensor([[7, 8, 9, 1], [9, 1, 0, 0]])
+    labels = targets.masked_fill(targets == 0, -100)
+    # As the authors call it, or with labels alone, from which transformers makes the decoder's inputs.
+    shifted = {"decoder_input_ids": targets[:, :-1], "labels": labels[:, 1:].contiguous()}
+    fed = shifted if first_token == "authors" else {"labels": labels}
+    sources = torch.tensor([[5, 6, 1], [4, 1, 0]])
+    expected = torch_model(config, 0)(input_ids=sources, attention_mask=(sources != 0).long(), **fed).loss
+    assert float(loss / count) == pytest.approx(expected.item(), abs=1e-5)
 
 
 def test_batches_depend_on_seed_and_step_alone():

@@ -1,0 +1,27 @@
+"""Writes `adafactor.npz` beside this script: 20 steps of the Adafactor of `transformers` at the paper's settings.
+
+    PYTHONPATH=. python tests/training/golden/make_adafactor.py      # needs torch; 10 seconds
+
+It holds the gradients and what each step adds to the parameters.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from torch_adafactor import random_gradients, torch_updates  # noqa: E402
+
+
+def main() -> None:
+    gradients = random_gradients()
+    arrays = {f"gradients/{name}": array for name, array in gradients.items()}
+    arrays |= {f"updates/{name}": array for name, array in torch_updates(gradients).items()}
+    np.savez_compressed(HERE / "adafactor.npz", **arrays)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The work of a training step against XLA's own count, and peaks by the names that JAX gives devices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mathderive.model.config import T5Config
+from mathderive.model.parameters import initialise
+from mathderive.training.flops import peak_flops, training_flops, utilisation
+from mathderive.training.step import label_loss
+
+SHAPE = {"vocab_size": 900, "d_model": 128, "d_kv": 64, "d_ff": 512, "num_heads": 3, "dropout_rate": 0.0}
+CONFIGS = {
+    "t5": T5Config(num_layers=2, num_decoder_layers=1, **SHAPE),
+    "t5-1.1": T5Config(
+        num_layers=1, num_decoder_layers=2, feed_forward="gated-gelu", tie_word_embeddings=False, **SHAPE
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_the_work_is_what_xla_counts(kind):
+    config = CONFIGS[kind]
+    batch = {
+        name: jnp.ones((3, length), jnp.int32)
+        for name, length in (("input_ids", 128), ("decoder_input_ids", 96), ("labels", 96))
+    }
+
+    def gradient(params, batch):
+        return jax.grad(lambda params: label_loss(config, params, batch, None, "float32")[0])(params)
+
+    counted = jax.jit(gradient).lower(initialise(config, 0), batch).compile().cost_analysis()["flops"]
+    # XLA counts softmax, norms and the like as well, which cost a few hundredths of the products.
+    assert 3 * training_flops(config, 128, 96) == pytest.approx(0.97 * counted, rel=0.03)
+
+
+def test_rows_add_up():
+    config = CONFIGS["t5"]
+    sources, targets = np.array([5.0, 300.0]), np.array([7.0, 1.0])
+    rows = training_flops(config, jnp.asarray(sources), jnp.asarray(targets))
+    np.testing.assert_allclose(rows, [training_flops(config, 5, 7), training_flops(config, 300, 1)], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("device_kind", "teraflops"),
+    [
+        ("TPU v2", 22.5),
+        ("TPU v3", 61.5),
+        ("TPU v4", 275),
+        ("TPU v5 lite", 197),
+        ("TPU v5", 459),
+        ("TPU v5p", 459),
+        ("TPU v6 lite", 918),
+        ("NVIDIA A100-SXM4-80GB", 312),
+        ("NVIDIA H100 80GB HBM3", 989),
+        ("NVIDIA H100 PCIe", 756),
+        ("NVIDIA H200", 989),
+        ("NVIDIA L4", 121),
+        ("Tesla V100-SXM2-16GB", 125),
+        ("Tesla T4", 65),
+    ],
+)
+def test_peaks_by_device_kind(device_kind, teraflops):
+    assert peak_flops(device_kind) == teraflops * 1e12
+
+
+@pytest.mark.parametrize("device_kind", ["cpu", "TPU v4 lite", "NVIDIA L40S", "NVIDIA T400", "TPU v5 litepod"])
+def test_other_devices_have_no_known_peak(device_kind):
+    assert peak_flops(device_kind) is None
+
+
+def test_no_share_of_an_unknown_peak():
+    shares = utilisation(1e9)
+    assert shares is None if jax.default_backend() == "cpu" else 0 < shares < 1

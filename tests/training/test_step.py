@@ -1,0 +1,36 @@
+"""Computing blocks again in the backward pass: the same gradients, less kept for it."""
+
+import jax
+import numpy as np
+from torch_t5 import CONFIGS, random_batch, random_params
+
+from mathderive.training.step import label_loss
+
+
+def loss(config, batch, remat):
+    key = jax.random.key(0)
+    return lambda params: label_loss(config, params, batch, key, "float32", remat)[0]
+
+
+def test_blocks_computed_again_give_the_same_gradients():
+    config = CONFIGS["t5-1.1"].model_copy(update={"num_layers": 1, "num_decoder_layers": 1})
+    params, batch = random_params(config, 1), random_batch(config, 1)
+    expected, found = (jax.jit(jax.grad(loss(config, batch, remat)))(params) for remat in (False, True))
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(found[name], gradient, atol=1e-5 * np.abs(gradient).max(), err_msg=name)
+
+
+def kept_bytes(layers, remat):
+    """Of all that the forward pass hands to the backward pass, the parameters not counted."""
+    config = CONFIGS["t5-1.1"].model_copy(update={"num_layers": layers, "num_decoder_layers": layers})
+    params = random_params(config, 1)
+    kept = jax.eval_shape(lambda params: jax.vjp(loss(config, random_batch(config, 1), remat), params)[1], params)
+    return sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(kept)) - sum(
+        array.nbytes for array in params.values()
+    )
+
+
+def test_blocks_computed_again_keep_little_more_than_their_inputs():
+    # What a block adds, encoder and decoder together, whatever lies outside the blocks.
+    kept, again = (kept_bytes(6, remat) - kept_bytes(3, remat) for remat in (False, True))
+    assert again < 0.1 * kept
