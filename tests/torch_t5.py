@@ -1,4 +1,4 @@
-"""PyTorch's T5 as the oracle: random models of both kinds, their logits and what they generate."""
+"""PyTorch's T5 as the oracle: random models of both kinds, their logits, gradients and what they generate."""
 
 from typing import Any
 
@@ -33,12 +33,19 @@ def random_params(config: T5Config, seed: int) -> dict[str, np.ndarray]:
 
 
 def random_batch(config: T5Config, seed: int) -> dict[str, np.ndarray]:
-    """Sources of several lengths, one beyond the reach of the position buckets, and targets."""
+    """Sources of several lengths, one beyond the reach of the position buckets, decoder inputs and labels."""
     rng = np.random.default_rng(seed)
     encoder_mask = np.arange(150)[None, :] < np.array([150, 1, 37])[:, None]
     input_ids = np.where(encoder_mask, rng.integers(2, config.vocab_size, encoder_mask.shape), config.pad_token_id)
     decoder_input_ids = rng.integers(0, config.vocab_size, (3, 140))
-    return {"input_ids": input_ids, "encoder_mask": encoder_mask, "decoder_input_ids": decoder_input_ids}
+    labels = rng.integers(2, config.vocab_size, (3, 140))
+    labels[np.arange(140)[None, :] >= np.array([60, 140, 1])[:, None]] = config.pad_token_id
+    return {
+        "input_ids": input_ids,
+        "encoder_mask": encoder_mask,
+        "decoder_input_ids": decoder_input_ids,
+        "labels": labels,
+    }
 
 
 def torch_model(config: T5Config, seed: int) -> Any:
@@ -70,6 +77,22 @@ def torch_logits(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
             attention_mask=torch.tensor(batch["encoder_mask"]).long(),
             decoder_input_ids=torch.tensor(batch["decoder_input_ids"]),
         ).logits.numpy()
+
+
+def torch_gradients(model: Any, batch: dict[str, np.ndarray]) -> tuple[float, dict[str, np.ndarray]]:
+    """The mean cross entropy of the labels that are no padding, and its gradients under Hugging Face's names."""
+    import torch
+
+    pad = model.config.pad_token_id
+    model.zero_grad()
+    loss = model(
+        input_ids=torch.tensor(batch["input_ids"]),
+        attention_mask=torch.tensor(batch["input_ids"] != pad).long(),
+        decoder_input_ids=torch.tensor(batch["decoder_input_ids"]),
+        labels=torch.tensor(np.where(batch["labels"] == pad, -100, batch["labels"])),
+    ).loss
+    loss.backward()
+    return loss.item(), {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
 
 
 def torch_generate(model: Any, batch: dict[str, np.ndarray], max_length: int) -> np.ndarray:
