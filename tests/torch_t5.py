@@ -89,7 +89,7 @@ def torch_gradients(model: Any, batch: dict[str, np.ndarray]) -> tuple[float, di
         input_ids=torch.tensor(batch["input_ids"]),
         attention_mask=torch.tensor(batch["input_ids"] != pad).long(),
         decoder_input_ids=torch.tensor(batch["decoder_input_ids"]),
-        labels=torch.tensor(np.where(batch["labels"] == pad, -100, batch["labels"])),
+        labels=torch.tensor(np.where(batch["labels"] == pad, -100, batch["labels"])).long(),
     ).loss
     loss.backward()
     return loss.item(), {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
