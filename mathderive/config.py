@@ -91,7 +91,8 @@ class ModelSettings(Settings):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of matrix products; parameters, norms, softmax and logits stay float32."""
     remat: bool = False
-    """Computes each block again in the backward pass rather than keep what it held: less memory, a third more work."""
+    """Computes each block again in the backward pass rather than keep what it held: a third more work, for memory
+    that XLA saves on accelerators; its schedule for CPUs makes nothing of it."""
 
 
 FirstToken = Literal["authors", "fixed"]

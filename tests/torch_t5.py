@@ -1,4 +1,4 @@
-"""PyTorch's T5 as the oracle: random models of both kinds, their logits and what they generate."""
+"""PyTorch's T5 as the oracle: random models of both kinds, their logits, gradients and what they generate."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +15,27 @@ CONFIGS = {
     "t5": T5Config(vocab_size=60, **_SIZES),
     "t5-1.1": T5Config(vocab_size=60, feed_forward="gated-gelu", tie_word_embeddings=False, **_SIZES),
 }
+
+PUBLISHED = {
+    "t5-tiny": T5Config(
+        vocab_size=32128, d_model=64, d_kv=16, d_ff=128, num_heads=4, num_layers=2, num_decoder_layers=2
+    ),
+    "t5-small": T5Config(
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=2048, num_heads=8, num_layers=6, num_decoder_layers=6
+    ),
+    "t5-base": T5Config(
+        vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_heads=12, num_layers=12, num_decoder_layers=12
+    ),
+}
+_V1_1 = {"feed_forward": "gated-gelu", "tie_word_embeddings": False}
+PUBLISHED |= {
+    "t5-1.1-tiny": PUBLISHED["t5-tiny"].model_copy(update=_V1_1),
+    "t5-1.1-small": PUBLISHED["t5-small"].model_copy(
+        update={**_V1_1, "d_ff": 1024, "num_heads": 6, "num_layers": 8, "num_decoder_layers": 8}
+    ),
+    "t5-1.1-base": PUBLISHED["t5-base"].model_copy(update={**_V1_1, "d_ff": 2048}),
+}
+"""The shapes of the published small and base models, and a tiny one with their vocabulary."""
 
 SEEDS = {"t5": 0, "t5-1.1": 3}
 """Of models some of whose outputs end early and some not."""
@@ -35,12 +56,19 @@ def random_params(config: T5Config, seed: int) -> dict[str, np.ndarray]:
 
 
 def random_batch(config: T5Config, seed: int) -> dict[str, np.ndarray]:
-    """Sources of several lengths, one beyond the reach of the position buckets, and targets."""
+    """Sources of several lengths, one beyond the reach of the position buckets, decoder inputs and labels."""
     rng = np.random.default_rng(seed)
     encoder_mask = np.arange(150)[None, :] < np.array([150, 1, 37])[:, None]
     input_ids = np.where(encoder_mask, rng.integers(2, config.vocab_size, encoder_mask.shape), config.pad_token_id)
     decoder_input_ids = rng.integers(0, config.vocab_size, (3, 140))
-    return {"input_ids": input_ids, "encoder_mask": encoder_mask, "decoder_input_ids": decoder_input_ids}
+    labels = rng.integers(2, config.vocab_size, (3, 140))
+    labels[np.arange(140)[None, :] >= np.array([60, 140, 1])[:, None]] = config.pad_token_id
+    return {
+        "input_ids": input_ids,
+        "encoder_mask": encoder_mask,
+        "decoder_input_ids": decoder_input_ids,
+        "labels": labels,
+    }
 
 
 def random_prompts(config: T5Config, seed: int, rows: int, longest: int) -> dict[str, np.ndarray]:
@@ -83,6 +111,22 @@ def torch_logits(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
             attention_mask=torch.tensor(batch["encoder_mask"]).long(),
             decoder_input_ids=torch.tensor(batch["decoder_input_ids"]),
         ).logits.numpy()
+
+
+def torch_gradients(model: Any, batch: dict[str, np.ndarray]) -> tuple[float, dict[str, np.ndarray]]:
+    """The mean cross entropy of the labels that are no padding, and its gradients under Hugging Face's names."""
+    import torch
+
+    pad = model.config.pad_token_id
+    model.zero_grad()
+    loss = model(
+        input_ids=torch.tensor(batch["input_ids"]),
+        attention_mask=torch.tensor(batch["input_ids"] != pad).long(),
+        decoder_input_ids=torch.tensor(batch["decoder_input_ids"]),
+        labels=torch.tensor(np.where(batch["labels"] == pad, -100, batch["labels"])).long(),
+    ).loss
+    loss.backward()
+    return loss.item(), {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
 
 
 def torch_generate(

@@ -5,30 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from searches import LIMIT, SEARCHES, assert_same, prompts, sources_of
-from torch_t5 import SEEDS, random_params, random_prompts, torch_generate, torch_model, torch_model_of
+from torch_t5 import PUBLISHED, SEEDS, random_params, random_prompts, torch_generate, torch_model, torch_model_of
 
 from mathderive import parallel
-from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import initialise
 
 FAST = ("greedy", "the paper's validation")
-LARGE = {
-    "small": T5Config(
-        vocab_size=32128, d_model=512, d_kv=64, d_ff=2048, num_heads=8, num_layers=6, num_decoder_layers=6
-    ),
-    "base": T5Config(
-        vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_heads=12, num_layers=12, num_decoder_layers=12
-    ),
-    "small 1.1": T5Config(
-        vocab_size=32128, d_model=512, d_kv=64, d_ff=1024, num_heads=6, num_layers=8, num_decoder_layers=8,
-        feed_forward="gated-gelu", tie_word_embeddings=False,
-    ),
-    "base 1.1": T5Config(
-        vocab_size=32128, d_model=768, d_kv=64, d_ff=2048, num_heads=12, num_layers=12, num_decoder_layers=12,
-        feed_forward="gated-gelu", tie_word_embeddings=False,
-    ),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -56,10 +39,10 @@ def test_tokens_are_those_of_generate_today(name, kind, config):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("size", LARGE)
-def test_large_models_write_the_tokens_of_generate(size):
+@pytest.mark.parametrize("shape", PUBLISHED)
+def test_published_shapes_write_the_tokens_of_generate(shape):
     pytest.importorskip("torch")
-    config = LARGE[size]
+    config = PUBLISHED[shape]
     params = {name: np.array(array) for name, array in initialise(config, seed=0).items()}
     # An end-of-sequence token that stands out, or no row would ever end.
     for name, column in (("embedding", np.s_[config.eos_token_id]), ("head", np.s_[:, config.eos_token_id])):

@@ -1,5 +1,7 @@
 """The work of a training step against XLA's own count, and peaks by the names that JAX gives devices."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
-from mathderive.training.flops import peak_flops, training_flops, utilisation
+from mathderive.training.checkpoints import read_description
+from mathderive.training.flops import peak_flops, training_flops
 from mathderive.training.step import label_loss
 
 SHAPE = {"vocab_size": 900, "d_model": 128, "d_kv": 64, "d_ff": 512, "num_heads": 3, "dropout_rate": 0.0}
@@ -70,6 +73,13 @@ def test_other_devices_have_no_known_peak(device_kind):
     assert peak_flops(device_kind) is None
 
 
-def test_no_share_of_an_unknown_peak():
-    shares = utilisation(1e9)
-    assert shares is None if jax.default_backend() == "cpu" else 0 < shares < 1
+def test_a_run_logs_its_work(finished):
+    folder, _ = finished
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    config, _, _ = read_description(folder)
+    for row in rows:
+        if "loss" in row:
+            # Nearly every text is cut to the 16 tokens that the run allows.
+            of_a_token = row["flops_per_second"] / row["tokens_per_second"]
+            assert of_a_token == pytest.approx(training_flops(config, 16, 16) / 32, rel=0.05)
+            assert row["model_flop_utilisation"] is None or 0 < row["model_flop_utilisation"] < 1

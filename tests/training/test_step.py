@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 from torch_t5 import CONFIGS, random_batch, random_params
 
 from mathderive.training.step import label_loss
@@ -12,6 +13,7 @@ def loss(config, batch, remat):
     return lambda params: label_loss(config, params, batch, key, "float32", remat)[0]
 
 
+@pytest.mark.slow
 def test_blocks_computed_again_give_the_same_gradients():
     config = CONFIGS["t5-1.1"].model_copy(update={"num_layers": 1, "num_decoder_layers": 1})
     params, batch = random_params(config, 1), random_batch(config, 1)

@@ -3,8 +3,9 @@
     PYTHONPATH=. python tests/model/golden/make_golden.py      # needs torch; 20 seconds
 
 Each `KIND.npz` holds the weights under Hugging Face's names, a padded batch and the logits of teacher forcing;
-`generated.npz` what `generate` writes after a hundred prompts, searching in several ways. The tests compare with these
-arrays, and with PyTorch itself where it is installed.
+`KIND-gradients.npz` the batch's labels, their mean loss, and its gradients; `generated.npz` what `generate` writes
+after a hundred prompts, searching in several ways. The tests compare with these arrays, and with PyTorch itself where
+it is installed.
 """
 
 import sys
@@ -16,7 +17,15 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from searches import LIMIT, SEARCHES, prompts  # noqa: E402
-from torch_t5 import CONFIGS, SEEDS, random_batch, torch_generate, torch_logits, torch_model  # noqa: E402
+from torch_t5 import (  # noqa: E402
+    CONFIGS,
+    SEEDS,
+    random_batch,
+    torch_generate,
+    torch_gradients,
+    torch_logits,
+    torch_model,
+)
 
 
 def main() -> None:
@@ -24,8 +33,11 @@ def main() -> None:
     for kind, config in CONFIGS.items():
         model = torch_model(config, SEEDS[kind])
         batch = random_batch(config, SEEDS[kind])
+        labels = batch.pop("labels")
         tensors = {f"weights/{name}": tensor.numpy() for name, tensor in model.state_dict().items()}
         np.savez_compressed(HERE / f"{kind}.npz", **tensors, **batch, logits=torch_logits(model, batch))
+        loss, gradients = torch_gradients(model, {**batch, "labels": labels})
+        np.savez_compressed(HERE / f"{kind}-gradients.npz", labels=labels, loss=np.float64(loss), **gradients)
         for name, search in SEARCHES.items():
             tokens = torch_generate(model, prompts(config), LIMIT, search)
             generated[f"{kind}/{name}"] = tokens.astype(np.uint8)

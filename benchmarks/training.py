@@ -1,0 +1,202 @@
+"""How fast the network trains: against PyTorch's T5, and against padding every example to 512 tokens.
+
+    python benchmarks/training.py [--shape t5-small] [--dtype float32] [--optimizer adafactor] [--rows 4]
+
+Examples are generated at the paper's sampling and tokenized by a tokenizer that is trained on them. Three contestants
+take turns on them, with the same weights and the same optimizer: our step on our batches, padded to a few shapes;
+PyTorch's T5 of `transformers` on the very same batches (left out, with a line that says so, where torch is not
+installed); and our step on batches padded to 512 and 512 tokens, as the paper does it. Compared are real tokens a
+second, of source and target, padding not counted; each figure is a median over the rounds. What each shape takes at
+first, to be compiled, is not counted. With `--dtype bfloat16` both sides keep float32 parameters and compute matrix
+products in bfloat16. The last line is a JSON object. Run it on a quiet machine.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+# JAX would take most of a GPU's memory at once, and PyTorch needs some.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+import jax
+import numpy as np
+
+from mathderive import parallel
+from mathderive.config import DataSettings, ModelSettings, SplitSizes, TrainingSettings
+from mathderive.model.config import T5Config
+from mathderive.model.parameters import initialise
+from mathderive.model.tokenizer import train_tokenizer
+from mathderive.model.weights import write_folder
+from mathderive.progress import progress
+from mathderive.training.flops import training_flops, utilisation
+from mathderive.training.input_pipeline import Batch, Batches, TokenPair, tokenize
+from mathderive.training.optimizer import make_optimizer
+from mathderive.training.step import fresh_state, make_train_step
+from tfds_builders.derivations.generation import preview
+
+SHAPES = {
+    "t5-tiny": T5Config(
+        vocab_size=32128, d_model=64, d_kv=16, d_ff=128, num_heads=4, num_layers=2, num_decoder_layers=2
+    ),
+    "t5-small": T5Config(
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=2048, num_heads=8, num_layers=6, num_decoder_layers=6
+    ),
+    "t5-base": T5Config(
+        vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_heads=12, num_layers=12, num_decoder_layers=12
+    ),
+    "t5-large": T5Config(
+        vocab_size=32128, d_model=1024, d_kv=64, d_ff=4096, num_heads=16, num_layers=24, num_decoder_layers=24
+    ),
+}
+LONGEST = 512
+"""Tokens of source and of target in the paper."""
+
+
+def make_examples(count: int, seed: int) -> list[TokenPair]:
+    """Generated examples as token ids."""
+    settings = DataSettings(sizes=SplitSizes(train=count, validation=1, static=1))
+    pairs = []
+    with progress("examples") as report:
+        for example in islice(preview(settings, seed, "train"), count):
+            pairs.append((example.prompt, example.target))
+            report("generated", len(pairs), count)
+    with tempfile.TemporaryDirectory() as folder:
+        texts = [text for pair in pairs for text in pair]
+        tokenizer = train_tokenizer(texts, Path(folder), ModelSettings().vocab_size)
+    return tokenize(pairs, tokenizer, LONGEST, LONGEST)
+
+
+def padded_to_longest(batch: Batch) -> Batch:
+    return {key: np.pad(array, ((0, 0), (0, LONGEST - array.shape[1]))) for key, array in batch.items()}
+
+
+def our_step(config: T5Config, params: Mapping[str, Any], options: argparse.Namespace) -> Callable[[Batch], None]:
+    """Trains on a batch, and returns when that is done."""
+    settings = TrainingSettings(batch_size=options.rows, steps=1, optimizer=options.optimizer, learning_rate=5e-5)
+    optimizer = make_optimizer(settings, total_steps=1)
+    step = make_train_step(config, optimizer, options.seed, dtype=options.dtype)
+    state = parallel.replicate(fresh_state(dict(params), optimizer))
+
+    def train_on(batch: Batch) -> None:
+        nonlocal state
+        state, loss = step(state, parallel.shard(batch))
+        jax.block_until_ready((state, loss))
+
+    return train_on
+
+
+def pytorch_step(config: T5Config, params: Mapping[str, Any], options: argparse.Namespace) -> Callable[[Batch], None]:
+    """As `our_step`, by PyTorch on its GPU if it has one."""
+    import torch
+    from transformers import T5ForConditionalGeneration
+    from transformers.optimization import Adafactor
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with tempfile.TemporaryDirectory() as folder:
+        write_folder(Path(folder), params, config)
+        model = T5ForConditionalGeneration.from_pretrained(folder, attn_implementation="sdpa").to(device).train()
+    optimizer: torch.optim.Optimizer
+    if options.optimizer == "adafactor":
+        optimizer = Adafactor(model.parameters(), lr=5e-5, scale_parameter=False, relative_step=False)
+    else:
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, betas=(0.9, 0.98), weight_decay=0.0)
+
+    def train_on(batch: Batch) -> None:
+        tensors = {key: torch.tensor(array, device=device, dtype=torch.long) for key, array in batch.items()}
+        with torch.autocast(device, torch.bfloat16, enabled=options.dtype == "bfloat16"):
+            loss = model(
+                input_ids=tensors["input_ids"],
+                attention_mask=(tensors["input_ids"] != config.pad_token_id).long(),
+                decoder_input_ids=tensors["decoder_input_ids"],
+                labels=tensors["labels"].masked_fill(tensors["labels"] == config.pad_token_id, -100),
+            ).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return train_on
+
+
+def race(contestants: Mapping[str, tuple[Callable[[Batch], None], list[Batch]]], rounds: int) -> dict[str, float]:
+    """The median seconds that each takes for its batches; they take turns."""
+    for name, (train_on, batches) in contestants.items():
+        start = time.perf_counter()
+        for batch in batches:
+            train_on(batch)
+        print(f"{name}: first round, with compilation, {time.perf_counter() - start:.1f} s", flush=True)
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name, (train_on, batches) in contestants.items():
+            start = time.perf_counter()
+            for batch in batches:
+                train_on(batch)
+            seconds[name].append(time.perf_counter() - start)
+        taken = ", ".join(f"{name} {times[-1]:.2f} s" for name, times in seconds.items())
+        print(f"round {number + 1}/{rounds}: {taken}", flush=True)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="t5-small")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--optimizer", choices=("adafactor", "adamw"), default="adafactor")
+    parser.add_argument("--rows", type=int, default=4, help="examples in a batch")
+    parser.add_argument("--examples", type=int, default=200, help="to be generated; the batches' shapes suit them")
+    parser.add_argument("--batches", type=int, default=4, help="of an epoch, in each round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_options()
+    config = SHAPES[options.shape]
+    epoch = Batches(make_examples(options.examples, options.seed), config, options.rows, options.seed)
+    batches = [epoch[step] for step in range(min(options.batches, epoch.steps_per_epoch))]
+    shapes = [f"{batch['input_ids'].shape[1]}/{batch['labels'].shape[1]}" for batch in batches]
+    lengths = np.concatenate(
+        [[np.count_nonzero(batch[key], axis=1) for key in ("input_ids", "labels")] for batch in batches], axis=1
+    )
+    print(f"{len(batches)} batches, padded to {', '.join(shapes)} tokens; {lengths.sum()} are real", flush=True)
+
+    params = initialise(config, options.seed)
+    ours = our_step(config, params, options)
+    contestants = {"ours": (ours, batches)}
+    if importlib.util.find_spec("torch"):
+        contestants["pytorch"] = (pytorch_step(config, params, options), batches)
+    else:
+        print("pytorch: left out, torch is not installed")
+    contestants["padded"] = (ours, [padded_to_longest(batch) for batch in batches])
+    seconds = race(contestants, options.rounds)
+
+    flops = sum(training_flops(config, int(source), int(target)) for source, target in lengths.T)
+    print(
+        json.dumps(
+            {
+                **vars(options),
+                "device": f"{jax.device_count()} {jax.devices()[0].device_kind}",
+                "tokens_per_second": {name: lengths.sum() / taken for name, taken in seconds.items()},
+                "ours_to_pytorch": seconds["pytorch"] / seconds["ours"] if "pytorch" in seconds else None,
+                "ours_to_padded": seconds["padded"] / seconds["ours"],
+                "flops_per_second": flops / seconds["ours"],
+                "model_flop_utilisation": utilisation(flops / seconds["ours"]),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
