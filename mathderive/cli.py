@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from mathderive.config import BeamSettings, load_config
-from mathderive.errors import InputError
+from mathderive.errors import InputError, Terminated
 from mathderive.evaluation import run_evaluation
 from mathderive.pipeline import STAGES, Run, run_stages
 from mathderive.progress import progress, say
@@ -196,6 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         say(f"mathderive: {error}")
         return 2
+    except Terminated as ended:
+        say(f"mathderive: {ended}")
+        return ended.exit_code
     except Exception as error:
         fault = _machine_fault(error)
         if fault is None:
