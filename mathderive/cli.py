@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from mathderive.config import BeamSettings, load_config
-from mathderive.errors import InputError
+from mathderive.config import BeamSettings, ProcessSettings, load_config
+from mathderive.errors import InputError, Terminated
 from mathderive.evaluation import run_evaluation
 from mathderive.pipeline import STAGES, Run, run_stages
 from mathderive.progress import progress, say
@@ -38,6 +39,14 @@ ReleasedOption = Annotated[
     typer.Option("--released", metavar="DIR", help="Evaluate on the authors' *_results.json in this folder."),
 ]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Where the run folders lie.")]
+CoordinatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="Where process 0 of several listens; a Cloud TPU slice needs none. See docs/gpu.md.",
+    ),
+]
 
 QUICK = Path(__file__).parents[1] / "configs" / "quick.yaml"
 
@@ -50,11 +59,19 @@ def _stage(name: str, summary: str) -> None:
         config: ConfigOption = QUICK,
         released: ReleasedOption = None,
         runs: RunsOption = Path("runs"),
+        coordinator: CoordinatorOption = None,
+        num_processes: Annotated[
+            int | None, typer.Option("--num-processes", min=1, help="How many processes train together.")
+        ] = None,
+        process_id: Annotated[
+            int | None, typer.Option("--process-id", min=0, help="Which of them this one is; 0 writes the results.")
+        ] = None,
     ) -> None:
-        run = _run(config, overrides, released, runs)
-        last = STAGES[-1] if name == "all" else name
-        results = run_stages(run, last)
-        print(results)
+        processes = _processes(coordinator, num_processes, process_id)
+        run = replace(_run(config, overrides, released, runs), processes=processes)
+        results = run_stages(run, STAGES[-1] if name == "all" else name)
+        if results is not None:
+            print(results)
 
     app.command(name, help=summary)(command)
 
@@ -201,6 +218,18 @@ def _run(config: Path, overrides: Sequence[str] | None, released: Path | None, r
     return Run(settings, runs / str(settings.run.name))
 
 
+def _processes(coordinator: str | None, count: int | None, index: int | None) -> ProcessSettings | None:
+    if coordinator is None and count is None and index is None:
+        return None
+    if coordinator is None or count is None or index is None:
+        raise InputError("--coordinator, --num-processes and --process-id: expected all three, or none")
+    if not re.fullmatch(r"\S+:[0-9]{1,5}", coordinator):
+        raise InputError(f"--coordinator: {coordinator}: expected HOST:PORT")
+    if index >= count:
+        raise InputError(f"--process-id: {index}: expected a number below --num-processes, {count}")
+    return ProcessSettings(coordinator=coordinator, count=count, index=index)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The `mathderive` command; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -212,6 +241,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         say(f"mathderive: {error}")
         return 2
+    except Terminated as ended:
+        say(f"mathderive: {ended}")
+        return ended.exit_code
     except Exception as error:
         fault = _machine_fault(error)
         if fault is None:

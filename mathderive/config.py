@@ -61,6 +61,15 @@ class BeamSettings(Settings):
     """Where all of Beam's workers can write, such as `gs://bucket/folder`; null is the run folder."""
 
 
+class ProcessSettings(Settings):
+    """This process among several that train one model; from the command line, for it has no influence on the stamps."""
+
+    coordinator: str
+    """HOST:PORT where process 0 listens and the others find it."""
+    count: int = Field(ge=1)
+    index: int = Field(ge=0)
+
+
 class EvaluationSettings(Settings):
     source: Literal["generated", "released"] = "generated"
     released: tuple[str, ...] | None = None
@@ -125,6 +134,9 @@ class TrainingSettings(Settings):
     validation_search: SearchSettings = SearchSettings()
     """How its outputs are searched for."""
     checkpoint_every: int = Field(default=500, ge=1)
+    checkpoint_folder: str | None = Field(default=None, min_length=1)
+    """Where checkpoints go while training, such as `gs://bucket/folder`; null is the run folder. The one to predict
+    with is copied there in the end."""
     log_every: int = Field(default=50, ge=1)
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from mathderive.pipeline import Run, run_stages
 from mathderive.progress import say
 
 
-def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[str]) -> Path:
+def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[str]) -> Path | None:
     """Scores recorded outputs or checkpoints, beside the copy baseline, in the run folder `eval-NAME`.
 
     Args:

@@ -41,12 +41,11 @@ def run_stage(
     """
     manifest_path = folder / f"{name}.json"
     manifest = read_manifest(manifest_path)
-    same = manifest is not None and manifest["stamp"] == stamp
     aside = None
-    if manifest and same and manifest["done"] and all((folder / output).exists() for output in outputs):
+    if manifest and is_done(folder, name, stamp, outputs):
         say(f"{name}: nothing to do, it is done with the same inputs")
         return manifest["results"]
-    if manifest and same and not manifest["done"]:
+    if manifest and manifest["stamp"] == stamp and not manifest["done"]:
         say(f"{name}: goes on from where it was")
     else:
         aside = _set_aside(folder, [manifest_path.name, *outputs])
@@ -66,6 +65,13 @@ def run_stage(
     places = ", ".join(str(folder / output) for output in outputs)
     say(f"{name}: done in {seconds:.0f} s, output in {places}")
     return results
+
+
+def is_done(folder: Path, name: str, stamp: dict[str, Any], outputs: Sequence[str]) -> bool:
+    """Whether `run_stage` would find nothing to do."""
+    manifest = read_manifest(folder / f"{name}.json")
+    same = manifest is not None and manifest["done"] and manifest["stamp"] == stamp
+    return same and all((folder / output).exists() for output in outputs)
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:

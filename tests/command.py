@@ -1,9 +1,11 @@
 """The command line as a user meets it: a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 COMPILED = {
@@ -33,6 +35,17 @@ def run(*arguments: str | Path, cwd: Path, code: int = 0, **environment: str) ->
     stdout, stderr = process.communicate(timeout=500)
     assert process.returncode == code, stderr[-3000:]
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def wait_for_step(process: "subprocess.Popen[str]", metrics: Path, step: int) -> None:
+    """Returns when training has logged a step; fails if the process ends before."""
+    while True:
+        # The last line may be half written.
+        lines = metrics.read_text().splitlines()[:-1] if metrics.exists() else []
+        if lines and json.loads(lines[-1])["step"] >= step:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
 
 
 def complaint(stderr: str) -> str:

@@ -1,14 +1,17 @@
-"""`kill -9` at any moment of any stage, then the same command: the files end as if nothing had happened."""
+"""Killed or told to end at any moment, then called again: the files end as if nothing had happened."""
 
+import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from command import TINY, jsonl_files, run, start
+from command import TINY, complaint, jsonl_files, run, start, wait_for_step
 
 KILLS_PER_STAGE = 4
 STAGES = ("data", "train", "predict", "score", "report")
@@ -47,3 +50,42 @@ def test_killed_at_random_moments(uninterrupted: tuple[dict[str, bytes], dict[st
     assert jsonl_files(tmp_path / "runs" / "tiny") == expected
     assert killed >= len(STAGES)
     assert not list((tmp_path / "runs" / "tiny").rglob("*.partial"))
+
+
+@pytest.mark.slow
+def test_told_to_end_while_it_trains(tmp_path: Path) -> None:
+    train = ("train", "--config", TINY, "training.steps=300", "training.evaluate_every=150", "training.log_every=10")
+    whole, ended = tmp_path / "whole", tmp_path / "ended"
+    for place in (whole, ended):
+        place.mkdir()
+    run("data", "--config", TINY, cwd=whole)
+    shutil.copytree(whole / "runs", ended / "runs")
+    run(*train, cwd=whole)
+    model = Path("runs/tiny/checkpoints/t5")
+    for number, step in ((signal.SIGTERM, 50), (signal.SIGINT, 200)):
+        process = start(*train, cwd=ended)
+        wait_for_step(process, ended / model / "metrics.jsonl", step)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=240)
+        assert process.returncode == 128 + number, stderr
+        said = re.fullmatch(
+            rf"mathderive: {number.name}: stopped after step (\d+), whose checkpoint is written; "
+            "the same command goes on from there",
+            complaint(stderr),
+        )
+        assert said, stderr
+        assert int(said[1]) >= step
+        assert (ended / model / "orbax" / said[1]).is_dir()
+    assert "goes on from where it was" in run(*train, cwd=ended).stderr
+    results = [json.loads((place / "runs" / "tiny" / "train.json").read_text())["results"] for place in (whole, ended)]
+    assert results[0] == results[1]
+
+
+@pytest.mark.slow
+def test_told_to_end_while_it_does_not_train(tmp_path: Path) -> None:
+    process = start("data", "--config", TINY, "data.sizes.train=5000", cwd=tmp_path)
+    assert process.stderr is not None
+    assert "data: begins" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM

@@ -1,10 +1,12 @@
-"""Data parallelism: several devices give what one gives. Each count of devices needs a process of its own."""
+"""Data parallelism: several devices or processes give what one gives; each count needs processes of its own."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from mathderive import parallel
@@ -20,11 +22,14 @@ from mathderive.model.parameters import initialise
 from mathderive.training.optimizer import make_optimizer
 from mathderive.training.step import fresh_state, make_train_step
 
+coordinator, count, index, *parts = sys.argv[1:]
+if int(count) > 1:
+    parallel.connect(coordinator, int(count), int(index))
 config = T5Config(
     vocab_size=40, d_model=16, d_kv=4, d_ff=32, num_heads=2, num_layers=1, num_decoder_layers=1, dropout_rate=0
 )
 optimizer = make_optimizer(TrainingSettings(batch_size=8, steps=4, learning_rate=1e-2), 4)
-for accumulate in map(int, sys.argv[1:]):
+for accumulate in map(int, parts):
     step = make_train_step(config, optimizer, seed=0, accumulate=accumulate)
     state = parallel.replicate(fresh_state(initialise(config, 0), optimizer))
     rng = np.random.default_rng(0)
@@ -39,34 +44,141 @@ for accumulate in map(int, sys.argv[1:]):
         losses.append(float(parallel.unreplicate(loss)))
     totals = parallel.unreplicate(state.totals)
     print(json.dumps([parallel.device_count(), losses, int(totals.tokens), int(totals.positions)]))
+parallel.disconnect()
+"""
+
+SHARED = """
+import sys
+import numpy as np
+from mathderive import parallel
+
+coordinator, count, index = sys.argv[1:]
+parallel.connect(coordinator, int(count), int(index))
+first = parallel.process_index() == 0
+arrays = {
+    "zeros": np.array([0.0, -0.0, np.nan], np.float32),
+    "scalar": np.int32(7),
+    "matrix": np.arange(6.0, dtype=np.float32).reshape(2, 3),
+    "none": np.zeros((0, 4), np.float32),
+}
+shared = parallel.share_arrays(arrays if first else {})
+print([(name, array.shape, array.dtype.name, array.tobytes().hex()) for name, array in shared.items()])
+print(parallel.share({"text": "\\u03b8", "list": [1, None]} if first else None))
+print(int(parallel.unreplicate(parallel.largest(3 if first else 15))))
+parallel.disconnect()
+print(float(parallel.jax.numpy.ones(3).sum()))
+"""
+
+DECODED = """
+import json
+import numpy as np
+from mathderive import parallel
+from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.decoding import decode
+from mathderive.model.parameters import initialise
+
+config = T5Config(vocab_size=40, d_model=16, d_kv=4, d_ff=32, num_heads=2, num_layers=1, num_decoder_layers=1)
+rng = np.random.default_rng(0)
+sources = [rng.integers(2, 40, length).tolist() for length in (1, 30, 7, 0, 12)]
+params = parallel.replicate(initialise(config, 0))
+for search in (SearchSettings(), SearchSettings(num_beams=2, repetition_penalty=2.5)):
+    print(json.dumps(decode(config, params, sources, 20, search=search)))
 """
 
 
-def losses_on(devices, *accumulate):
-    """A row for each of `accumulate`: devices seen, losses, tokens, positions."""
+def outputs(program, *arguments, devices=1, processes=1):
+    """What each process of a program prints, by line; its arguments begin with coordinator, count and index."""
     environment = {
         **os.environ,
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
         "NPROC": "32",  # without it jax 0.10 can deadlock with more fake devices than cores
     }
-    command = [sys.executable, "-c", LOSSES, *map(str, accumulate)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        coordinator = f"127.0.0.1:{server.getsockname()[1]}"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, coordinator, str(processes), str(index), *map(str, arguments)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(processes)
+    ]
+    try:
+        texts = [process.communicate(timeout=240) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0] * processes, texts
+    # Gloo, by which CPUs speak with each other, tells standard output when it has found the others.
+    return [[line for line in stdout.splitlines() if not line.startswith("[Gloo]")] for stdout, _ in texts]
+
+
+def losses(*accumulate, devices=1, processes=1):
+    """For each process a row for each of `accumulate`: devices seen, losses, tokens, positions."""
+    found = outputs(LOSSES, *accumulate, devices=devices, processes=processes)
+    return [[json.loads(line) for line in lines] for lines in found]
+
+
+@pytest.fixture(scope="module")
+def on_one_device():
+    (((count, losses_, *totals),),) = losses(1)
+    assert count == 1
+    assert losses_[-1] < losses_[0]
+    return losses_, totals
 
 
 @pytest.mark.slow
-def test_two_devices_and_two_parts_train_as_one_device_does():
-    ((count, losses, tokens, positions),) = losses_on(1, 1)
-    assert count == 1
-    assert losses[-1] < losses[0]
-    for count, found, *totals in losses_on(2, 1, 2):
-        assert count == 2
-        assert found == pytest.approx(losses, abs=1e-5)
-        assert totals == [tokens, positions]
+@pytest.mark.parametrize(("devices", "processes", "accumulate"), [(2, 1, (1, 2)), (8, 1, (1,)), (1, 2, (1, 2))])
+def test_devices_processes_and_parts_train_as_one_device_does(on_one_device, devices, processes, accumulate):
+    expected, expected_totals = on_one_device
+    for rows in losses(*accumulate, devices=devices, processes=processes):
+        assert len(rows) == len(accumulate)
+        for count, found, *totals in rows:
+            assert count == devices * processes
+            assert found == pytest.approx(expected, abs=1e-5)
+            assert totals == expected_totals
 
 
-def test_a_batch_that_cannot_be_shared_is_named():
-    parallel.check_divides(12, 3)
-    with pytest.raises(InputError, match=r"training\.batch_size: 12 .* expected a multiple of 5"):
-        parallel.check_divides(12, 5 // parallel.device_count())
+@pytest.mark.slow
+def test_what_the_first_process_shares_arrives_bit_for_bit():
+    first, second = outputs(SHARED, processes=2)
+    assert first == second
+    arrays, value, largest, alone = second
+    bits = np.array([0.0, -0.0, np.nan], np.float32).tobytes().hex()
+    assert f"('zeros', (3,), 'float32', '{bits}')" in arrays
+    assert "('scalar', (), 'int32', '07000000')" in arrays
+    assert "('none', (0, 4), 'float32', '')" in arrays
+    assert (value, largest, alone) == ("{'text': '\u03b8', 'list': [1, None]}", "15", "3.0")
+
+
+@pytest.mark.slow
+def test_what_is_decoded_does_not_depend_on_the_number_of_devices():
+    assert outputs(DECODED, devices=3) == outputs(DECODED)
+
+
+def test_one_process_shares_with_itself():
+    arrays = {"a": np.arange(3)}
+    assert parallel.share_arrays(arrays) is arrays
+    assert parallel.share([1, None]) == [1, None]
+    assert int(parallel.unreplicate(parallel.largest(15))) == 15
+
+
+@pytest.mark.parametrize(
+    ("devices", "batch_size", "accumulate", "expected"),
+    [
+        (1, 12, 5, "expected 10 or 15, or training.accumulate of 1, 2, 3, 4, 6, 12"),
+        (4, 12, 2, "expected 8 or 16, or training.accumulate of 1, 3"),
+        (8, 4, 1, "expected 8, or a number of devices that divides it"),
+        (8, 12, 1, "expected 8 or 16, or a number of devices that divides it"),
+    ],
+)
+def test_a_batch_that_cannot_be_shared_is_named(monkeypatch, devices, batch_size, accumulate, expected):
+    monkeypatch.setattr(parallel, "device_count", lambda: devices)
+    with pytest.raises(InputError, match=rf"training\.batch_size: {batch_size} .* among {devices} devices") as caught:
+        parallel.check_divides(batch_size, accumulate)
+    assert str(caught.value).endswith(expected)
+    for number in map(int, expected.split(", or ")[0].removeprefix("expected ").split(" or ")):
+        parallel.check_divides(number, accumulate)

@@ -48,5 +48,22 @@ def rows(folder: Path):
     return [{key: value for key, value in row.items() if key not in measured} for row in rows]
 
 
+def end_after(step: int):
+    """A progress report that ends the process after `step` steps, without a checkpoint of its own."""
+
+    def report(what: str, done: int, wanted: int, note: str = "") -> None:
+        if done == step:
+            raise SystemExit(0)
+
+    return report
+
+
 if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    # FOLDER [JSON]: what is other than above, and after which step the process ends.
+    changes = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    run(
+        Path(sys.argv[1]),
+        MODEL.model_copy(update=changes.get("model")),
+        TRAINING.model_copy(update=changes.get("training")),
+        report=end_after(changes["end_after"]) if "end_after" in changes else silent,
+    )

@@ -55,15 +55,16 @@ def decode(
     longest = max((len(source) for source in sources), default=0)
     if not longest:
         return [[] for _ in sources]
-    rows = -(-len(sources) // parallel.device_count()) * parallel.device_count()
+    devices = parallel.local_device_count()
+    rows = -(-len(sources) // devices) * devices
     input_ids = np.full((rows, padded_length(longest)), config.pad_token_id, np.int32)
     encoder_mask = np.zeros(input_ids.shape, bool)
     for row, source in enumerate(sources):
         input_ids[row, : len(source)] = source
         encoder_mask[row, : len(source)] = True
 
-    input_ids, encoder_mask = parallel.shard((input_ids, encoder_mask))
-    last = np.full(parallel.device_count(), max_length - 1, np.int32)
+    input_ids, encoder_mask = parallel.shard_locally((input_ids, encoder_mask))
+    last = np.full(devices, max_length - 1, np.int32)
     length = min(SHORTEST, max_length)
     progress = _start(config, dtype, search, length, params, input_ids, encoder_mask)
     progress = _segment(config, dtype, search, params, encoder_mask, last, progress)

@@ -20,9 +20,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 from pydantic import ValidationError
 
+from mathderive import parallel
 from mathderive.errors import InputError
 from mathderive.files import read_json, write_json
 from mathderive.model.config import T5Config
@@ -125,17 +127,34 @@ def unflatten(arrays: Mapping[str, np.ndarray], like: Any, place: str) -> Any:
 
 
 class Checkpoints:
-    """The checkpoints of one model folder; a context manager that ends when all is written."""
+    """The checkpoints of one model folder; a context manager that ends when all is written.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = (folder / "orbax").absolute()
-        self._manager = _manager(self._folder)
+    Of several processes the first one writes and reads; the others only take part in `restore`.
+    """
+
+    def __init__(self, folder: Path | epath.Path) -> None:
+        """Opens the folder's checkpoints; the folder may be one of an object store.
+
+        Raises:
+            InputError: the store cannot be written.
+        """
+        self._folder = _orbax_folder(folder)
+        self._manager = None
+        if parallel.process_index() == 0:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._manager = _manager(self._folder)
+            except Exception as error:  # of whatever library speaks to the store
+                if not _is_remote(self._folder):
+                    raise
+                raise InputError(f"{self._folder}: cannot be used ({type(error).__name__}: {error})") from None
 
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._manager.close()
+        if self._manager is not None:
+            self._manager.close()
 
     def save(
         self,
@@ -146,6 +165,8 @@ class Checkpoints:
         rouge2: float | None,
     ) -> None:
         """Writes a checkpoint in the background; that of the highest `rouge2` is kept beside the newest."""
+        if self._manager is None:
+            return
         # A damaged checkpoint of this step may be in the way, left from before the restart.
         if step in self._manager.all_steps():
             self._manager.delete(step)
@@ -162,7 +183,8 @@ class Checkpoints:
 
     def wait(self) -> None:
         """Returns when every checkpoint asked for is on disk."""
-        self._manager.wait_until_finished()
+        if self._manager is not None:
+            self._manager.wait_until_finished()
 
     def restore(self) -> Restored | None:
         """The newest checkpoint that can be read; a damaged one is passed over with a warning.
@@ -170,25 +192,35 @@ class Checkpoints:
         Raises:
             InputError: there are checkpoints, and none can be read.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
+        found = None if self._manager is None else self._newest(self._manager)
+        head = parallel.share(found and {"step": found.step, "data": found.data})
+        if head is None:
+            return None
+        params, training = (parallel.share_arrays(arrays) for arrays in (found[1:3] if found else ({}, {})))
+        return Restored(head["step"], dict(params), dict(training), head["data"])
+
+    def _newest(self, manager: ocp.CheckpointManager) -> Restored | None:
+        steps = sorted(manager.all_steps(), reverse=True)
         for step in steps:
             try:
-                items = self._manager.restore(
-                    step,
-                    args=ocp.args.Composite(
-                        params=ocp.args.StandardRestore(),
-                        training=ocp.args.StandardRestore(),
-                        data=ocp.args.JsonRestore(),
-                    ),
-                )
-                return Restored(step, dict(items.params), dict(items.training), dict(items.data))
+                return _read(manager, step)
             except Exception as error:  # damage shows in as many ways as there are layers below
                 warnings.warn(
-                    f"{self._folder / str(step)}: damaged, passed over ({type(error).__name__})", stacklevel=2
+                    f"{self._folder / str(step)}: damaged, passed over ({type(error).__name__})", stacklevel=3
                 )
         if steps:
             raise InputError(f"{self._folder}: none of the checkpoints {sorted(steps)} can be read")
         return None
+
+    def copy_best_to(self, folder: Path) -> None:
+        """Writes the checkpoint that `load_model` would take here into another folder."""
+        if self._manager is None:
+            return
+        self.wait()
+        found = _read(self._manager, _best_step(self._manager))
+        metrics = self._manager.metrics(found.step)
+        with Checkpoints(folder) as copies:
+            copies.save(found.step, found.params, found.training, found.data, metrics and metrics["rouge2"])
 
 
 def load_model(folder: Path) -> LoadedModel:
@@ -205,11 +237,7 @@ def load_model(folder: Path) -> LoadedModel:
     if not orbax.is_dir():
         raise InputError(f"{orbax}: no such folder; the model was never trained to its first checkpoint")
     with _manager(orbax, read_only=True) as manager:
-        step = manager.best_step()
-        if step is None:
-            step = max(manager.all_steps(), default=None)
-        if step is None:
-            raise InputError(f"{orbax}: no whole checkpoint here")
+        step = _best_step(manager)
         try:
             items = manager.restore(step, args=ocp.args.Composite(params=ocp.args.StandardRestore()))
             params = dict(items.params)
@@ -221,6 +249,27 @@ def load_model(folder: Path) -> LoadedModel:
     return LoadedModel(params, config, tokenizer, step, dtype)
 
 
+def _orbax_folder(folder: Path | epath.Path) -> epath.Path:
+    place = epath.Path(folder) / "orbax"
+    return place if _is_remote(place) else epath.Path(Path(place).absolute())
+
+
+def _is_remote(folder: epath.Path) -> bool:
+    return "://" in str(folder)
+
+
+def _read(manager: ocp.CheckpointManager, step: int) -> Restored:
+    items = manager.restore(
+        step,
+        args=ocp.args.Composite(
+            params=ocp.args.StandardRestore(),
+            training=ocp.args.StandardRestore(),
+            data=ocp.args.JsonRestore(),
+        ),
+    )
+    return Restored(step, dict(items.params), dict(items.training), dict(items.data))
+
+
 def digest(params: Mapping[str, np.ndarray]) -> str:
     """SHA-256 over names and values: the same for the same model, whatever its files look like."""
     found = hashlib.sha256()
@@ -229,7 +278,7 @@ def digest(params: Mapping[str, np.ndarray]) -> str:
     return found.hexdigest()
 
 
-def read_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
+def read_metrics(path: Path | epath.Path, last_step: int) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl` up to `last_step`; what was logged after the checkpoint is logged again."""
     rows = []
     if path.is_file():
@@ -243,7 +292,31 @@ def read_metrics(path: Path, last_step: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _manager(folder: Path, read_only: bool = False) -> ocp.CheckpointManager:
+def _best_step(manager: ocp.CheckpointManager) -> int:
+    step = manager.best_step()
+    if step is None:
+        step = max(manager.all_steps(), default=None)
+    if step is None:
+        raise InputError(f"{manager.directory}: no whole checkpoint here")
+    return step
+
+
+class _Manager(ocp.CheckpointManager):
+    """Orbax reads the scores of all steps when it opens a folder; here a damaged one is none, not the end."""
+
+    def metrics(self, step: int) -> dict[str, float] | None:
+        try:
+            found = super().metrics(step)
+            return None if found is None else {"rouge2": float(found["rouge2"])}
+        except Exception as error:  # as in `restore`
+            warnings.warn(
+                f"{self.directory / str(step)}: its score is damaged, passed over ({type(error).__name__})",
+                stacklevel=2,
+            )
+            return None
+
+
+def _manager(folder: Path | epath.Path, read_only: bool = False) -> ocp.CheckpointManager:
     options = ocp.CheckpointManagerOptions(
         best_fn=lambda metrics: metrics["rouge2"],
         preservation_policy=AnyPreservationPolicy(
@@ -256,13 +329,15 @@ def _manager(folder: Path, read_only: bool = False) -> ocp.CheckpointManager:
                 ),
             ]
         ),
-        create=not read_only,
+        create=False,
+        # Process 0 reads and writes alone, also while others train with it: without this it would wait for them.
+        multiprocessing_options=ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0}),
         cleanup_tmp_directories=not read_only,
         read_only=read_only,
         enable_async_checkpointing=not read_only,
     )
     with _quiet():
-        return ocp.CheckpointManager(folder, options=options)
+        return _Manager(folder, options=options)
 
 
 @contextmanager

@@ -1,30 +1,32 @@
 """Training, told in order: tokenizer, network, optimizer, where we left off, the loop, the last checkpoint.
 
 A run can be killed at any moment and started again with the same arguments: it goes on from the newest
-checkpoint and ends with the same parameters, bit for bit, as one that was never interrupted.
+checkpoint and ends with the same parameters, bit for bit, as one that was never interrupted. Several processes
+call this together, each with the same arguments but a folder of its own; checkpoints are the first one's.
 """
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+from etils import epath
 
 from mathderive import parallel
 from mathderive.config import ModelSettings, TrainingSettings
-from mathderive.errors import InputError
-from mathderive.files import write_text
+from mathderive.errors import InputError, Terminated
 from mathderive.metrics.text import rouge2
 from mathderive.progress import Report
-from mathderive.training.checkpoints import Checkpoints, Restored, flatten, read_metrics, unflatten
+from mathderive.training.checkpoints import Checkpoints, Restored, flatten, unflatten
 from mathderive.training.flops import utilisation
 from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
+from mathderive.training.log import MetricsLog
 from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
 from mathderive.training.start import prepare
 from mathderive.training.step import NEVER, TrainState, fresh_state, fresh_totals, make_train_step
+from mathderive.training.termination import TerminationRequest
 from mathderive.training.validation import Score, Validation
 
 TextPair = tuple[str, str]
@@ -59,6 +61,7 @@ def train(
     Raises:
         InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no
             longer finite.
+        Terminated: SIGTERM or SIGINT came; a checkpoint of the step it came in is written.
     """
     parallel.check_divides(training.batch_size, training.accumulate)
     run = _what_decides(model_settings, training, seed, train_pairs, validation_pairs)
@@ -81,14 +84,16 @@ def train(
     )
     iterator = batch_iterator(batches, total_steps)
 
-    with Checkpoints(folder) as checkpoints:
+    store = _store(folder, training, run)
+    with TerminationRequest() as request, Checkpoints(store or folder) as checkpoints:
         restored = checkpoints.restore()
         if restored is None:
-            first_step, host_state = 0, fresh_state(dict(initial_params()), optimizer)
+            params = parallel.share_arrays(initial_params())
+            first_step, host_state = 0, fresh_state(dict(params), optimizer)
         else:
             first_step, host_state = restored.step, _state_of(restored, optimizer, folder)
             iterator.set_state(restored.data)
-        log = _Log(folder / "metrics.jsonl", first_step)
+        log = MetricsLog(folder / "metrics.jsonl", first_step, store and store / "metrics.jsonl")
         last_saved = first_step
         state = parallel.replicate(host_state)
         note, in_flight = "", None
@@ -102,9 +107,10 @@ def train(
             report("steps", step, total_steps, note)
 
             last = step == total_steps
+            stop = request.signal_number()
             to_log = last or step % training.log_every == 0
             to_validate = last or step % training.evaluate_every == 0
-            to_save = last or to_validate or step % training.checkpoint_every == 0
+            to_save = last or stop or to_validate or step % training.checkpoint_every == 0
             if to_log or to_save:
                 _check_finite(state, folder, last_saved)
             if to_log:
@@ -122,8 +128,21 @@ def train(
                 host_state = parallel.unreplicate(state)
                 rest = flatten(host_state._replace(params={}))
                 checkpoints.save(step, host_state.params, rest, iterator.get_state(), validation_rouge2)
+                log.save_copy()
                 last_saved = step
+            if stop:
+                raise Terminated(stop, step)
+        if store is not None:
+            checkpoints.copy_best_to(folder)
     return TrainingResult(total_steps, *log.last_validation())
+
+
+def _store(folder: Path, training: TrainingSettings, run: Mapping[str, Any]) -> epath.Path | None:
+    """The model's place below `training.checkpoint_folder`, one for each run, so that none goes on from another's."""
+    if training.checkpoint_folder is None:
+        return None
+    fingerprint = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:12]
+    return epath.Path(training.checkpoint_folder) / f"{folder.name}-{fingerprint}"
 
 
 def _state_of(restored: Restored, optimizer: Any, folder: Path) -> TrainState:
@@ -143,7 +162,7 @@ def _what_decides(
 ) -> dict[str, Any]:
     """Everything the final parameters and the choice of the best checkpoint depend on, flat."""
     model = model_settings.model_dump(mode="json", exclude={"name"})
-    trained = training.model_dump(mode="json", exclude={"log_every", "checkpoint_every"})
+    trained = training.model_dump(mode="json", exclude={"log_every", "checkpoint_every", "checkpoint_folder"})
     return {
         **{f"model.{key}": value for key, value in model.items()},
         **{f"training.{key}": value for key, value in trained.items()},
@@ -183,28 +202,3 @@ def _training_row(state: TrainState, learning_rate: float, seconds: float) -> Ma
         "flops_per_second": flops_per_second,
         "model_flop_utilisation": utilisation(flops_per_second),
     }
-
-
-class _Log:
-    """`metrics.jsonl`: begins with the rows up to the checkpoint we go on from, and grows by whole lines."""
-
-    def __init__(self, path: Path, first_step: int) -> None:
-        self._path = path
-        self._rows = read_metrics(path, first_step)
-        self._since = time.monotonic()
-        write_text(path, "".join(json.dumps(row) + "\n" for row in self._rows))
-
-    def write(self, step: int, row: Mapping[str, float | None]) -> None:
-        self._rows.append({"step": step, **row})
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(self._rows[-1]) + "\n")
-        self._since = time.monotonic()
-
-    def seconds_since_last(self) -> float:
-        return time.monotonic() - self._since
-
-    def last_validation(self) -> tuple[float, float]:
-        for row in reversed(self._rows):
-            if "validation_loss" in row:
-                return row["validation_loss"], row["validation_rouge2"]
-        raise InputError(f"{self._path}: the rows of the finished training are gone; remove the folder to train anew")

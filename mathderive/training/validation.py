@@ -50,7 +50,8 @@ class Validation:
         self._references = [target for _, target in pairs]
         # By length, so that the rows of a batch end at about the same time.
         order = sorted(range(len(pairs)), key=lambda number: len(self._examples[number][0]))
-        self._rows = -(-_ROWS // parallel.device_count()) * parallel.device_count()
+        devices = parallel.local_device_count()
+        self._rows = -(-_ROWS // devices) * devices
         self._batches = [order[start : start + self._rows] for start in range(0, len(order), self._rows)]
         longest = np.max([(len(source), len(target)) for source, target in self._examples], axis=0)
         self._shape = (int(longest[0]), int(longest[1]))
@@ -65,7 +66,7 @@ class Validation:
         for numbers in self._batches:
             examples = [self._examples[number] for number in numbers]
             batch = collate(examples, self._config, self._rows, self._shape, self._settings.first_token)
-            loss, counted = self._loss(everywhere, parallel.shard(batch))
+            loss, counted = self._loss(everywhere, parallel.shard_locally(batch))
             losses, labels = losses + float(np.sum(loss)), labels + float(np.sum(counted))
             sources = [source.tolist() for source, _ in examples]
             sources += [[]] * (self._rows - len(sources))

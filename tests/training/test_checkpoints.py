@@ -63,6 +63,41 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path):
             assert checkpoints.restore().step == 2
 
 
+def test_a_damaged_score_costs_no_checkpoint(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        for step, rouge2 in ((1, 0.2), (2, 0.3), (3, 0.1)):
+            save(checkpoints, step, rouge2)
+    damage(tmp_path / "orbax" / "2", "metrics")
+    with pytest.warns(UserWarning, match=r"orbax/2: its score is damaged"):
+        checkpoints = Checkpoints(tmp_path)
+    with checkpoints:
+        assert checkpoints.restore().step == 3
+        save(checkpoints, 4, 0.15)
+    assert steps_in(tmp_path) == [3, 4]
+
+
+def test_damaged_metadata_costs_no_checkpoint(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        save(checkpoints, 1)
+        save(checkpoints, 2)
+    metadata = tmp_path / "orbax" / "2" / "_CHECKPOINT_METADATA"
+    metadata.write_bytes(metadata.read_bytes()[:20])
+    with Checkpoints(tmp_path) as checkpoints:
+        found = checkpoints.restore()
+    assert found.step == 2
+    np.testing.assert_array_equal(found.params["c"], PARAMS["c"] + 2)
+
+
+def test_the_best_is_copied_elsewhere(tmp_path):
+    with Checkpoints(tmp_path / "store") as checkpoints:
+        for step, rouge2 in ((1, 0.5), (2, 0.2), (3, None)):
+            save(checkpoints, step, rouge2)
+        checkpoints.copy_best_to(tmp_path / "copy")
+    assert steps_in(tmp_path / "copy") == [1]
+    with Checkpoints(tmp_path / "copy") as copies:
+        np.testing.assert_array_equal(copies.restore().params["c"], PARAMS["c"] + 1)
+
+
 def test_half_written_checkpoints_are_ignored(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         save(checkpoints, 1)

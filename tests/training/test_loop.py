@@ -1,5 +1,6 @@
 """Training ends with the same model however often it is interrupted, learns, and says what is wrong."""
 
+import json
 import os
 import random
 import shutil
@@ -12,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_training
+from command import COMPILED, wait_for_step
 from torch_t5 import random_params
 
 from mathderive.errors import InputError
 from mathderive.model.weights import write_folder
-from mathderive.training.checkpoints import Checkpoints, load_model
+from mathderive.training.checkpoints import Checkpoints, digest, load_model
 
 
 class KilledError(Exception):
@@ -54,13 +56,24 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path):
     assert_same_ending(tmp_path, whole)
 
 
+def start(folder, devices=1, **changes):
+    """Starts the same training in a process of its own, on so many devices."""
+    environment = {
+        **os.environ,
+        **COMPILED,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "NPROC": "32",  # without it jax 0.10 can deadlock with more fake devices than cores
+    }
+    return subprocess.Popen([sys.executable, tiny_training.__file__, str(folder), json.dumps(changes)], env=environment)
+
+
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished, tmp_path):
     whole, _ = finished
     rng = random.Random(0)
     metrics = tmp_path / "metrics.jsonl"
-    command = [sys.executable, tiny_training.__file__, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
     def log():
         """Number and length of the log's file; a run begins by putting a new one in its place."""
@@ -69,7 +82,7 @@ def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished, tmp
     kills = 0
     while kills < 8:
         earlier, begun = log(), None
-        process = subprocess.Popen(command, env=environment)
+        process = start(tmp_path)
         # Most of a run's time is imports and compilation; what can go wrong comes after its first line.
         while process.poll() is None and (begun is None or log()[1] <= begun):
             time.sleep(0.001)
@@ -77,13 +90,63 @@ def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished, tmp
                 begun = log()[1]
         time.sleep(rng.uniform(0, 0.15))
         process.kill()
-        if process.wait() == 0:
+        if process.wait(timeout=240) == 0:
             break
         assert process.returncode == -signal.SIGKILL
         kills += 1
     assert kills > 2
-    subprocess.run(command, env=environment, check=True)
+    assert start(tmp_path).wait(timeout=240) == 0
     assert_same_ending(tmp_path, whole)
+
+
+@pytest.mark.slow
+def test_two_hundred_steps_end_alike_killed_three_times_or_never(tmp_path):
+    steps = {"steps": 200, "evaluate_every": 100}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    tiny_training.run(whole, training=tiny_training.TRAINING.model_copy(update=steps))
+    for moment in (50, 100, 150):
+        process = start(killed, training=steps)
+        wait_for_step(process, killed / "metrics.jsonl", moment)
+        process.kill()
+        assert process.wait(timeout=240) == -signal.SIGKILL
+    assert start(killed, training=steps).wait(timeout=240) == 0
+    assert_same_ending(killed, whole)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
+    changes = {"model": {"dropout_rate": 0.0}, "training": {"batch_size": 8}}
+    whole, moved = tmp_path / "whole", tmp_path / "moved"
+    assert start(whole, **changes).wait(timeout=240) == 0
+    for devices, last in ((1, 9), (2, 18), (8, 27)):
+        assert start(moved, devices, **changes, end_after=last).wait(timeout=240) == 0
+    assert start(moved, **changes).wait(timeout=240) == 0
+    found, expected = tiny_training.rows(moved), tiny_training.rows(whole)
+    assert [row["step"] for row in found] == [row["step"] for row in expected]
+    for row, other in zip(found, expected, strict=True):
+        for key in row.keys() & {"loss", "validation_loss"}:
+            assert row[key] == pytest.approx(other[key], abs=1e-5), row["step"]
+
+
+@pytest.mark.slow
+def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished, tmp_path):
+    whole, result = finished
+    store = tmp_path / "store"
+    training = tiny_training.TRAINING.model_copy(update={"checkpoint_folder": str(store)})
+    lost, folder = tmp_path / "lost" / "t5", tmp_path / "new" / "t5"
+    with pytest.raises(KilledError):
+        tiny_training.run(lost, training=training, report=killer(21))
+    shutil.rmtree(lost)
+    begun = []
+    assert tiny_training.run(folder, training=training, report=lambda what, done, *_: begun.append(done)) == result
+    assert begun[0] == 20
+    assert tiny_training.rows(folder) == tiny_training.rows(whole)
+    loaded, expected = load_model(folder), load_model(whole)
+    assert (loaded.step, digest(loaded.params)) == (expected.step, digest(expected.params))
+    # Another run's checkpoints are never taken for this one's.
+    with pytest.raises(KilledError):
+        tiny_training.run(tmp_path / "other" / "t5", training=training, seed=1, report=killer(1))
+    assert len(list(store.glob("t5-*"))) == 2
 
 
 def test_a_finished_run_is_left_alone(finished, tmp_path):

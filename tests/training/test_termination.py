@@ -1,0 +1,46 @@
+"""A signal waits for the loop to ask, once; outside, it does what it always does."""
+
+import os
+import signal
+
+import pytest
+import tiny_training
+
+from mathderive.errors import Terminated
+from mathderive.training.termination import TerminationRequest
+
+
+def handlers():
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_a_signal_is_kept_until_it_is_asked_for():
+    before = handlers()
+    with pytest.raises(ZeroDivisionError), TerminationRequest() as request:
+        assert request.signal_number() == 0
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)  # a second one changes nothing
+        assert request.signal_number() == signal.SIGTERM
+        raise ZeroDivisionError
+    assert handlers() == before
+
+
+def test_a_signal_that_comes_too_late_takes_its_usual_way():
+    before = handlers()
+    with pytest.raises(KeyboardInterrupt), TerminationRequest():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert handlers() == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_training_ends_with_a_checkpoint_of_the_step_it_was_at(tmp_path, number, code):
+    def report(what, done, wanted, note=""):
+        if done == 3:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(
+        Terminated, match=rf"^{number.name}: stopped after step 3, whose checkpoint is written"
+    ) as ended:
+        tiny_training.run(tmp_path, report=report)
+    assert ended.value.exit_code == code
+    assert [path.name for path in (tmp_path / "orbax").iterdir()] == ["3"]
