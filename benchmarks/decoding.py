@@ -1,6 +1,6 @@
 """How fast our T5 decodes, against `generate` of transformers in PyTorch: same weights, same prompts, alternating.
 
-    python benchmarks/decoding.py [--shape small] [--rows 32] [--prompts 96] [--repeats 5] [--dtype float32]
+    python benchmarks/decoding.py [--shape t5-small] [--rows 32] [--prompts 96] [--repeats 5] [--dtype float32]
 
 First one batch, both greedy, both to the same number of tokens. Then a whole evaluation set, in the order and batches
 in which the predictor takes it, against the authors' way, one prompt at a time. The prompts are generated derivations';
@@ -11,19 +11,25 @@ PyTorch's. Run it on a quiet machine, and quote medians. Needs torch.
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
+
+# JAX would take most of a GPU's memory at once, and PyTorch needs some.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import numpy as np
-from peer import SHAPES, TokenPair, token_pairs, torch_t5
+from peer import SHAPES, make_examples, pytorch_model
 
 from mathderive import parallel
 from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import initialise
+from mathderive.training.input_pipeline import TokenPair
 
 
 def main() -> None:
@@ -31,10 +37,11 @@ def main() -> None:
     config = SHAPES[arguments.shape]
     params = initialise(config, seed=0)
     ours = partial(decode, config, parallel.replicate(params), dtype=arguments.dtype)
-    theirs = partial(generate, torch_t5(config, params, arguments.dtype), config)
-    pairs = token_pairs(max(arguments.prompts, arguments.rows))
+    model = pytorch_model(config, params).eval()
+    theirs = partial(generate, model.bfloat16() if arguments.dtype == "bfloat16" else model, config)
+    pairs = make_examples(max(arguments.prompts, arguments.rows), arguments.seed)
 
-    sources = [source for source, _ in pairs[: arguments.rows]]
+    sources = [source.tolist() for source, _ in pairs[: arguments.rows]]
     batch = compare(
         {"ours": lambda: ours(sources, arguments.tokens), "theirs": lambda: theirs(sources, arguments.tokens)},
         len(sources) * arguments.tokens,
@@ -49,9 +56,8 @@ def main() -> None:
         "a whole set",
     )
     result = {
-        "shape": arguments.shape,
-        "dtype": arguments.dtype,
-        "device": jax.devices()[0].device_kind,
+        **vars(arguments),
+        "device": f"{jax.device_count()} {jax.devices()[0].device_kind}",
         "batch_tokens_per_second": batch,
         "batch_ratio": batch["ours"] / batch["theirs"],
         "set_tokens_per_second": whole_set,
@@ -62,17 +68,18 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", choices=SHAPES, default="small")
+    parser.add_argument("--shape", choices=SHAPES, default="t5-small")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--rows", type=int, default=32, help="of a batch")
     parser.add_argument("--tokens", type=int, default=128, help="generated a row, in the comparison of one batch")
     parser.add_argument("--prompts", type=int, default=96, help="of the whole set")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--set-repeats", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
-def generate(model: object, config: T5Config, sources: Sequence[np.ndarray], tokens: int) -> None:
+def generate(model: Any, config: T5Config, sources: Sequence[np.ndarray], tokens: int) -> None:
     """Greedy `generate` of exactly so many tokens a row."""
     import torch
 
@@ -96,7 +103,7 @@ def generate(model: object, config: T5Config, sources: Sequence[np.ndarray], tok
 def in_batches(ours: Callable[..., object], examples: Sequence[TokenPair], rows: int) -> None:
     for start in range(0, len(examples), rows):
         batch = examples[start : start + rows]
-        sources = [source for source, _ in batch] + [[]] * (rows - len(batch))
+        sources = [source.tolist() for source, _ in batch] + [[]] * (rows - len(batch))
         ours(sources, max(len(target) for _, target in batch))
 
 

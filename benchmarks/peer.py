@@ -1,64 +1,59 @@
-"""What the benchmarks of the model share: the published shapes, PyTorch's T5 with our parameters, and real text."""
+"""What the model's benchmarks share: the published shapes, generated examples, and PyTorch's T5 with our weights."""
 
+import tempfile
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
-from mathderive.config import DataSettings, SplitSizes
+from mathderive.config import DataSettings, ModelSettings, SplitSizes
 from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import train_tokenizer
-from mathderive.model.weights import config_to_hugging_face, to_hugging_face
+from mathderive.model.weights import write_folder
+from mathderive.progress import progress
+from mathderive.training.input_pipeline import TokenPair, tokenize
 from tfds_builders.derivations.generation import preview
 
-TokenPair = tuple[list[int], list[int]]
-"""The ids of a prompt and of its target."""
-
-
-def _shape(d_model: int, d_ff: int, num_heads: int, layers: int) -> T5Config:
-    return T5Config(
-        vocab_size=32128,
-        d_model=d_model,
-        d_kv=64,
-        d_ff=d_ff,
-        num_heads=num_heads,
-        num_layers=layers,
-        num_decoder_layers=layers,
-        dropout_rate=0.1,
-    )
-
-
 SHAPES = {
-    "tiny": _shape(128, 512, 2, 2),
-    "small": _shape(512, 2048, 8, 6),
-    "base": _shape(768, 3072, 12, 12),
-    "large": _shape(1024, 4096, 16, 24),
+    "t5-tiny": T5Config(
+        vocab_size=32128, d_model=64, d_kv=16, d_ff=128, num_heads=4, num_layers=2, num_decoder_layers=2
+    ),
+    "t5-small": T5Config(
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=2048, num_heads=8, num_layers=6, num_decoder_layers=6
+    ),
+    "t5-base": T5Config(
+        vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_heads=12, num_layers=12, num_decoder_layers=12
+    ),
+    "t5-large": T5Config(
+        vocab_size=32128, d_model=1024, d_kv=64, d_ff=4096, num_heads=16, num_layers=24, num_decoder_layers=24
+    ),
 }
-"""Of T5 1.0 (Raffel et al., 2020), and one for a quick try."""
+LONGEST = 512
+"""Tokens of source and of target in the paper."""
 
 
-def token_pairs(count: int) -> list[TokenPair]:
-    """Generated derivations at the paper's sampling, by a tokenizer trained on them."""
-    settings = DataSettings(sizes=SplitSizes(train=count, validation=1, static=1), leak_free=False)
-    texts = [(example.prompt, example.target) for example in islice(preview(settings, 0, "train"), count)]
-    with TemporaryDirectory() as folder:
-        tokenizer = train_tokenizer([text for pair in texts for text in pair], Path(folder), vocab_size=1000)
-    return [(tokenizer.encode(prompt), tokenizer.encode(target)) for prompt, target in texts]
+def make_examples(count: int, seed: int) -> list[TokenPair]:
+    """Examples at the paper's sampling as token ids, by a tokenizer that is trained on them."""
+    settings = DataSettings(sizes=SplitSizes(train=count, validation=1, static=1))
+    pairs = []
+    with progress("examples") as report:
+        for example in islice(preview(settings, seed, "train"), count):
+            pairs.append((example.prompt, example.target))
+            report("generated", len(pairs), count)
+    with tempfile.TemporaryDirectory() as folder:
+        texts = [text for pair in pairs for text in pair]
+        tokenizer = train_tokenizer(texts, Path(folder), ModelSettings().vocab_size)
+    return tokenize(pairs, tokenizer, LONGEST, LONGEST)
 
 
-def torch_t5(config: T5Config, params: Mapping[str, Any], dtype: str) -> Any:
-    """PyTorch's T5 with these parameters, on the GPU if PyTorch sees one."""
+def pytorch_model(config: T5Config, params: Mapping[str, Any]) -> Any:
+    """PyTorch's T5 of `transformers` in float32, on a GPU if PyTorch has one."""
     import torch
-    import transformers
+    from transformers import T5ForConditionalGeneration
+    from transformers.utils.logging import disable_progress_bar
 
-    settings = config_to_hugging_face(config)
-    del settings["architectures"], settings["model_type"]
-    model = transformers.T5ForConditionalGeneration(transformers.T5Config(**settings)).eval()
-    tensors = {name: torch.tensor(np.asarray(tensor)) for name, tensor in to_hugging_face(params, config).items()}
-    for copy in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"):
-        tensors.setdefault(copy, tensors["shared.weight"])
-    model.load_state_dict(tensors)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu", getattr(torch, dtype))
+    disable_progress_bar()
+    with tempfile.TemporaryDirectory() as folder:
+        write_folder(Path(folder), params, config)
+        model = T5ForConditionalGeneration.from_pretrained(folder, attn_implementation="sdpa")
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")

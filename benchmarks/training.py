@@ -16,11 +16,8 @@ import importlib.util
 import json
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 # JAX would take most of a GPU's memory at once, and PyTorch needs some.
@@ -28,50 +25,16 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import numpy as np
+from peer import LONGEST, SHAPES, make_examples, pytorch_model
 
 from mathderive import parallel
-from mathderive.config import DataSettings, ModelSettings, SplitSizes, TrainingSettings
+from mathderive.config import TrainingSettings
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
-from mathderive.model.tokenizer import train_tokenizer
-from mathderive.model.weights import write_folder
-from mathderive.progress import progress
 from mathderive.training.flops import training_flops, utilisation
-from mathderive.training.input_pipeline import Batch, Batches, TokenPair, tokenize
+from mathderive.training.input_pipeline import Batch, Batches
 from mathderive.training.optimizer import make_optimizer
 from mathderive.training.step import fresh_state, make_train_step
-from tfds_builders.derivations.generation import preview
-
-SHAPES = {
-    "t5-tiny": T5Config(
-        vocab_size=32128, d_model=64, d_kv=16, d_ff=128, num_heads=4, num_layers=2, num_decoder_layers=2
-    ),
-    "t5-small": T5Config(
-        vocab_size=32128, d_model=512, d_kv=64, d_ff=2048, num_heads=8, num_layers=6, num_decoder_layers=6
-    ),
-    "t5-base": T5Config(
-        vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_heads=12, num_layers=12, num_decoder_layers=12
-    ),
-    "t5-large": T5Config(
-        vocab_size=32128, d_model=1024, d_kv=64, d_ff=4096, num_heads=16, num_layers=24, num_decoder_layers=24
-    ),
-}
-LONGEST = 512
-"""Tokens of source and of target in the paper."""
-
-
-def make_examples(count: int, seed: int) -> list[TokenPair]:
-    """Generated examples as token ids."""
-    settings = DataSettings(sizes=SplitSizes(train=count, validation=1, static=1))
-    pairs = []
-    with progress("examples") as report:
-        for example in islice(preview(settings, seed, "train"), count):
-            pairs.append((example.prompt, example.target))
-            report("generated", len(pairs), count)
-    with tempfile.TemporaryDirectory() as folder:
-        texts = [text for pair in pairs for text in pair]
-        tokenizer = train_tokenizer(texts, Path(folder), ModelSettings().vocab_size)
-    return tokenize(pairs, tokenizer, LONGEST, LONGEST)
 
 
 def padded_to_longest(batch: Batch) -> Batch:
@@ -96,15 +59,10 @@ def our_step(config: T5Config, params: Mapping[str, Any], options: argparse.Name
 def pytorch_step(config: T5Config, params: Mapping[str, Any], options: argparse.Namespace) -> Callable[[Batch], None]:
     """As `our_step`, by PyTorch on its GPU if it has one."""
     import torch
-    from transformers import T5ForConditionalGeneration
     from transformers.optimization import Adafactor
-    from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder), params, config)
-        model = T5ForConditionalGeneration.from_pretrained(folder, attn_implementation="sdpa").to(device).train()
+    model = pytorch_model(config, params).train()
+    device = model.device.type
     optimizer: torch.optim.Optimizer
     if options.optimizer == "adafactor":
         optimizer = Adafactor(model.parameters(), lr=5e-5, scale_parameter=False, relative_step=False)
