@@ -30,6 +30,7 @@ def test_a_row_does_not_depend_on_its_neighbours(config, replicated, sources):
     assert others == [together[0], [], together[2]]
 
 
+@pytest.mark.slow
 def test_the_limit_is_in_tokens(config, replicated, sources):
     longest = decode(config, replicated, sources, 100)
     assert max(map(len, longest)) > SHORTEST

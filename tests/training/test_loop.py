@@ -17,7 +17,10 @@ from command import COMPILED, wait_for_step
 from torch_t5 import random_params
 
 from mathderive.errors import InputError
+from mathderive.model import decoding
+from mathderive.model.config import SearchSettings
 from mathderive.model.weights import write_folder
+from mathderive.training import validation
 from mathderive.training.checkpoints import Checkpoints, digest, load_model
 
 
@@ -111,6 +114,35 @@ def test_two_hundred_steps_end_alike_killed_three_times_or_never(tmp_path):
         assert process.wait(timeout=240) == -signal.SIGKILL
     assert start(killed, training=steps).wait(timeout=240) == 0
     assert_same_ending(killed, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("section", "change", "same"), [("model", {"remat": True}, True), ("training", {"first_token": "authors"}, False)]
+)
+def test_what_the_step_computes_is_in_the_config(finished, tmp_path, section, change, same):
+    settings = {"model": tiny_training.MODEL, "training": tiny_training.TRAINING}
+    tiny_training.run(tmp_path, **{**settings, section: settings[section].model_copy(update=change)})
+    found, usual = (
+        [row[key] for row in tiny_training.rows(folder) for key in ("loss", "validation_loss") if key in row]
+        for folder in (tmp_path, finished[0])
+    )
+    assert (found == pytest.approx(usual, abs=1e-4)) == same
+
+
+@pytest.mark.slow
+def test_validation_searches_as_the_config_says(tmp_path, monkeypatch):
+    asked = []
+
+    def decode(*arguments):
+        asked.append(arguments[-1])
+        return decoding.decode(*arguments)
+
+    monkeypatch.setattr(validation, "decode", decode)
+    search = SearchSettings(num_beams=2, repetition_penalty=2.5, early_stopping=True)
+    changes = {"validation_search": search, "steps": 2}
+    tiny_training.run(tmp_path, training=tiny_training.TRAINING.model_copy(update=changes))
+    assert set(asked) == {search}
 
 
 @pytest.mark.slow
