@@ -1,5 +1,7 @@
 """The ways to search that are compared with `generate`, and the prompts they are compared on."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from torch_t5 import random_prompts
 
@@ -17,13 +19,28 @@ SEARCHES = {
     "4 beams, long": SearchSettings(num_beams=4, length_penalty=2.0),
 }
 
-LIMIT = 70
-"""Tokens that are generated at most: more than the first cache holds."""
+
+def limit(search: SearchSettings) -> int:
+    """Tokens that are generated at most: more than the first cache holds, but where a random model goes in circles.
+
+    Beams without a penalty do, and then say the same in another order: scores that are equal to rounding error.
+    """
+    return 70 if search.num_beams == 1 or search.repetition_penalty > 1 else 20
 
 
 def prompts(config: T5Config) -> dict[str, np.ndarray]:
     """A hundred prompts of up to 40 tokens."""
     return random_prompts(config, seed=7, rows=100, longest=40)
+
+
+def sharpened(params: Mapping[str, np.ndarray], config: T5Config) -> dict[str, np.ndarray]:
+    """The same model, surer of itself where its head is tied.
+
+    Its logits are almost equal otherwise, and of a thousand hypotheses two have the same score to rounding error: which
+    of them a search keeps is then chance, ours as well as PyTorch's.
+    """
+    factor = np.float32(10 if config.tie_word_embeddings else 1)
+    return {**params, "decoder/final_norm/scale": params["decoder/final_norm/scale"] * factor}
 
 
 def sources_of(batch: dict[str, np.ndarray]) -> list[list[int]]:

@@ -16,15 +16,17 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from searches import LIMIT, SEARCHES, prompts  # noqa: E402
+from searches import SEARCHES, limit, prompts, sharpened  # noqa: E402
 from torch_t5 import (  # noqa: E402
     CONFIGS,
     SEEDS,
     random_batch,
+    random_params,
     torch_generate,
     torch_gradients,
     torch_logits,
     torch_model,
+    torch_model_of,
 )
 
 
@@ -38,8 +40,9 @@ def main() -> None:
         np.savez_compressed(HERE / f"{kind}.npz", **tensors, **batch, logits=torch_logits(model, batch))
         loss, gradients = torch_gradients(model, {**batch, "labels": labels})
         np.savez_compressed(HERE / f"{kind}-gradients.npz", labels=labels, loss=np.float64(loss), **gradients)
+        sharp = torch_model_of(config, sharpened(random_params(config, SEEDS[kind]), config))
         for name, search in SEARCHES.items():
-            tokens = torch_generate(model, prompts(config), LIMIT, search)
+            tokens = torch_generate(sharp, prompts(config), limit(search), search)
             generated[f"{kind}/{name}"] = tokens.astype(np.uint8)
     np.savez_compressed(HERE / "generated.npz", **generated)
 
