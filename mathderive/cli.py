@@ -15,12 +15,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from mathderive.config import BeamSettings, ProcessSettings, load_config
+from mathderive.config import BeamSettings, ProcessSettings
+from mathderive.config_files import load_config
 from mathderive.errors import InputError, Terminated
 from mathderive.evaluation import run_evaluation
-from mathderive.pipeline import STAGES, Run, run_stages
+from mathderive.pipeline import STAGES, run_stages
 from mathderive.progress import progress, say
 from mathderive.records import Split
+from mathderive.stages.run import Run
 
 app = typer.Typer(
     help="Reproduces 'Generating Mathematical Derivations with Large Language Models'.",
@@ -114,7 +116,8 @@ def data(
             print(display(example), end="\n\n", flush=True)
 
 
-_stage("train", "Train the model, after data.")
+_stage("shards", "Write the training data as tokenised shards, where the config has a section for them.")
+_stage("train", "Train the model, after data and shards.")
 _stage("predict", "Let every model answer the evaluation sets, after train.")
 _stage("score", "Score the predictions, after predict.")
 _stage("report", "Write the report, after score.")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from mathderive.config import CopyPredictor, PredictorSettings, ReleasedPredictor, T5Predictor
 from mathderive.errors import InputError
-from mathderive.pipeline import Run, run_stages
+from mathderive.pipeline import run_stages
 from mathderive.progress import say
+from mathderive.stages.run import Run
 
 
 def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[str]) -> Path | None:

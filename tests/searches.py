@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from torch_t5 import random_prompts
 
-from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.config import T5Config
+from mathderive.model.search_settings import SearchSettings
 
 SEARCHES = {
     "greedy": SearchSettings(),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathderive.config import dump_config, load_config
+from mathderive.config_files import dump_config, load_config
 from mathderive.errors import InputError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))

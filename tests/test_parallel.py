@@ -73,7 +73,8 @@ DECODED = """
 import json
 import numpy as np
 from mathderive import parallel
-from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.config import T5Config
+from mathderive.model.search_settings import SearchSettings
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import initialise
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from mathderive.config import ModelSettings, TrainingSettings
-from mathderive.training.loop import train
+from mathderive.training.texts import train_on_texts
 
 MODEL = ModelSettings(vocab_size=60, d_model=16, d_kv=4, d_ff=32, num_heads=2, num_layers=1, num_decoder_layers=1)
 TRAINING = TrainingSettings(
@@ -38,7 +38,7 @@ def silent(what: str, done: int, wanted: int, note: str = "") -> None:
 
 
 def run(folder: Path, model=MODEL, training=TRAINING, seed=0, report=silent):
-    return train(model, training, seed, PAIRS[:50], PAIRS[50:], folder, report, score=word_overlap)
+    return train_on_texts(model, training, seed, PAIRS[:50], PAIRS[50:], folder, report, score=word_overlap)
 
 
 def rows(folder: Path):

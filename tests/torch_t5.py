@@ -1,13 +1,15 @@
 """PyTorch's T5 as the oracle: random models of both kinds, their logits, gradients and what they generate."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.config import T5Config
 from mathderive.model.decoding import GREEDY
 from mathderive.model.parameters import parameter_shapes
+from mathderive.model.search_settings import SearchSettings
 from mathderive.model.weights import config_to_hugging_face, to_hugging_face
 
 _SIZES = {"d_model": 24, "d_kv": 5, "d_ff": 40, "num_heads": 3, "num_layers": 3, "num_decoder_layers": 2}
@@ -29,11 +31,9 @@ PUBLISHED = {
 }
 _V1_1 = {"feed_forward": "gated-gelu", "tie_word_embeddings": False}
 PUBLISHED |= {
-    "t5-1.1-tiny": PUBLISHED["t5-tiny"].model_copy(update=_V1_1),
-    "t5-1.1-small": PUBLISHED["t5-small"].model_copy(
-        update={**_V1_1, "d_ff": 1024, "num_heads": 6, "num_layers": 8, "num_decoder_layers": 8}
-    ),
-    "t5-1.1-base": PUBLISHED["t5-base"].model_copy(update={**_V1_1, "d_ff": 2048}),
+    "t5-1.1-tiny": replace(PUBLISHED["t5-tiny"], **_V1_1),
+    "t5-1.1-small": replace(PUBLISHED["t5-small"], **_V1_1, d_ff=1024, num_heads=6, num_layers=8, num_decoder_layers=8),
+    "t5-1.1-base": replace(PUBLISHED["t5-base"], **_V1_1, d_ff=2048),
 }
 """The shapes of the published small and base models, and a tiny one with their vocabulary."""
 

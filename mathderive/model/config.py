@@ -1,51 +1,89 @@
-"""The shape of a T5, which is what a checkpoint folder's `config.json` holds, and how outputs are searched for.
+"""The shape of a T5, which is what a checkpoint folder's `config.json` holds.
 
-Imports no JAX, to be read cheaply.
+Imports nothing beyond the standard library: to be read cheaply, and by a trainer that has little installed.
 """
 
-from typing import Literal
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+FeedForwardKind = Literal["relu", "gated-gelu"]
+
+# Far beyond any T5; without them a description of a few bytes could occupy the machine.
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "vocab_size": (4, 2**24),
+    "d_model": (1, 2**17),
+    "d_kv": (1, 2**17),
+    "d_ff": (1, 2**20),
+    "num_heads": (1, 2**10),
+    "num_layers": (1, 2**9),
+    "num_decoder_layers": (1, 2**9),
+    "relative_attention_num_buckets": (4, 2**20),
+    "relative_attention_max_distance": (8, 2**20),
+    "dropout_rate": (0, math.nextafter(1, 0)),
+    "layer_norm_epsilon": (math.ulp(0), 1),
+    "pad_token_id": (0, 2**24),
+    "eos_token_id": (0, 2**24),
+    "decoder_start_token_id": (0, 2**24),
+}
 
 
-class T5Config(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class T5Config:
     """A T5 1.0 or 1.1 encoder-decoder (Raffel et al., 2020; Shazeer, 2020), in the names of the T5 papers.
 
     T5 1.0 is `feed_forward="relu"` with `tie_word_embeddings=True` (and logits scaled by `d_model ** -0.5`);
     T5 1.1 and FLAN-T5 are `"gated-gelu"`, untied.
+
+    Raises:
+        ValueError: a value is of the wrong type or impossible; names the field and what was expected.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    # The upper bounds are far beyond any T5; without them a description of a few bytes could occupy the machine.
-    vocab_size: int = Field(ge=4, le=2**24)
-    d_model: int = Field(ge=1, le=2**17)
-    d_kv: int = Field(ge=1, le=2**17)
-    d_ff: int = Field(ge=1, le=2**20)
-    num_heads: int = Field(ge=1, le=2**10)
-    num_layers: int = Field(ge=1, le=2**9)
-    num_decoder_layers: int = Field(ge=1, le=2**9)
-    relative_attention_num_buckets: int = Field(default=32, ge=4, le=2**20)
-    relative_attention_max_distance: int = Field(default=128, ge=8, le=2**20)
-    dropout_rate: float = Field(default=0.1, ge=0, lt=1)
-    layer_norm_epsilon: float = Field(default=1e-6, gt=0)
-    feed_forward: Literal["relu", "gated-gelu"] = "relu"
+    vocab_size: int
+    d_model: int
+    d_kv: int
+    d_ff: int
+    num_heads: int
+    num_layers: int
+    num_decoder_layers: int
+    relative_attention_num_buckets: int = 32
+    relative_attention_max_distance: int = 128
+    dropout_rate: float = 0.1
+    layer_norm_epsilon: float = 1e-6
+    feed_forward: FeedForwardKind = "relu"
     tie_word_embeddings: bool = True
-    pad_token_id: int = Field(default=0, ge=0)
-    eos_token_id: int = Field(default=1, ge=0)
-    decoder_start_token_id: int = Field(default=0, ge=0)
+    pad_token_id: int = 0
+    eos_token_id: int = 1
+    decoder_start_token_id: int = 0
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in _BOUNDS:
+                least, most = _BOUNDS[field.name]
+                kinds, kind = ((int,), "an integer") if field.type is int else ((int, float), "a number")
+                if type(value) not in kinds or not least <= value <= most:
+                    raise ValueError(f"{field.name}: expected {kind} from {least:g} to {most:g}, found {value!r}")
+        if self.feed_forward not in get_args(FeedForwardKind):
+            expected = " or ".join(get_args(FeedForwardKind))
+            raise ValueError(f"feed_forward: expected {expected}, found {self.feed_forward!r}")
+        if type(self.tie_word_embeddings) is not bool:
+            raise ValueError(f"tie_word_embeddings: expected true or false, found {self.tie_word_embeddings!r}")
 
-class SearchSettings(BaseModel):
-    """How outputs are searched for, in the names of `generate` in transformers."""
+    @classmethod
+    def from_json(cls, tree: Any) -> "T5Config":
+        """The inverse of `dataclasses.asdict`.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    num_beams: int = Field(default=1, ge=1, le=64)
-    """1 is greedy: the likeliest next token again and again."""
-    repetition_penalty: float = Field(default=1.0, gt=0)
-    """Above 1, what was said before becomes less likely."""
-    length_penalty: float = 1.0
-    """Finished hypotheses are compared by log-probability / length ** length_penalty; of use with beams only."""
-    early_stopping: bool = False
-    """Ends when `num_beams` hypotheses have ended, rather than when no live one could be better."""
+        Raises:
+            ValueError: a field is missing or unknown, or as the class says.
+        """
+        if not isinstance(tree, dict):
+            raise ValueError(f"expected a mapping, found {type(tree).__name__}")
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(tree.keys() - known):
+            raise ValueError(f"{unknown[0]}: unknown")
+        required = ("vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "num_layers", "num_decoder_layers")
+        if missing := [name for name in required if name not in tree]:
+            raise ValueError(f"{missing[0]}: missing")
+        return cls(**tree)

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mathderive import parallel
-from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, bind
 from mathderive.model.search import Hypotheses, best, choose, start_search
+from mathderive.model.search_settings import SearchSettings
 from mathderive.model.t5 import LayerCache
 
 SHORTEST = 64

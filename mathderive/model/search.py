@@ -11,7 +11,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mathderive.model.config import SearchSettings, T5Config
+from mathderive.model.config import T5Config
+from mathderive.model.search_settings import SearchSettings
 
 _NONE = -jnp.inf
 """The score of a hypothesis that does not exist."""

@@ -6,12 +6,12 @@ A Hugging Face T5 folder holds `config.json` and `model.safetensors` (or shards 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -196,7 +196,7 @@ def write_folder(
     # The older name of the key, which every version of transformers reads.
     dtypes = {"torch_dtype": dtype, _COMPUTE_DTYPE: compute_dtype}
     write_json(folder / "config.json", {**config_to_hugging_face(config), **dtypes})
-    token_ids = config.model_dump(include={"decoder_start_token_id", "eos_token_id", "pad_token_id"})
+    token_ids = {name: getattr(config, name) for name in ("decoder_start_token_id", "eos_token_id", "pad_token_id")}
     write_json(folder / "generation_config.json", token_ids)
 
 
@@ -209,7 +209,7 @@ def config_from_hugging_face(tree: Any, place: str) -> T5Config:
     if not isinstance(tree, dict) or tree.get("model_type") != "t5":
         found = tree.get("model_type") if isinstance(tree, dict) else None
         raise InputError(f'{place}: model_type: expected "t5", found {found!r}')
-    known = {key: tree[key] for key in T5Config.model_fields if tree.get(key) is not None}
+    known = {key: tree[key] for key in (field.name for field in fields(T5Config)) if tree.get(key) is not None}
     known["feed_forward"] = tree.get("feed_forward_proj", "relu")
     known.setdefault("num_decoder_layers", tree.get("num_layers"))
     # transformers 5 leaves `tie_word_embeddings` out of the files it writes, or writes it true, whatever the
@@ -217,16 +217,14 @@ def config_from_hugging_face(tree: Any, place: str) -> T5Config:
     if "scale_decoder_outputs" in tree:
         known["tie_word_embeddings"] = tree["scale_decoder_outputs"]
     try:
-        return T5Config.model_validate(known)
-    except ValidationError as error:
-        first: Any = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{place}: {key}: {first['msg']}") from None
+        return T5Config.from_json(known)
+    except ValueError as error:
+        raise InputError(f"{place}: {error}") from None
 
 
 def config_to_hugging_face(config: T5Config) -> dict[str, Any]:
     """The content of a `config.json` that `transformers` reads as this model."""
-    tree = config.model_dump()
+    tree = asdict(config)
     feed_forward = tree.pop("feed_forward")
     return {
         "architectures": ["T5ForConditionalGeneration"],

@@ -27,18 +27,29 @@ _EXCHANGED = {
 def variable_renaming(derivation: Derivation, rng: random.Random) -> Derivation | None:
     """Every name, of symbols and functions alike, becomes a different letter that the vocabulary does not have.
 
-    The expressions are renamed and built anew, so the order of their terms changes with the names.
-
     Returns:
         None where there are more names than the eleven letters.
     """
-    expressions = [expression for step in derivation.steps for expression in (step.equation, *_operands(step))]
-    names = list(dict.fromkeys(name for expression in expressions for name in names_in_order(expression)))
+    names = names_of_derivation(derivation)
     if len(names) > len(RENAMING_LETTERS):
         return None
-    letters = dict(zip(names, rng.sample(RENAMING_LETTERS, len(names)), strict=True))
+    return rename_derivation(derivation, dict(zip(names, rng.sample(RENAMING_LETTERS, len(names)), strict=True)))
+
+
+def names_of_derivation(derivation: Derivation) -> list[str]:
+    """The names of symbols and functions, those of the annotations' operands included, in order of appearance."""
+    expressions = [expression for step in derivation.steps for expression in (step.equation, *_operands(step))]
+    return list(dict.fromkeys(name for expression in expressions for name in names_in_order(expression)))
+
+
+def rename_derivation(derivation: Derivation, names: Mapping[str, str]) -> Derivation:
+    """The derivation with every name replaced; it is built anew, so the order of terms changes with the names.
+
+    Args:
+        names: an injective map of all of `names_of_derivation`.
+    """
     return Derivation(
-        tuple(Step(rename(step.equation, letters), _renamed(step.annotation, letters)) for step in derivation.steps)
+        tuple(Step(rename(step.equation, names), _renamed(step.annotation, names)) for step in derivation.steps)
     )
 
 
@@ -87,11 +98,11 @@ def _operands(step: Step) -> list[Expr]:
     return [read_operand(item) for item in _arguments(step.annotation) if isinstance(item, str)]
 
 
-def _renamed(annotation: Annotation, letters: Mapping[str, str]) -> Annotation:
+def _renamed(annotation: Annotation, names: Mapping[str, str]) -> Annotation:
     if isinstance(annotation, str):
         return annotation
     renamed = [
-        write_operand(rename(read_operand(item), letters)) if isinstance(item, str) else item
+        write_operand(rename(read_operand(item), names)) if isinstance(item, str) else item
         for item in _arguments(annotation)
     ]
     return (annotation[0], *renamed)

@@ -14,6 +14,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,14 +23,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
-from pydantic import ValidationError
 
 from mathderive import parallel
 from mathderive.errors import InputError
 from mathderive.files import read_json, write_json
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import parameter_shapes
-from mathderive.model.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT, FORMAT_VERSION = "mathderive-t5", 1
 
@@ -46,16 +45,6 @@ class Restored(NamedTuple):
     data: dict[str, Any]
 
 
-class LoadedModel(NamedTuple):
-    """What predicting needs."""
-
-    params: dict[str, np.ndarray]
-    config: T5Config
-    tokenizer: Tokenizer
-    step: int
-    dtype: str
-
-
 def write_description(folder: Path, config: T5Config, dtype: str, run: Mapping[str, Any]) -> None:
     """Writes `config.json`; `run` is all that decides the training's result, compared when it goes on."""
     write_json(
@@ -63,7 +52,7 @@ def write_description(folder: Path, config: T5Config, dtype: str, run: Mapping[s
         {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "model": config.model_dump(),
+            "model": asdict(config),
             "dtype": dtype,
             "run": dict(run),
         },
@@ -85,11 +74,19 @@ def read_description(folder: Path) -> tuple[T5Config, str, dict[str, Any]]:
     if tree.get("dtype") not in ("float32", "bfloat16") or not isinstance(tree.get("run"), dict):
         raise InputError(f"{path}: dtype and run: expected what training wrote there")
     try:
-        return T5Config.model_validate(tree.get("model")), tree["dtype"], tree["run"]
-    except ValidationError as error:
-        first: Any = error.errors(include_url=False)[0]
-        key = ".".join(("model", *(str(part) for part in first["loc"])))
-        raise InputError(f"{path}: {key}: {first['msg']}") from None
+        return T5Config.from_json(tree.get("model")), tree["dtype"], tree["run"]
+    except ValueError as error:
+        raise InputError(f"{path}: model.{error}") from None
+
+
+def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    """Raises an `InputError` where the `run` of a folder is another one than the one to go on with."""
+    for key in sorted({*earlier, *now}):
+        if earlier.get(key) != now.get(key):
+            raise InputError(
+                f"{folder}: trained with {key} = {earlier.get(key)!r}, now {now.get(key)!r};"
+                " remove the folder or choose another model.name to train anew"
+            )
 
 
 def is_model_folder(folder: Path) -> bool:
@@ -213,7 +210,7 @@ class Checkpoints:
         return None
 
     def copy_best_to(self, folder: Path) -> None:
-        """Writes the checkpoint that `load_model` would take here into another folder."""
+        """Writes the checkpoint that `read_best` would take here into another folder."""
         if self._manager is None:
             return
         self.wait()
@@ -223,16 +220,15 @@ class Checkpoints:
             copies.save(found.step, found.params, found.training, found.data, metrics and metrics["rouge2"])
 
 
-def load_model(folder: Path) -> LoadedModel:
-    """The best checkpoint of a folder by validation ROUGE-2; the newest where none was scored.
+def read_best(folder: Path, config: T5Config) -> tuple[int, dict[str, np.ndarray]]:
+    """Step and parameters of a model folder's best checkpoint by validation ROUGE-2; the newest where none was scored.
+
+    Args:
+        config: the folder's own, for the parameters to be compared with.
 
     Raises:
-        InputError: the folder is missing, foreign, or holds no checkpoint that can be read.
+        InputError: there is no checkpoint, or it cannot be read or is of another shape.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such model folder; expected config.json, tokenizer and orbax in it")
-    config, dtype, _ = read_description(folder)
-    tokenizer = load_tokenizer(folder / "tokenizer")
     orbax = (folder / "orbax").absolute()
     if not orbax.is_dir():
         raise InputError(f"{orbax}: no such folder; the model was never trained to its first checkpoint")
@@ -243,10 +239,9 @@ def load_model(folder: Path) -> LoadedModel:
             params = dict(items.params)
         except Exception as error:  # as in `restore`
             raise InputError(f"{orbax / str(step)}: damaged ({type(error).__name__})") from None
-    shapes = {name: array.shape for name, array in params.items()}
-    if shapes != parameter_shapes(config):
+    if {name: array.shape for name, array in params.items()} != parameter_shapes(config):
         raise InputError(f"{orbax / str(step)}: the parameters are not those of the model in config.json")
-    return LoadedModel(params, config, tokenizer, step, dtype)
+    return step, params
 
 
 def _orbax_folder(folder: Path | epath.Path) -> epath.Path:

@@ -12,9 +12,25 @@ from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
 from mathderive.model.tokenizer_export import export_tokenizer
 from mathderive.model.weights import check_folder, fetch, read_compute_dtype, read_config, read_folder, write_folder
-from mathderive.training.checkpoints import Checkpoints, is_model_folder, load_model, write_description
+from mathderive.training.checkpoints import (
+    Checkpoints,
+    is_model_folder,
+    read_best,
+    read_description,
+    write_description,
+)
 
 StoredDtype = Literal["float32", "bfloat16"]
+
+
+class LoadedModel(NamedTuple):
+    """One of our model folders, at its best checkpoint."""
+
+    params: dict[str, np.ndarray]
+    config: T5Config
+    tokenizer: Tokenizer
+    step: int
+    dtype: str
 
 
 class OpenedModel(NamedTuple):
@@ -29,6 +45,20 @@ class OpenedModel(NamedTuple):
     tokenizer: Tokenizer
     dtype: str
     params: Callable[[], Mapping[str, np.ndarray]]
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """Reads one of our model folders; see `read_best`.
+
+    Raises:
+        InputError: the folder is missing, foreign, or holds no checkpoint that can be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such model folder; expected config.json, tokenizer and orbax in it")
+    config, dtype, _ = read_description(folder)
+    tokenizer = load_tokenizer(folder / "tokenizer")
+    step, params = read_best(folder, config)
+    return LoadedModel(params, config, tokenizer, step, dtype)
 
 
 def open_checkpoint(place: str) -> OpenedModel:

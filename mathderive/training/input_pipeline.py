@@ -8,14 +8,16 @@ step.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
-import grain
 import numpy as np
 
-from mathderive.config import FirstToken
 from mathderive.errors import InputError
 from mathderive.model.config import T5Config
-from mathderive.model.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from mathderive.config import FirstToken
+    from mathderive.model.tokenizer import Tokenizer
 
 SHAPES = 6
 """Shapes that the batches of a training run are padded to, each compiled once."""
@@ -28,7 +30,7 @@ TokenPair = tuple[np.ndarray, np.ndarray]
 
 
 def tokenize(
-    pairs: Sequence[tuple[str, str]], tokenizer: Tokenizer, max_source_length: int, max_target_length: int
+    pairs: Sequence[tuple[str, str]], tokenizer: "Tokenizer", max_source_length: int, max_target_length: int
 ) -> list[TokenPair]:
     """Token ids of (prompt, target) texts; longer ones are cut, their end-of-sequence token kept."""
     return [
@@ -37,8 +39,28 @@ def tokenize(
     ]
 
 
-class Batches:
+class BatchPlan(Protocol):
     """The batches of a whole training run, by step."""
+
+    steps_per_epoch: int
+
+    def __getitem__(self, step: int) -> Batch: ...
+
+
+class BatchIterator(Protocol):
+    """The batches in order, from any step on."""
+
+    def __next__(self) -> Batch: ...
+
+    def get_state(self) -> dict[str, Any]:
+        """Where it stands, as JSON data."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from there."""
+
+
+class Batches:
+    """A `BatchPlan` over examples in memory, each epoch in an order of its own."""
 
     def __init__(
         self,
@@ -46,10 +68,13 @@ class Batches:
         config: T5Config,
         batch_size: int,
         seed: int,
-        shapes: int = SHAPES,
-        first_token: FirstToken = "fixed",
+        shapes: int | Sequence[tuple[int, int]] = SHAPES,
+        first_token: "FirstToken" = "fixed",
     ) -> None:
         """Plans batches of `batch_size` rows.
+
+        Args:
+            shapes: to how many (source, target) shapes examples are padded, or these themselves, growing in both.
 
         Raises:
             InputError: there is no example.
@@ -62,7 +87,7 @@ class Batches:
         self._seed = seed
         self._first_token: FirstToken = first_token
         lengths = np.array([(len(source), len(target)) for source, target in examples])
-        self.shapes = choose_shapes(lengths, shapes)
+        self.shapes = choose_shapes(lengths, shapes) if isinstance(shapes, int) else list(shapes)
         fits = [np.all(lengths <= shape, axis=1) for shape in self.shapes]
         self._shape_of = np.argmax(fits, axis=0)
         self.steps_per_epoch = -(-len(examples) // batch_size)
@@ -96,7 +121,7 @@ def collate(
     config: T5Config,
     rows: int,
     shape: tuple[int, int],
-    first_token: FirstToken = "fixed",
+    first_token: "FirstToken" = "fixed",
 ) -> Batch:
     """Pads examples to a batch of `rows` rows; rows beyond the examples are padding throughout."""
     source_length, target_length = shape
@@ -164,8 +189,10 @@ def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
     return [(int(source * grain_size[0]), int(target * grain_size[1])) for source, target in reversed(chain)]
 
 
-def batch_iterator(batches: Batches, total_steps: int) -> grain.DatasetIterator:
-    """The batches in order, made ahead by a thread; `get_state` and `set_state` carry it over a restart."""
+def batch_iterator(batches: BatchPlan, total_steps: int) -> BatchIterator:
+    """The batches in order, made ahead by a thread of Grain's."""
+    import grain  # a trainer on shards does without
+
     steps = grain.MapDataset.range(total_steps).map(batches.__getitem__)
     return iter(steps.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)))
 

@@ -45,9 +45,9 @@ class MetricsLog:
         """Since the last row, or since the log was opened."""
         return time.monotonic() - self._since
 
-    def last_validation(self) -> tuple[float, float]:
-        """Loss and ROUGE-2 of the last look at the validation split."""
+    def last_validation(self) -> tuple[float, float | None]:
+        """Loss and, where it was measured, ROUGE-2 of the last look at the validation split."""
         for row in reversed(self._rows):
             if "validation_loss" in row:
-                return row["validation_loss"], row["validation_rouge2"]
+                return row["validation_loss"], row.get("validation_rouge2")
         raise InputError(f"{self._path}: the rows of the finished training are gone; remove the folder to train anew")

@@ -1,4 +1,4 @@
-"""Training, told in order: tokenizer, network, optimizer, where we left off, the loop, the last checkpoint.
+"""Training, told in order: optimizer, where we left off, the loop, the last checkpoint.
 
 A run can be killed at any moment and started again with the same arguments: it goes on from the newest
 checkpoint and ends with the same parameters, bit for bit, as one that was never interrupted. Several processes
@@ -7,88 +7,88 @@ call this together, each with the same arguments but a folder of its own; checkp
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 from etils import epath
 
 from mathderive import parallel
-from mathderive.config import ModelSettings, TrainingSettings
 from mathderive.errors import InputError, Terminated
-from mathderive.metrics.text import rouge2
-from mathderive.progress import Report
+from mathderive.model.config import T5Config
 from mathderive.training.checkpoints import Checkpoints, Restored, flatten, unflatten
 from mathderive.training.flops import utilisation
-from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
+from mathderive.training.input_pipeline import BatchIterator, BatchPlan
 from mathderive.training.log import MetricsLog
 from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
-from mathderive.training.start import prepare
 from mathderive.training.step import NEVER, TrainState, fresh_state, fresh_totals, make_train_step
 from mathderive.training.termination import TerminationRequest
-from mathderive.training.validation import Score, Validation
 
-TextPair = tuple[str, str]
-"""A prompt and its target."""
+if TYPE_CHECKING:
+    from mathderive.config import TrainingSettings
+    from mathderive.progress import Report
+
+
+NO_INFLUENCE = frozenset({"log_every", "checkpoint_every", "checkpoint_folder"})
+"""Keys of the training settings that the result does not depend on."""
+
+
+class Task(NamedTuple):
+    """What is trained on what, wherever it comes from.
+
+    Attributes:
+        dtype: of matrix products.
+        remat: see `mathderive.model.t5.T5`.
+        params: makes the parameters before the first step; a run that goes on does not need them.
+        batches: of the whole run.
+        iterate: the first so many of the batches, in order.
+        validate: a look at the validation examples: `validation_loss` and, to choose the best checkpoint by,
+            `validation_rouge2`.
+        run: all that decides the result, flat.
+    """
+
+    config: T5Config
+    dtype: str
+    remat: bool
+    params: Callable[[], Mapping[str, Any]]
+    batches: BatchPlan
+    iterate: Callable[[BatchPlan, int], BatchIterator]
+    validate: Callable[[Mapping[str, Any]], dict[str, float]]
+    run: Mapping[str, Any]
 
 
 class TrainingResult(NamedTuple):
-    """Where training ended, and the last look at the validation split."""
+    """Where training ended, and the last look at the validation split; no ROUGE-2 where texts are not at hand."""
 
     steps: int
     validation_loss: float
-    validation_rouge2: float
+    validation_rouge2: float | None
 
 
-def train(
-    model_settings: ModelSettings,
-    training: TrainingSettings,
-    seed: int,
-    train_pairs: Sequence[TextPair],
-    validation_pairs: Sequence[TextPair],
-    folder: Path,
-    report: Report,
-    score: Score = rouge2,
-) -> TrainingResult:
+def train(task: Task, training: "TrainingSettings", seed: int, folder: Path, report: "Report") -> TrainingResult:
     """Trains a model in `folder`, going on where an earlier call left off; does nothing if that had finished.
 
     Args:
-        seed: decides initial parameters, order of examples and dropout.
+        folder: holds the task's `config.json` and tokenizer already.
+        seed: decides dropout.
         report: is told of the progress.
-        score: of (prediction, reference), which chooses the best checkpoint.
 
     Raises:
-        InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no
-            longer finite.
+        InputError: the loss is no longer finite.
         Terminated: SIGTERM or SIGINT came; a checkpoint of the step it came in is written.
     """
-    parallel.check_divides(training.batch_size, training.accumulate)
-    run = _what_decides(model_settings, training, seed, train_pairs, validation_pairs)
-    config, tokenizer, initial_params = prepare(
-        model_settings, [text for pair in train_pairs for text in pair], folder, run, seed
-    )
-
-    lengths = (training.max_source_length, training.max_target_length)
-    batches = Batches(
-        tokenize(train_pairs, tokenizer, *lengths), config, training.batch_size, seed, first_token=training.first_token
-    )
-    total_steps = training.steps or max(1, round((training.epochs or 0) * batches.steps_per_epoch))
-    validation_pairs = validation_pairs[: training.validation_examples]
-    validation = Validation(validation_pairs, tokenizer, config, model_settings.dtype, training, score)
-
+    total_steps = training.steps or max(1, round((training.epochs or 0) * task.batches.steps_per_epoch))
     optimizer = make_optimizer(training, total_steps)
     learning_rate = learning_rate_schedule(training, total_steps)
-    train_step = make_train_step(
-        config, optimizer, seed, training.accumulate, model_settings.dtype, model_settings.remat
-    )
-    iterator = batch_iterator(batches, total_steps)
+    train_step = make_train_step(task.config, optimizer, seed, training.accumulate, task.dtype, task.remat)
+    iterator = task.iterate(task.batches, total_steps)
 
-    store = _store(folder, training, run)
+    store = _store(folder, training, task.run)
     with TerminationRequest() as request, Checkpoints(store or folder) as checkpoints:
         restored = checkpoints.restore()
         if restored is None:
-            params = parallel.share_arrays(initial_params())
+            params = parallel.share_arrays(task.params())
             first_step, host_state = 0, fresh_state(dict(params), optimizer)
         else:
             first_step, host_state = restored.step, _state_of(restored, optimizer, folder)
@@ -120,10 +120,10 @@ def train(
                 state = state._replace(totals=parallel.replicate(fresh_totals()))
             validation_rouge2 = None
             if to_validate:
-                row = validation.look(parallel.unreplicate(state.params))
-                validation_rouge2 = row["validation_rouge2"]
-                log.write(step, row)
-                report("steps", step, total_steps, f"validation ROUGE-2 {validation_rouge2:.3f}")
+                found = task.validate(parallel.unreplicate(state.params))
+                validation_rouge2 = found.get("validation_rouge2")
+                log.write(step, found)
+                report("steps", step, total_steps, ", ".join(f"{name} {value:.3f}" for name, value in found.items()))
             if to_save:
                 host_state = parallel.unreplicate(state)
                 rest = flatten(host_state._replace(params={}))
@@ -137,7 +137,7 @@ def train(
     return TrainingResult(total_steps, *log.last_validation())
 
 
-def _store(folder: Path, training: TrainingSettings, run: Mapping[str, Any]) -> epath.Path | None:
+def _store(folder: Path, training: "TrainingSettings", run: Mapping[str, Any]) -> epath.Path | None:
     """The model's place below `training.checkpoint_folder`, one for each run, so that none goes on from another's."""
     if training.checkpoint_folder is None:
         return None
@@ -151,32 +151,6 @@ def _state_of(restored: Restored, optimizer: Any, folder: Path) -> TrainState:
     place = str(folder / "orbax" / str(restored.step))
     rest = unflatten(restored.training, like._replace(params={}), place)
     return rest._replace(params=restored.params)
-
-
-def _what_decides(
-    model_settings: ModelSettings,
-    training: TrainingSettings,
-    seed: int,
-    train_pairs: Sequence[TextPair],
-    validation_pairs: Sequence[TextPair],
-) -> dict[str, Any]:
-    """Everything the final parameters and the choice of the best checkpoint depend on, flat."""
-    model = model_settings.model_dump(mode="json", exclude={"name"})
-    trained = training.model_dump(mode="json", exclude={"log_every", "checkpoint_every", "checkpoint_folder"})
-    return {
-        **{f"model.{key}": value for key, value in model.items()},
-        **{f"training.{key}": value for key, value in trained.items()},
-        "seed": seed,
-        "training data": _digest(train_pairs),
-        "validation data": _digest(validation_pairs),
-    }
-
-
-def _digest(pairs: Sequence[TextPair]) -> str:
-    digest = hashlib.sha256()
-    for pair in pairs:
-        digest.update(json.dumps(list(pair)).encode() + b"\n")
-    return digest.hexdigest()
 
 
 def _check_finite(state: TrainState, folder: Path, last_saved: int) -> None:

@@ -1,15 +1,17 @@
 """Optimizers and learning rates, in Optax."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import optax
 
-from mathderive.config import TrainingSettings
 from mathderive.model.parameters import Params
 
+if TYPE_CHECKING:
+    from mathderive.config import TrainingSettings
 
-def learning_rate_schedule(training: TrainingSettings, total_steps: int) -> optax.Schedule:
+
+def learning_rate_schedule(training: "TrainingSettings", total_steps: int) -> optax.Schedule:
     """The learning rate of each step, counted from 0.
 
     It rises in a straight line over `warmup_steps`, then stays, or falls along a half cosine to 0 at
@@ -25,7 +27,7 @@ def learning_rate_schedule(training: TrainingSettings, total_steps: int) -> opta
     return optax.join_schedules([rise, after], [warmup]) if warmup else after
 
 
-def make_optimizer(training: TrainingSettings, total_steps: int) -> optax.GradientTransformation:
+def make_optimizer(training: "TrainingSettings", total_steps: int) -> optax.GradientTransformation:
     """The optimizer of the config: gradients clipped by their global norm, then AdamW or Adafactor.
 
     Adafactor (Shazeer and Stern, 2018) has the paper's settings: the learning rate as given, neither relative

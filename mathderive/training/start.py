@@ -1,6 +1,7 @@
 """What a training run starts from: a tokenizer, the network's shape and, with `init_from`, its parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from mathderive.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, initialise
 from mathderive.model.tokenizer import HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer
-from mathderive.training.checkpoints import read_description, write_description
+from mathderive.training.checkpoints import check_same, read_description, write_description
 from mathderive.training.conversion import open_checkpoint
 
 
@@ -38,13 +39,13 @@ def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Ma
     source = None if settings.init_from is None else open_checkpoint(settings.init_from)
     if (folder / "config.json").exists() or (folder / "orbax").exists():
         config, _, earlier = read_description(folder)
-        _check_same(earlier, run, folder)
+        check_same(earlier, run, folder)
         tokenizer = load_tokenizer(folder / "tokenizer")
     elif source is None:
         tokenizer = train_tokenizer(texts, folder / "tokenizer", settings.vocab_size)
         config = T5Config(
             vocab_size=tokenizer.vocab_size,
-            **settings.model_dump(include=set(T5Config.model_fields) - {"vocab_size"}),
+            **settings.model_dump(include={field.name for field in fields(T5Config)} - {"vocab_size"}),
         )
     else:
         tokenizer = source.tokenizer
@@ -54,7 +55,7 @@ def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Ma
             tokenizer.add_tokens(settings.tokens_to_add)
         tokenizer.save(folder / "tokenizer")
         # Released embeddings have spare rows; only more tokens than those make the matrix grow.
-        config = source.config.model_copy(update={"vocab_size": max(source.config.vocab_size, tokenizer.vocab_size)})
+        config = replace(source.config, vocab_size=max(source.config.vocab_size, tokenizer.vocab_size))
 
     def params() -> Mapping[str, Any]:
         fresh = initialise(config, seed)
@@ -75,12 +76,3 @@ def _grown(params: Mapping[str, np.ndarray], fresh: Params) -> dict[str, np.ndar
             )
             grown[name] = np.concatenate([grown[name], extra], axis=rows_axis)
     return grown
-
-
-def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    for key in sorted({*earlier, *now}):
-        if earlier.get(key) != now.get(key):
-            raise InputError(
-                f"{folder}: trained with {key} = {earlier.get(key)!r}, now {now.get(key)!r};"
-                " remove the folder or choose another model.name to train anew"
-            )

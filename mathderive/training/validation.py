@@ -1,18 +1,20 @@
 """A look at the validation split: the loss, and ROUGE-2 of what the model writes on its own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mathderive import parallel
-from mathderive.config import TrainingSettings
 from mathderive.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
 from mathderive.model.tokenizer import Tokenizer
 from mathderive.training.input_pipeline import collate, tokenize
 from mathderive.training.step import make_loss
+
+if TYPE_CHECKING:
+    from mathderive.config import TrainingSettings
 
 Score = Callable[[str, str], float]
 """ROUGE-2 of (prediction, reference), between 0 and 1."""
@@ -30,7 +32,7 @@ class Validation:
         tokenizer: Tokenizer,
         config: T5Config,
         dtype: str,
-        settings: TrainingSettings,
+        settings: "TrainingSettings",
         score: Score,
     ) -> None:
         """Tokenizes (prompt, target) pairs, cut to the settings' lengths.

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from searches import prompts, sources_of
 
 from mathderive import parallel
-from mathderive.model.config import SearchSettings
 from mathderive.model.decoding import SHORTEST, decode, padded_length
+from mathderive.model.search_settings import SearchSettings
 
 BEAMS = SearchSettings(num_beams=3, repetition_penalty=1.5)
 

@@ -1,5 +1,6 @@
 """Logits, loss and gradients against PyTorch's T5, in the published shapes and in a recorded one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -65,7 +66,7 @@ def test_published_shapes_compute_what_pytorch_does(shape, vocab_size, tmp_path)
         # Or else resizing ties the head of a 1.1 model, which loading has left untied.
         model.config.tie_word_embeddings = PUBLISHED[shape].tie_word_embeddings
         model.resize_token_embeddings(vocab_size)
-    config = PUBLISHED[shape].model_copy(update={"vocab_size": vocab_size})
+    config = replace(PUBLISHED[shape], vocab_size=vocab_size)
     batch = random_token_batch(config)
     if config.feed_forward == "relu":
         keep_clear_of_kinks(model, batch)

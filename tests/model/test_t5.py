@@ -1,5 +1,6 @@
 """The network against PyTorch's T5: recorded arrays, and PyTorch itself where it is installed."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -76,7 +77,7 @@ def test_position_buckets_are_pytorchs():
 
 
 def test_fresh_parameters_have_the_published_scale():
-    config = CONFIGS["t5-1.1"].model_copy(update={"vocab_size": 500, "d_model": 96, "d_ff": 256, "d_kv": 32})
+    config = replace(CONFIGS["t5-1.1"], vocab_size=500, d_model=96, d_ff=256, d_kv=32)
     params = initialise(config, seed=0)
     expected = {
         "embedding": 1.0,

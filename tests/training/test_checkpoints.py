@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mathderive.errors import InputError
-from mathderive.training.checkpoints import Checkpoints, is_model_folder, load_model, read_metrics
+from mathderive.training.checkpoints import Checkpoints, is_model_folder, read_metrics
+from mathderive.training.conversion import load_model
 
 PARAMS = {"a/b": np.arange(6, dtype=np.float32).reshape(2, 3), "c": np.float32(1) + np.zeros(4, np.float32)}
 REST = {"step": np.int32(7), "optimizer.0.mu.a/b": np.ones((2, 3), np.float32)}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from mathderive.errors import InputError
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import bind
 from mathderive.model.weights import write_folder
-from mathderive.training.checkpoints import is_model_folder, load_model
-from mathderive.training.conversion import convert, open_checkpoint
+from mathderive.training.checkpoints import is_model_folder
+from mathderive.training.conversion import convert, load_model, open_checkpoint
 from mathderive.training.start import prepare
 
 PROMPTS = [prompt for prompt, _ in tiny_training.PAIRS[::13]]
@@ -45,7 +46,7 @@ def ours(finished):
 def released(tmp_path_factory):
     """A Hugging Face folder like a released T5's: sentinel tokens, spare rows in the embedding."""
     folder = tmp_path_factory.mktemp("released") / "t5"
-    config = CONFIGS["t5-1.1"].model_copy(update={"vocab_size": 80})
+    config = replace(CONFIGS["t5-1.1"], vocab_size=80)
     write_folder(folder, random_params(config, 0), config)
     released_tokenizer().save_pretrained(folder)
     return str(folder)
@@ -153,7 +154,7 @@ def test_a_folder_of_before_there_were_fast_tokenizers(tmp_path, released):
     added = {token: pieces + 100 + number for number, token in enumerate(TOKENS)}
     (folder / "added_tokens.json").write_text(json.dumps(added))
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "T5Tokenizer", "extra_ids": 100}))
-    config = CONFIGS["t5-1.1"].model_copy(update={"vocab_size": pieces + 105})
+    config = replace(CONFIGS["t5-1.1"], vocab_size=pieces + 105)
     write_folder(folder, random_params(config, 0), config)
     opened = open_checkpoint(str(folder))
     assert opened.tokenizer.vocab_size == pieces + 105

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from torch_t5 import random_params
 
 from mathderive.errors import InputError
 from mathderive.model import decoding
-from mathderive.model.config import SearchSettings
+from mathderive.model.search_settings import SearchSettings
 from mathderive.model.weights import write_folder
 from mathderive.training import validation
-from mathderive.training.checkpoints import Checkpoints, digest, load_model
+from mathderive.training.checkpoints import Checkpoints, digest
+from mathderive.training.conversion import load_model
 
 
 class KilledError(Exception):
@@ -226,7 +228,7 @@ def test_training_starts_from_a_released_checkpoint(tmp_path):
 
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     pieces = [(piece, -3.0) for piece in "\u2581abcdeghinoprtvxyz=+-,G0123456789q"]
-    config = CONFIGS["t5-1.1"].model_copy(update={"num_layers": 1, "num_decoder_layers": 1})
+    config = replace(CONFIGS["t5-1.1"], num_layers=1, num_decoder_layers=1)
     released = tmp_path / "released"
     T5Tokenizer(vocab=special + pieces, extra_ids=20).save_pretrained(released)
     write_folder(released, random_params(config, 0), config)
