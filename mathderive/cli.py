@@ -50,7 +50,9 @@ CoordinatorOption = Annotated[
     ),
 ]
 
-QUICK = Path(__file__).parents[1] / "configs" / "quick.yaml"
+ROOT = Path(__file__).parents[1]
+QUICK = ROOT / "configs" / "quick.yaml"
+MINI = ROOT / "checkpoints" / "mini"
 
 
 def _stage(name: str, summary: str) -> None:
@@ -138,11 +140,12 @@ def evaluate(
     config: ConfigOption = QUICK,
     runs: RunsOption = Path("runs"),
 ) -> None:
-    """Score checkpoints, or outputs recorded in result files, without training anything."""
-    if bool(predictions) == bool(checkpoint):
-        raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, one of the two")
+    """Score checkpoints, or outputs recorded in result files, without training anything; by default checkpoints/mini."""
+    if predictions and checkpoint:
+        raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, not both")
+    checkpoints = checkpoint or ([] if predictions else [str(MINI)])
     run = _run(config, overrides, released, runs)
-    print(run_evaluation(run, [str(path) for path in predictions or []], checkpoint or []))
+    print(run_evaluation(run, [str(path) for path in predictions or []], checkpoints))
 
 
 @app.command("convert")
@@ -209,7 +212,7 @@ def run_linters() -> None:
 
 def _run_tools(commands: Sequence[Sequence[str]]) -> None:
     """Runs each command in the repository; the exit code is the first one that is not 0."""
-    codes = [subprocess.run(command, cwd=QUICK.parents[1], check=False).returncode for command in commands]
+    codes = [subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands]
     raise typer.Exit(next((code for code in codes if code), 0))
 
 

@@ -171,6 +171,8 @@ class DecodingSettings(Settings):
     """Examples decoded at once, over all devices together."""
     max_source_length: int = Field(default=512, ge=1, le=4096)
     max_target_length: int = Field(default=512, ge=1, le=4096)
+    dtype: Literal["float32", "bfloat16"] | None = None
+    """Of matrix products; null is what the model was trained with, or its publisher names."""
     search: SearchSettings = SearchSettings()
 
 

@@ -26,7 +26,8 @@ class T5Model:
         self.name = name
         self._decoding = decoding
         opened = open_checkpoint(checkpoint)
-        self._config, self._tokenizer, self._dtype = opened.config, opened.tokenizer, opened.dtype
+        self._config, self._tokenizer = opened.config, opened.tokenizer
+        self._dtype = decoding.dtype or opened.dtype
         self._params = parallel.replicate(dict(opened.params()))
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:

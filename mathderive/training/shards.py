@@ -57,7 +57,8 @@ def read_shard(path: Path) -> list[TokenPair]:
         InputError: it is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, because NumPy leaves the file open when it is no zip.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             source, target = (np.split(arrays[name], arrays[f"{name}_ends"][:-1]) for name in ("source", "target"))
             return list(zip(source, target, strict=True))
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """Training from tokenised shards: every example in its turn, interrupted or not, with little installed."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -143,8 +144,6 @@ def test_a_machine_with_little_installed_trains_the_same_model(shards, tmp_path)
 
 def damaged(shards: Path, folder: Path, name: str, content: bytes | None) -> Path:
     """A copy of the shards with one file damaged, or gone."""
-    import shutil
-
     copy = Path(shutil.copytree(shards, folder))
     (copy / name).unlink() if content is None else (copy / name).write_bytes(content)
     return copy
