@@ -59,6 +59,12 @@ def test_every_form_of_a_model_predicts_the_same(place: Path) -> None:
         assert texts(place / "runs" / "eval-tiny", form) == expected
 
 
+def test_the_kits_own_checkpoint_is_scored_by_default(place: Path) -> None:
+    result = run("eval", "--config", TINY, *SMALL, cwd=place, **OFFLINE)
+    assert "eval: on the run's own examples, as the released ones cannot be had" in result.stderr
+    assert any(texts(place / "runs" / "eval-tiny", "mini"))
+
+
 def test_a_model_with_added_tokens_answers_the_released_examples(place: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     import transformers
