@@ -4,8 +4,8 @@
 
 First one batch, both greedy, both to the same number of tokens. Then a whole evaluation set, in the order and batches
 in which the predictor takes it, against the authors' way, one prompt at a time. The prompts are generated derivations';
-the weights are random, so each output is given the length of its reference: theirs ends there, ours when the longest of
-its batch does. Compiling is not counted. The last line is a JSON object; its ratios are of tokens a second, ours to
+the weights are random, so each output is given the length of its reference, where a trained model would end it.
+Compiling is not counted. The last line is a JSON object; its ratios are of tokens a second, ours to
 PyTorch's. Run it on a quiet machine, and quote medians. Needs torch.
 """
 
@@ -104,7 +104,7 @@ def in_batches(ours: Callable[..., object], examples: Sequence[TokenPair], rows:
     for start in range(0, len(examples), rows):
         batch = examples[start : start + rows]
         sources = [source.tolist() for source, _ in batch] + [[]] * (rows - len(batch))
-        ours(sources, max(len(target) for _, target in batch))
+        ours(sources, [len(target) for _, target in batch] + [1] * (rows - len(batch)))
 
 
 def one_by_one(theirs: Callable[..., object], examples: Sequence[TokenPair]) -> None:

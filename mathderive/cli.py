@@ -140,7 +140,7 @@ def evaluate(
     config: ConfigOption = QUICK,
     runs: RunsOption = Path("runs"),
 ) -> None:
-    """Score checkpoints, or outputs recorded in result files, without training anything; by default checkpoints/mini."""
+    """Score checkpoints, or recorded outputs, without training anything; by default the kit's own, checkpoints/mini."""
     if predictions and checkpoint:
         raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, not both")
     checkpoints = checkpoint or ([] if predictions else [str(MINI)])

@@ -54,7 +54,10 @@ def test_a_made_up_result_file_is_scored(command: Command, tmp_path: Path) -> No
         (["all", "--config", "none.yaml"], "none.yaml: no such config file"),
         (["all", "--config", TINY, "training.batch_sise=3"], "did you mean batch_size?"),
         (["data", "--config", TINY, "--released", "nowhere"], "nowhere: no such file or folder"),
-        (["eval", "--predictions", "a", "--checkpoint", "b"], "expected --predictions FILE or --checkpoint PLACE, not both"),
+        (
+            ["eval", "--predictions", "a", "--checkpoint", "b"],
+            "expected --predictions FILE or --checkpoint PLACE, not both",
+        ),
         (["eval", "--predictions", "nowhere.json"], "nowhere.json: no such file"),
         (["data", "--config", TINY, "data.sampling.vocabulary=[q]"], "vocabulary"),
         (["data", "--config", TINY, "--beam-folder", "gs://bucket"], "of use with --beam only"),

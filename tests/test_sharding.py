@@ -39,8 +39,14 @@ def examples() -> list[Example]:
             ]
             name = str(attempt)
             found.append(
-                Example(id=name, source_id=name, set="train", prompt=prompt(derivation), target=target(derivation),
-                        steps=steps)  # fmt: skip
+                Example(
+                    id=name,
+                    source_id=name,
+                    set="train",
+                    prompt=prompt(derivation),
+                    target=target(derivation),
+                    steps=steps,
+                )
             )
     return found
 

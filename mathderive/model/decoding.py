@@ -1,8 +1,12 @@
 """Decoding in batches: the encoder runs once, the decoder on a cache of keys and values.
 
-Shapes decide what XLA compiles, so they are few: sources are padded to a power of two, and the cache starts short and
-doubles whenever it is full. Each token then costs in proportion to the length reached, not to the longest length
-allowed. A batch is shared among this process's devices, each of which goes on by itself until its rows are done.
+Shapes decide what XLA compiles, so they are few: every length is one of two an octave. The cache starts short and grows
+whenever it is full; each token then costs in proportion to the length reached, not to the longest length allowed. When
+it grows, and half of the rows or more are done, the others go on as a batch of half the size: otherwise the last row to
+end would make every row as expensive as itself. Where the sources of a batch differ much, those of like length are
+padded as a group, for every token reads all of its row's source again.
+
+A batch is shared among this process's devices, each of which goes on by itself until the cache is full.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +18,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from mathderive import parallel
+from mathderive.model.cache import LayerCache, join_groups
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, bind
 from mathderive.model.search import Hypotheses, best, choose, start_search
 from mathderive.model.search_settings import SearchSettings
-from mathderive.model.t5 import LayerCache
 
 SHORTEST = 64
 """Tokens: the least length a source is padded to, and that of the first cache."""
 
+FEWEST = 8
+"""Rows of a device that are worth a shape of their own: as a group, or as what is left of a batch."""
+
 GREEDY = SearchSettings()
+
+_NO_ROW = -1
+"""In the place of a row, where the devices cannot have equally many."""
 
 
 class _Progress(NamedTuple):
@@ -39,7 +49,7 @@ def decode(
     config: T5Config,
     params: Mapping[str, Any],
     sources: Sequence[Sequence[int]],
-    max_length: int,
+    max_length: int | Sequence[int],
     dtype: str = "float32",
     search: SearchSettings = GREEDY,
 ) -> list[list[int]]:
@@ -48,41 +58,93 @@ def decode(
     Args:
         params: as `mathderive.model.parameters.initialise` makes them, on every device (`parallel.replicate`).
         sources: token ids, one row each; an empty one gets an empty output, so that a short batch can be filled up.
-        max_length: tokens a row at most, the end-of-sequence token included.
+        max_length: tokens a row at most, the end-of-sequence token included; for all rows or for each.
 
     Returns:
         The ids of each row, start token left out and end-of-sequence token included where it was reached.
     """
-    longest = max((len(source) for source in sources), default=0)
-    if not longest:
+    if not any(len(source) for source in sources):
         return [[] for _ in sources]
     devices = parallel.local_device_count()
-    rows = -(-len(sources) // devices) * devices
-    input_ids = np.full((rows, padded_length(longest)), config.pad_token_id, np.int32)
-    encoder_mask = np.zeros(input_ids.shape, bool)
-    for row, source in enumerate(sources):
-        input_ids[row, : len(source)] = source
-        encoder_mask[row, : len(source)] = True
+    lengths = np.array([len(source) for source in sources])
+    # The shortest first, and one after the other to each device, so that the same rows are of like length on all.
+    order = np.argsort(lengths, kind="stable")
+    rows = np.pad(order, (0, -len(order) % devices), constant_values=_NO_ROW).reshape(-1, devices).T
+    lengths = np.append(lengths, 0)  # the length of `_NO_ROW`
+    limits = np.append(np.broadcast_to(max_length, len(sources)), 1)
+    longest = int(limits.max())
+    input_ids, encoder_mask = _padded(config, sources, rows, groups_of(lengths[rows].max(axis=0).tolist()))
+    last = (limits[rows] - 1).astype(np.int32)
+    outputs: list[list[int]] = [[] for _ in range(len(sources) + 1)]
 
-    input_ids, encoder_mask = parallel.shard_locally((input_ids, encoder_mask))
-    last = np.full(devices, max_length - 1, np.int32)
-    length = min(SHORTEST, max_length)
+    def keep_outputs(found: Hypotheses) -> None:
+        for row, ids in zip(rows.flat, np.asarray(_best(search, found)).reshape(rows.size, -1).tolist(), strict=True):
+            outputs[row] = _until_end(ids[: limits[row]], config.eos_token_id)
+
+    length = min(SHORTEST, longest)
     progress = _start(config, dtype, search, length, params, input_ids, encoder_mask)
     progress = _segment(config, dtype, search, params, encoder_mask, last, progress)
-    while length < max_length and not np.all(progress.found.done):
-        grown = min(2 * length, max_length)
+    while length < longest and not np.all(progress.found.done):
+        left = _rows_left(np.asarray(progress.found.done))
+        if left.shape != rows.shape:
+            keep_outputs(progress.found)
+            rows, last = np.take_along_axis(rows, left, axis=1), np.take_along_axis(last, left, axis=1)
+            source_length = padded_length(int(lengths[rows].max()))
+            progress, encoder_mask = _keep(source_length, progress, encoder_mask, left)
+        grown = min(padded_length(length + 1), longest)
         progress = _segment(config, dtype, search, params, encoder_mask, last, _grow(grown - length, progress))
         length = grown
-    written = np.asarray(_best(search, progress.found)).reshape(rows, length)
-    return [
-        _until_end(row.tolist(), config.eos_token_id) if source else []
-        for row, source in zip(written, sources, strict=False)
-    ]
+    keep_outputs(progress.found)
+    return [output if len(source) else [] for output, source in zip(outputs, sources, strict=False)]
 
 
 def padded_length(length: int) -> int:
-    """The power of two, from `SHORTEST`, that a source of `length` tokens is padded to."""
-    return max(SHORTEST, 1 << (length - 1).bit_length())
+    """What a source of `length` tokens is padded to: `SHORTEST`, a power of two, or halfway between two of them."""
+    power = 1 << (length - 1).bit_length()
+    halfway = power * 3 // 4
+    return max(SHORTEST, halfway if length <= halfway else power)
+
+
+def groups_of(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """Which rows are padded alike: as many rows to that many tokens, then as many to the next.
+
+    Args:
+        lengths: of the rows' sources, in tokens, ascending.
+
+    Returns:
+        More than one group only where that saves a quarter of the tokens, for each is compiled and computed apart.
+    """
+    padded = [padded_length(max(lengths[start : start + FEWEST])) for start in range(0, len(lengths), FEWEST)]
+    alike = {length: sum(padded[row // FEWEST] == length for row in range(len(lengths))) for length in padded}
+    groups = [(rows, length) for length, rows in alike.items()]
+    together = len(lengths) * padded[-1]
+    return groups if sum(rows * length for rows, length in groups) <= together * 3 / 4 else [(len(lengths), padded[-1])]
+
+
+def _padded(
+    config: T5Config, sources: Sequence[Sequence[int]], rows: np.ndarray, groups: Sequence[tuple[int, int]]
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """`input_ids` and `encoder_mask` of each group, `[devices, rows, source_length]`."""
+    input_ids, encoder_mask, start = [], [], 0
+    for count, length in groups:
+        ids = np.full((len(rows), count, length), config.pad_token_id, np.int32)
+        mask = np.zeros(ids.shape, bool)
+        for place, row in np.ndenumerate(rows[:, start : start + count]):
+            if row != _NO_ROW:
+                ids[place][: len(sources[row])] = sources[row]
+                mask[place][: len(sources[row])] = True
+        input_ids.append(ids)
+        encoder_mask.append(mask)
+        start += count
+    return tuple(input_ids), tuple(encoder_mask)
+
+
+def _rows_left(done: np.ndarray) -> np.ndarray:
+    """Which rows `[devices, rows]` go on: all that are not done, and others as far as a halved batch has room."""
+    most, room = (~done).sum(axis=1).max(), done.shape[1]
+    while room > FEWEST and most <= -(-room // 2):
+        room = -(-room // 2)
+    return np.sort(np.argsort(done, axis=1, kind="stable")[:, :room], axis=1).astype(np.int32)
 
 
 @partial(parallel.each_device, static_argnums=(0, 1, 2, 3))
@@ -92,15 +154,17 @@ def _start(
     search: SearchSettings,
     length: int,
     params: Params,
-    input_ids: jax.Array,
-    encoder_mask: jax.Array,
+    input_ids: tuple[jax.Array, ...],
+    encoder_mask: tuple[jax.Array, ...],
 ) -> _Progress:
     model = bind(config, params, dtype)
+    encoded = [model.encode(*group) for group in zip(input_ids, encoder_mask, strict=True)]
+    empty = jnp.concatenate([~jnp.any(mask, axis=1) for mask in encoder_mask])
     return _Progress(
         position=jnp.zeros((), jnp.int32),
-        token_ids=jnp.full((input_ids.shape[0], search.num_beams), config.decoder_start_token_id, jnp.int32),
-        found=start_search(search, config, ~jnp.any(encoder_mask, axis=1), length),
-        cache=model.start_cache(model.encode(input_ids, encoder_mask), length, search.num_beams),
+        token_ids=jnp.full((len(empty), search.num_beams), config.decoder_start_token_id, jnp.int32),
+        found=start_search(search, config, empty, length),
+        cache=model.start_cache(encoded, length, search.num_beams),
     )
 
 
@@ -110,7 +174,7 @@ def _segment(
     dtype: str,
     search: SearchSettings,
     params: Params,
-    encoder_mask: jax.Array,
+    encoder_mask: tuple[jax.Array, ...],
     last: jax.Array,
     progress: _Progress,
 ) -> _Progress:
@@ -131,6 +195,21 @@ def _segment(
         return _Progress(position + 1, token_ids, found, cache)
 
     return jax.lax.while_loop(unfinished, step, progress)
+
+
+@partial(parallel.each_device, static_argnums=0)
+def _keep(
+    source_length: int, progress: _Progress, encoder_mask: tuple[jax.Array, ...], rows: jax.Array
+) -> tuple[_Progress, tuple[jax.Array, ...]]:
+    """What is left with these rows alone, as one group whose sources have at most `source_length` tokens."""
+    beams = progress.token_ids.shape[1]
+    kept = _Progress(
+        position=progress.position,
+        token_ids=progress.token_ids[rows],
+        found=jax.tree.map(lambda array: array[rows], progress.found),
+        cache=tuple(layer.of_rows(rows, beams, source_length) for layer in progress.cache),
+    )
+    return kept, (join_groups(encoder_mask, source_length)[rows],)
 
 
 @partial(parallel.each_device, static_argnums=0)

@@ -17,6 +17,9 @@ from mathderive.model.search_settings import SearchSettings
 _NONE = -jnp.inf
 """The score of a hypothesis that does not exist."""
 
+_BLOCK = 128
+"""Scores that are searched together for the best."""
+
 
 class Hypotheses(NamedTuple):
     """What a search holds of each row between two steps; greedy search is one hypothesis without scores.
@@ -61,13 +64,13 @@ def choose(
 
     Args:
         logits: `[batch, beams, vocab_size]`, of the token at `position`.
-        last: scalar, the last position there may be: hypotheses end there.
+        last: `[batch]`, the last position there may be: hypotheses end there.
 
     Returns:
         The hypotheses and, for beams, `[batch, beams]`: which of the earlier ones each of them goes on from.
     """
     if search.num_beams == 1:
-        return _choose_likeliest(search, config, found, logits, position), None
+        return _choose_likeliest(search, config, found, logits, position, last), None
     return _choose_beams(search, config, found, logits, position, last)
 
 
@@ -77,13 +80,13 @@ def best(search: SearchSettings, found: Hypotheses) -> jax.Array:
 
 
 def _choose_likeliest(
-    search: SearchSettings, config: T5Config, found: Hypotheses, logits: jax.Array, position: jax.Array
+    search: SearchSettings, config: T5Config, found: Hypotheses, logits: jax.Array, position: jax.Array, last: jax.Array
 ) -> Hypotheses:
-    chosen = jnp.argmax(_penalised(logits, found.seen, search.repetition_penalty), axis=-1).astype(jnp.int32)
+    chosen = _argmax(_penalised(logits, found.seen, search.repetition_penalty))
     chosen = jnp.where(found.done[:, None], config.pad_token_id, chosen)
     return found._replace(
         tokens=_written(found.tokens, chosen, position),
-        done=found.done | (chosen[:, 0] == config.eos_token_id),
+        done=found.done | (chosen[:, 0] == config.eos_token_id) | (position == last),
         seen=_marked(found.seen, chosen),
     )
 
@@ -101,7 +104,7 @@ def _choose_beams(
     scores, numbers = jax.lax.top_k(totals, 2 * beams)
     parents, chosen = numbers // vocab_size, (numbers % vocab_size).astype(jnp.int32)
     tokens = _written(_of(found.tokens, parents), chosen, position)
-    ends = (chosen == config.eos_token_id) | (position == last)
+    ends = (chosen == config.eos_token_id) | (position == last)[:, None]
 
     # An end counts where it is among the best `beams` continuations, and the row is still looking.
     counts = ends & (jnp.arange(2 * beams) < beams) & ~found.done[:, None]
@@ -120,6 +123,21 @@ def _choose_beams(
     seen = None if found.seen is None else _marked(_of(found.seen, live_parents), _of(chosen, live))
     done = found.done | enough | (position == last)
     return Hypotheses(_of(tokens, live), done, seen, live_scores, ended_tokens, ended_scores), live_parents
+
+
+def _argmax(scores: jax.Array) -> jax.Array:
+    """Where each row of the last axis is largest, the first of equals; int32.
+
+    In two levels, first among blocks and then within the best: for a maximum alone XLA's code on CPUs takes a tenth of
+    the time that it takes to find where it is.
+    """
+    size = scores.shape[-1]
+    if size % _BLOCK:
+        scores = jnp.pad(scores, [(0, 0)] * (scores.ndim - 1) + [(0, -size % _BLOCK)], constant_values=-jnp.inf)
+    blocks = scores.reshape(*scores.shape[:-1], -1, _BLOCK)
+    chosen = jnp.argmax(jnp.max(blocks, axis=-1), axis=-1)
+    block = jnp.take_along_axis(blocks, chosen[..., None, None], axis=-2)[..., 0, :]
+    return (chosen * _BLOCK + jnp.argmax(block, axis=-1)).astype(jnp.int32)
 
 
 def _penalised(scores: jax.Array, seen: jax.Array | None, penalty: float) -> jax.Array:

@@ -9,7 +9,8 @@ turns the module into a flat dictionary of arrays and back. Parameters, norms, s
 matrix products are `dtype`.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import accumulate
 
 import jax
 import jax.numpy as jnp
@@ -17,29 +18,12 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
+from mathderive.model.cache import LayerCache
 from mathderive.model.config import T5Config
 from mathderive.model.dropout import dropout
 
 MASKED = -1e9
 """Added to a score that must not count: finite, so that a row with nothing to attend to stays finite."""
-
-
-class LayerCache(NamedTuple):
-    """What a decoder layer remembers between two steps.
-
-    The keys and values of the tokens so far are `[batch * beams, heads, length, d_kv]`, those of the source
-    `[batch, heads, source_length, d_kv]`.
-    """
-
-    self_key: jax.Array
-    self_value: jax.Array
-    cross_key: jax.Array
-    cross_value: jax.Array
-
-    def of_parents(self, parents: jax.Array) -> "LayerCache":
-        """Each beam with the past of the one it goes on from, `parents` `[batch, beams]`."""
-        rows = (jnp.arange(parents.shape[0])[:, None] * parents.shape[1] + parents).reshape(-1)
-        return self._replace(self_key=self.self_key[rows], self_value=self.self_value[rows])
 
 
 class T5(nnx.Module):
@@ -119,11 +103,11 @@ class T5(nnx.Module):
         hidden = self.decoder(self._embed(decoder_input_ids), bias, encoded, _mask_bias(encoder_mask), rngs)
         return self._logits(hidden)
 
-    def start_cache(self, encoded: jax.Array, length: int, beams: int) -> tuple[LayerCache, ...]:
-        """An empty cache for `length` tokens of each of a row's `beams`, the source's keys and values filled in.
+    def start_cache(self, encoded: Sequence[jax.Array], length: int, beams: int) -> tuple[LayerCache, ...]:
+        """An empty cache for `length` tokens of each of a row's `beams`, the sources' keys and values filled in.
 
         Args:
-            encoded: `[batch, source_length, d_model]`, from `encode`.
+            encoded: from `encode`, `[rows, source_length, d_model]` for each group of the batch's rows.
         """
         return tuple(block.start_cache(encoded, length, beams) for block in self.decoder.blocks)
 
@@ -132,7 +116,7 @@ class T5(nnx.Module):
         token_ids: jax.Array,
         position: jax.Array,
         cache: tuple[LayerCache, ...],
-        encoder_mask: jax.Array,
+        encoder_mask: Sequence[jax.Array],
     ) -> tuple[jax.Array, tuple[LayerCache, ...]]:
         """Reads one token of each row's beams and predicts the next.
 
@@ -140,7 +124,7 @@ class T5(nnx.Module):
             token_ids: `[batch, beams]`, the tokens at `position`.
             position: scalar, from 0 and below the cache's length.
             cache: holds the tokens before `position`.
-            encoder_mask: `[batch, source_length]`.
+            encoder_mask: `[rows, source_length]` for each group of rows.
 
         Returns:
             Logits `[batch, beams, vocab_size]` and the cache with this token in it.
@@ -149,7 +133,7 @@ class T5(nnx.Module):
         bias = self.decoder.position_bias(position[None], memory)
         bias = bias + jnp.where(memory <= position, 0.0, MASKED)
         hidden = self._embed(token_ids)
-        cross_bias = _mask_bias(encoder_mask)
+        cross_bias = [_mask_bias(mask) for mask in encoder_mask]
         updated = []
         for block, layer_cache in zip(self.decoder.blocks, cache, strict=True):
             hidden, layer_cache = block.step(hidden, position, layer_cache, bias, cross_bias)
@@ -239,11 +223,12 @@ class Block(nnx.Module):
         forwarded = self.feed_forward(self.feed_forward_norm(hidden), rngs)
         return hidden + dropout(forwarded, self.dropout_rate, rngs)
 
-    def start_cache(self, encoded: jax.Array, length: int, beams: int) -> LayerCache:
-        cross_key, cross_value = self.cross_attention.keys_values(encoded)
-        batch, heads, _, d_kv = cross_key.shape
-        empty = jnp.zeros((batch * beams, heads, length, d_kv), cross_key.dtype)
-        return LayerCache(empty, empty, cross_key, cross_value)
+    def start_cache(self, encoded: Sequence[jax.Array], length: int, beams: int) -> LayerCache:
+        cross = [self.cross_attention.keys_values(group) for group in encoded]
+        heads, d_kv = self.self_attention.head_shape
+        rows = beams * sum(len(group) for group in encoded)
+        empty = jnp.zeros((rows, heads, length, d_kv), self.self_attention.dtype)
+        return LayerCache(empty, empty, tuple(key for key, _ in cross), tuple(value for _, value in cross))
 
     def step(
         self,
@@ -251,7 +236,7 @@ class Block(nnx.Module):
         position: jax.Array,
         cache: LayerCache,
         self_bias: jax.Array,
-        cross_bias: jax.Array,
+        cross_bias: Sequence[jax.Array],
     ) -> tuple[jax.Array, LayerCache]:
         """`__call__` for one position, hidden `[batch, beams, d_model]`; never drops out."""
         # Beams have pasts of their own, and the source in common: rows of a batch there, queries of one row here.
@@ -259,10 +244,10 @@ class Block(nnx.Module):
         key, value = self.self_attention.keys_values(normed)
         keys = jax.lax.dynamic_update_slice_in_dim(cache.self_key, key, position, axis=2)
         values = jax.lax.dynamic_update_slice_in_dim(cache.self_value, value, position, axis=2)
-        hidden = hidden + self.self_attention(normed, keys, values, self_bias, None).reshape(hidden.shape)
-        hidden = hidden + self.cross_attention(
-            self.cross_norm(hidden), cache.cross_key, cache.cross_value, cross_bias, None
-        )
+        attended = self.self_attention.look_back(normed, [keys], [values], [self_bias])
+        hidden = hidden + attended.reshape(hidden.shape)
+        normed = self.cross_norm(hidden)
+        hidden = hidden + self.cross_attention.look_back(normed, cache.cross_key, cache.cross_value, cross_bias)
         hidden = hidden + self.feed_forward(self.feed_forward_norm(hidden), None)
         return hidden, cache._replace(self_key=keys, self_value=values)
 
@@ -299,7 +284,23 @@ class Attention(nnx.Module):
         weights = jax.nn.softmax(scores + bias, axis=-1).astype(self.dtype)
         weights = dropout(weights, self.dropout_rate, rngs)
         attended = jnp.einsum("bhqk,bhkd->bhqd", weights, values)
-        joined = attended.swapaxes(1, 2).reshape(*hidden.shape[:2], -1)
+        return self._join(attended)
+
+    def look_back(
+        self, hidden: jax.Array, keys: Sequence[jax.Array], values: Sequence[jax.Array], bias: Sequence[jax.Array]
+    ) -> jax.Array:
+        """`__call__` on cached keys and values, by groups of rows."""
+        queries = self._project(hidden, self.query)
+        ends = list(accumulate(len(group) for group in keys))
+        attended = []
+        for group, key, value, group_bias in zip(jnp.split(queries, ends[:-1]), keys, values, bias, strict=True):
+            scores = jnp.einsum("bhqd,bhkd->bhqk", group, key).astype(jnp.float32)
+            weights = jax.nn.softmax(scores + group_bias, axis=-1).astype(self.dtype)
+            attended.append(jnp.einsum("bhqk,bhkd->bhqd", weights, value))
+        return self._join(jnp.concatenate(attended))
+
+    def _join(self, attended: jax.Array) -> jax.Array:
+        joined = attended.swapaxes(1, 2).reshape(attended.shape[0], attended.shape[2], -1)
         return _product(joined, self.out[...].astype(self.dtype)).astype(jnp.float32)
 
     def _project(self, hidden: jax.Array, kernel: nnx.Param) -> jax.Array:

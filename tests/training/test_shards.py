@@ -54,9 +54,7 @@ def shards(tmp_path_factory) -> Path:
         num_heads=model.num_heads, num_layers=1, num_decoder_layers=1,
     )  # fmt: skip
     shapes = choose_shapes(np.array([(len(source), len(target)) for source, target in examples]), 2)
-    write_recipe(
-        folder, network, "float32", False, tiny_training.TRAINING.model_dump(mode="json"), 0, FILES, shapes
-    )
+    write_recipe(folder, network, "float32", False, tiny_training.TRAINING.model_dump(mode="json"), 0, FILES, shapes)
     return folder
 
 
@@ -92,7 +90,7 @@ def test_files_come_in_order_and_examples_once_an_epoch(tmp_path):
             labels = batches[step]["labels"][:, 0]
             seen.append([label - 10 for label in labels if label])
         for steps, numbers in ((seen[:2], range(7)), (seen[2:4], range(7, 12)), (seen[4:], range(12, 21))):
-            assert sorted(sum(steps, [])) == list(numbers)
+            assert sorted(label for step in steps for label in step) == list(numbers)
         orders.append(seen)
     assert orders[0] != orders[1]
 
