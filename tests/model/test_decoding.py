@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from searches import prompts, sources_of
+from torch_t5 import random_prompts
 
 from mathderive import parallel
-from mathderive.model.decoding import SHORTEST, decode, padded_length
+from mathderive.model import decoding
+from mathderive.model.decoding import FEWEST, SHORTEST, decode, groups_of, padded_length
 from mathderive.model.search_settings import SearchSettings
 
 BEAMS = SearchSettings(num_beams=3, repetition_penalty=1.5)
@@ -28,6 +30,14 @@ def test_a_row_does_not_depend_on_its_neighbours(config, replicated, sources):
     assert decode(config, replicated, sources[:2], 30, search=BEAMS) == together[:2]
     others = decode(config, replicated, [sources[0], [], sources[2]], 30, search=BEAMS)
     assert others == [together[0], [], together[2]]
+
+
+def test_a_row_does_not_depend_on_what_is_padded_with_it(config, replicated, monkeypatch):
+    sources = [*sources_of(random_prompts(config, seed=8, rows=3 * FEWEST, longest=300)), []]
+    assert len(groups_of(sorted(map(len, sources)))) > 1
+    in_groups = decode(config, replicated, sources, 10, search=BEAMS)
+    monkeypatch.setattr(decoding, "FEWEST", len(sources))
+    assert decode(config, replicated, sources, 10, search=BEAMS) == in_groups
 
 
 @pytest.mark.slow
@@ -73,6 +83,17 @@ def test_padded_lengths_are_few_and_long_enough(length):
     assert padded >= length
     assert padded == SHORTEST or padded < 1.5 * length
     assert len({padded_length(shorter) for shorter in range(1, length + 1)}) <= 2 * np.log2(padded / SHORTEST) + 1
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=100).map(sorted))
+def test_groups_hold_every_row_and_save_padding(lengths):
+    groups = groups_of(lengths)
+    padded = [length for rows, length in groups for _ in range(rows)]
+    assert len(padded) == len(lengths)
+    assert all(np.array(padded) >= lengths)
+    assert all(rows >= FEWEST for rows, _ in groups[:-1])
+    together = len(lengths) * padded_length(lengths[-1])
+    assert sum(padded) == together if len(groups) == 1 else sum(padded) <= 0.75 * together
 
 
 def test_half_precision_decodes(config, replicated, sources):
