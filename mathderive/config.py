@@ -10,6 +10,9 @@ from mathderive.symbolic.settings import SamplingSettings
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name that is also a folder's name."""
 
+Dtype = Literal["float32", "bfloat16"]
+"""Of matrix products; parameters, norms, softmax and logits stay float32."""
+
 
 class Settings(BaseModel):
     """A node of the tree: immutable, no unknown keys, no silent conversions."""
@@ -90,8 +93,7 @@ class ModelSettings(Settings):
     feed_forward: Literal["relu", "gated-gelu"] = "relu"
     tie_word_embeddings: bool = True
     dropout_rate: float = Field(default=0.1, ge=0, lt=1)
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of matrix products; parameters, norms, softmax and logits stay float32."""
+    dtype: Dtype = "float32"
     remat: bool = False
     """Computes each block again in the backward pass rather than keep what it held: a third more work, for memory
     that XLA saves on accelerators; its schedule for CPUs makes nothing of it."""
@@ -171,8 +173,8 @@ class DecodingSettings(Settings):
     """Examples decoded at once, over all devices together."""
     max_source_length: int = Field(default=512, ge=1, le=4096)
     max_target_length: int = Field(default=512, ge=1, le=4096)
-    dtype: Literal["float32", "bfloat16"] | None = None
-    """Of matrix products; null is what the model was trained with, or its publisher names."""
+    dtype: Dtype | None = None
+    """null is what the model was trained with, or its publisher names."""
     search: SearchSettings = SearchSettings()
 
 

@@ -51,7 +51,7 @@ def write_shards(
     Args:
         examples: of the training split; `validation` likewise.
         seed: decides names and order.
-        workers: processes; null is one per core. No influence on the contents.
+        workers: processes; 0 is one per core. No influence on the contents.
 
     Returns:
         How many `examples` there are, their `tokens`, and a `digest` of all of it.

@@ -24,6 +24,10 @@ class LayerCache(NamedTuple):
         rows = (jnp.arange(parents.shape[0])[:, None] * parents.shape[1] + parents).reshape(-1)
         return self._replace(self_key=self.self_key[rows], self_value=self.self_value[rows])
 
+    def of_length(self, length: int) -> "LayerCache":
+        """Room for so many tokens."""
+        return self._replace(self_key=fit(self.self_key, length, 2), self_value=fit(self.self_value, length, 2))
+
     def of_rows(self, rows: jax.Array, beams: int, source_length: int) -> "LayerCache":
         """Some of the rows, as one group; none of their sources is longer than `source_length`."""
         own = (rows[:, None] * beams + jnp.arange(beams)).reshape(-1)
@@ -37,9 +41,10 @@ class LayerCache(NamedTuple):
 
 def join_groups(groups: Sequence[jax.Array], source_length: int, axis: int = 1) -> jax.Array:
     """All rows in one array, what has one place a token along `axis` cut or padded to `source_length` of them."""
-    fitted = []
-    for group in groups:
-        cut = jax.lax.slice_in_dim(group, 0, min(group.shape[axis], source_length), axis=axis)
-        widths = [(0, source_length - cut.shape[axis] if number == axis else 0) for number in range(cut.ndim)]
-        fitted.append(jnp.pad(cut, widths))
-    return jnp.concatenate(fitted)
+    return jnp.concatenate([fit(group, source_length, axis) for group in groups])
+
+
+def fit(array: jax.Array, length: int, axis: int) -> jax.Array:
+    """The array cut to `length` along `axis`, or padded with 0 up to it."""
+    cut = jax.lax.slice_in_dim(array, 0, min(array.shape[axis], length), axis=axis)
+    return jnp.pad(cut, [(0, length - cut.shape[axis] if number == axis else 0) for number in range(cut.ndim)])

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mathderive import parallel
-from mathderive.model.cache import LayerCache, join_groups
+from mathderive.model.cache import LayerCache, fit, join_groups
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, bind
 from mathderive.model.search import Hypotheses, best, choose, start_search
@@ -91,9 +91,8 @@ def decode(
             rows, last = np.take_along_axis(rows, left, axis=1), np.take_along_axis(last, left, axis=1)
             source_length = padded_length(int(lengths[rows].max()))
             progress, encoder_mask = _keep(source_length, progress, encoder_mask, left)
-        grown = min(padded_length(length + 1), longest)
-        progress = _segment(config, dtype, search, params, encoder_mask, last, _grow(grown - length, progress))
-        length = grown
+        length = min(padded_length(length + 1), longest)
+        progress = _segment(config, dtype, search, params, encoder_mask, last, _grow(length, progress))
     keep_outputs(progress.found)
     return [output if len(source) else [] for output, source in zip(outputs, sources, strict=False)]
 
@@ -142,8 +141,8 @@ def _padded(
 def _rows_left(done: np.ndarray) -> np.ndarray:
     """Which rows `[devices, rows]` go on: all that are not done, and others as far as a halved batch has room."""
     most, room = (~done).sum(axis=1).max(), done.shape[1]
-    while room > FEWEST and most <= -(-room // 2):
-        room = -(-room // 2)
+    while room > FEWEST and most <= (halved := max(FEWEST, -(-room // 2))):
+        room = halved
     return np.sort(np.argsort(done, axis=1, kind="stable")[:, :room], axis=1).astype(np.int32)
 
 
@@ -213,18 +212,13 @@ def _keep(
 
 
 @partial(parallel.each_device, static_argnums=0)
-def _grow(extra: int, progress: _Progress) -> _Progress:
-    def longer(array: jax.Array | None, axis: int) -> Any:
-        widths = [(0, extra if number == axis else 0) for number in range(0 if array is None else array.ndim)]
-        return None if array is None else jnp.pad(array, widths)
-
+def _grow(length: int, progress: _Progress) -> _Progress:
+    """Room for `length` tokens."""
     found = progress.found
+    ended = None if found.ended_tokens is None else fit(found.ended_tokens, length, 2)
     return progress._replace(
-        found=found._replace(tokens=longer(found.tokens, 2), ended_tokens=longer(found.ended_tokens, 2)),
-        cache=tuple(
-            layer._replace(self_key=longer(layer.self_key, 2), self_value=longer(layer.self_value, 2))
-            for layer in progress.cache
-        ),
+        found=found._replace(tokens=fit(found.tokens, length, 2), ended_tokens=ended),
+        cache=tuple(layer.of_length(length) for layer in progress.cache),
     )
 
 

@@ -280,11 +280,7 @@ class Attention(nnx.Module):
     ) -> jax.Array:
         """`hidden` is `[batch, queries, d_model]`; `bias` broadcasts to `[batch, heads, queries, keys]`."""
         queries = self._project(hidden, self.query)
-        scores = jnp.einsum("bhqd,bhkd->bhqk", queries, keys).astype(jnp.float32)
-        weights = jax.nn.softmax(scores + bias, axis=-1).astype(self.dtype)
-        weights = dropout(weights, self.dropout_rate, rngs)
-        attended = jnp.einsum("bhqk,bhkd->bhqd", weights, values)
-        return self._join(attended)
+        return self._join(self._attend(queries, keys, values, bias, rngs))
 
     def look_back(
         self, hidden: jax.Array, keys: Sequence[jax.Array], values: Sequence[jax.Array], bias: Sequence[jax.Array]
@@ -292,12 +288,16 @@ class Attention(nnx.Module):
         """`__call__` on cached keys and values, by groups of rows."""
         queries = self._project(hidden, self.query)
         ends = list(accumulate(len(group) for group in keys))
-        attended = []
-        for group, key, value, group_bias in zip(jnp.split(queries, ends[:-1]), keys, values, bias, strict=True):
-            scores = jnp.einsum("bhqd,bhkd->bhqk", group, key).astype(jnp.float32)
-            weights = jax.nn.softmax(scores + group_bias, axis=-1).astype(self.dtype)
-            attended.append(jnp.einsum("bhqk,bhkd->bhqd", weights, value))
-        return self._join(jnp.concatenate(attended))
+        groups = zip(jnp.split(queries, ends[:-1]), keys, values, bias, strict=True)
+        return self._join(jnp.concatenate([self._attend(*group, None) for group in groups]))
+
+    def _attend(
+        self, queries: jax.Array, keys: jax.Array, values: jax.Array, bias: jax.Array, rngs: nnx.Rngs | None
+    ) -> jax.Array:
+        scores = jnp.einsum("bhqd,bhkd->bhqk", queries, keys).astype(jnp.float32)
+        weights = jax.nn.softmax(scores + bias, axis=-1).astype(self.dtype)
+        weights = dropout(weights, self.dropout_rate, rngs)
+        return jnp.einsum("bhqk,bhkd->bhqd", weights, values)
 
     def _join(self, attended: jax.Array) -> jax.Array:
         joined = attended.swapaxes(1, 2).reshape(attended.shape[0], attended.shape[2], -1)
