@@ -1,5 +1,7 @@
 """Decoding: what holds of any search. That the tokens are those of `generate` is in `test_generate.py`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,14 +59,19 @@ def test_every_row_may_have_a_limit_of_its_own(config, replicated, sources, sear
     assert decode(config, replicated, sources, limits, search=search) == apart
 
 
-def test_a_batch_goes_on_with_the_rows_that_are_left(config, replicated, sources):
+def test_a_batch_goes_on_with_the_rows_that_are_left(config, replicated, sources, monkeypatch):
     """From 24 rows over 12 to 8, of which the one that is longest on its way has the longest source."""
+    left = []
+    keep = decoding._keep
+    monkeypatch.setattr(decoding, "_keep", lambda *given: (left.append(given[-1].size), keep(*given))[1])
+    config = replace(config, eos_token_id=config.vocab_size)  # which is never said, so that limits alone end rows
     rows = [sources[number % len(sources)][: 5 + number] for number in range(23)] + [[7] * 150]
     limits = [20] * 12 + [70] * 11 + [130]
     for search in (SearchSettings(), BEAMS):
         found = decode(config, replicated, rows, limits, search=search)
         for number in (0, 11, 12, 22, 23):
             assert decode(config, replicated, [rows[number]], limits[number], search=search) == [found[number]]
+    assert left == 2 * [12, 8]
 
 
 def test_a_hypothesis_cut_at_the_limit_counts(config, replicated, sources):

@@ -7,6 +7,7 @@ from torch_t5 import CONFIGS, random_params
 from mathderive.config import DecodingSettings
 from mathderive.errors import InputError
 from mathderive.model.weights import write_folder
+from mathderive.predictors import t5
 from mathderive.predictors.t5 import T5Model
 from mathderive.records import Example
 
@@ -52,6 +53,17 @@ def test_predictions_are_whole_records_in_order(predictor):
             assert 1 <= prediction.usage["completion_tokens"] <= 12
             if prediction.finish_reason == "length":
                 assert prediction.usage["completion_tokens"] == 12
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")])
+def test_the_config_may_name_the_dtype(checkpoint, monkeypatch, asked, used):
+    seen = []
+    monkeypatch.setattr(
+        t5, "decode", lambda config, params, sources, longest, dtype, search: (seen.append(dtype), [[1]] * 4)[1]
+    )
+    model = T5Model("ours", str(checkpoint), DECODING.model_copy(update={"dtype": asked}))
+    list(model.predict([EXAMPLES[:4]]))
+    assert seen == [used]
 
 
 def test_the_same_checkpoint_and_batch_give_the_same_text(predictor, checkpoint):

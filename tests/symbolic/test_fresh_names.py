@@ -4,6 +4,7 @@ import random
 import re
 
 import pytest
+from withheld import WITHHELD
 
 from mathderive.prompts import prompt, target
 from mathderive.symbolic.derivation import canonical_form
@@ -11,8 +12,6 @@ from mathderive.symbolic.fresh_names import with_made_up_names, with_vocabulary_
 from mathderive.symbolic.perturbations import names_of_derivation, variable_renaming
 from mathderive.symbolic.replay import replays
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
-
-WITHHELD = re.compile("|".join(rf"{re.escape(letter)}(?![a-z])" for letter in RENAMING_LETTERS))
 
 
 @pytest.mark.parametrize("rename", [with_vocabulary_names, with_made_up_names])
