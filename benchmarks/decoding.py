@@ -101,10 +101,12 @@ def generate(model: Any, config: T5Config, sources: Sequence[np.ndarray], tokens
 
 
 def in_batches(ours: Callable[..., object], examples: Sequence[TokenPair], rows: int) -> None:
-    for start in range(0, len(examples), rows):
+    def one_batch(start: int) -> None:
         batch = examples[start : start + rows]
         sources = [source.tolist() for source, _ in batch] + [[]] * (rows - len(batch))
         ours(sources, [len(target) for _, target in batch] + [1] * (rows - len(batch)))
+
+    list(parallel.overlapped(one_batch, range(0, len(examples), rows)))
 
 
 def one_by_one(theirs: Callable[..., object], examples: Sequence[TokenPair]) -> None:

@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -158,6 +160,30 @@ def test_what_the_first_process_shares_arrives_bit_for_bit():
 @pytest.mark.slow
 def test_what_is_decoded_does_not_depend_on_the_number_of_devices():
     assert outputs(DECODED, devices=3) == outputs(DECODED)
+
+
+def test_two_calls_are_under_way_at_once_and_their_results_keep_the_order():
+    both = threading.Barrier(2, timeout=60)
+
+    def slower_when_first(number):
+        both.wait()
+        time.sleep(0.05 if number % 2 == 0 else 0)
+        return number
+
+    assert list(parallel.overlapped(slower_when_first, range(6))) == list(range(6))
+
+
+def test_what_one_of_them_raises_arrives_and_no_other_is_begun():
+    begun = []
+
+    def fail(number):
+        begun.append(number)
+        time.sleep(0.01)
+        raise InputError(f"item {number}")
+
+    with pytest.raises(InputError, match="item 0"):
+        list(parallel.overlapped(fail, range(1000)))
+    assert len(begun) < 1000
 
 
 def test_one_process_shares_with_itself():

@@ -39,7 +39,7 @@ class T5Model:
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
         """Yields each batch's predictions, in its order; a batch has at most `decoding.batch_size` examples."""
-        return map(self._predict_batch, batches)
+        return parallel.overlapped(self._predict_batch, batches)
 
     def _predict_batch(self, batch: Sequence[Example]) -> list[Prediction]:
         sources = [self._source(example) for example in batch]

@@ -29,11 +29,14 @@ def test_tokens_are_those_of_generate(name, kind, config, params):
 
 
 @pytest.mark.slow
+# Padded alike, and in groups. Where two logits are equal to rounding error, PyTorch's choice may be the wrong one: with
+# the first seed and long prompts it is, once, by what it computes in float64 itself.
+@pytest.mark.parametrize(("longest", "seed"), [(40, 1), (300, 2)])
 @pytest.mark.parametrize("name", SEARCHES)
-def test_tokens_are_those_of_generate_today(name, kind, config):
+def test_tokens_are_those_of_generate_today(name, longest, seed, kind, config):
     pytest.importorskip("torch")
-    seed = SEEDS[kind] + 1
-    batch = random_prompts(config, seed, rows=100, longest=40)
+    seed += SEEDS[kind]
+    batch = random_prompts(config, seed, rows=100, longest=longest)
     params = sharpened(random_params(config, seed), config)
     expected = torch_generate(torch_model_of(config, params), batch, limit(SEARCHES[name]), SEARCHES[name])
     found = decode(config, parallel.replicate(params), sources_of(batch), expected.shape[1], search=SEARCHES[name])

@@ -72,6 +72,12 @@ def test_the_same_checkpoint_and_batch_give_the_same_text(predictor, checkpoint)
     assert list(again.predict(batches)) == list(predictor.predict(batches))
 
 
+def test_batches_under_way_together_do_not_change_each_other(predictor):
+    batches = predictor.batches(EXAMPLES)
+    alone = [predictions for batch in batches for predictions in predictor.predict([batch])]
+    assert list(predictor.predict(batches)) == alone
+
+
 def test_a_hugging_face_folder_predicts(tmp_path):
     from transformers import T5Tokenizer
 
