@@ -20,6 +20,7 @@ from mathderive.config_files import load_config
 from mathderive.errors import InputError, Terminated
 from mathderive.evaluation import run_evaluation
 from mathderive.pipeline import STAGES, run_stages
+from mathderive.planning import checkpoint_name
 from mathderive.progress import progress, say
 from mathderive.records import Split
 from mathderive.stages.run import Run
@@ -162,6 +163,39 @@ def convert_checkpoint(
 
     convert(source, destination, dtype)
     print(destination)
+
+
+@app.command("serve")
+def serve_checkpoint(
+    overrides: Overrides = None,
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", metavar="PLACE", help="Our folder, a Hugging Face folder or id.")
+    ] = str(MINI),
+    name: Annotated[str | None, typer.Option("--name", help="The model's name; by default the checkpoint's.")] = None,
+    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 chooses a free one.")] = 8000,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Requests answered together.")] = 8,
+    waiting: Annotated[
+        int, typer.Option("--waiting", min=1, help="Requests that may wait; more are answered 429.")
+    ] = 64,
+    key_variable: Annotated[
+        str, typer.Option("--api-key-variable", help="Holds the key that clients must show, if it is set.")
+    ] = "MATHDERIVE_API_KEY",
+    config: ConfigOption = QUICK,
+) -> None:
+    """Serve a checkpoint: an OpenAI-compatible API, and a page to try it on. Decodes as the config says."""
+    from mathderive.serving.server import serve
+
+    changes = [*(overrides or ()), f"decoding.batch_size={batch_size}"]
+    serve(
+        name or checkpoint_name(checkpoint),
+        checkpoint,
+        load_config(config, changes).decoding,
+        host,
+        port,
+        waiting,
+        os.environ.get(key_variable) or None,
+    )
 
 
 @app.command("conformance")

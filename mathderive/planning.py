@@ -76,7 +76,7 @@ def _plan_copy(settings: CopyPredictor) -> Plan:
 def _plan_t5(settings: T5Predictor, config: Config, folder: Path, model: dict[str, Any] | None) -> Plan:
     if settings.checkpoint is not None:
         place, digest = settings.checkpoint, checkpoint_digest(settings.checkpoint)
-        name = settings.name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(place).name) or "t5"
+        name = settings.name or checkpoint_name(place)
     elif model is not None and config.model is not None:
         place, digest = str(folder / "checkpoints" / config.model.name), model["digest"]
         name = settings.name or config.model.name
@@ -91,6 +91,11 @@ def _plan_t5(settings: T5Predictor, config: Config, folder: Path, model: dict[st
     libraries = versions(["jax", "jaxlib", "flax", "numpy", "sentencepiece", "transformers"])
     decoding = config.decoding.model_dump(mode="json")
     return Plan(name, {"checkpoint": digest, "decoding": decoding, "libraries": libraries}, make)
+
+
+def checkpoint_name(place: str) -> str:
+    """What the model at a checkpoint is called where nobody names it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(place).name) or "t5"
 
 
 def checkpoint_digest(place: str) -> str:

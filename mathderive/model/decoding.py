@@ -9,7 +9,7 @@ padded as a group, for every token reads all of its row's source again.
 A batch is shared among this process's devices, each of which goes on by itself until the cache is full.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,7 +30,13 @@ SHORTEST = 64
 FEWEST = 8
 """Rows of a device that are worth a shape of their own: as a group, or as what is left of a batch."""
 
+WATCHED_TOKENS = 8
+"""Tokens between two looks at greedy outputs that somebody watches."""
+
 GREEDY = SearchSettings()
+
+Watcher = Callable[[int, list[int]], None]
+"""Is told a row and its ids so far."""
 
 _NO_ROW = -1
 """In the place of a row, where the devices cannot have equally many."""
@@ -52,6 +58,7 @@ def decode(
     max_length: int | Sequence[int],
     dtype: str = "float32",
     search: SearchSettings = GREEDY,
+    watch: Watcher | None = None,
 ) -> list[list[int]]:
     """What the model writes for each source, until its end-of-sequence token.
 
@@ -59,6 +66,7 @@ def decode(
         params: as `mathderive.model.parameters.initialise` makes them, on every device (`parallel.replicate`).
         sources: token ids, one row each; an empty one gets an empty output, so that a short batch can be filled up.
         max_length: tokens a row at most, the end-of-sequence token included; for all rows or for each.
+        watch: called with each row's ids so far, every few tokens; never for beams, which settle at the end only.
 
     Returns:
         The ids of each row, start token left out and end-of-sequence token included where it was reached.
@@ -72,28 +80,41 @@ def decode(
     rows = np.pad(order, (0, -len(order) % devices), constant_values=_NO_ROW).reshape(-1, devices).T
     lengths = np.append(lengths, 0)  # the length of `_NO_ROW`
     limits = np.append(np.broadcast_to(max_length, len(sources)), 1)
-    longest = int(limits.max())
+    # Rounded up, so that few limits make shapes of their own.
+    longest = -(-int(limits.max()) // SHORTEST) * SHORTEST
+    watched = watch if search.num_beams == 1 else None
     input_ids, encoder_mask = _padded(config, sources, rows, groups_of(lengths[rows].max(axis=0).tolist()))
     last = (limits[rows] - 1).astype(np.int32)
     outputs: list[list[int]] = [[] for _ in range(len(sources) + 1)]
 
-    def keep_outputs(found: Hypotheses) -> None:
+    def keep_outputs(found: Hypotheses, reached: int) -> None:
         for row, ids in zip(rows.flat, np.asarray(_best(search, found)).reshape(rows.size, -1).tolist(), strict=True):
-            outputs[row] = _until_end(ids[: limits[row]], config.eos_token_id)
+            outputs[row] = _until_end(ids[: min(limits[row], reached)], config.eos_token_id)
+            if watched and lengths[row]:
+                watched(int(row), outputs[row])
 
-    length = min(SHORTEST, longest)
+    def advance(progress: _Progress, length: int) -> _Progress:
+        """Decodes until the cache, of `length` tokens, is full, or every row is done."""
+        stop = int(np.max(progress.position)) + WATCHED_TOKENS
+        while watched and stop < length and not np.all(progress.found.done):
+            progress = _segment(config, dtype, search, params, encoder_mask, last, _everywhere(stop), progress)
+            keep_outputs(progress.found, stop)
+            stop += WATCHED_TOKENS
+        return _segment(config, dtype, search, params, encoder_mask, last, _everywhere(length), progress)
+
+    length = SHORTEST
     progress = _start(config, dtype, search, length, params, input_ids, encoder_mask)
-    progress = _segment(config, dtype, search, params, encoder_mask, last, progress)
+    progress = advance(progress, length)
     while length < longest and not np.all(progress.found.done):
         left = _rows_left(np.asarray(progress.found.done))
         if left.shape != rows.shape:
-            keep_outputs(progress.found)
+            keep_outputs(progress.found, length)
             rows, last = np.take_along_axis(rows, left, axis=1), np.take_along_axis(last, left, axis=1)
             source_length = padded_length(int(lengths[rows].max()))
             progress, encoder_mask = _keep(source_length, progress, encoder_mask, left)
         length = min(padded_length(length + 1), longest)
-        progress = _segment(config, dtype, search, params, encoder_mask, last, _grow(length, progress))
-    keep_outputs(progress.found)
+        progress = advance(_grow(length, progress), length)
+    keep_outputs(progress.found, length)
     return [output if len(source) else [] for output, source in zip(outputs, sources, strict=False)]
 
 
@@ -167,7 +188,7 @@ def _start(
     )
 
 
-@partial(parallel.each_device, static_argnums=(0, 1, 2), donate_argnums=6)
+@partial(parallel.each_device, static_argnums=(0, 1, 2), donate_argnums=7)
 def _segment(
     config: T5Config,
     dtype: str,
@@ -175,14 +196,14 @@ def _segment(
     params: Params,
     encoder_mask: tuple[jax.Array, ...],
     last: jax.Array,
+    stop: jax.Array,
     progress: _Progress,
 ) -> _Progress:
-    """Decodes until the cache is full or every row is done."""
+    """Decodes until position `stop`, or until every row is done."""
     model = bind(config, params, dtype)
-    length = progress.found.tokens.shape[2]
 
     def unfinished(progress: _Progress) -> jax.Array:
-        return (progress.position < length) & ~jnp.all(progress.found.done)
+        return (progress.position < stop) & ~jnp.all(progress.found.done)
 
     def step(progress: _Progress) -> _Progress:
         position, token_ids, found, cache = progress
@@ -225,6 +246,11 @@ def _grow(length: int, progress: _Progress) -> _Progress:
 @partial(parallel.each_device, static_argnums=0)
 def _best(search: SearchSettings, found: Hypotheses) -> jax.Array:
     return best(search, found)
+
+
+def _everywhere(number: int) -> np.ndarray:
+    """The number, for each of this process's devices."""
+    return np.full(parallel.local_device_count(), number, np.int32)
 
 
 def _until_end(ids: list[int], eos_token_id: int) -> list[int]:

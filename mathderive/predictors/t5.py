@@ -1,6 +1,7 @@
 """Predictions of a T5: one of our folders, a Hugging Face folder, or a Hugging Face id."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from mathderive import parallel
 from mathderive.config import DecodingSettings
@@ -8,6 +9,15 @@ from mathderive.model.decoding import decode
 from mathderive.predictors.base import answer
 from mathderive.records import Example, Prediction
 from mathderive.training.conversion import open_checkpoint
+
+
+class Completion(NamedTuple):
+    """What the model wrote. `finish_reason` is `stop`, or `length` where a limit cut it; lengths are in tokens."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
 
 
 class T5Model:
@@ -42,23 +52,62 @@ class T5Model:
         return parallel.overlapped(self._predict_batch, batches)
 
     def _predict_batch(self, batch: Sequence[Example]) -> list[Prediction]:
-        sources = [self._source(example) for example in batch]
-        # A short batch is filled up with empty rows, so that it needs no compilation of its own.
-        filled = sources + [[]] * (self._decoding.batch_size - len(sources))
-        longest, search = self._decoding.max_target_length, self._decoding.search
-        outputs = decode(self._config, self._params, filled, longest, self._dtype, search)
+        completions = self.complete([self._source(example) for example in batch])
         return [
             answer(
                 example,
                 self.name,
-                self._tokenizer.decode(output),
-                finish_reason="stop" if output and output[-1] == self._config.eos_token_id else "length",
-                usage={"prompt_tokens": len(source), "completion_tokens": len(output)},
+                completion.text,
+                finish_reason=completion.finish_reason,
+                usage={
+                    "prompt_tokens": completion.prompt_tokens,
+                    "completion_tokens": completion.completion_tokens,
+                },
             )
-            for example, source, output in zip(batch, sources, outputs, strict=False)
+            for example, completion in zip(batch, completions, strict=True)
+        ]
+
+    def encode(self, prompt: str) -> list[int]:
+        """The prompt's ids, uncut; `complete` takes at most `decoding.max_source_length` of them."""
+        return self._tokenizer.encode(prompt)
+
+    def complete(
+        self,
+        sources: Sequence[Sequence[int]],
+        limits: Sequence[int] | None = None,
+        watch: Callable[[int, str], None] | None = None,
+    ) -> list[Completion]:
+        """What the model writes for each source.
+
+        Args:
+            sources: ids of at most `decoding.batch_size` prompts.
+            limits: tokens that each answer may have, by default `decoding.max_target_length`.
+            watch: is told a row and its text so far every few tokens, by greedy search; the text ends with U+FFFD
+                where a character is not yet whole.
+        """
+        longest, config = self._decoding.max_target_length, self._config
+        # A short batch is filled up with empty rows, so that it needs no compilation of its own.
+        missing = self._decoding.batch_size - len(sources)
+        outputs = decode(
+            config,
+            self._params,
+            [*sources, *[[]] * missing],
+            longest if limits is None else [*limits, *[1] * missing],
+            self._dtype,
+            self._decoding.search,
+            watch and (lambda row, ids: watch(row, self._tokenizer.decode(ids))),
+        )
+        return [
+            Completion(
+                text=self._tokenizer.decode(output),
+                finish_reason="stop" if output and output[-1] == config.eos_token_id else "length",
+                prompt_tokens=len(source),
+                completion_tokens=len(output),
+            )
+            for source, output in zip(sources, outputs, strict=False)
         ]
 
     def _source(self, example: Example) -> list[int]:
-        ids = self._tokenizer.encode(example.prompt)
+        ids = self.encode(example.prompt)
         longest = self._decoding.max_source_length
         return ids if len(ids) <= longest else [*ids[: longest - 1], ids[-1]]

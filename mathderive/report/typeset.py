@@ -18,6 +18,8 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from mathderive.metrics.text import normalised
+from mathderive.symbolic.parser import LatexError, parse
+from mathderive.symbolic.printer import latex as printed
 
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 _ELEMENTS = frozenset(("math", "mrow", "mi", "mo", "mn", "mfrac", "msub", "msup", "msubsup", "mover", "mspace"))
@@ -60,6 +62,15 @@ def mathml(latex: str) -> Markup | None:
     _mend(tree)
     ElementTree.register_namespace("", _NAMESPACE)
     return Markup(ElementTree.tostring(tree, encoding="unicode"))
+
+
+def typeset(text: str) -> Markup | None:
+    """Sets an equation of anybody's, as our printer writes what it was read as; None where it cannot be read."""
+    try:
+        sides = parse(text)
+    except LatexError:
+        return None
+    return mathml(" = ".join(map(printed, sides)))
 
 
 def _prepared(latex: str) -> str:

@@ -59,7 +59,7 @@ def test_predictions_are_whole_records_in_order(predictor):
 def test_the_config_may_name_the_dtype(checkpoint, monkeypatch, asked, used):
     seen = []
     monkeypatch.setattr(
-        t5, "decode", lambda config, params, sources, longest, dtype, search: (seen.append(dtype), [[1]] * 4)[1]
+        t5, "decode", lambda config, params, sources, longest, dtype, *_: (seen.append(dtype), [[1]] * 4)[1]
     )
     model = T5Model("ours", str(checkpoint), DECODING.model_copy(update={"dtype": asked}))
     list(model.predict([EXAMPLES[:4]]))

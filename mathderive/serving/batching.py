@@ -1,0 +1,174 @@
+"""Requests gathered into batches for the device, in a bounded queue.
+
+What waits when the device becomes free goes there together; nothing waits for a batch to fill. Two batches are under
+way at once, as in `parallel.overlapped`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mathderive.predictors.t5 import Completion
+
+_AT_ONCE = 2
+
+_log = logging.getLogger(__name__)
+
+_UNFINISHED = "\ufffd"
+"""Ends a text whose last character is not yet whole."""
+
+
+class CompletesBatches(Protocol):
+    """The part of `T5Model` that is needed here; `watch` is told a row and its text so far."""
+
+    def complete(
+        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: "Watch | None"
+    ) -> list[Completion]: ...
+
+
+class Watch(Protocol):
+    def __call__(self, row: int, text: str, /) -> None: ...
+
+
+class QueueFullError(Exception):
+    """As many requests wait as may; `seconds` says when there should be room."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"the queue is full for about {seconds} s")
+        self.seconds = seconds
+
+
+class BatchFailedError(Exception):
+    """The model raised an error, which is in the log."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A request in the queue or on the device.
+
+    Attributes:
+        source: the prompt's ids.
+        limit: tokens that the answer may have.
+        streamed: `pieces` is read, else `completion`.
+    """
+
+    source: Sequence[int]
+    limit: int
+    streamed: bool
+    _texts: "asyncio.Queue[str | None]" = field(default_factory=asyncio.Queue)
+    _completion: "asyncio.Future[Completion]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    async def completion(self) -> Completion:
+        """The answer; a caller that is cancelled takes the request out of the queue."""
+        return await self._completion
+
+    async def pieces(self) -> AsyncIterator[str]:
+        """The answer's text as it comes; together they are the text of `completion`."""
+        sent = ""
+        while (text := await self._texts.get()) is not None:
+            settled = text.rstrip(_UNFINISHED)
+            if len(settled) > len(sent) and settled.startswith(sent):
+                yield settled[len(sent) :]
+                sent = settled
+        whole = (await self._completion).text
+        if not whole.startswith(sent):
+            raise BatchFailedError("the tokenizer changed what it had decoded before")
+        if whole != sent:
+            yield whole[len(sent) :]
+
+    def give_up(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._completion.cancel()
+
+    @property
+    def is_over(self) -> bool:
+        return self._completion.done()
+
+    def wrote(self, text: str) -> None:
+        self._texts.put_nowait(text)
+
+    def ends(self, outcome: Completion | BatchFailedError) -> None:
+        if not self.is_over:
+            if isinstance(outcome, Completion):
+                self._completion.set_result(outcome)
+            else:
+                self._completion.set_exception(outcome)
+        self._texts.put_nowait(None)
+
+
+class Batcher:
+    """Answers requests in batches of at most `batch_size`; at most `waiting` more are let in."""
+
+    def __init__(self, model: CompletesBatches, batch_size: int, waiting: int) -> None:
+        self._model, self._batch_size = model, batch_size
+        self._queue: asyncio.Queue[Job] = asyncio.Queue(waiting)
+        self._seconds = 1.0
+        self.is_healthy = True
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    def submit(self, source: Sequence[int], limit: int, streamed: bool) -> Job:
+        """Puts a request in the queue.
+
+        Raises:
+            QueueFullError: there is no room.
+        """
+        job = Job(source, limit, streamed)
+        try:
+            self._queue.put_nowait(job)
+        except asyncio.QueueFull:
+            batches = math.ceil(self.waiting / self._batch_size / _AT_ONCE)
+            raise QueueFullError(math.ceil(batches * self._seconds)) from None
+        return job
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Answers what is submitted while the block runs."""
+        workers = [asyncio.create_task(self._work()) for _ in range(_AT_ONCE)]
+        try:
+            yield
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            jobs = [await self._queue.get()]
+            while len(jobs) < self._batch_size and not self._queue.empty():
+                jobs.append(self._queue.get_nowait())
+            jobs = [job for job in jobs if not job.is_over]
+            if jobs:
+                await self._answer(jobs)
+
+    async def _answer(self, jobs: Sequence[Job]) -> None:
+        started = time.monotonic()
+        outcomes: Sequence[Completion | BatchFailedError]
+        try:
+            outcomes = await asyncio.to_thread(self._complete, jobs, asyncio.get_running_loop())
+            self.is_healthy = True
+        except Exception:  # whatever it is, the server goes on, and says so to each of them
+            _log.exception("a batch of %d failed", len(jobs))
+            outcomes = [BatchFailedError() for _ in jobs]
+            self.is_healthy = False
+        self._seconds += (time.monotonic() - started - self._seconds) / 4
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.ends(outcome)
+
+    def _complete(self, jobs: Sequence[Job], loop: asyncio.AbstractEventLoop) -> list[Completion]:
+        def watch(row: int, text: str, /) -> None:
+            if jobs[row].streamed:
+                loop.call_soon_threadsafe(jobs[row].wrote, text)
+
+        is_watched = any(job.streamed for job in jobs)
+        sources, limits = [job.source for job in jobs], [job.limit for job in jobs]
+        return self._model.complete(sources, limits, watch if is_watched else None)

@@ -1,0 +1,179 @@
+"""The part of OpenAI's chat-completions protocol that a derivation model can keep: what is asked, answered, refused.
+
+Whatever would change the answer and is not supported is refused by name, never ignored.
+"""
+
+import time
+import uuid
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mathderive.predictors.t5 import Completion
+
+_LONGEST_MESSAGE = 500
+"""Characters of an error's message."""
+
+
+class Asked(BaseModel):
+    """A part of a request: unknown keys and implicit conversions are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class TextPart(Asked):
+    type: Literal["text"]
+    text: str
+
+
+class Message(Asked):
+    role: Literal["user"]
+    content: str | Annotated[list[TextPart], Field(min_length=1, max_length=64)]
+
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class StreamOptions(Asked):
+    include_usage: bool = False
+
+
+class ResponseFormat(Asked):
+    type: Literal["text"]
+
+
+Neutral = Annotated[float | None, Field(ge=0, le=0)]
+One = Annotated[float | None, Field(ge=1, le=1)]
+
+
+class ChatRequest(Asked):
+    """A chat completion; the model answers a prompt and knows no conversation, so there is one user message."""
+
+    model: str
+    messages: list[Message] = Field(min_length=1, max_length=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Neutral = Field(default=None, description="Answers are the likeliest ones, as at temperature 0.")
+    top_p: One = None
+    n: Annotated[int | None, Field(ge=1, le=1)] = None
+    presence_penalty: Neutral = None
+    frequency_penalty: Neutral = None
+    response_format: ResponseFormat | None = None
+    seed: int | None = Field(default=None, description="Of no influence: nothing is drawn.")
+    user: str | None = Field(default=None, description="Of no influence, and not kept.")
+
+    def limit(self) -> int | None:
+        """The tokens that the answer may have, where that is said."""
+        limits = [limit for limit in (self.max_tokens, self.max_completion_tokens) if limit is not None]
+        return min(limits, default=None)
+
+
+class Usage(BaseModel):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+    @classmethod
+    def of(cls, completion: Completion) -> "Usage":
+        prompt, answer = completion.prompt_tokens, completion.completion_tokens
+        return cls(prompt_tokens=prompt, completion_tokens=answer, total_tokens=prompt + answer)
+
+
+class AnswerMessage(BaseModel):
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+
+
+class Choice(BaseModel):
+    index: Literal[0] = 0
+    message: AnswerMessage
+    finish_reason: str
+    logprobs: None = None
+
+
+class ChatCompletion(BaseModel):
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+
+
+class Model(BaseModel):
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "mathderive"
+
+
+class ModelList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class ErrorDetails(BaseModel):
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ErrorBody(BaseModel):
+    """What a refusal looks like, whatever its status."""
+
+    error: ErrorDetails
+
+
+class Refusal(Exception):  # noqa: N818 - an answer of the protocol, not a fault
+    """Ends a request with a status and an error of the protocol; what was asked may be repeated in `message`."""
+
+    def __init__(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None, **headers: str
+    ) -> None:
+        # A lone surrogate, which JSON may carry, has no UTF-8.
+        message = message[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode("utf-8")
+        super().__init__(message)
+        kind = "server_error" if status >= 500 else "invalid_request_error"
+        kind = "rate_limit_error" if status == 429 else kind
+        self.status = status
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.body = ErrorBody(error=ErrorDetails(message=message, type=kind, param=param, code=code))
+
+
+class Reply:
+    """One answer under way, whole or in pieces."""
+
+    def __init__(self, model: str) -> None:
+        self._id, self._created, self._model = f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), model
+
+    def whole(self, completion: Completion) -> ChatCompletion:
+        return ChatCompletion(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            choices=[
+                Choice(message=AnswerMessage(content=completion.text), finish_reason=completion.finish_reason),
+            ],
+            usage=Usage.of(completion),
+        )
+
+    def piece(self, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+        """A chunk of a streamed answer."""
+        return self._chunk([{"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}])
+
+    def usage(self, completion: Completion) -> dict[str, Any]:
+        """The last chunk, where usage was asked for."""
+        return {**self._chunk([]), "usage": Usage.of(completion).model_dump()}
+
+    def _chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+            "choices": choices,
+        }

@@ -1,0 +1,81 @@
+"""`mathderive serve`: the application on a socket, from its first request to a clean end."""
+
+import ipaddress
+import signal
+import socket
+
+import uvicorn
+
+from mathderive.config import DecodingSettings
+from mathderive.errors import InputError
+from mathderive.predictors.t5 import T5Model
+from mathderive.progress import say
+from mathderive.serving.app import ServerSettings, make_app
+
+_SECONDS_TO_FINISH = 30
+"""What is under way when the server is told to end may take so long."""
+
+
+def serve(
+    name: str, checkpoint: str, decoding: DecodingSettings, host: str, port: int, waiting: int, key: str | None
+) -> None:
+    """Answers requests until SIGTERM or Ctrl-C; prints the server's address once it listens.
+
+    Args:
+        name: the model's name in the protocol.
+        checkpoint: one of our model folders, a Hugging Face folder or id.
+        decoding: as of the predictor `t5`; requests are answered in batches of its `batch_size`.
+        port: 0 chooses a free one.
+        waiting: requests that may wait for a batch.
+        key: what clients must show; null lets everybody in.
+
+    Raises:
+        InputError: the checkpoint cannot be used, or the address cannot be listened at.
+    """
+    listening = _listen(host, port)
+    with listening:
+        if key is None and not _is_loopback(listening):
+            say("serve: anybody who reaches this address may ask: there is no API key")
+        model = T5Model(name, checkpoint, decoding)
+        settings = ServerSettings(
+            batch_size=decoding.batch_size,
+            waiting=waiting,
+            max_prompt_tokens=decoding.max_source_length,
+            max_answer_tokens=decoding.max_target_length,
+            key=key,
+        )
+        app = make_app(model, settings)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+            server_header=False,
+        )
+        # uvicorn ends in order on these, then raises them again for whoever handled them before: nobody here.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        _Announcing(config).run([listening])
+
+
+class _Announcing(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or ():
+            host, port = listening.getsockname()[:2]
+            print(f"http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"serve: {host}:{port}: {reason}; expected an address of this machine and a free port"
+        ) from None
+
+
+def _is_loopback(listening: socket.socket) -> bool:
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
