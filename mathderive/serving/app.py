@@ -21,7 +21,17 @@ from mathderive.report.typeset import typeset
 from mathderive.serving.batching import Batcher, BatchFailedError, Job, QueueFullError
 from mathderive.serving.limits import BoundedBodies, refused
 from mathderive.serving.page import add_page
-from mathderive.serving.protocol import Asked, ChatCompletion, ChatRequest, ErrorBody, Model, ModelList, Refusal, Reply
+from mathderive.serving.protocol import (
+    Asked,
+    ChatCompletion,
+    ChatRequest,
+    ErrorBody,
+    Model,
+    ModelList,
+    Refusal,
+    Reply,
+    Text,
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class ServerSettings:
 
 
 class Equations(Asked):
-    equations: list[Annotated[str, Field(max_length=2_000)]] = Field(max_length=64)
+    equations: list[Annotated[Text, Field(max_length=2_000)]] = Field(max_length=64)
 
 
 class Typeset(BaseModel):
@@ -69,7 +79,9 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
         async with batcher.running():
             yield
 
-    app = FastAPI(title="mathderive", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="mathderive", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+    )
     app.add_middleware(BoundedBodies)
     _refuse_alike(app)
     add_page(app)
@@ -100,7 +112,9 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
             raise _unknown(name, served.id)
         return served
 
-    @app.post("/v1/chat/completions", responses=refusals, response_model=ChatCompletion, **protected)
+    streamed: Any = {200: {"content": {"text/event-stream": {"schema": {}}}}}
+
+    @app.post("/v1/chat/completions", responses=refusals | streamed, response_model=ChatCompletion, **protected)
     async def complete(asked: ChatRequest, request: Request) -> Any:
         """The model's derivation for a prompt, whole or, with `stream`, in server-sent events as it is written."""
         job = await submit(asked)
@@ -191,7 +205,7 @@ def _event(data: dict[str, Any]) -> str:
 
 
 def _failed() -> Refusal:
-    return Refusal(500, "the model failed to answer; the server's log says why")
+    return Refusal(500, "the server failed to answer; its log says why")
 
 
 def _refuse_alike(app: FastAPI) -> None:
@@ -206,6 +220,10 @@ def _refuse_alike(app: FastAPI) -> None:
         first = error.errors()[0]
         param = ".".join(map(str, first["loc"][1:])) or None  # "body" comes first
         return refused(Refusal(400, f"{param or 'body'}: {first['msg']}", param=param))
+
+    @app.exception_handler(Exception)
+    async def of_a_fault(_: Request, __: Exception) -> Response:
+        return refused(_failed())  # and the traceback goes to the log
 
     @app.exception_handler(HTTPException)
     async def of_framework(_: Request, error: HTTPException) -> Response:

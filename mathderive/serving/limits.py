@@ -11,6 +11,9 @@ from mathderive.serving.protocol import Refusal
 MAX_BODY_BYTES = 256 * 1024
 BODY_SECONDS = 30.0
 
+_DRAINED_BYTES = 4 * 1024 * 1024
+"""So much of a body that is too large is thrown away, so that the client gets to read why; then it is cut off."""
+
 
 class BoundedBodies:
     """ASGI middleware: reads the body, whole and within bounds, before the application sees the request."""
@@ -23,7 +26,7 @@ class BoundedBodies:
             await self._app(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(_read(scope, receive), BODY_SECONDS)
+            body = await asyncio.wait_for(_read(receive), BODY_SECONDS)
         except TimeoutError:
             refusal = Refusal(408, f"the request's body took longer than {BODY_SECONDS:.0f} s to arrive")
             await refused(refusal, close=True)(scope, receive, send)
@@ -41,21 +44,20 @@ class BoundedBodies:
         await self._app(scope, replay, send)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes | None:
-    too_large = Refusal(413, f"the request's body is too large; expected at most {MAX_BODY_BYTES} bytes")
-    declared = dict(scope["headers"]).get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    while True:
+async def _read(receive: Receive) -> bytes | None:
+    """The body; None where the client hung up first."""
+    body, size, more = bytearray(), 0, True
+    while more and size <= _DRAINED_BYTES:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
-        if not message.get("more_body"):
-            return bytes(body)
+        part, more = message.get("body", b""), message.get("more_body", False)
+        size += len(part)
+        if size <= MAX_BODY_BYTES:
+            body += part
+    if size > MAX_BODY_BYTES:
+        raise Refusal(413, f"the request's body is too large; expected at most {MAX_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 def refused(refusal: Refusal, close: bool = False) -> JSONResponse:

@@ -7,12 +7,31 @@ import time
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from mathderive.predictors.t5 import Completion
 
 _LONGEST_MESSAGE = 500
 """Characters of an error's message."""
+
+
+def _is_unicode(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("expected Unicode text, found half of a surrogate pair") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_is_unicode)]
+
+
+def _whole(number: object) -> object:
+    """JSON does not tell 3.0 from 3."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Asked(BaseModel):
@@ -23,12 +42,12 @@ class Asked(BaseModel):
 
 class TextPart(Asked):
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class Message(Asked):
     role: Literal["user"]
-    content: str | Annotated[list[TextPart], Field(min_length=1, max_length=64)]
+    content: Text | Annotated[list[TextPart], Field(min_length=1, max_length=64)]
 
     def text(self) -> str:
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
@@ -51,17 +70,17 @@ class ChatRequest(Asked):
 
     model: str
     messages: list[Message] = Field(min_length=1, max_length=1)
-    max_tokens: int | None = Field(default=None, ge=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: Whole | None = Field(default=None, ge=1)
+    max_completion_tokens: Whole | None = Field(default=None, ge=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Neutral = Field(default=None, description="Answers are the likeliest ones, as at temperature 0.")
     top_p: One = None
-    n: Annotated[int | None, Field(ge=1, le=1)] = None
+    n: Annotated[Whole | None, Field(ge=1, le=1)] = None
     presence_penalty: Neutral = None
     frequency_penalty: Neutral = None
     response_format: ResponseFormat | None = None
-    seed: int | None = Field(default=None, description="Of no influence: nothing is drawn.")
+    seed: Whole | None = Field(default=None, description="Of no influence: nothing is drawn.")
     user: str | None = Field(default=None, description="Of no influence, and not kept.")
 
     def limit(self) -> int | None:

@@ -47,7 +47,7 @@ def serve(
         app = make_app(model, settings)
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            log_level="error",
             access_log=False,
             timeout_graceful_shutdown=_SECONDS_TO_FINISH,
             server_header=False,

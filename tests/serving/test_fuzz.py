@@ -1,0 +1,32 @@
+"""The server keeps to its own description, whatever is sent: fuzzed from it by schemathesis."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("schemathesis")
+
+
+@pytest.mark.slow
+def test_no_request_made_from_the_description_breaks_the_server(served, tmp_path):
+    with urllib.request.urlopen(f"{served.url}/openapi.json", timeout=60) as response:
+        description = json.load(response)
+    # Most requests would name another model and get no further.
+    description["components"]["schemas"]["ChatRequest"]["properties"]["model"] = {"enum": ["tiny", "another"]}
+    (tmp_path / "openapi.json").write_text(json.dumps(description))
+    arguments = [f"--url={served.url}", f"--header=Authorization: {served.headers['Authorization']}"]
+    # A prompt's length is limited in tokens, which a description has no word for.
+    arguments += ["--exclude-checks=positive_data_acceptance", "--max-examples=200", "--workers=4", "--seed=0"]
+    result = subprocess.run(
+        [Path(sys.executable).with_name("schemathesis"), "--no-color", "run", "openapi.json", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    print(result.stdout[-1500:])
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-3000:]

@@ -1,0 +1,283 @@
+"""The server speaks the protocol of OpenAI's client, and refuses whatever else it is sent in the same terms."""
+
+import json
+import socket
+import time
+import urllib.parse
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+import openai
+import pytest
+import tiny_training
+from command import complaint, run
+from served import KEY, TOKENS, serving
+
+from mathderive.config import DecodingSettings
+from mathderive.predictors.t5 import T5Model
+
+PROMPT = tiny_training.PAIRS[0][0]
+ASKED = {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]}
+CHAT = "/v1/chat/completions"
+
+
+@pytest.fixture
+def client(served):
+    with openai.OpenAI(base_url=f"{served.url}/v1", api_key=KEY, max_retries=0, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    decoding = DecodingSettings(batch_size=2, max_source_length=TOKENS, max_target_length=TOKENS, dtype="float32")
+    return T5Model("tiny", str(checkpoint), decoding)
+
+
+def send(served, method, path, body=b"", **headers):
+    """(status, headers, body) of any request at all."""
+    connection = HTTPConnection(urllib.parse.urlsplit(served.url).netloc, timeout=60)
+    kind = {"Content-Type": "application/json"} if method == "POST" else {}
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        chunked = "Transfer-Encoding" in names
+        connection.request(method, path, body, {**served.headers, **kind, **names}, encode_chunked=chunked)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+def ask(served, **changes):
+    status, headers, body = send(served, "POST", CHAT, json.dumps({**ASKED, **changes}))
+    return status, headers, json.loads(body)
+
+
+def is_alive(served):
+    return ask(served, max_tokens=1)[0] == 200
+
+
+def test_the_client_finds_the_model(client):
+    assert [model.id for model in client.models.list()] == ["tiny"]
+    assert client.models.retrieve("tiny").id == "tiny"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("gpt-4")
+
+
+def test_an_answer_is_what_the_model_writes_and_is_counted(client, model):
+    for prompt, _ in tiny_training.PAIRS[:5]:
+        (expected,) = model.complete([model.encode(prompt)])
+        answered = client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": prompt}])
+        assert answered.choices[0].message.content == expected.text
+        assert answered.choices[0].finish_reason == expected.finish_reason
+        assert answered.usage.prompt_tokens == len(model.encode(prompt))
+        assert answered.usage.completion_tokens == expected.completion_tokens
+        assert answered.usage.total_tokens == len(model.encode(prompt)) + expected.completion_tokens
+
+
+def test_a_streamed_answer_is_the_same_in_pieces(client, model):
+    (expected,) = model.complete([model.encode(PROMPT)])
+    chunks = list(
+        client.chat.completions.create(**ASKED, temperature=0, stream=True, stream_options={"include_usage": True})
+    )
+    assert chunks[0].choices[0].delta.role == "assistant"
+    pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "".join(pieces) == expected.text
+    assert sum(map(bool, pieces)) > 1
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == expected.finish_reason
+    assert chunks[-1].usage.completion_tokens == expected.completion_tokens
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_a_limit_cuts_the_answer(client, model):
+    (expected,) = model.complete([model.encode(PROMPT)], limits=[3])
+    for limit in ({"max_tokens": 3}, {"max_completion_tokens": 3}, {"max_tokens": 3, "max_completion_tokens": 9}):
+        answered = client.chat.completions.create(**ASKED, **limit)
+        assert answered.choices[0].message.content == expected.text
+        assert (answered.choices[0].finish_reason, answered.usage.completion_tokens) == ("length", 3)
+    assert client.chat.completions.create(**ASKED, max_tokens=10**9).usage.completion_tokens <= TOKENS
+
+
+def test_text_may_come_in_parts(client):
+    parts = [{"type": "text", "text": PROMPT[:9]}, {"type": "text", "text": PROMPT[9:]}]
+    whole = client.chat.completions.create(**ASKED)
+    again = client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": parts}])
+    assert again.choices[0].message.content == whole.choices[0].message.content
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "named"),
+    [
+        ({"model": "gpt-4"}, 404, "model"),
+        ({"model": None}, 400, "model"),
+        ({"messages": []}, 400, "messages"),
+        ({"messages": ASKED["messages"] * 2}, 400, "messages"),
+        ({"messages": [{"role": "system", "content": "x"}]}, 400, "messages.0.role"),
+        ({"messages": [{"role": "user"}]}, 400, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": "y " * 40}]}, 400, "messages"),
+        ({"messages": "Given"}, 400, "messages"),
+        ({"temperature": 0.7}, 400, "temperature"),
+        ({"temperature": "0"}, 400, "temperature"),
+        ({"n": 2}, 400, "n"),
+        ({"max_tokens": 0}, 400, "max_tokens"),
+        ({"max_tokens": True}, 400, "max_tokens"),
+        ({"max_tokens": 1.5}, 400, "max_tokens"),
+        ({"stream": "yes"}, 400, "stream"),
+        ({"tools": []}, 400, "tools"),
+        ({"logprobs": True}, 400, "logprobs"),
+        ({"response_format": {"type": "json_object"}}, 400, "response_format.type"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_by_name(served, changes, status, named):
+    answered, _, body = ask(served, **changes)
+    assert answered == status
+    assert body["error"]["param"] == named
+    assert body["error"]["type"] == "invalid_request_error"
+    assert body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"[" * 100_000,
+        b'{"a":' * 40_000 + b"1" + b"}" * 40_000,
+        b"\xff\xfe",
+        b'{"model": NaN}',
+        b'{"model": 1e999}',
+        b"9" * 10_000,
+        json.dumps({**ASKED, "model": "\ud800"}).encode(),
+        json.dumps({**ASKED, "\ud800": 1}).encode(),
+        json.dumps({**ASKED, "messages": [{"role": "user", "content": "\ud800"}]}).encode(),
+        json.dumps({**ASKED, "x" * 10_000: 1}).encode(),
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+def test_malformed_bodies_are_refused(served, body):
+    status, headers, answer = send(served, "POST", CHAT, body)
+    assert status in (400, 404)
+    assert headers["Content-Type"] == "application/json"
+    assert len(json.loads(answer)["error"]["message"]) < 1000
+
+
+def test_a_prompt_of_a_megabyte_is_refused(served):
+    status, _, body = ask(served, messages=[{"role": "user", "content": "x" * 2**20}])
+    assert (status, body["error"]["type"]) == (413, "invalid_request_error")
+    chunks = (b"x" * 2**16 for _ in range(16))
+    assert send(served, "POST", CHAT, chunks, Transfer_Encoding="chunked")[0] == 413
+    assert is_alive(served)
+
+
+def test_a_body_without_end_is_dropped(served):
+    endless = (b"x" * 2**16 for _ in range(10_000))
+    with pytest.raises(ConnectionError):
+        send(served, "POST", CHAT, endless, Transfer_Encoding="chunked")
+    assert is_alive(served)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/v1/models/%FF%00..%2f", 404),
+        ("GET", CHAT, 405),
+        ("DELETE", "/v1/models", 405),
+        ("POST", "/", 405),
+    ],
+)
+def test_other_addresses_and_methods_are_refused_alike(served, method, path, status):
+    answered, headers, body = send(served, method, path)
+    assert answered == status
+    assert json.loads(body)["error"]["message"]
+    assert status != 405 or headers["Allow"]
+
+
+def test_only_json_is_read(served):
+    assert send(served, "POST", CHAT, json.dumps(ASKED), Content_Type="text/plain")[0] == 400
+
+
+@pytest.mark.parametrize(
+    "value", ["", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer \u00fc", f"Bearer {KEY}x"]
+)
+def test_without_the_key_nobody_is_let_in(served, value):
+    for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/typeset")):
+        status, headers, body = send(served, method, path, json.dumps(ASKED), Authorization=value.encode("latin-1"))
+        assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert json.loads(body)["error"]["code"] == "invalid_api_key"
+        assert KEY.encode() not in body
+
+
+def test_health_needs_no_key(served):
+    status, _, body = send(served, "GET", "/healthz", Authorization="")
+    assert (status, json.loads(body)) == (200, {"status": "ok", "model": "tiny", "waiting": 0})
+
+
+def test_equations_are_typeset_anew_and_nothing_else_is(served):
+    equations = [
+        r"\frac{d}{d x} f{(x)} = 2 x",
+        r"\href{javascript:alert(1)}{x} = 1",
+        "</script>",
+        r"\text{<b>} = 1",
+        "",
+    ]
+    status, _, body = send(served, "POST", "/typeset", json.dumps({"equations": equations}))
+    first, *others = json.loads(body)["mathml"]
+    assert status == 200
+    assert first.startswith("<math ")
+    assert others == [None] * 4
+    assert send(served, "POST", "/typeset", json.dumps({"equations": ["x"] * 65}))[0] == 400
+    assert send(served, "POST", "/typeset", json.dumps({"equations": ["x" * 2001]}))[0] == 400
+
+
+def test_more_than_may_wait_are_told_when_to_come_back(served):
+    with ThreadPoolExecutor(30) as threads:
+        answers = list(threads.map(lambda _: ask(served), range(60)))
+    counts = Counter(status for status, _, _ in answers)
+    assert set(counts) == {200, 429}
+    assert counts[200] >= 4
+    for status, headers, body in answers:
+        if status == 429:
+            assert 1 <= int(headers["Retry-After"]) <= 60
+            assert body["error"]["type"] == "rate_limit_error"
+    assert is_alive(served)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_clients_that_hang_up_leave_nothing_behind(served, stream):
+    host, port = urllib.parse.urlsplit(served.url).netloc.split(":")
+    body = json.dumps({**ASKED, "stream": stream}).encode()
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+    request = head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    for cut in (10, len(request) - 10, len(request)):
+        for _ in range(10):
+            with socket.create_connection((host, int(port))) as connection:
+                connection.sendall(request[:cut])
+    deadline = time.monotonic() + 30
+    while not is_alive(served):  # until the server has read what was cut off
+        assert time.monotonic() < deadline
+
+
+def test_what_is_under_way_is_finished_when_the_server_ends(checkpoint):
+    with ThreadPoolExecutor(1) as threads:
+        with serving(checkpoint, "--batch-size", "1") as server:
+            answer = threads.submit(ask, server)
+            while not json.loads(send(server, "GET", "/healthz")[2])["waiting"] and not answer.done():
+                time.sleep(0.001)
+        status, _, body = answer.result()
+    assert status == 200
+    assert body["choices"][0]["message"]["content"]
+
+
+def test_an_address_in_use_is_one_line(served, tmp_path):
+    port = served.url.rpartition(":")[2]
+    result = run("serve", "--port", port, "--checkpoint", served.checkpoint, cwd=tmp_path, code=2)
+    assert complaint(result.stderr).endswith("expected an address of this machine and a free port")
+
+
+def test_a_checkpoint_that_is_none_is_one_line(tmp_path):
+    result = run("serve", "--port", "0", "--checkpoint", tmp_path, cwd=tmp_path, code=2)
+    assert "config.json" in complaint(result.stderr)
