@@ -32,14 +32,20 @@ LONGEST = 512
 """Tokens of source and of target in the paper."""
 
 
-def make_examples(count: int, seed: int) -> list[TokenPair]:
-    """Examples at the paper's sampling as token ids, by a tokenizer that is trained on them."""
+def make_texts(count: int, seed: int) -> list[tuple[str, str]]:
+    """Prompts and derivations at the paper's sampling."""
     settings = DataSettings(sizes=SplitSizes(train=count, validation=1, static=1))
     pairs = []
     with progress("examples") as report:
         for example in islice(preview(settings, seed, "train"), count):
             pairs.append((example.prompt, example.target))
             report("generated", len(pairs), count)
+    return pairs
+
+
+def make_examples(count: int, seed: int) -> list[TokenPair]:
+    """Such texts as token ids, by a tokenizer that is trained on them."""
+    pairs = make_texts(count, seed)
     with tempfile.TemporaryDirectory() as folder:
         texts = [text for pair in pairs for text in pair]
         tokenizer = train_tokenizer(texts, Path(folder), ModelSettings().vocab_size)

@@ -11,7 +11,7 @@ from command import start
 
 KEY = "mk-key-of-these-tests"
 TOKENS = 64
-"""Of a prompt and of an answer, at most."""
+"""Of a prompt and of an answer, at most, where a test does not say otherwise."""
 
 
 class Served(NamedTuple):
@@ -25,11 +25,15 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(checkpoint: Path, *arguments: str, **environment: str) -> Iterator[Served]:
-    """Serves the checkpoint while the block runs, and sees that the server ends in order."""
-    lengths = [f"decoding.max_{side}_length={TOKENS}" for side in ("source", "target")]
+def serving(checkpoint: Path, *arguments: str | Path, tokens: int = TOKENS) -> Iterator[Served]:
+    """Serves the checkpoint while the block runs, and sees that the server ends in order.
+
+    Args:
+        tokens: of a prompt and of an answer, at most.
+    """
+    lengths = [f"decoding.max_{side}_length={tokens}" for side in ("source", "target")]
     given = ["serve", "--port", "0", "--checkpoint", checkpoint, *arguments, *lengths]
-    process = start(*given, cwd=checkpoint, MATHDERIVE_API_KEY=KEY, **environment)
+    process = start(*given, cwd=checkpoint, MATHDERIVE_API_KEY=KEY)
     assert process.stdout is not None
     assert process.stderr is not None
     complaints: list[str] = []
