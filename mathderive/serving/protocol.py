@@ -5,6 +5,7 @@ Whatever would change the answer and is not supported is refused by name, never 
 
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -151,7 +152,13 @@ class Refusal(Exception):  # noqa: N818 - an answer of the protocol, not a fault
     """Ends a request with a status and an error of the protocol; what was asked may be repeated in `message`."""
 
     def __init__(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None, **headers: str
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         # A lone surrogate, which JSON may carry, has no UTF-8.
         message = message[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode("utf-8")
@@ -159,7 +166,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of the protocol, not a fault
         kind = "server_error" if status >= 500 else "invalid_request_error"
         kind = "rate_limit_error" if status == 429 else kind
         self.status = status
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.headers = dict(headers or {})
         self.body = ErrorBody(error=ErrorDetails(message=message, type=kind, param=param, code=code))
 
 

@@ -10,7 +10,8 @@ from mathderive.config import DecodingSettings
 from mathderive.errors import InputError
 from mathderive.predictors.t5 import T5Model
 from mathderive.progress import say
-from mathderive.serving.app import ServerSettings, make_app
+from mathderive.serving.app import make_app
+from mathderive.serving.chat import ServerSettings
 
 _SECONDS_TO_FINISH = 30
 """What is under way when the server is told to end may take so long."""
