@@ -1,0 +1,125 @@
+"""Budgets of a chat endpoint: requests and tokens a minute, and money.
+
+Every attempt passes all of them, retries included. What an attempt costs is not known before its answer is there: it is
+taken at its worst while it is under way, and corrected by the usage that comes back.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mathderive.errors import InputError
+
+_WINDOW_SECONDS = 61.0
+"""A minute, and what two requests may come nearer to each other on their way."""
+
+
+@dataclass
+class Spent:
+    """An attempt's share of a minute's budgets; `tokens` may be corrected."""
+
+    time: float
+    tokens: int
+
+
+class RateLimit:
+    """Lets so many requests and tokens pass in any minute, in the order in which they ask.
+
+    Args:
+        requests: a minute, at most; null is no limit.
+        tokens: a minute, at most, prompt and completion; null is no limit. An attempt that is larger by itself passes
+            when nothing else was spent within the minute, for it would wait for ever.
+        window: what counts as a minute, in seconds.
+    """
+
+    def __init__(self, requests: int | None, tokens: int | None, window: float = _WINDOW_SECONDS) -> None:
+        self._requests, self._tokens, self._window = requests, tokens, window
+        self._recent: deque[Spent] = deque()
+        self._turn = asyncio.Lock()
+
+    async def passes(self, tokens: int) -> Spent:
+        """Returns when an attempt of so many tokens may go out."""
+        clock = asyncio.get_running_loop().time
+        async with self._turn:
+            while True:
+                while self._recent and self._recent[0].time <= clock() - self._window:
+                    self._recent.popleft()
+                if self._has_room(tokens):
+                    spent = Spent(clock(), tokens)
+                    self._recent.append(spent)
+                    return spent
+                await asyncio.sleep(max(0.0, self._recent[0].time + self._window - clock()) + 1e-3)
+
+    def _has_room(self, tokens: int) -> bool:
+        if not self._recent:
+            return True
+        spent = sum(attempt.tokens for attempt in self._recent)
+        return (self._requests is None or len(self._recent) < self._requests) and (
+            self._tokens is None or spent + tokens <= self._tokens
+        )
+
+
+@dataclass(frozen=True)
+class Prices:
+    """In US dollars a million tokens."""
+
+    prompt: float
+    completion: float
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """In US dollars."""
+        return (self.prompt * prompt_tokens + self.completion * completion_tokens) / 1e6
+
+
+class Purse:
+    """Money: what is spent and what is under way, at its worst, never pass `limit` together.
+
+    Args:
+        limit: in US dollars; null is no limit.
+        spent: before, by the ledger.
+    """
+
+    def __init__(self, limit: float | None, spent: float) -> None:
+        self._limit, self.spent, self._reserved = limit, spent, 0.0
+
+    def reserve(self, worst: float) -> None:
+        """Puts an attempt's worst cost aside.
+
+        Raises:
+            InputError: it might pass the limit.
+        """
+        if self._limit is not None and self.spent + self._reserved + worst > self._limit:
+            raise InputError(
+                f"max_cost: {self.spent:.4f} of {self._limit:.4f} dollars are spent, and with what is under way the next"
+                " request may pass the limit; expected a higher one"
+            )
+        self._reserved += worst
+
+    def settle(self, worst: float, cost: float) -> None:
+        """The attempt is over: it cost so much, which is the worst where nobody knows."""
+        self._reserved -= worst
+        self.spent += cost
+
+
+class TokenEstimate:
+    """Prompt tokens by bytes, corrected by what endpoints count.
+
+    Starts at a byte in three, more than any tokenizer makes of English or LaTeX, and then takes the most that an answered
+    prompt had, so that an estimate is rather too high.
+    """
+
+    def __init__(self) -> None:
+        self._tokens_a_byte = 1 / 3
+        self._seen = False
+
+    def of(self, messages: Sequence[dict[str, str]]) -> int:
+        size = sum(len(message["content"].encode()) for message in messages)
+        return int(size * self._tokens_a_byte) + 8 * len(messages) + 1
+
+    def correct(self, messages: Sequence[dict[str, str]], prompt_tokens: int) -> None:
+        size = sum(len(message["content"].encode()) for message in messages)
+        if size:
+            rate = prompt_tokens / size
+            self._tokens_a_byte = max(self._tokens_a_byte, rate) if self._seen else rate
+            self._seen = True

@@ -1,0 +1,89 @@
+"""Budgets hold over every minute, and money is never spent beyond its limit."""
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mathderive.errors import InputError
+from mathderive.predictors.budgets import Prices, Purse, RateLimit, TokenEstimate
+
+WINDOW = 0.2
+
+
+async def passed(limit, sizes):
+    """(time, tokens) of each attempt, all asking at once."""
+
+    async def one(tokens):
+        return await limit.passes(tokens)
+
+    return [(spent.time, spent.tokens) for spent in await asyncio.gather(*map(one, sizes))]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(1, 6), st.integers(40, 80))
+def test_no_window_holds_more_than_the_limits(sizes, requests, tokens):
+    passes = asyncio.run(passed(RateLimit(requests, tokens, WINDOW), sizes))
+    assert [size for _, size in sorted(passes)] == sizes  # first come, first served
+    for start, _ in passes:
+        near = [size for time, size in passes if start <= time < start + WINDOW]
+        assert len(near) <= requests
+        assert sum(near) <= tokens
+
+
+def test_without_limits_nothing_waits():
+    passes = asyncio.run(passed(RateLimit(None, None, 3600), [10**9] * 50))
+    assert passes[-1][0] - passes[0][0] < 10
+
+
+def test_an_attempt_larger_than_the_limit_passes_alone():
+    first, second, third = asyncio.run(passed(RateLimit(None, 10, WINDOW), [5, 50, 5]))
+    assert second[0] - first[0] >= WINDOW
+    assert third[0] - second[0] >= WINDOW
+
+
+def test_a_correction_makes_room():
+    async def run():
+        limit = RateLimit(None, 100, 3600)
+        spent = await limit.passes(90)
+        spent.tokens = 10
+        await asyncio.wait_for(limit.passes(90), timeout=10)
+
+    asyncio.run(run())
+
+
+def test_money_under_way_counts_at_its_worst():
+    purse = Purse(1.0, spent=0.25)
+    purse.reserve(0.5)
+    with pytest.raises(InputError, match=r"max_cost: 0\.2500 of 1\.0000 dollars"):
+        purse.reserve(0.5)
+    purse.settle(0.5, 0.125)
+    purse.reserve(0.5)
+    assert purse.spent == 0.375
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=30))
+def test_the_limit_is_never_passed(costs):
+    purse = Purse(3.0, spent=0.0)
+    for worst, share in costs:
+        try:
+            purse.reserve(worst)
+        except InputError:
+            break
+        purse.settle(worst, worst * share)
+    assert purse.spent <= 3.0
+
+
+def test_prices_are_a_million_tokens():
+    assert Prices(prompt=30, completion=60).cost(1000, 500) == pytest.approx(0.06)
+
+
+def test_estimates_follow_what_was_counted():
+    estimate = TokenEstimate()
+    messages = [{"role": "user", "content": "x" * 3000}]
+    assert 1000 <= estimate.of(messages) <= 1020
+    estimate.correct(messages, 600)
+    assert 600 <= estimate.of(messages) <= 620
+    estimate.correct(messages, 1500)
+    assert 1500 <= estimate.of(messages) <= 1520
