@@ -208,9 +208,33 @@ class OpenAIPredictor(Settings):
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     """null leaves it out, for models that refuse it."""
     max_tokens: int | None = Field(default=None, ge=1)
+    parameters: dict[str, float | int | str] = {}
+    """Further ones of sampling, sent as they stand: `seed`, `top_p`, `reasoning_effort`, `max_completion_tokens`."""
     concurrency: int = Field(default=8, ge=1, le=256)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
     timeout_seconds: float = Field(default=120.0, gt=0)
-    max_attempts: int = Field(default=6, ge=1, le=20)
+    max_attempts: int = Field(default=8, ge=1, le=100)
+    prompt_price: float | None = Field(default=None, ge=0)
+    """In US dollars a million tokens, as is `completion_price`."""
+    completion_price: float | None = Field(default=None, ge=0)
+    max_cost: float | None = Field(default=None, gt=0)
+    """In US dollars, all that the run's ledger knows of this model included."""
+
+    @property
+    def longest_answer(self) -> int | None:
+        """The most tokens that are asked for, where that is said."""
+        newer = self.parameters.get("max_completion_tokens")
+        return int(newer) if isinstance(newer, int | float) else self.max_tokens
+
+    @model_validator(mode="after")
+    def _can_count_cost(self) -> "OpenAIPredictor":
+        if self.max_cost is not None:
+            if self.prompt_price is None or self.completion_price is None:
+                raise ValueError("max_cost needs prompt_price and completion_price; expected both")
+            if self.longest_answer is None:
+                raise ValueError("max_cost needs max_tokens, for an answer's worst cost; expected a number of tokens")
+        return self
 
 
 PredictorSettings = Annotated[

@@ -126,9 +126,13 @@ def _plan_openai(settings: OpenAIPredictor, key: str, config: Config, folder: Pa
         from tfds_builders.example_features import read_pairs
 
         pairs = read_pairs(folder / training["path"], "train") if training else []
-        return ChatBaseline(settings, key, pairs, config.run.seed)
+        return ChatBaseline(settings, key, pairs, config.run.seed, folder / "ledger.sqlite")
 
-    unseen = {"concurrency", "timeout_seconds", "max_attempts", "api_key_variable"}
+    # What decides when and whether an answer comes, not what it is.
+    unseen = {
+        *("concurrency", "requests_per_minute", "tokens_per_minute", "timeout_seconds", "max_attempts"),
+        *("prompt_price", "completion_price", "max_cost", "api_key_variable"),
+    }
     stamp = {
         "openai": settings.model_dump(mode="json", exclude=unseen),
         "training": training and training["content_hash"],

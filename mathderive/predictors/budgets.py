@@ -81,25 +81,31 @@ class Purse:
     """
 
     def __init__(self, limit: float | None, spent: float) -> None:
-        self._limit, self.spent, self._reserved = limit, spent, 0.0
+        self._limit, self.spent, self._under_way = limit, spent, list[float]()
+        self._settled = asyncio.Condition()
 
-    def reserve(self, worst: float) -> None:
-        """Puts an attempt's worst cost aside.
+    async def reserve(self, worst: float) -> None:
+        """Puts an attempt's worst cost aside, once there is room for it beside what is under way.
 
         Raises:
-            InputError: it might pass the limit.
+            InputError: it might pass the limit by itself.
         """
-        if self._limit is not None and self.spent + self._reserved + worst > self._limit:
-            raise InputError(
-                f"max_cost: {self.spent:.4f} of {self._limit:.4f} dollars are spent, and with what is under way the next"
-                " request may pass the limit; expected a higher one"
-            )
-        self._reserved += worst
+        async with self._settled:
+            while self._limit is not None and self.spent + sum(self._under_way) + worst > self._limit:
+                if not self._under_way:
+                    raise InputError(
+                        f"max_cost: {self.spent:.4f} of {self._limit:.4f} dollars are spent, and the next request may"
+                        f" cost {worst:.4f}; expected a higher limit"
+                    )
+                await self._settled.wait()
+            self._under_way.append(worst)
 
-    def settle(self, worst: float, cost: float) -> None:
+    async def settle(self, worst: float, cost: float) -> None:
         """The attempt is over: it cost so much, which is the worst where nobody knows."""
-        self._reserved -= worst
-        self.spent += cost
+        async with self._settled:
+            self._under_way.remove(worst)
+            self.spent += cost
+            self._settled.notify_all()
 
 
 class TokenEstimate:

@@ -54,25 +54,36 @@ def test_a_correction_makes_room():
 
 
 def test_money_under_way_counts_at_its_worst():
-    purse = Purse(1.0, spent=0.25)
-    purse.reserve(0.5)
-    with pytest.raises(InputError, match=r"max_cost: 0\.2500 of 1\.0000 dollars"):
-        purse.reserve(0.5)
-    purse.settle(0.5, 0.125)
-    purse.reserve(0.5)
-    assert purse.spent == 0.375
+    async def run():
+        purse = Purse(1.0, spent=0.25)
+        await purse.reserve(0.5)
+        waiting = asyncio.create_task(purse.reserve(0.5))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        await purse.settle(0.5, 0.125)
+        await waiting
+        assert purse.spent == 0.375
+        await purse.settle(0.5, 0.5)
+        with pytest.raises(InputError, match=r"max_cost: 0\.8750 of 1\.0000 dollars"):
+            await purse.reserve(0.5)
+
+    asyncio.run(run())
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=30))
 def test_the_limit_is_never_passed(costs):
-    purse = Purse(3.0, spent=0.0)
-    for worst, share in costs:
-        try:
-            purse.reserve(worst)
-        except InputError:
-            break
-        purse.settle(worst, worst * share)
-    assert purse.spent <= 3.0
+    async def attempt(purse, worst, share):
+        await purse.reserve(worst)
+        await asyncio.sleep(0)
+        await purse.settle(worst, worst * share)
+        assert purse.spent <= 3.0 + 1e-9
+
+    async def run():
+        purse = Purse(3.0, spent=0.0)
+        ends = await asyncio.gather(*(attempt(purse, *cost) for cost in costs), return_exceptions=True)
+        assert all(end is None or isinstance(end, InputError) for end in ends)
+
+    asyncio.run(run())
 
 
 def test_prices_are_a_million_tokens():
