@@ -215,8 +215,8 @@ def each_device(
 def overlapped(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     """`function` of each item, in order, two of them under way at once; for functions that wait for no other process.
 
-    XLA's code on CPUs reads a decoder's keys and values with one core, which leaves the other ones to a second batch; an
-    accelerator works on one batch while the host looks after the other.
+    XLA's code on CPUs reads a decoder's keys and values with one core, which leaves the other cores to a second batch;
+    an accelerator works on one batch while the host looks after the other.
     """
     with ThreadPoolExecutor(2) as threads:
         yield from threads.map(function, items)
