@@ -111,8 +111,8 @@ class Purse:
 class TokenEstimate:
     """Prompt tokens by bytes, corrected by what endpoints count.
 
-    Starts at a byte in three, more than any tokenizer makes of English or LaTeX, and then takes the most that an answered
-    prompt had, so that an estimate is rather too high.
+    Starts at a token every three bytes, and then takes the most that an answered prompt had, so that an estimate is
+    rather too high.
     """
 
     def __init__(self) -> None:

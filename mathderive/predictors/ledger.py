@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -33,7 +32,7 @@ CREATE TABLE requests (
 
 
 class Request(Record):
-    """All that decides an answer. `parameters` are those of sampling that are sent, none that is left to the endpoint."""
+    """All that decides an answer; `parameters` are those of sampling that are sent along."""
 
     endpoint: str
     model: str
@@ -121,7 +120,8 @@ class Ledger:
     def sends(self, request: Request) -> None:
         """An attempt is about to go out."""
         self._database.execute(
-            "INSERT INTO requests (key, request, sent) VALUES (?, ?, 1) ON CONFLICT (key) DO UPDATE SET sent = sent + 1",
+            "INSERT INTO requests (key, request, sent) VALUES (?, ?, 1)"
+            " ON CONFLICT (key) DO UPDATE SET sent = sent + 1",
             (request.key(), request.text()),
         )
 

@@ -153,20 +153,20 @@ class _Session:
     async def ask(self, example: Example) -> Prediction:
         """The ledger's answer where it has one, else the endpoint's."""
         name, request = self._baseline.name, self._baseline.request(example)
-        found = self._ledger.answer_of(request)
-        if found is None:
-            retrying = tenacity.AsyncRetrying(
-                retry=tenacity.retry_if_exception_type(_PASSING),
-                stop=tenacity.stop_after_attempt(self._settings.max_attempts),
-                wait=_seconds_to_wait,
-                reraise=True,
-            )
-            try:
-                found = await retrying(self._attempt, request)
-            except _PASSING as error:
-                # Not for good: the ledger has no answer, and another run asks again.
-                status = f"status {error.status_code}" if isinstance(error, openai.APIStatusError) else None
-                return answer(example, name, "", error=status or type(error).__name__.strip("_"))
+        if (known := self._ledger.answer_of(request)) is not None:
+            return answer(example, name, **known.model_dump())
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(_PASSING),
+            stop=tenacity.stop_after_attempt(self._settings.max_attempts),
+            wait=_seconds_to_wait,
+            reraise=True,
+        )
+        try:
+            found: Answer = await retrying(self._attempt, request)
+        except _PASSING as error:
+            # Not for good: the ledger has no answer, and another run asks again.
+            status = f"status {error.status_code}" if isinstance(error, openai.APIStatusError) else None
+            return answer(example, name, "", error=status or type(error).__name__.strip("_"))
         return answer(example, name, **found.model_dump())
 
     async def _attempt(self, request: Request) -> Answer:
