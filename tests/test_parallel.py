@@ -173,7 +173,7 @@ def test_two_calls_are_under_way_at_once_and_their_results_keep_the_order():
     assert list(parallel.overlapped(slower_when_first, range(6))) == list(range(6))
 
 
-def test_what_one_of_them_raises_arrives_and_no_other_is_begun():
+def test_what_one_of_them_raises_arrives_and_the_rest_is_not_begun():
     begun = []
 
     def fail(number):
