@@ -5,13 +5,14 @@ taken at its worst while it is under way, and corrected by the usage that comes 
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mathderive.errors import InputError
 
-_WINDOW_SECONDS = 61.0
+WINDOW_SECONDS = 61.0
 """A minute, and what two requests may come nearer to each other on their way."""
 
 
@@ -30,17 +31,25 @@ class RateLimit:
         requests: a minute, at most; null is no limit.
         tokens: a minute, at most, prompt and completion; null is no limit. An attempt that is larger by itself passes
             when nothing else was spent within the minute, for it would wait for ever.
+        recent: attempts before these, the oldest first: how many seconds ago, and of how many tokens.
         window: what counts as a minute, in seconds.
     """
 
-    def __init__(self, requests: int | None, tokens: int | None, window: float = _WINDOW_SECONDS) -> None:
+    def __init__(
+        self,
+        requests: int | None,
+        tokens: int | None,
+        recent: Iterable[tuple[float, int]] = (),
+        window: float = WINDOW_SECONDS,
+    ) -> None:
         self._requests, self._tokens, self._window = requests, tokens, window
-        self._recent: deque[Spent] = deque()
+        now = time.monotonic()
+        self._recent = deque(Spent(now - ago, size) for ago, size in recent)
         self._turn = asyncio.Lock()
 
     async def passes(self, tokens: int) -> Spent:
         """Returns when an attempt of so many tokens may go out."""
-        clock = asyncio.get_running_loop().time
+        clock = time.monotonic
         async with self._turn:
             while True:
                 while self._recent and self._recent[0].time <= clock() - self._window:
@@ -109,23 +118,35 @@ class Purse:
 
 
 class TokenEstimate:
-    """Prompt tokens by bytes, corrected by what endpoints count.
+    """An attempt's tokens before they are counted: its prompt's by bytes, its completion's by the longest so far.
 
-    Starts at a token every three bytes, and then takes the most that an answered prompt had, so that an estimate is
-    rather too high.
+    A prompt starts at a token every three bytes, and then takes the most that an answered one had, so that an estimate
+    is rather too high.
+
+    Args:
+        longest: completion that is asked for; null where nothing is said, and what came back so far decides.
     """
 
-    def __init__(self) -> None:
-        self._tokens_a_byte = 1 / 3
+    def __init__(self, longest: int | None) -> None:
+        self._longest = longest
+        self._tokens_a_byte, self._completion = 1 / 3, _FIRST_COMPLETION
         self._seen = False
 
     def of(self, messages: Sequence[dict[str, str]]) -> int:
-        size = sum(len(message["content"].encode()) for message in messages)
-        return int(size * self._tokens_a_byte) + 8 * len(messages) + 1
+        completion = self._completion if self._longest is None else self._longest
+        return int(_size(messages) * self._tokens_a_byte) + 8 * len(messages) + 1 + completion
 
-    def correct(self, messages: Sequence[dict[str, str]], prompt_tokens: int) -> None:
-        size = sum(len(message["content"].encode()) for message in messages)
-        if size:
-            rate = prompt_tokens / size
-            self._tokens_a_byte = max(self._tokens_a_byte, rate) if self._seen else rate
-            self._seen = True
+    def correct(self, messages: Sequence[dict[str, str]], prompt_tokens: int, completion_tokens: int) -> None:
+        """An answer was there: so many tokens they were."""
+        rate = prompt_tokens / max(1, _size(messages))
+        self._tokens_a_byte = max(self._tokens_a_byte, rate) if self._seen else rate
+        self._completion = max(self._completion, completion_tokens) if self._seen else completion_tokens
+        self._seen = True
+
+
+_FIRST_COMPLETION = 512
+"""Tokens of a completion, before one is seen."""
+
+
+def _size(messages: Sequence[dict[str, str]]) -> int:
+    return sum(len(message["content"].encode()) for message in messages)

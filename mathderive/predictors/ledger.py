@@ -9,6 +9,7 @@ refused.
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,15 +21,25 @@ from mathderive.records import Record, iterate_jsonl, write_jsonl
 _VERSION = 1
 """Of the table, in SQLite's `user_version`."""
 
-_TABLE = """
-CREATE TABLE requests (
-    key TEXT PRIMARY KEY,
-    request TEXT NOT NULL,
-    sent INTEGER NOT NULL DEFAULT 0,
-    refused INTEGER NOT NULL DEFAULT 0,
-    answer TEXT
-) STRICT, WITHOUT ROWID
-"""
+_TABLES = (
+    """
+    CREATE TABLE requests (
+        key TEXT PRIMARY KEY,
+        request TEXT NOT NULL,
+        sent INTEGER NOT NULL DEFAULT 0,
+        refused INTEGER NOT NULL DEFAULT 0,
+        answer TEXT
+    ) STRICT, WITHOUT ROWID
+    """,
+    # The last minute's attempts: budgets hold over any minute, also one in which a run was killed and started again.
+    "CREATE TABLE recent (endpoint TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL, tokens INTEGER NOT NULL)",
+)
+
+_OF_MODEL = "json_extract(request, '$.endpoint') = ? AND json_extract(request, '$.model') = ?"
+_UNACCOUNTED = "sent - refused - (answer IS NOT NULL)"
+
+LEDGER_FILE = "ledger.sqlite"
+"""The ledger's name in a run folder."""
 
 
 class Request(Record):
@@ -95,7 +106,8 @@ class Ledger:
             self._database.execute("BEGIN IMMEDIATE")
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             if version == 0 and not self._database.execute("SELECT 1 FROM sqlite_schema").fetchone():
-                self._database.execute(_TABLE)
+                for table in _TABLES:
+                    self._database.execute(table)
                 self._database.execute(f"PRAGMA user_version = {_VERSION}")
             elif version != _VERSION:
                 raise InputError(f"{path}: version {version} of a ledger; expected {_VERSION}")
@@ -117,13 +129,19 @@ class Ledger:
         row = self._database.execute("SELECT answer FROM requests WHERE key = ?", (request.key(),)).fetchone()
         return None if row is None or row[0] is None else Answer.model_validate_json(row[0])
 
-    def sends(self, request: Request) -> None:
-        """An attempt is about to go out."""
+    def sends(self, request: Request, tokens: int = 0) -> None:
+        """An attempt, of so many tokens by estimate, is about to go out."""
+        self._database.execute("BEGIN IMMEDIATE")
         self._database.execute(
             "INSERT INTO requests (key, request, sent) VALUES (?, ?, 1)"
             " ON CONFLICT (key) DO UPDATE SET sent = sent + 1",
             (request.key(), request.text()),
         )
+        self._database.execute(
+            "INSERT INTO recent (endpoint, model, time, tokens) VALUES (?, ?, ?, ?)",
+            (request.endpoint, request.model, time.time(), tokens),
+        )
+        self._database.execute("COMMIT")
 
     def is_refused(self, request: Request) -> None:
         """The endpoint answered the attempt with an error that another attempt may not meet."""
@@ -132,6 +150,25 @@ class Ledger:
     def is_answered(self, request: Request, answer: Answer) -> None:
         """The attempt brought an answer, or a failure that no other attempt would mend."""
         self._database.execute("UPDATE requests SET answer = ? WHERE key = ?", (to_text(answer), request.key()))
+
+    def recent(self, endpoint: str, model: str, seconds: float) -> list[tuple[float, int]]:
+        """The attempts of the last `seconds`: how long ago, and of how many tokens; older ones are forgotten."""
+        now = time.time()
+        self._database.execute("DELETE FROM recent WHERE time < ?", (now - seconds,))
+        rows = self._database.execute(
+            "SELECT time, tokens FROM recent WHERE endpoint = ? AND model = ? ORDER BY time", (endpoint, model)
+        )
+        return [(max(0.0, now - sent), tokens) for sent, tokens in rows]
+
+    def has_answers(self, endpoint: str, model: str) -> bool:
+        """Whether anything is answered that was asked of this model."""
+        query = f"SELECT 1 FROM requests WHERE answer IS NOT NULL AND {_OF_MODEL}"
+        return self._database.execute(query, (endpoint, model)).fetchone() is not None
+
+    def unaccounted(self, endpoint: str, model: str) -> int:
+        """How many attempts of this model may have been billed without an answer."""
+        query = f"SELECT coalesce(sum({_UNACCOUNTED}), 0) FROM requests WHERE {_OF_MODEL}"
+        return int(self._database.execute(query, (endpoint, model)).fetchone()[0])
 
     def entries(self) -> Iterator[Entry]:
         """Everything, in the order of the keys."""

@@ -1,6 +1,7 @@
 """Budgets hold over every minute, and money is never spent beyond its limit."""
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ async def passed(limit, sizes):
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(1, 6), st.integers(40, 80))
 def test_no_window_holds_more_than_the_limits(sizes, requests, tokens):
-    passes = asyncio.run(passed(RateLimit(requests, tokens, WINDOW), sizes))
+    passes = asyncio.run(passed(RateLimit(requests, tokens, window=WINDOW), sizes))
     assert [size for _, size in sorted(passes)] == sizes  # first come, first served
     for start, _ in passes:
         near = [size for time, size in passes if start <= time < start + WINDOW]
@@ -33,24 +34,33 @@ def test_no_window_holds_more_than_the_limits(sizes, requests, tokens):
 
 
 def test_without_limits_nothing_waits():
-    passes = asyncio.run(passed(RateLimit(None, None, 3600), [10**9] * 50))
+    passes = asyncio.run(passed(RateLimit(None, None, window=3600), [10**9] * 50))
     assert passes[-1][0] - passes[0][0] < 10
 
 
 def test_an_attempt_larger_than_the_limit_passes_alone():
-    first, second, third = asyncio.run(passed(RateLimit(None, 10, WINDOW), [5, 50, 5]))
+    first, second, third = asyncio.run(passed(RateLimit(None, 10, window=WINDOW), [5, 50, 5]))
     assert second[0] - first[0] >= WINDOW
     assert third[0] - second[0] >= WINDOW
 
 
 def test_a_correction_makes_room():
     async def run():
-        limit = RateLimit(None, 100, 3600)
+        limit = RateLimit(None, 100, window=3600)
         spent = await limit.passes(90)
         spent.tokens = 10
         await asyncio.wait_for(limit.passes(90), timeout=10)
 
     asyncio.run(run())
+
+
+def test_attempts_before_the_start_count():
+    limit = RateLimit(3, None, recent=[(WINDOW / 2, 1), (0.0, 1)], window=WINDOW)
+    started = time.monotonic()
+    passes = [at - started for at, _ in asyncio.run(passed(limit, [1, 1, 1, 1]))]
+    assert passes[0] < WINDOW / 2  # one of three is left
+    assert passes[1] >= WINDOW / 2
+    assert passes[2] >= WINDOW
 
 
 def test_money_under_way_counts_at_its_worst():
@@ -91,10 +101,21 @@ def test_prices_are_a_million_tokens():
 
 
 def test_estimates_follow_what_was_counted():
-    estimate = TokenEstimate()
+    estimate = TokenEstimate(longest=0)
     messages = [{"role": "user", "content": "x" * 3000}]
     assert 1000 <= estimate.of(messages) <= 1020
-    estimate.correct(messages, 600)
+    estimate.correct(messages, 600, 1)
     assert 600 <= estimate.of(messages) <= 620
-    estimate.correct(messages, 1500)
+    estimate.correct(messages, 1500, 1)
     assert 1500 <= estimate.of(messages) <= 1520
+
+
+@pytest.mark.parametrize(("longest", "sizes"), [(100, [100, 100, 100, 100]), (None, [512, 30, 700, 700])])
+def test_a_completion_is_as_long_as_asked_for_or_as_the_longest_before(longest, sizes):
+    estimate, nothing = TokenEstimate(longest), TokenEstimate(longest=0)
+    seen = []
+    for completion in (30, 700, 200, None):
+        seen.append(estimate.of([]) - nothing.of([]))
+        if completion is not None:
+            estimate.correct([], 0, completion)
+    assert seen == sizes

@@ -46,6 +46,27 @@ def test_attempts_that_may_have_been_billed_are_counted(ledger):
     assert {entry.request.sample: entry.unaccounted for entry in ledger.entries()} == {0: 0, 1: 0, 2: 1}
 
 
+def test_a_model_is_told_from_others(ledger):
+    fill(ledger)
+    assert ledger.has_answers("http://127.0.0.1/v1", "m")
+    assert not ledger.has_answers("http://127.0.0.1/v1", "n")
+    assert not ledger.has_answers("http://127.0.0.1/v2", "m")
+    assert ledger.unaccounted("http://127.0.0.1/v1", "m") == 1
+    assert ledger.unaccounted("http://127.0.0.1/v1", "n") == 0
+
+
+def test_the_last_minute_s_attempts_are_known_after_a_restart(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.sends(request(), tokens=5)
+        ledger.sends(request(model="n"), tokens=6)
+        ledger.sends(request(), tokens=7)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        recent = ledger.recent("http://127.0.0.1/v1", "m", 60)
+        assert [tokens for _, tokens in recent] == [5, 7]
+        assert all(0 <= ago < 60 for ago, _ in recent)
+        assert ledger.recent("http://127.0.0.1/v1", "m", 0) == []
+
+
 @pytest.mark.parametrize(
     "change",
     [
