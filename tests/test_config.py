@@ -1,5 +1,6 @@
 """Configs: what is read is what was written, and what is wrong is named."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from mathderive.config_files import dump_config, load_config
 from mathderive.errors import InputError
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 WHOLE = """
 data: {sizes: {train: 10, validation: 2, static: 5}}
@@ -45,6 +47,16 @@ def test_a_resolved_config_reads_back(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.yaml"
     copy.write_text(dump_config(config), encoding="utf-8")
     assert load_config(copy) == config
+
+
+def test_the_configs_in_the_docs_load(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "baselines.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        path = tmp_path / "mine.yaml"
+        path.write_text(block.replace("../configs", str(ROOT / "configs")), encoding="utf-8")
+        assert any(model.kind == "openai" for model in load_config(path).predictors)
 
 
 def test_overrides_reach_into_lists(config_file: Path) -> None:
