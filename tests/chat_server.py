@@ -10,8 +10,8 @@ from typing import Any
 
 KEY = "sk-secret-of-this-test"
 
-Fault = int | bytes | dict[str, Any]
-"""An error's status, the bytes of an answer, or what is otherwise in its choice."""
+Fault = int | tuple[int, str] | bytes | dict[str, Any]
+"""An error's status, with a code perhaps, the bytes of an answer, or what is otherwise in its choice."""
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 
@@ -68,9 +68,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append({**body, "authorization": self.headers["Authorization"]})
         fault = self.server.faults.pop() if self.server.faults else {}
         time.sleep(self.server.delay)
-        if isinstance(fault, int):
+        if isinstance(fault, int | tuple):
             # Endpoints have been seen to repeat the key in their complaints.
-            self._send(fault, json.dumps({"error": {"message": f"refused {KEY}", "code": KEY}}).encode())
+            status, code = fault if isinstance(fault, tuple) else (fault, KEY)
+            self._send(status, json.dumps({"error": {"message": f"refused {KEY}", "code": code}}).encode())
             return
         self.server.billed += 1
         self._send(200, fault if isinstance(fault, bytes) else self._completion(body, fault))

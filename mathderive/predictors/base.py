@@ -37,6 +37,8 @@ class Predictor(Protocol):
 class Spender(Protocol):
     """A predictor whose answers cost something."""
 
+    name: str
+
     def note(self) -> str:
         """What was spent so far, in few words."""
         ...

@@ -248,10 +248,11 @@ class _Session:
                 )
         except openai.APIStatusError as error:
             if is_unusable(error):
-                expected = f"a valid key in {settings.api_key_variable} and " if settings.api_key_variable else ""
+                key = f" for the key in {settings.api_key_variable}" if settings.api_key_variable else ""
+                quota = " (insufficient quota)" if error.status_code == 429 else ""
                 raise InputError(
-                    f"predictors: {self._baseline.name}: {settings.endpoint} answered {error.status_code} for model "
-                    f"{settings.model}; expected {expected}a model that may be used there"
+                    f"predictors: {self._baseline.name}: {settings.endpoint} answered {error.status_code}{quota} for "
+                    f"model {settings.model}; expected the base URL of an API and a model that can be used there{key}"
                 ) from None
             if may_pass(error):
                 raise

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mathderive.errors import InputError
 from mathderive.planning import Plan
 from mathderive.progress import progress, say
 from mathderive.records import EVALUATION_SETS
@@ -12,7 +13,7 @@ from mathderive.stages.run import STAGE_VERSION, Run, evaluated_dataset, evaluat
 from mathderive.stamps import run_stage
 
 if TYPE_CHECKING:
-    from mathderive.predictors.base import Predictor
+    from mathderive.predictors.base import Predictor, Spender
 
 
 def predict(run: Run, data: dict[str, Any], plans: Sequence[Plan]) -> list[str]:
@@ -58,16 +59,20 @@ def _accounted(predictor: "Predictor") -> Iterator[None]:
     if not isinstance(predictor, Spender):
         yield
         return
-    before = _say_unaccounted(predictor.name, predictor.unaccounted())
+    before = _say_unaccounted(predictor, 0)
     try:
         yield
-    finally:
-        if (count := predictor.unaccounted()) != before:
-            _say_unaccounted(predictor.name, count)
+    except InputError:
+        _say_unaccounted(predictor, before)
+        raise
+    _say_unaccounted(predictor, before)
 
 
-def _say_unaccounted(name: str, count: int) -> int:
-    if count:
+def _say_unaccounted(predictor: "Spender", said: int) -> int:
+    if (count := predictor.unaccounted()) != said:
         attempts = "1 attempt" if count == 1 else f"{count} attempts"
-        say(f"predict: {name}: {attempts} may have been billed without an answer; `ledger unaccounted` lists them")
+        say(
+            f"predict: {predictor.name}: {attempts} may have been billed without an answer; "
+            "`ledger unaccounted` lists them"
+        )
     return count

@@ -72,10 +72,21 @@ def test_an_item_that_fails_for_good_is_recorded_and_stops_nothing(server: ChatS
     assert second.error is None
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_refused_key_stops_at_once_and_is_not_shown(server: ChatServer, tmp_path: Path, status: int) -> None:
-    server.faults = [status]
-    with pytest.raises(InputError, match=f"answered {status}") as caught:
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (401, "401"),
+        (402, "402"),
+        (403, "403"),
+        (404, "404"),
+        ((429, "insufficient_quota"), r"429 \(insufficient quota\)"),
+    ],
+)
+def test_a_key_or_model_that_is_refused_stops_at_once_and_is_not_shown(
+    server: ChatServer, tmp_path: Path, fault: Any, named: str
+) -> None:
+    server.faults = [fault]
+    with pytest.raises(InputError, match=f"answered {named} for model m") as caught:
         predict_set(baseline(server, tmp_path, concurrency=1), [example("1")], tmp_path / "static.jsonl", quiet)
     assert KEY not in str(caught.value)
     assert len(server.requests) == 1
