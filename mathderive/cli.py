@@ -167,8 +167,6 @@ def export_ledger(
     runs: RunsOption = Path("runs"),
 ) -> None:
     """Write the run's ledger as JSON lines, to publish it."""
-    if file.is_dir():
-        raise InputError(f"{file}: a folder; expected the file to write")
     with _ledger(config, overrides, runs) as ledger:
         say(f"ledger: {ledger.export(file)} requests of {ledger.path}")
     print(file)
@@ -282,8 +280,12 @@ def _ledger(config: Path, overrides: Sequence[str] | None, runs: Path, new: bool
     path = _run(config, overrides, None, runs).folder / LEDGER_FILE
     if not (new or path.exists()):
         raise InputError(f"{path}: no such ledger; expected one that a run or `ledger import` made")
-    with Ledger(path) as ledger:
-        yield ledger
+    try:
+        with Ledger(path) as ledger:
+            yield ledger
+    except OSError as error:
+        place = error.filename2 or error.filename or path
+        raise InputError(f"{place}: {error.strerror}; expected a file that can be used") from None
 
 
 def _processes(coordinator: str | None, count: int | None, index: int | None) -> ProcessSettings | None:

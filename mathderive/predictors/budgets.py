@@ -49,16 +49,15 @@ class RateLimit:
 
     async def passes(self, tokens: int) -> Spent:
         """Returns when an attempt of so many tokens may go out."""
-        clock = time.monotonic
         async with self._turn:
             while True:
-                while self._recent and self._recent[0].time <= clock() - self._window:
+                while self._recent and self._recent[0].time <= time.monotonic() - self._window:
                     self._recent.popleft()
                 if self._has_room(tokens):
-                    spent = Spent(clock(), tokens)
+                    spent = Spent(time.monotonic(), tokens)
                     self._recent.append(spent)
                     return spent
-                await asyncio.sleep(max(0.0, self._recent[0].time + self._window - clock()) + 1e-3)
+                await asyncio.sleep(max(0.0, self._recent[0].time + self._window - time.monotonic()) + 1e-3)
 
     def _has_room(self, tokens: int) -> bool:
         if not self._recent:
@@ -87,10 +86,12 @@ class Purse:
     Args:
         limit: in US dollars; null is no limit.
         spent: before, by the ledger.
+        owner: whose it is, named in the error.
     """
 
-    def __init__(self, limit: float | None, spent: float) -> None:
-        self._limit, self.spent, self._under_way = limit, spent, list[float]()
+    def __init__(self, limit: float | None, spent: float, owner: str) -> None:
+        self._limit, self.spent, self._owner = limit, spent, owner
+        self._under_way: list[float] = []
         self._settled = asyncio.Condition()
 
     async def reserve(self, worst: float) -> None:
@@ -103,8 +104,8 @@ class Purse:
             while self._limit is not None and self.spent + sum(self._under_way) + worst > self._limit:
                 if not self._under_way:
                     raise InputError(
-                        f"max_cost: {self.spent:.4f} of {self._limit:.4f} dollars are spent, and the next request may"
-                        f" cost {worst:.4f}; expected a higher limit"
+                        f"predictors: {self._owner}: max_cost: {self.spent:.4f} of {self._limit:.4f} dollars are spent "
+                        f"and the next request may cost {worst:.4f}; expected a higher limit; what was answered is kept"
                     )
                 await self._settled.wait()
             self._under_way.append(worst)

@@ -11,9 +11,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mathderive.errors import InputError
 from mathderive.records import Record, iterate_jsonl, write_jsonl
@@ -77,9 +78,15 @@ class Entry(Record):
     """
 
     request: Request
-    sent: int = Field(ge=0)
-    refused: int = Field(ge=0)
+    sent: int = Field(ge=0, le=10**9)
+    refused: int = Field(ge=0, le=10**9)
     answer: Answer | None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "Entry":
+        if self.unaccounted < 0:
+            raise ValueError("more attempts came back than were sent")
+        return self
 
     @property
     def unaccounted(self) -> int:
@@ -131,30 +138,32 @@ class Ledger:
 
     def sends(self, request: Request, tokens: int = 0) -> None:
         """An attempt, of so many tokens by estimate, is about to go out."""
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.execute(
-            "INSERT INTO requests (key, request, sent) VALUES (?, ?, 1)"
-            " ON CONFLICT (key) DO UPDATE SET sent = sent + 1",
-            (request.key(), request.text()),
-        )
-        self._database.execute(
-            "INSERT INTO recent (endpoint, model, time, tokens) VALUES (?, ?, ?, ?)",
-            (request.endpoint, request.model, time.time(), tokens),
-        )
-        self._database.execute("COMMIT")
+        with self._transaction():
+            self._database.execute(
+                "INSERT INTO requests (key, request, sent) VALUES (?, ?, 1)"
+                " ON CONFLICT (key) DO UPDATE SET sent = sent + 1",
+                (request.key(), request.text()),
+            )
+            self._database.execute(
+                "INSERT INTO recent (endpoint, model, time, tokens) VALUES (?, ?, ?, ?)",
+                (request.endpoint, request.model, time.time(), tokens),
+            )
 
     def is_refused(self, request: Request) -> None:
         """The endpoint answered the attempt with an error that another attempt may not meet."""
-        self._database.execute("UPDATE requests SET refused = refused + 1 WHERE key = ?", (request.key(),))
+        with self._transaction():
+            self._database.execute("UPDATE requests SET refused = refused + 1 WHERE key = ?", (request.key(),))
 
     def is_answered(self, request: Request, answer: Answer) -> None:
         """The attempt brought an answer, or a failure that no other attempt would mend."""
-        self._database.execute("UPDATE requests SET answer = ? WHERE key = ?", (to_text(answer), request.key()))
+        with self._transaction():
+            self._database.execute("UPDATE requests SET answer = ? WHERE key = ?", (to_text(answer), request.key()))
 
     def recent(self, endpoint: str, model: str, seconds: float) -> list[tuple[float, int]]:
         """The attempts of the last `seconds`: how long ago, and of how many tokens; older ones are forgotten."""
         now = time.time()
-        self._database.execute("DELETE FROM recent WHERE time < ?", (now - seconds,))
+        with self._transaction():
+            self._database.execute("DELETE FROM recent WHERE time < ?", (now - seconds,))
         rows = self._database.execute(
             "SELECT time, tokens FROM recent WHERE endpoint = ? AND model = ? ORDER BY time", (endpoint, model)
         )
@@ -192,8 +201,7 @@ class Ledger:
             InputError: a line is no entry, or answers a request otherwise than it was answered here.
         """
         added = 0
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             for number, entry in enumerate(iterate_jsonl(path, Entry), 1):
                 mine = self.answer_of(entry.request)
                 if mine is not None and entry.answer is not None and mine != entry.answer:
@@ -207,11 +215,25 @@ class Ledger:
                     " refused = refused + excluded.refused, answer = excluded.answer",
                     (entry.request.key(), entry.request.text(), entry.sent, entry.refused, to_text(entry.answer)),
                 )
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
         return added
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """What the block writes is on the disk when it ends, all or nothing.
+
+        Raises:
+            InputError: the disk does not take it.
+        """
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
+            self._database.execute("COMMIT")
+        except BaseException as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise InputError(f"{self.path}: {error}; expected a disk that takes what is written") from None
+            raise
 
 
 def to_text(answer: Answer) -> str:

@@ -65,7 +65,7 @@ def test_attempts_before_the_start_count():
 
 def test_money_under_way_counts_at_its_worst():
     async def run():
-        purse = Purse(1.0, spent=0.25)
+        purse = Purse(1.0, 0.25, "chat")
         await purse.reserve(0.5)
         waiting = asyncio.create_task(purse.reserve(0.5))
         await asyncio.sleep(0.01)
@@ -74,7 +74,7 @@ def test_money_under_way_counts_at_its_worst():
         await waiting
         assert purse.spent == 0.375
         await purse.settle(0.5, 0.5)
-        with pytest.raises(InputError, match=r"max_cost: 0\.8750 of 1\.0000 dollars"):
+        with pytest.raises(InputError, match=r"chat: max_cost: 0\.8750 of 1\.0000 dollars"):
             await purse.reserve(0.5)
 
     asyncio.run(run())
@@ -89,7 +89,7 @@ def test_the_limit_is_never_passed(costs):
         assert purse.spent <= 3.0 + 1e-9
 
     async def run():
-        purse = Purse(3.0, spent=0.0)
+        purse = Purse(3.0, 0.0, "chat")
         ends = await asyncio.gather(*(attempt(purse, *cost) for cost in costs), return_exceptions=True)
         assert all(end is None or isinstance(end, InputError) for end in ends)
 

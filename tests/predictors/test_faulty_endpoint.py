@@ -14,6 +14,7 @@ from command import complaint, jsonl_files, run, start
 from faulty_proxy import FAULTS, FaultyProxy, spoiling
 from released_files import large_released_file
 
+from mathderive.predictors.ledger import LEDGER_FILE, Ledger
 from mathderive.records import EVALUATION_SETS, Prediction, read_jsonl
 
 CONCURRENCY = 8
@@ -189,8 +190,21 @@ def test_a_server_of_one_s_own_is_sent_no_key(server: ChatServer, tmp_path: Path
     assert not [request for request in server.requests if KEY in request["authorization"]]
 
 
-@pytest.mark.parametrize("arguments", [["export", "out.jsonl"], ["unaccounted"]])
-def test_a_ledger_that_is_not_there_is_one_line(server: ChatServer, tmp_path: Path, arguments: list[str]) -> None:
-    place = Place(tmp_path, server.url, rows=1)
-    assert "runs/chat/ledger.sqlite: no such ledger" in complaint(place.run("ledger", *arguments, code=2).stderr)
+def test_a_ledger_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    place = Place(tmp_path, "http://127.0.0.1", rows=1)
+    for arguments in (["export", "out.jsonl"], ["unaccounted"]):
+        assert "runs/chat/ledger.sqlite: no such ledger" in complaint(place.run("ledger", *arguments, code=2).stderr)
     assert not place.run_folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(["import", "none.jsonl"], "none.jsonl: no such file"), (["import", "."], ".: Is a directory"),
+     (["import", "chat.yaml"], "chat.yaml:1: "), (["export", "runs"], "runs: Is a directory"),
+     (["export", "chat.yaml/x"], "chat.yaml: File exists")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, arguments: list[str], named: str) -> None:
+    place = Place(tmp_path, "http://127.0.0.1", rows=1)
+    with Ledger(place.run_folder / LEDGER_FILE):
+        pass
+    assert named in complaint(place.run("ledger", *arguments, code=2).stderr)

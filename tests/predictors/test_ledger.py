@@ -133,6 +133,14 @@ def test_an_import_with_one_bad_line_changes_nothing(ledger, tmp_path):
     assert list(ledger.entries()) == []
 
 
+@pytest.mark.parametrize(("sent", "refused"), [(0, 0), (1, 1), (10**30, 0), (-1, 0)])
+def test_an_import_whose_attempts_do_not_add_up_is_refused(ledger, tmp_path, sent, refused):
+    line = {"request": request(5).model_dump(), "sent": sent, "refused": refused, "answer": {"text": "new"}}
+    (tmp_path / "in.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(InputError, match=r"in\.jsonl:1: "):
+        ledger.take_in(tmp_path / "in.jsonl")
+
+
 def test_two_answers_to_one_request_are_not_mixed(ledger, tmp_path):
     fill(ledger)
     other = Entry(request=request(0), sent=1, refused=0, answer=Answer(text="another")).model_dump_json()
