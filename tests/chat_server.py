@@ -1,6 +1,7 @@
 """A chat endpoint on loopback that says back what it was asked, and fails where it is told to."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +38,10 @@ class ChatServer(ThreadingHTTPServer):
         self.delay = 0.0
         self.usage: object = USAGE
         self.headers: dict[str, str] = {}
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a client that was killed
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:

@@ -5,8 +5,9 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 FAULTS = ("429 with Retry-After", "429", "500", "cut before", "cut in the middle", "stall", "broken JSON")
 
@@ -99,30 +100,24 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes:
 def spoiling(upstream: int, share: float = 0.2, seed: int = 0) -> Iterator[FaultyProxy]:
     """A proxy at work while the block runs."""
     proxy = FaultyProxy(upstream, share, seed)
-    ready, loop = threading.Event(), asyncio.new_event_loop()
+    ready = threading.Event()
+    stop: Callable[[], object] = ready.clear
 
     async def serve() -> None:
+        nonlocal stop
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+        stop = partial(loop.call_soon_threadsafe, stopped.set)
         server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0, limit=2**20, backlog=256)
         proxy.port = server.sockets[0].getsockname()[1]
         ready.set()
-        async with server:
-            await server.serve_forever()
+        await stopped.wait()
+        server.close()
 
-    task = loop.create_task(serve())
-    thread = threading.Thread(target=_runs, args=(loop, task))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     ready.wait()
     try:
         yield proxy
     finally:
-        loop.call_soon_threadsafe(task.cancel)
+        stop()
         thread.join()
-
-
-def _runs(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[None]") -> None:
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-
-        async def until_cancelled() -> None:
-            await asyncio.wait([task])
-
-        runner.run(until_cancelled())

@@ -55,7 +55,7 @@ def test_the_configs_in_the_docs_load(tmp_path: Path) -> None:
     assert len(blocks) == 2
     for block in blocks:
         path = tmp_path / "mine.yaml"
-        path.write_text(block.replace("../configs", str(ROOT / "configs")), encoding="utf-8")
+        path.write_text(block.replace("configs/", f"{ROOT}/configs/"), encoding="utf-8")
         assert any(model.kind == "openai" for model in load_config(path).predictors)
 
 

@@ -183,10 +183,12 @@ def test_the_key_is_shown_nowhere(server: ChatServer, tmp_path: Path) -> None:
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
-def test_a_server_of_one_s_own_is_sent_no_key(server: ChatServer, tmp_path: Path) -> None:
-    place = Place(tmp_path, server.url, rows=1, api_key_variable=None)
-    place.run("predict")
+def test_servers_of_one_s_own_are_asked_one_after_another_and_sent_no_key(server: ChatServer, tmp_path: Path) -> None:
+    place = Place(tmp_path, server.url, rows=1)
+    shared = f"kind: openai, base_url: '{server.url}', few_shot: 0, api_key_variable: null"
+    place.run("predict", f"predictors=[{{{shared}, name: chat, model: m}}, {{{shared}, name: other, model: n}}]")
     assert_every_question_has_its_answer(place, 5)
+    assert [request["model"] for request in server.requests] == ["m"] * 5 + ["n"] * 5
     assert not [request for request in server.requests if KEY in request["authorization"]]
 
 

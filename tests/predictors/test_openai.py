@@ -1,5 +1,6 @@
 """The chat baseline against a real HTTP server on loopback."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from mathderive.predictors.base import UnansweredError, predict_set
 from mathderive.predictors.openai import ChatBaseline
 from mathderive.prompts import parse_few_shot_prompt
 from mathderive.records import Example, Prediction, read_jsonl
+from tfds_builders.released.result_files import read_result_files
 
 PAIRS = [(f"Given x = {i}, then obtain x = {i}", f"x = {i} and x = {i}") for i in range(20)]
 
@@ -113,6 +115,17 @@ def test_a_recorded_prompt_is_sent_word_for_word(server: ChatServer, tmp_path: P
     item = example("1", few_shot_prompt="as the authors sent it")
     assert baseline(server, tmp_path, few_shot=5).message(item) == "as the authors sent it"
     assert baseline(server, tmp_path, few_shot=0).message(item) == item.prompt
+
+
+def test_the_authors_prompts_are_sent_as_they_recorded_them(
+    server: ChatServer, tmp_path: Path, shared_reference: Path
+) -> None:
+    path = shared_reference / "gpt-4_results.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    chat = baseline(server, tmp_path, few_shot=5)
+    for name, examples in read_result_files([path]).examples.items():
+        key = "prompt" if name == "static" else f"{name.upper()} prompt"
+        assert [chat.message(item) for item in examples] == [row[key] for row in rows]
 
 
 def test_what_the_ledger_answers_is_not_asked_again(server: ChatServer, tmp_path: Path) -> None:
