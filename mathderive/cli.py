@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,8 +23,11 @@ from mathderive.evaluation import run_evaluation
 from mathderive.pipeline import STAGES, run_stages
 from mathderive.planning import checkpoint_name
 from mathderive.progress import progress, say
-from mathderive.records import Split
+from mathderive.records import Split, to_line
 from mathderive.stages.run import Run
+
+if TYPE_CHECKING:
+    from mathderive.predictors.ledger import Ledger
 
 app = typer.Typer(
     help="Reproduces 'Generating Mathematical Derivations with Large Language Models'.",
@@ -149,6 +153,50 @@ def evaluate(
     print(run_evaluation(run, [str(path) for path in predictions or []], checkpoints))
 
 
+ledger_app = typer.Typer(
+    help="What a run's chat endpoints were asked and what they answered: RUN/ledger.sqlite. See docs/baselines.md.",
+    rich_markup_mode=None,
+)
+app.add_typer(ledger_app, name="ledger")
+
+
+@ledger_app.command("export")
+def export_ledger(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The JSONL file to write.")],
+    overrides: Overrides = None,
+    config: ConfigOption = QUICK,
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Write the run's ledger as JSON lines, to publish it."""
+    with _ledger(config, overrides, runs) as ledger:
+        say(f"ledger: {ledger.export(file)} requests of {ledger.path}")
+    print(file)
+
+
+@ledger_app.command("import")
+def import_ledger(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL file that `ledger export` wrote.")],
+    overrides: Overrides = None,
+    config: ConfigOption = QUICK,
+    runs: RunsOption = Path("runs"),
+) -> None:
+    """Take an exported ledger's answers into the run's, all or none: predict then asks for what is missing only."""
+    with _ledger(config, overrides, runs, new=True) as ledger:
+        say(f"ledger: {ledger.take_in(file)} answers are new")
+        print(ledger.path)
+
+
+@ledger_app.command("unaccounted")
+def list_unaccounted(
+    overrides: Overrides = None, config: ConfigOption = QUICK, runs: RunsOption = Path("runs")
+) -> None:
+    """Print, as JSON lines, the requests with attempts that may have been billed without an answer."""
+    with _ledger(config, overrides, runs) as ledger:
+        for entry in ledger.entries():
+            if entry.unaccounted:
+                print(to_line(entry), end="")
+
+
 @app.command("convert")
 def convert_checkpoint(
     source: Annotated[str, typer.Argument(metavar="SRC", help="Our folder, or a Hugging Face folder or id.")],
@@ -256,6 +304,22 @@ def _run(config: Path, overrides: Sequence[str] | None, released: Path | None, r
         changes += ["evaluation.source=released", f"evaluation.released={json.dumps([str(released)])}"]
     settings = load_config(config, changes)
     return Run(settings, runs / str(settings.run.name))
+
+
+@contextmanager
+def _ledger(config: Path, overrides: Sequence[str] | None, runs: Path, new: bool = False) -> Iterator["Ledger"]:
+    """The ledger of a run; where there is none it is made if it may be `new`."""
+    from mathderive.predictors.ledger import LEDGER_FILE, Ledger
+
+    path = _run(config, overrides, None, runs).folder / LEDGER_FILE
+    if not (new or path.exists()):
+        raise InputError(f"{path}: no such ledger; expected one that a run or `ledger import` made")
+    try:
+        with Ledger(path) as ledger:
+            yield ledger
+    except OSError as error:
+        place = error.filename2 or error.filename or path
+        raise InputError(f"{place}: {error.strerror}; expected a file that can be used") from None
 
 
 def _processes(coordinator: str | None, count: int | None, index: int | None) -> ProcessSettings | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mathderive.model.search_settings import SearchSettings
 from mathderive.symbolic.settings import SamplingSettings
@@ -202,15 +202,63 @@ class OpenAIPredictor(Settings):
     name: Name
     model: str = Field(min_length=1)
     base_url: str | None = Field(default=None, pattern=r"^https?://")
-    api_key_variable: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key; the key itself is never written anywhere."""
+    api_key_variable: str | None = Field(default="OPENAI_API_KEY", min_length=1)
+    """The environment variable that holds the key, which is itself never written anywhere; null where none is needed,
+    as on a server of one's own: then none is sent."""
     few_shot: int = Field(default=5, ge=0, le=50)
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     """null leaves it out, for models that refuse it."""
     max_tokens: int | None = Field(default=None, ge=1)
+    parameters: dict[str, float | int | str] = {}
+    """Further ones of sampling, sent as they stand: `seed`, `top_p`, `reasoning_effort`, `max_completion_tokens`."""
+    sample: int = Field(default=0, ge=0)
+    """Which of several answers to the same question: another number asks anew, and the ledger keeps both."""
     concurrency: int = Field(default=8, ge=1, le=256)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
     timeout_seconds: float = Field(default=120.0, gt=0)
-    max_attempts: int = Field(default=6, ge=1, le=20)
+    max_attempts: int = Field(default=8, ge=1, le=100)
+    keep_going: bool = False
+    """Items whose every attempt failed are recorded as failed; else the stage ends without them, to ask them again."""
+    prompt_price: float | None = Field(default=None, ge=0)
+    """In US dollars a million tokens, as is `completion_price`."""
+    completion_price: float | None = Field(default=None, ge=0)
+    max_cost: float | None = Field(default=None, gt=0)
+    """In US dollars, all that the run's ledger knows of this model included."""
+
+    @property
+    def endpoint(self) -> str:
+        """The base URL, by which the ledger knows it."""
+        return (self.base_url or "https://api.openai.com/v1").rstrip("/")
+
+    @property
+    def longest_answer(self) -> int | None:
+        """The most tokens that are asked for, where that is said."""
+        newer = self.parameters.get("max_completion_tokens")
+        return newer if isinstance(newer, int) else self.max_tokens
+
+    @field_validator("parameters")
+    @classmethod
+    def _leaves_the_rest_alone(cls, parameters: dict[str, float | int | str]) -> dict[str, float | int | str]:
+        for name in ("model", "temperature", "max_tokens"):
+            if name in parameters:
+                raise ValueError(f"{name} is a key of the predictor itself; expected it there")
+        for name in ("messages", "stream", "n"):
+            if name in parameters:
+                raise ValueError(f"{name} is not the config's to choose; expected parameters of sampling only")
+        longest = parameters.get("max_completion_tokens", 1)
+        if not isinstance(longest, int) or longest < 1:
+            raise ValueError("max_completion_tokens: expected a whole number, at least 1")
+        return parameters
+
+    @model_validator(mode="after")
+    def _can_count_cost(self) -> "OpenAIPredictor":
+        if self.max_cost is not None:
+            if self.prompt_price is None or self.completion_price is None:
+                raise ValueError("max_cost needs prompt_price and completion_price; expected both")
+            if self.longest_answer is None:
+                raise ValueError("max_cost needs max_tokens, for an answer's worst cost; expected a number of tokens")
+        return self
 
 
 PredictorSettings = Annotated[

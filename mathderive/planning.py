@@ -53,10 +53,12 @@ def plan_predictors(
                 plans.append(_plan_t5(settings, config, folder, model))
             case ReleasedPredictor():
                 plans += _plan_released(config, folder, data)
-            case OpenAIPredictor() if key := os.environ.get(settings.api_key_variable):
-                plans.append(_plan_openai(settings, key, config, folder, data))
             case OpenAIPredictor():
-                notes.append(f"{settings.name} is skipped: there is no key in {settings.api_key_variable}")
+                key = _key(settings)
+                if key or _is_recorded(settings, folder):
+                    plans.append(_plan_openai(settings, key, config, folder, data))
+                else:
+                    notes.append(f"{settings.name} is skipped: there is no key in {settings.api_key_variable}")
     names = [plan.name for plan in plans]
     for name in names:
         if names.count(name) > 1:
@@ -123,17 +125,41 @@ def _plan_released(config: Config, folder: Path, data: dict[str, Any]) -> list[P
     return [Plan(model, {"outputs": dataset["outputs_hash"]}, partial(make, model)) for model in dataset["models"]]
 
 
-def _plan_openai(settings: OpenAIPredictor, key: str, config: Config, folder: Path, data: dict[str, Any]) -> Plan:
+def _key(settings: OpenAIPredictor) -> str | None:
+    """The key to send; null where there should be one and is none, so that nothing may be sent."""
+    if settings.api_key_variable is None:
+        return "none"  # the client insists on something
+    return os.environ.get(settings.api_key_variable) or None
+
+
+def _is_recorded(settings: OpenAIPredictor, folder: Path) -> bool:
+    """Whether the run's ledger holds answers of this model, so that it can do without a key."""
+    from mathderive.predictors.ledger import LEDGER_FILE, Ledger
+
+    if not (folder / LEDGER_FILE).exists():
+        return False
+    with Ledger(folder / LEDGER_FILE) as ledger:
+        return ledger.has_answers(settings.endpoint, settings.model)
+
+
+def _plan_openai(
+    settings: OpenAIPredictor, key: str | None, config: Config, folder: Path, data: dict[str, Any]
+) -> Plan:
     training = data.get("derivations")
 
     def make() -> "Predictor":
+        from mathderive.predictors.ledger import LEDGER_FILE
         from mathderive.predictors.openai import ChatBaseline
         from tfds_builders.example_features import read_pairs
 
         pairs = read_pairs(folder / training["path"], "train") if training else []
-        return ChatBaseline(settings, key, pairs, config.run.seed)
+        return ChatBaseline(settings, key, pairs, config.run.seed, folder / LEDGER_FILE)
 
-    unseen = {"concurrency", "timeout_seconds", "max_attempts", "api_key_variable"}
+    # What decides when and whether an answer comes, not what it is.
+    unseen = {
+        *("concurrency", "requests_per_minute", "tokens_per_minute", "timeout_seconds", "max_attempts"),
+        *("prompt_price", "completion_price", "max_cost", "api_key_variable"),
+    }
     stamp = {
         "openai": settings.model_dump(mode="json", exclude=unseen),
         "training": training and training["content_hash"],

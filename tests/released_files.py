@@ -6,8 +6,23 @@ from pathlib import Path
 
 def released_file(folder: Path, **changes: object) -> Path:
     """A result file in the authors' format with one made-up example; `changes` replace its keys, null removes one."""
+    return _write(folder, [{**_row("x"), **changes}])
+
+
+def large_released_file(folder: Path, rows: int) -> Path:
+    """A result file of so many rows, of whose questions no two are equal."""
+    return _write(folder, [_row(f"x^{{{number}}}") for number in range(rows)])
+
+
+def _write(folder: Path, rows: list[dict[str, object]]) -> Path:
+    path = folder / "mine_results.json"
+    present = [{key: value for key, value in row.items() if value is not None} for row in rows]
+    path.write_text(json.dumps(present), encoding="utf-8")
+    return path
+
+
+def _row(side: str) -> dict[str, object]:
     row: dict[str, object] = {}
-    equations = ["f{(x)} = x", "f{(x)} + 1 = x + 1"]
     steps = [
         ["premise", "Equality(Function('f')(Symbol('x', commutative=True)), Symbol('x', commutative=True))"],
         [
@@ -16,13 +31,11 @@ def released_file(folder: Path, **changes: object) -> Path:
             "Add(Symbol('x', commutative=True), Integer(1)))",
         ],
     ]
-    for prefix in ("", "VR ", "EE ", "AG ", "SR "):
+    for number, prefix in enumerate(("", "VR ", "EE ", "AG ", "SR ")):
+        equations = [f"f{{(x)}} = {side}", f"f{{(x)}} + {number} = {side} + {number}"]
         row[f"{prefix}prompt"] = f"Given {equations[0]}, then obtain {equations[1]}"
         row[f"{prefix}derivation"] = " and ".join(equations)
         row[f"{prefix}srepr_derivation"] = steps
     for prefix in ("static", "VR", "EE", "AG", "SR"):
         row[f"{prefix}_mine"] = equations[1]
-    row.update(changes)
-    path = folder / "mine_results.json"
-    path.write_text(json.dumps([{key: value for key, value in row.items() if value is not None}]), encoding="utf-8")
-    return path
+    return row

@@ -1,5 +1,6 @@
 """Configs: what is read is what was written, and what is wrong is named."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from mathderive.config_files import dump_config, load_config
 from mathderive.errors import InputError
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 WHOLE = """
 data: {sizes: {train: 10, validation: 2, static: 5}}
@@ -47,6 +49,16 @@ def test_a_resolved_config_reads_back(path: Path, tmp_path: Path) -> None:
     assert load_config(copy) == config
 
 
+def test_the_configs_in_the_docs_load(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "baselines.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        path = tmp_path / "mine.yaml"
+        path.write_text(block.replace("configs/", f"{ROOT}/configs/"), encoding="utf-8")
+        assert any(model.kind == "openai" for model in load_config(path).predictors)
+
+
 def test_overrides_reach_into_lists(config_file: Path) -> None:
     config = load_config(config_file, ["predictors.1.temperature=null", "data.sizes.train=99"])
     assert config.predictors[1].temperature is None
@@ -65,6 +77,10 @@ def test_overrides_reach_into_lists(config_file: Path) -> None:
         ("training.epochs=3", "training: exactly one of steps and epochs is expected"),
         ("run.name=../x", "run.name: "),
         ("run.seed.x=1", "run.seed"),
+        ("predictors.1.parameters.temperature=1", "predictors.1.parameters: temperature is a key of the predictor"),
+        ("predictors.1.parameters.stream=1", "predictors.1.parameters: stream is not the config's to choose"),
+        ("predictors.1.parameters.max_completion_tokens=0", "max_completion_tokens: expected a whole number"),
+        ("predictors.1.max_cost=1", "predictors.1: max_cost needs prompt_price and completion_price"),
         ("training", "expected key.sub=value"),
         ("predictors.9.name=x", "expected an index below 2"),
         ("run=[1", "run: not valid YAML"),

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mathderive.errors import InputError
 from mathderive.progress import Report
@@ -28,8 +28,38 @@ class Predictor(Protocol):
 
         Raises:
             InputError: nothing can be predicted at all (no such model, a refused key).
+            UnansweredError: everything else is predicted.
         """
         ...
+
+
+@runtime_checkable
+class Spender(Protocol):
+    """A predictor whose answers cost something."""
+
+    name: str
+
+    def note(self) -> str:
+        """What was spent so far, in few words."""
+        ...
+
+    def unaccounted(self) -> int:
+        """How many requests may have been paid for without an answer."""
+        ...
+
+
+class UnansweredError(InputError):
+    """Some items have no prediction; asking again may bring one.
+
+    Attributes:
+        model: that was asked.
+        count: of the items.
+        why: and what the user can do; follows the count.
+    """
+
+    def __init__(self, model: str, count: int, why: str) -> None:
+        self.model, self.count, self.why = model, count, why
+        super().__init__(f"predictors: {model}: {count} item{'s' * (count != 1)} {why}")
 
 
 def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, report: Report) -> None:
@@ -37,6 +67,9 @@ def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, r
 
     Finished batches are appended to a file beside it at once; after a kill, only batches that are not whole there
     are predicted again.
+
+    Raises:
+        UnansweredError: some items have no prediction; the others' are kept in the file beside it.
     """
     if path.exists():
         return
@@ -53,7 +86,7 @@ def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, r
             stream.flush()
             os.fsync(stream.fileno())
             done.update((prediction.id, prediction) for prediction in predictions)
-            report(what, len(done), len(examples))
+            report(what, len(done), len(examples), predictor.note() if isinstance(predictor, Spender) else "")
     write_jsonl(path, (done[example.id] for example in examples))
     partial.unlink()
 

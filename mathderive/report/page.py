@@ -16,7 +16,7 @@ from mathderive.report.examples import ShownExample, choose, shown_example
 from mathderive.report.figures import DARK, LIGHT, score_figure, training_figure, training_summary
 from mathderive.report.grids import score_grid, sensitivity_grid
 from mathderive.report.plain import visible
-from mathderive.report.tables import ScoreRow, Scores, SensitivityRow
+from mathderive.report.tables import FailureRow, ScoreRow, Scores, SensitivityRow
 from mathderive.report.typeset import Typesetter
 
 
@@ -56,12 +56,18 @@ def write_report(folder: Path, contents: ReportContents) -> None:
     """Writes `tables.json`, `tables.md` and `index.html`, each whole or not at all."""
     scores = tables.score_rows(contents.scores)
     sensitivity = tables.sensitivity_rows(contents.sensitivity)
-    write_json(folder / "tables.json", tables.as_json(scores, sensitivity))
-    write_text(folder / "tables.md", tables.as_markdown(scores, sensitivity))
-    write_text(folder / "index.html", render(contents, scores, sensitivity))
+    failures = tables.failure_rows(contents.predictions)
+    write_json(folder / "tables.json", tables.as_json(scores, sensitivity, failures))
+    write_text(folder / "tables.md", tables.as_markdown(scores, sensitivity, failures))
+    write_text(folder / "index.html", render(contents, scores, sensitivity, failures))
 
 
-def render(contents: ReportContents, scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow]) -> str:
+def render(
+    contents: ReportContents,
+    scores: Sequence[ScoreRow],
+    sensitivity: Sequence[SensitivityRow],
+    failures: Sequence[FailureRow],
+) -> str:
     """The page. All text is escaped, and characters that hide or act are shown as their numbers."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalized
@@ -72,6 +78,8 @@ def render(contents: ReportContents, scores: Sequence[ScoreRow], sensitivity: Se
         contents=contents,
         scores=score_grid(scores),
         sensitivity=sensitivity_grid(sensitivity),
+        failures=failures,
+        failures_key=tables.FAILURES_KEY,
         questions=sum(map(len, contents.examples.values())),
         copied=next((row for row in scores if row.model == contents.copy_model), None),
         figure=[_data_uri(score_figure(scores, contents.copy_model, theme)) for theme in (LIGHT, DARK)],

@@ -1,12 +1,13 @@
-"""The two tables of a run, from its scores and sensitivity records alone: as rows, as Markdown and as JSON.
+"""The tables of a run, from its predictions, scores and sensitivity alone: as rows, as Markdown and as JSON.
 
 The same records give the same text byte for byte: nothing here reads the clock, the machine or a set's order.
 """
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from mathderive.records import (
@@ -16,9 +17,11 @@ from mathderive.records import (
     EvaluationSet,
     Metric,
     MetricSensitivity,
+    Prediction,
     Score,
     Sensitivity,
 )
+from mathderive.report.plain import cut, visible
 
 METRIC_NAMES: Mapping[Metric, str] = {"rouge2": "ROUGE-2", "bleu": "BLEU", "gleu": "GLEU", "bleurt": "BLEURT"}
 SET_NAMES: Mapping[EvaluationSet, str] = {
@@ -65,6 +68,15 @@ class SensitivityRow:
     means: Mapping[Metric, Mapping[Quantity, float | None] | None]
 
 
+@dataclass(frozen=True)
+class FailureRow:
+    """How many of a model's answers failed for one reason, over all sets."""
+
+    model: str
+    reason: str
+    count: int
+
+
 Scores = Mapping[str, Mapping[EvaluationSet, Sequence[Score]]]
 """By model, then by set."""
 
@@ -97,13 +109,33 @@ def sensitivity_rows(sensitivity: Mapping[str, Sequence[Sensitivity]]) -> list[S
     return rows
 
 
+def failure_rows(predictions: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]]) -> list[FailureRow]:
+    """A row for each model, in the order given, and each reason, the most frequent first."""
+    rows = []
+    for model, by_set in predictions.items():
+        reasons = Counter(reason for of_set in by_set.values() for reason in map(_reason, of_set) if reason)
+        ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        rows += [FailureRow(model, reason, count) for reason, count in ordered]
+    return rows
+
+
+def _reason(prediction: Prediction) -> str | None:
+    """Why an answer failed: its error's kind, which stands before what an endpoint may have added in its own words."""
+    if prediction.error is not None:
+        kind, _ = cut(prediction.error.partition(":")[0], 60)
+        return visible(" ".join(kind.split())) or "error"
+    return "cut at its length limit" if prediction.finish_reason == "length" else None
+
+
 def computed_metrics(rows: Iterable[ScoreRow | SensitivityRow]) -> list[Metric]:
     """The metrics that some row has, in their fixed order; ROUGE-2, BLEU and GLEU are always among them."""
     rows = list(rows)
     return [m for m in METRICS if m != "bleurt" or any(row.means[m] is not None for row in rows)]
 
 
-def as_json(scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow]) -> dict[str, Any]:
+def as_json(
+    scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow], failures: Sequence[FailureRow] = ()
+) -> dict[str, Any]:
     """`tables.json`: the rows, unrounded; null where not computed."""
     return {
         "scores": [
@@ -117,10 +149,13 @@ def as_json(scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow]) -
             for row in scores
         ],
         "sensitivity": [{"model": row.model, "set": row.set, "pairs": row.pairs, **row.means} for row in sensitivity],
+        **({"failures": [asdict(row) for row in failures]} if failures else {}),
     }
 
 
-def as_markdown(scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow]) -> str:
+def as_markdown(
+    scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow], failures: Sequence[FailureRow] = ()
+) -> str:
     """`tables.md`: scores in hundredths with one decimal, as the paper prints them; ratios with three."""
     metrics = computed_metrics(scores)
     main = _markdown_table(
@@ -137,6 +172,9 @@ def as_markdown(scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow
         ],
     )
     parts = ["## Scores", "Means, ×100.", main]
+    if failures:
+        lines = [[_escaped(row.model), _escaped(row.reason), str(row.count)] for row in failures]
+        parts += ["## Answers that failed", FAILURES_KEY, _markdown_table(["Model", "Reason", "Answers"], lines)]
     if sensitivity:
         parts += ["## Sensitivity", SENSITIVITY_KEY]
     for metric in computed_metrics(sensitivity) if sensitivity else []:
@@ -155,6 +193,8 @@ def as_markdown(scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow
         parts.append(NOT_COMPUTED)
     return "\n\n".join(parts) + "\n"
 
+
+FAILURES_KEY = "Over all sets. They count in the scores as they are, empty or cut."
 
 SENSITIVITY_KEY = (
     "Means over pairs of a static example and its variant, ×100 save for B / A and (A − B) / mean A. "

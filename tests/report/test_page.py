@@ -200,7 +200,11 @@ def test_an_answer_that_failed_says_why(tmp_path: Path, make_contents: MakeConte
         }
     }
     write_report(tmp_path, replace(contents, predictions=predictions))
-    assert "No answer: quota <exceeded>" in Page((tmp_path / "index.html").read_text(encoding="utf-8")).text
+    text = Page((tmp_path / "index.html").read_text(encoding="utf-8")).text
+    assert "No answer: quota <exceeded>" in text
+    assert "Answers that failed" in text
+    write_report(tmp_path, contents)
+    assert "Answers that failed" not in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_large_run_is_reported_in_seconds(tmp_path: Path, make_contents: MakeContents) -> None:

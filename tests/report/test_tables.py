@@ -7,10 +7,11 @@ import pytest
 from released_records import load
 
 from mathderive.metrics.text import score
-from mathderive.records import EVALUATION_SETS, MetricSensitivity, Score, Sensitivity
+from mathderive.records import EVALUATION_SETS, MetricSensitivity, Prediction, Score, Sensitivity
 from mathderive.report.tables import (
     as_json,
     as_markdown,
+    failure_rows,
     percent,
     quantity,
     score_rows,
@@ -106,6 +107,37 @@ def test_json_holds_the_unrounded_rows() -> None:
     assert tree["scores"][0]["bleurt"] is None
     assert tree["sensitivity"][0]["rouge2"]["ratio"] is None
     assert tree["sensitivity"][0]["pairs"] == 1
+
+
+def make_prediction(**changes: str) -> Prediction:
+    return Prediction(id="1-vr", source_id="1", set="vr", model="m", text="", **changes)
+
+
+def test_failures_are_counted_by_kind_over_all_sets() -> None:
+    failed = [
+        make_prediction(error="refused: I cannot"),
+        make_prediction(error="status 400", finish_reason="length"),
+        make_prediction(finish_reason="length"),
+        make_prediction(finish_reason="stop"),
+    ]
+    rows = failure_rows({"m": {"vr": failed, "sr": [make_prediction(error="refused: never")]}, "n": {"vr": failed[3:]}})
+    assert [(row.model, row.reason, row.count) for row in rows] == [
+        ("m", "refused", 2),
+        ("m", "cut at its length limit", 1),
+        ("m", "status 400", 1),
+    ]
+    scores = score_rows({"m": {"static": [make_score("static", 1.0)]}})
+    assert "| m | refused | 2 |" in as_markdown(scores, [], rows)
+    assert as_json(scores, [], rows)["failures"][0] == {"model": "m", "reason": "refused", "count": 2}
+    assert "failed" not in as_markdown(scores, [], [])
+    assert "failures" not in as_json(scores, [], [])
+
+
+def test_a_hostile_reason_is_short_and_does_not_act() -> None:
+    (row,) = failure_rows({"m": {"vr": [make_prediction(error="a|b\n\u202e<i>" + "x" * 10_000)]}})
+    assert len(row.reason) < 80
+    assert "\u202e" not in row.reason
+    assert "| a\\|b ⟨U+202E⟩\\<i\\>xxx" in as_markdown([], [], [row])
 
 
 def test_every_step_of_the_order_counts_once(shared_reference: Path) -> None:

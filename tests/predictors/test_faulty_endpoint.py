@@ -1,0 +1,212 @@
+"""The chat baseline as a user runs it, behind a proxy that spoils a fifth of what passes."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from chat_server import KEY, ChatServer, answer_to, serving
+from command import complaint, jsonl_files, run, start
+from faulty_proxy import FAULTS, FaultyProxy, spoiling
+from released_files import large_released_file
+
+from mathderive.predictors.ledger import LEDGER_FILE, Ledger
+from mathderive.records import EVALUATION_SETS, Prediction, read_jsonl
+
+CONCURRENCY = 8
+PRICES = {"prompt_price": 1e6, "completion_price": 1e6, "max_tokens": 3}
+"""A dollar a token."""
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(server: ChatServer) -> Iterator[FaultyProxy]:
+    with spoiling(server.server_port) as proxy:
+        yield proxy
+
+
+class Place:
+    """A folder with a config `chat.yaml`, a model behind `url`, and five questions a row."""
+
+    def __init__(self, folder: Path, url: str, rows: int, **settings: Any) -> None:
+        self.folder, self.run_folder = folder, folder / "runs" / "chat"
+        folder.mkdir(exist_ok=True)
+        released = str(large_released_file(folder, rows))
+        predictor = {"kind": "openai", "name": "chat", "model": "m", "base_url": url, "few_shot": 0}
+        predictor |= {"concurrency": CONCURRENCY, "timeout_seconds": 2.0, "max_attempts": 20, **settings}
+        config = {
+            "evaluation": {"source": "released", "released": [released], "examples": None},
+            "predictors": [predictor],
+        }
+        (folder / "chat.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+    def run(
+        self, *arguments: str | Path, key: str = KEY, code: int = 0, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        environment = {"OPENAI_API_KEY": key, **environment}
+        return run(*arguments, "--config", "chat.yaml", cwd=self.folder, code=code, **environment)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return start(*arguments, "--config", "chat.yaml", cwd=self.folder, OPENAI_API_KEY=KEY)
+
+    def predictions(self) -> list[Prediction]:
+        folder = self.run_folder / "predictions" / "chat"
+        return [row for name in EVALUATION_SETS for row in read_jsonl(folder / f"{name}.jsonl", Prediction)]
+
+    def answered(self) -> int:
+        """How many requests the ledger has an answer to."""
+        self.run("ledger", "export", "export.jsonl")
+        return (self.folder / "export.jsonl").read_text(encoding="utf-8").count('"answer":{')
+
+
+def assert_every_question_has_its_answer(place: Place, count: int) -> None:
+    predictions = place.predictions()
+    assert len(predictions) == len({prediction.text for prediction in predictions}) == count
+    assert all(prediction.text.startswith(answer_to("Given f{(x)} = x^{")) for prediction in predictions)
+    assert all(prediction.error is None for prediction in predictions)
+
+
+def kill_when(process: "subprocess.Popen[str]", reached: Callable[[], bool]) -> None:
+    while not reached():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def killed_on_the_way(place: Place, proxy: FaultyProxy, moments: list[int]) -> None:
+    """Runs to the end, killed when so many answers were delivered, and counts what was asked for twice."""
+    lost = 0
+    for moment in moments:
+        kill_when(place.start("predict"), lambda moment=moment: proxy.delivered >= moment)
+        time.sleep(0.5)  # what is on its way arrives, or finds nobody
+        lost_here = proxy.delivered - lost - place.answered()
+        print(f"killed at {moment} answers delivered, {lost_here} of them lost")
+        assert 0 <= lost_here <= CONCURRENCY
+        lost += lost_here
+    ended = place.run("predict")
+    wanted = len(place.predictions())
+    print(f"{proxy.delivered} delivered for {wanted}, {len(proxy.arrivals)} requests; faults {dict(proxy.faults)}")
+    print(ended.stderr)
+    assert_every_question_has_its_answer(place, wanted)
+    assert proxy.delivered == wanted + lost
+    listed = place.run("ledger", "unaccounted").stdout.splitlines()
+    assert 0 < len(listed) <= wanted
+    assert "may have been billed without an answer; `ledger unaccounted` lists them" in ended.stderr
+
+
+def test_a_killed_run_asks_for_nothing_again_that_was_answered(
+    server: ChatServer, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    server.delay = 0.02
+    killed_on_the_way(Place(tmp_path, proxy.url, rows=12), proxy, [20])
+
+
+@pytest.mark.slow
+def test_a_thousand_questions_through_faults_and_five_kills(
+    server: ChatServer, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    server.delay = 0.02
+    place = Place(tmp_path, proxy.url, rows=200)
+    killed_on_the_way(place, proxy, [150, 300, 450, 600, 750])
+    assert len(place.predictions()) == 1000
+    assert set(proxy.faults) == set(FAULTS)
+
+
+@pytest.mark.slow
+def test_no_minute_holds_more_requests_than_its_budget(server: ChatServer, proxy: FaultyProxy, tmp_path: Path) -> None:
+    place = Place(tmp_path, proxy.url, rows=22, requests_per_minute=60)
+    # Sets end and a run is killed and begun anew within a minute: neither starts another one.
+    kill_when(place.start("predict"), lambda: proxy.delivered >= 30)
+    place.run("predict")
+    assert_every_question_has_its_answer(place, 110)
+    seconds = proxy.arrivals[-1] - proxy.arrivals[0]
+    most = proxy.most_arrivals(60.0)
+    print(f"{len(proxy.arrivals)} requests in {seconds:.0f} s, at most {most} in any minute")
+    assert len(proxy.arrivals) > 120
+    assert 50 <= most <= 60
+
+
+def test_money_stops_before_its_limit_whatever_is_lost_on_the_way(
+    server: ChatServer, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, proxy.url, rows=40, max_cost=1000.0, **PRICES)
+    line = complaint(place.run("predict", code=2).stderr)
+    assert "max_cost: " in line
+    print(line, f"billed: {10 * server.billed} dollars for {server.billed} completions, {proxy.delivered} delivered")
+    assert 0 < 10 * server.billed <= 1000  # ten tokens each
+
+
+def test_a_published_ledger_is_replayed_without_key_or_network(server: ChatServer, tmp_path: Path) -> None:
+    with spoiling(server.server_port) as proxy:
+        first = Place(tmp_path / "first", proxy.url, rows=6)
+        first.run("score")
+        first.run("ledger", "export", tmp_path / "ledger.jsonl")
+    asked = len(server.requests)
+    second = Place(tmp_path / "second", proxy.url, rows=6)  # where nobody serves any more
+    skipped = second.run("predict", key="")
+    assert "chat is skipped: there is no key in OPENAI_API_KEY" in skipped.stderr
+    imported = second.run("ledger", "import", tmp_path / "ledger.jsonl", key="")
+    assert "ledger: 30 answers are new" in imported.stderr
+    second.run("score", key="")
+    assert jsonl_files(second.run_folder) == jsonl_files(first.run_folder)
+    assert len(jsonl_files(second.run_folder)) > 5
+    assert "0 answers are new" in second.run("ledger", "import", tmp_path / "ledger.jsonl").stderr
+    line = complaint(second.run("predict", "predictors.0.sample=1", key="", code=2).stderr)
+    assert "chat: 30 items not in the ledger" in line
+    assert len(server.requests) == asked
+
+
+def test_the_key_is_shown_nowhere(server: ChatServer, tmp_path: Path) -> None:
+    server.headers = {"X-Echo": KEY}
+    server.faults = [400, 429]
+    place = Place(tmp_path, server.url, rows=2, concurrency=1)
+    ends = [place.run("all", OPENAI_LOG="debug")]
+    server.faults = [401]
+    ends.append(place.run("all", "predictors.0.sample=1", code=2, OPENAI_LOG="debug"))
+    ends.append(place.run("ledger", "export", "export.jsonl"))
+    assert "openai._base_client" in ends[0].stderr  # which says a lot, but not that
+    assert "answered 401 for model m; expected" in complaint(ends[1].stderr)
+    assert {request["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+    assert not [end for end in ends if KEY in end.stdout + end.stderr]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+def test_servers_of_one_s_own_are_asked_one_after_another_and_sent_no_key(server: ChatServer, tmp_path: Path) -> None:
+    place = Place(tmp_path, server.url, rows=1)
+    shared = f"kind: openai, base_url: '{server.url}', few_shot: 0, api_key_variable: null"
+    place.run("predict", f"predictors=[{{{shared}, name: chat, model: m}}, {{{shared}, name: other, model: n}}]")
+    assert_every_question_has_its_answer(place, 5)
+    assert [request["model"] for request in server.requests] == ["m"] * 5 + ["n"] * 5
+    assert not [request for request in server.requests if KEY in request["authorization"]]
+
+
+def test_a_ledger_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    place = Place(tmp_path, "http://127.0.0.1", rows=1)
+    for arguments in (["export", "out.jsonl"], ["unaccounted"]):
+        assert "runs/chat/ledger.sqlite: no such ledger" in complaint(place.run("ledger", *arguments, code=2).stderr)
+    assert not place.run_folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(["import", "none.jsonl"], "none.jsonl: no such file"), (["import", "."], ".: Is a directory"),
+     (["import", "chat.yaml"], "chat.yaml:1: "), (["export", "runs"], "runs: Is a directory"),
+     (["export", "chat.yaml/x"], "chat.yaml: File exists")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, arguments: list[str], named: str) -> None:
+    place = Place(tmp_path, "http://127.0.0.1", rows=1)
+    with Ledger(place.run_folder / LEDGER_FILE):
+        pass
+    assert named in complaint(place.run("ledger", *arguments, code=2).stderr)
