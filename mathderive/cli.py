@@ -273,9 +273,11 @@ def run_tests(
     context: typer.Context,
     slow: Annotated[bool, typer.Option("--slow", help="Every test, slow ones too.")] = False,
 ) -> None:
-    """Run the test suite; further arguments go to pytest."""
+    """Run the test suite on all cores; further arguments go to pytest (`-n 0` for one process)."""
     selection = [] if slow else ["-m", "not slow"]
-    _run_tools([[sys.executable, "-m", "pytest", *selection, *context.args]])
+    # A file's tests share what they set up, so each file is one process's.
+    cores = ["--numprocesses=auto", "--dist=loadfile"]
+    _run_tools([[sys.executable, "-m", "pytest", *cores, *selection, *context.args]])
 
 
 @app.command("lint")
