@@ -54,17 +54,19 @@ function complaint(field) {
   return `“${word}” stands between the equations of a prompt, so none can contain it: give each a line of its own.`;
 }
 
-/** Says what is wrong at each field; the first of them gets the focus. */
-function isComplete() {
-  const wrong = FIELDS.filter((field) => show(field, complaint(field)));
-  if (wrong.length) byId(wrong[0]).focus();
-  return !wrong.length;
-}
-
-function show(field, message) {
+/** Says at the field what is wrong with it; true if something is. */
+function complain(field) {
+  const message = complaint(field);
   byId(`${field}-error`).textContent = message;
   byId(field).setAttribute("aria-invalid", Boolean(message));
   return Boolean(message);
+}
+
+/** Says what is wrong at each field; the first of them gets the focus. */
+function isComplete() {
+  const wrong = FIELDS.filter(complain);
+  if (wrong.length) byId(wrong[0]).focus();
+  return !wrong.length;
 }
 
 function fill(question) {
@@ -77,7 +79,7 @@ function fill(question) {
 const timers = {};
 
 function changed(field) {
-  if (byId(`${field}-error`).textContent) show(field, complaint(field));
+  if (byId(`${field}-error`).textContent) complain(field);
   byId("prompt").textContent = writePrompt();
   clearTimeout(timers[field]);
   timers[field] = setTimeout(() => preview(field), PAUSE_BEFORE_PREVIEW);
@@ -276,8 +278,8 @@ async function derive() {
     fail(error);
   } finally {
     derivation.end();
-    summarise(outcome, goal, (performance.now() - started) / 1000);
     ended();
+    summarise(outcome, goal, (performance.now() - started) / 1000);
   }
 }
 
@@ -300,25 +302,24 @@ async function receive(into, outcome, signal) {
 function begin() {
   running = new AbortController();
   byId("failure").textContent = byId("summary").textContent = "";
-  byId("nothing").hidden = true;
+  byId("nothing").hidden = byId("copy").hidden = true;
   byId("writing").hidden = false;
-  showStop(true);
+  swap("start", "stop");
   if (byId("answer").getBoundingClientRect().top > window.innerHeight / 2) byId("answer").scrollIntoView();
 }
 
 function ended() {
   running = null;
   byId("writing").hidden = true;
-  showStop(false);
+  swap("stop", "start");
 }
 
-/** One of the two buttons, where the focus stays. */
-function showStop(shown) {
-  const [from, to] = shown ? [byId("start"), byId("stop")] : [byId("stop"), byId("start")];
-  const hadFocus = document.activeElement === from;
-  to.hidden = false;
-  if (hadFocus) to.focus();
-  from.hidden = true;
+/** Puts one button in the other's place; the focus stays there. */
+function swap(shown, wanted) {
+  const hadFocus = document.activeElement === byId(shown);
+  byId(wanted).hidden = false;
+  if (hadFocus) byId(wanted).focus();
+  byId(shown).hidden = true;
 }
 
 function fail(error) {
@@ -372,7 +373,11 @@ byId("question").addEventListener("submit", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) derive();
 });
-byId("key").addEventListener("change", () => FIELDS.forEach(changed));
+byId("key").addEventListener("change", () => {
+  byId("failure").textContent = "";
+  modelName().catch(fail);
+  FIELDS.forEach(changed);
+});
 byId("stop").addEventListener("click", () => running.abort());
 byId("copy").addEventListener("click", copy);
 byId("prompt").textContent = writePrompt();
