@@ -241,10 +241,13 @@ class Derivation {
       this.steps.push(step);
       this.waiting.push(step);
     }
-    this.typesetting ??= this.typeset().finally(() => (this.typesetting = undefined));
+    this.typeset();
   }
 
+  /** Typesets the steps that wait; those that come meanwhile wait for the next request, and go together. */
   async typeset() {
+    if (this.isTypesetting) return;
+    this.isTypesetting = true;
     while (this.waiting.length) {
       const steps = this.waiting.splice(0);
       const found = await typeset(steps.map((step) => step.text)).catch(() => []);
@@ -254,6 +257,7 @@ class Derivation {
         letScroll(box);
       });
     }
+    this.isTypesetting = false;
   }
 }
 
@@ -318,7 +322,7 @@ function ended() {
 function swap(shown, wanted) {
   const hadFocus = document.activeElement === byId(shown);
   byId(wanted).hidden = false;
-  if (hadFocus) byId(wanted).focus();
+  if (hadFocus) byId(wanted).focus({ preventScroll: true });
   byId(shown).hidden = true;
 }
 
@@ -332,10 +336,10 @@ function fail(error) {
 function summarise({ finish_reason: reason, usage }, goal, seconds) {
   const steps = derivation.steps.length;
   byId("copy").hidden = !steps || !navigator.clipboard; // only secure places have one
-  byId("nothing").hidden = steps || reason;
+  byId("nothing").hidden = Boolean(steps || reason);
   if (!steps && !reason) return;
   const isReached = goalReached(derivation.text, goal);
-  const verdicts = { stop: isReached ? "Goal reached" : "Goal missed", length: "Cut at the longest answer there may be" };
+  const verdicts = { stop: isReached ? "Goal reached" : "Goal missed", length: "Cut off at the length limit" };
   const counts = [`${steps} ${steps === 1 ? "step" : "steps"}`];
   if (usage) counts.push(`${usage.completion_tokens} tokens`);
   counts.push(`${seconds.toFixed(1)} s`);

@@ -154,7 +154,7 @@ def test_an_answer_that_was_cut_is_said_to_be(served, open_page):
     page = open_page(served)
     answer_with(page, **answered("x = 1 and x", finish_reason="length"))
     ask(page)
-    expect(page.locator("#summary")).to_contain_text("Cut at the longest answer there may be · 2 steps")
+    expect(page.locator("#summary")).to_contain_text("Cut off at the length limit · 2 steps")
 
 
 def test_wrong_input_is_said_at_its_field_and_not_sent(served, open_page):
