@@ -170,7 +170,8 @@ async function reason(response) {
   }
   if (response.status === 429) {
     const seconds = Number(response.headers.get("Retry-After"));
-    return `The server is busy. Try again ${seconds ? `in ${seconds} ${seconds === 1 ? "second" : "seconds"}` : "later"}.`;
+    const when = seconds ? `in ${seconds} ${seconds === 1 ? "second" : "seconds"}` : "later";
+    return `The server is busy. Try again ${when}.`;
   }
   const said = await response.json().catch(() => null);
   return `The server refused: ${said?.error?.message ?? `status ${response.status}`}.`;

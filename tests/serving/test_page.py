@@ -131,6 +131,10 @@ def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, op
     expect(page.locator(".latex").first).to_be_hidden()
     page.check("#show-latex")
     expect(page.locator(".latex").first).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#copy")
+    expect(page.locator("#copy")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == " and ".join(steps(page))
 
 
 def test_the_goal_is_reached_by_the_rule_of_the_scores(served, open_page):
