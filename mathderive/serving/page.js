@@ -1,0 +1,389 @@
+// The page at `/`: a question in, a derivation out, typeset step by step.
+//
+// Whatever was typed, generated or answered by the server is put on the page as text. The one exception is MathML,
+// which is parsed as XML and looked through first: see `mathFrom`.
+
+const SEPARATOR = " and ";
+const [GIVEN, DERIVE, OBTAIN] = ["Given ", ", then derive ", ", then obtain "];
+const LONGEST_TO_TYPESET = 2000; // characters, as many as /typeset takes
+const TYPESET_AT_ONCE = 16;
+const PAUSE_BEFORE_PREVIEW = 250; // ms
+const MATHML = "http://www.w3.org/1998/Math/MathML";
+const ATTRIBUTES = ["xmlns", "display", "stretchy", "accent", "fence", "form", "width"]; // as in report/typeset.py
+
+const BROKEN = "The connection ended before the answer did.";
+
+const byId = (id) => document.getElementById(id);
+const FIELDS = ["premises", "derive", "goal"];
+
+function create(tag, className, text = "") {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.textContent = text;
+  return element;
+}
+
+// ---- The question
+
+/** The equations of a field, one a line. */
+function equationsOf(field) {
+  const lines = byId(field).value.split("\n");
+  return lines.map((line) => line.replace(/\s+/g, " ").trim()).filter(Boolean);
+}
+
+/** The prompt in the form that the models are trained on: `prompt` in mathderive/prompts.py. */
+function writePrompt() {
+  const clauses = equationsOf("derive").map((equation) => DERIVE + equation);
+  return GIVEN + equationsOf("premises").join(SEPARATOR) + clauses.join("") + OBTAIN + equationsOf("goal").join("");
+}
+
+function splitPrompt(prompt) {
+  const [given, goal] = prompt.slice(GIVEN.length).split(OBTAIN);
+  const [premises, ...derive] = given.split(DERIVE);
+  return { premises: premises.split(SEPARATOR), derive, goal: [goal] };
+}
+
+/** What is wrong with a field, or the empty string. */
+function complaint(field) {
+  const equations = equationsOf(field);
+  if (field === "premises" && !equations.length) return "Expected at least one premise.";
+  if (field === "goal" && !equations.length) return "Expected a goal.";
+  const strange = equations.find((equation) => ` ${equation} `.includes(SEPARATOR) || equation.includes(", then"));
+  if (strange === undefined) return "";
+  const word = strange.includes(", then") ? ", then" : "and";
+  return `“${word}” stands between the equations of a prompt, so none can contain it: give each a line of its own.`;
+}
+
+/** Says at the field what is wrong with it; true if something is. */
+function complain(field) {
+  const message = complaint(field);
+  byId(`${field}-error`).textContent = message;
+  byId(field).setAttribute("aria-invalid", Boolean(message));
+  return Boolean(message);
+}
+
+/** Says what is wrong at each field; the first of them gets the focus. */
+function isComplete() {
+  const wrong = FIELDS.filter(complain);
+  if (wrong.length) byId(wrong[0]).focus();
+  return !wrong.length;
+}
+
+function fill(question) {
+  for (const field of FIELDS) {
+    byId(field).value = question[field].join("\n");
+    changed(field);
+  }
+}
+
+const timers = {};
+
+function changed(field) {
+  if (byId(`${field}-error`).textContent) complain(field);
+  byId("prompt").textContent = writePrompt();
+  clearTimeout(timers[field]);
+  timers[field] = setTimeout(() => preview(field), PAUSE_BEFORE_PREVIEW);
+}
+
+async function preview(field) {
+  const equations = equationsOf(field);
+  const found = await typeset(equations).catch(() => []); // what hinders it is said when the question is asked
+  if (equations.join("\n") !== equationsOf(field).join("\n")) return; // typed on meanwhile
+  const items = equations.map((text, index) => {
+    const item = create("li", "");
+    item.append(formula(text, found[index]));
+    return item;
+  });
+  byId(`${field}-preview`).replaceChildren(...items);
+  items.forEach((item) => letScroll(item.firstChild));
+}
+
+// ---- Equations on the page
+
+const known = new Map(); // MathML, or null, by equation
+
+/** MathML of each equation, null for what cannot be read as one. */
+async function typeset(equations) {
+  const wanted = new Set(equations.filter((text) => !known.has(text) && text.length <= LONGEST_TO_TYPESET));
+  const unknown = [...wanted];
+  while (unknown.length) {
+    const asked = unknown.splice(0, TYPESET_AT_ONCE);
+    const response = await request("/typeset", { equations: asked });
+    const { mathml } = await response.json();
+    asked.forEach((text, index) => known.set(text, mathml[index]));
+  }
+  return equations.map((text) => known.get(text) ?? null);
+}
+
+/** A `<math>` element from the server's text; null unless every part of it is presentation MathML. */
+function mathFrom(text) {
+  const { documentElement: root } = new DOMParser().parseFromString(text, "application/xml");
+  const isMath = (element) =>
+    element.namespaceURI === MATHML && element.getAttributeNames().every((name) => ATTRIBUTES.includes(name));
+  // The element that stands for a parse error is in another namespace.
+  return [root, ...root.querySelectorAll("*")].every(isMath) ? document.importNode(root, true) : null;
+}
+
+/** The equation typeset, or, with `mathml` null, as the text it is, marked; undefined where it is not known yet. */
+function formula(text, mathml) {
+  const math = mathml ? mathFrom(mathml) : null;
+  const box = create("div", "formula");
+  if (math) {
+    box.append(math);
+    return box;
+  }
+  box.append(create("code", "plain", text));
+  if (mathml !== undefined) box.append(create("span", "unread", "not read as an equation"));
+  return box;
+}
+
+/** Lets the keyboard reach a formula that is too wide. */
+function letScroll(box) {
+  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+}
+
+// ---- The server
+
+/** A refusal, or an answer that broke off, in words for the reader. */
+class Failure extends Error {
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function request(path, body, signal) {
+  const headers = byId("key").value ? { Authorization: `Bearer ${byId("key").value}` } : {};
+  const sent = body && { method: "POST", body: JSON.stringify(body) };
+  if (body) headers["Content-Type"] = "application/json";
+  const response = await fetch(path, { ...sent, headers, signal }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Failure("The server cannot be reached.");
+  });
+  if (!response.ok) throw new Failure(await reason(response), response.status);
+  return response;
+}
+
+async function reason(response) {
+  if (response.status === 401) {
+    byId("key-field").hidden = false;
+    return byId("key").value ? "The server does not accept this API key." : "This server asks for an API key.";
+  }
+  if (response.status === 429) {
+    const seconds = Number(response.headers.get("Retry-After"));
+    const when = seconds ? `in ${seconds} ${seconds === 1 ? "second" : "seconds"}` : "later";
+    return `The server is busy. Try again ${when}.`;
+  }
+  const said = await response.json().catch(() => null);
+  return `The server refused: ${said?.error?.message ?? `status ${response.status}`}.`;
+}
+
+let model = "";
+
+/** The name of the model that is served. */
+async function modelName() {
+  if (!model) {
+    const response = await request("/v1/models");
+    model = (await response.json()).data[0].id;
+    byId("model").textContent = ` · ${model}`;
+  }
+  return model;
+}
+
+/** The events of an answer as they come. */
+async function* events(response) {
+  let text = "";
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    text += read.value;
+    const whole = text.split("\n\n");
+    text = whole.pop();
+    for (const event of whole) {
+      const data = event.replace(/^data: /, "");
+      if (data === "[DONE]") return;
+      yield JSON.parse(data);
+    }
+  }
+  throw new Failure(BROKEN);
+}
+
+// ---- The answer
+
+/** The derivation on the page, which grows with the text. */
+class Derivation {
+  constructor() {
+    this.text = this.last = "";
+    this.ended = 0; // equations of the text that are steps already
+    this.steps = [];
+    this.waiting = []; // steps to typeset
+    byId("steps").replaceChildren();
+  }
+
+  write(piece) {
+    this.text += piece;
+    const parts = this.text.split(SEPARATOR);
+    this.last = parts.pop();
+    this.add(parts.slice(this.ended));
+    this.ended = parts.length;
+    byId("writing").textContent = this.last;
+  }
+
+  /** Takes the equation at the end for whole. */
+  end() {
+    this.add([this.last]);
+    byId("writing").textContent = "";
+  }
+
+  add(equations) {
+    for (const text of equations.map((equation) => equation.trim()).filter(Boolean)) {
+      const element = create("li", "step");
+      element.append(formula(text), create("code", "latex", text));
+      byId("steps").append(element);
+      const step = { text, element };
+      this.steps.push(step);
+      this.waiting.push(step);
+    }
+    this.typeset();
+  }
+
+  /** Typesets the steps that wait; those that come meanwhile wait for the next request, and go together. */
+  async typeset() {
+    if (this.isTypesetting) return;
+    this.isTypesetting = true;
+    while (this.waiting.length) {
+      const steps = this.waiting.splice(0);
+      const found = await typeset(steps.map((step) => step.text)).catch(() => []);
+      steps.forEach(({ text, element }, index) => {
+        const box = formula(text, found[index]);
+        element.firstChild.replaceWith(box);
+        letScroll(box);
+      });
+    }
+    this.isTypesetting = false;
+  }
+}
+
+/** Whether the last equation is the goal: `goal_reached` in mathderive/metrics/text.py. */
+function goalReached(text, goal) {
+  const normalised = (equation) => equation.replace(/\s+/g, "").replace(/^\\/, "");
+  return normalised(goal) !== "" && normalised(text.split(SEPARATOR).pop()) === normalised(goal);
+}
+
+let running = null; // aborts what is under way
+let derivation = new Derivation();
+
+async function derive() {
+  if (running || !isComplete()) return;
+  const [started, goal] = [performance.now(), equationsOf("goal")[0]];
+  derivation = new Derivation();
+  const outcome = { finish_reason: null, usage: null };
+  begin();
+  try {
+    await receive(derivation, outcome, running.signal);
+  } catch (error) {
+    fail(error);
+  } finally {
+    derivation.end();
+    ended();
+    summarise(outcome, goal, (performance.now() - started) / 1000);
+  }
+}
+
+async function receive(into, outcome, signal) {
+  const asked = {
+    model: await modelName(),
+    messages: [{ role: "user", content: writePrompt() }],
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+  for await (const event of events(await request("/v1/chat/completions", asked, signal))) {
+    if (event.error) throw new Failure(`The server failed: ${event.error.message}.`);
+    const choice = event.choices[0];
+    into.write(choice?.delta.content ?? "");
+    outcome.finish_reason ??= choice?.finish_reason;
+    outcome.usage ??= event.usage;
+  }
+}
+
+function begin() {
+  running = new AbortController();
+  byId("failure").textContent = byId("summary").textContent = "";
+  byId("nothing").hidden = byId("copy").hidden = true;
+  byId("writing").hidden = false;
+  swap("start", "stop");
+  if (byId("answer").getBoundingClientRect().top > window.innerHeight / 2) byId("answer").scrollIntoView();
+}
+
+function ended() {
+  running = null;
+  byId("writing").hidden = true;
+  swap("stop", "start");
+}
+
+/** Puts one button in the other's place; the focus stays there. */
+function swap(shown, wanted) {
+  const hadFocus = document.activeElement === byId(shown);
+  byId(wanted).hidden = false;
+  if (hadFocus) byId(wanted).focus({ preventScroll: true });
+  byId(shown).hidden = true;
+}
+
+function fail(error) {
+  if (error.name === "AbortError") return;
+  const isFailure = error instanceof Failure; // else the connection broke while it was read
+  byId("failure").textContent = isFailure ? error.message : BROKEN;
+  if (error.status === 401) byId("key").focus();
+}
+
+function summarise({ finish_reason: reason, usage }, goal, seconds) {
+  const steps = derivation.steps.length;
+  byId("copy").hidden = !steps || !navigator.clipboard; // only secure places have one
+  byId("nothing").hidden = Boolean(steps || reason);
+  if (!steps && !reason) return;
+  const isReached = goalReached(derivation.text, goal);
+  const verdicts = { stop: isReached ? "Goal reached" : "Goal missed", length: "Cut off at the length limit" };
+  const counts = [`${steps} ${steps === 1 ? "step" : "steps"}`];
+  if (usage) counts.push(`${usage.completion_tokens} tokens`);
+  counts.push(`${seconds.toFixed(1)} s`);
+  const verdict = create("strong", reason === "stop" && isReached ? "good" : "bad", verdicts[reason] ?? "Stopped");
+  byId("summary").replaceChildren(verdict, ` · ${counts.join(" · ")}`);
+}
+
+async function copy() {
+  const text = derivation.steps.map((step) => step.text).join(SEPARATOR);
+  const done = await navigator.clipboard.writeText(text).then(() => "Copied", () => "Not allowed");
+  byId("copy").textContent = done;
+  setTimeout(() => (byId("copy").textContent = "Copy"), 1500);
+}
+
+// ---- The beginning
+
+async function offerExamples() {
+  const examples = await (await request("/examples.json")).json();
+  byId("example").append(...examples.map(({ name }, index) => new Option(name, index)));
+  byId("example").addEventListener("change", ({ target }) => {
+    if (target.value) fill(splitPrompt(examples[target.value].prompt));
+  });
+}
+
+for (const field of FIELDS) {
+  byId(field).addEventListener("input", () => {
+    byId("example").value = "";
+    changed(field);
+  });
+}
+byId("question").addEventListener("submit", (event) => {
+  event.preventDefault();
+  derive();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) derive();
+});
+byId("key").addEventListener("change", () => {
+  byId("failure").textContent = "";
+  modelName().catch(fail);
+  FIELDS.forEach(changed);
+});
+byId("stop").addEventListener("click", () => running.abort());
+byId("copy").addEventListener("click", copy);
+byId("prompt").textContent = writePrompt();
+Promise.all([modelName(), offerExamples()]).catch(fail);

@@ -1,0 +1,326 @@
+"""The page at `/` in a real browser against a real server: a question in, a typeset derivation out, nothing run."""
+
+import json
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import tiny_training
+from served import KEY, serving
+
+from mathderive.metrics.text import equations, goal_reached
+from mathderive.prompts import split_prompt
+from mathderive.report.typeset import typeset
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
+
+CHAT, TYPESET = "**/v1/chat/completions", "**/typeset"
+PREMISE, GOAL = tiny_training.PAIRS[0][0].removeprefix("Given ").split(", then obtain ")
+LOADING = "Failed to load resource"
+HOSTILE = [
+    "</script><script>window.ran=1</script>",
+    "<img src=x onerror=window.ran=1>",
+    r"\href{javascript:window.ran=1}{x} = 1",
+    r"\text{<svg onload=window.ran=1>} = 2",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a server's page; at the end, nothing has run, been fetched or been refused that should not have."""
+    contexts, seen = [], []
+
+    def open_page(served, width=1280, key=KEY, keep_console=True):
+        contexts.append(context := browser.new_context(viewport={"width": width, "height": 800}))
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        page.on("dialog", lambda dialog: seen.append(dialog.message))
+        page.on("pageerror", lambda error: seen.append(error))
+        page.on("framenavigated", lambda frame: seen.append(frame.url) if frame.url != f"{served.url}/" else None)
+        page.on("request", lambda asked: seen.append(asked.url) if is_foreign(asked.url, served.url) else None)
+        if keep_console:  # where violations of the page's policy are told; and answers of 4xx, which tests ask for
+            page.on("console", lambda said: None if said.text.startswith(LOADING) else seen.append(said.text))
+        page.goto(f"{served.url}/")
+        expect(page.locator("#failure")).to_have_text("This server asks for an API key.")
+        if key:
+            page.fill("#key", key)
+            page.locator("#key").blur()
+            expect(page.locator("#model")).to_contain_text("·")
+        return page
+
+    yield open_page
+    for context in contexts:
+        assert context.pages[0].evaluate("window.ran") is None
+        context.close()
+    assert not seen
+
+
+def is_foreign(url, served):
+    return urlsplit(url).scheme != "data" and not url.startswith(f"{served}/")
+
+
+def ask(page, premises=PREMISE, goal=GOAL):
+    page.fill("#premises", premises)
+    page.fill("#goal", goal)
+    page.click("#start")
+
+
+def answered(*pieces, finish_reason="stop"):
+    """What a server streams for an answer in these pieces."""
+    choices = [{"delta": {"content": piece}, "finish_reason": None} for piece in pieces]
+    chunks = [{"choices": [choice]} for choice in [*choices, {"delta": {}, "finish_reason": finish_reason}]]
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}}
+    events = [json.dumps(chunk, ensure_ascii=False) for chunk in [*chunks, usage]]
+    return {"content_type": "text/event-stream", "body": "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"])}
+
+
+def answer_with(page, **answer):
+    """Answers the questions of the page in the server's place; with nothing, cuts the connection."""
+    page.unroute(CHAT)
+    page.route(CHAT, lambda route: route.fulfill(**answer) if answer else route.abort())
+
+
+def steps(page):
+    """The text of each step, as it was written."""
+    return page.locator(".step > .latex").all_text_contents()
+
+
+def test_the_answer_on_the_page_is_the_servers(served, open_page):
+    page = open_page(served)
+    with page.expect_response(CHAT) as response:
+        ask(page)
+    expect(page.locator("#summary")).to_contain_text("tokens")
+    asked = json.loads(response.value.request.post_data)
+    assert asked["messages"] == [{"role": "user", "content": f"Given {PREMISE}, then obtain {GOAL}"}]
+    assert split_prompt(asked["messages"][0]["content"]) == ((PREMISE,), (), GOAL)
+    whole = page.request.post(
+        f"{served.url}/v1/chat/completions",
+        data={name: asked[name] for name in ("model", "messages")},
+        headers=served.headers,
+    ).json()
+    written = equations(whole["choices"][0]["message"]["content"])
+    assert steps(page) == [text.strip() for text in written if text.strip()]
+    expect(page.locator("#summary")).to_contain_text(f"{whole['usage']['completion_tokens']} tokens")
+    expect(page.locator("#start")).to_be_visible()
+
+
+def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, open_page):
+    page = open_page(served)
+    written = [r"f{(x)} = \sin{(x)}", r"\int (f = ", r"\frac{d}{d x} f{(x)} = \cos{(x)}"]
+    text = " and ".join(written)
+    answer_with(page, **answered(text[:7], text[7:22], text[22:30], text[30:]))
+    ask(page, goal=written[-1].replace(" ", ""))
+    expect(page.locator("#summary")).to_contain_text("Goal reached · 3 steps · 5 tokens")
+    assert steps(page) == [equation.strip() for equation in written]
+    expect(page.locator(".step math")).to_have_count(2)
+    expect(page.locator(".step").nth(1).locator(".plain")).to_have_text(written[1].strip())
+    expect(page.locator(".unread")).to_have_text(["not read as an equation"])
+    expect(page.locator(".step").nth(2).locator("mfrac")).to_have_count(1)
+    expect(page.locator(".latex").first).to_be_hidden()
+    page.check("#show-latex")
+    expect(page.locator(".latex").first).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#copy")
+    expect(page.locator("#copy")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == " and ".join(steps(page))
+
+
+def test_the_goal_is_reached_by_the_rule_of_the_scores(served, open_page):
+    page = open_page(served)
+    for text, goal in (
+        ("a = b and x = 1", "x = 1"),
+        ("a = b and x = 1 and", "x = 1"),
+        ("a = b and x = 1 and ", "x = 1"),
+        (r"a = b and frac{1}{x} = 1", r"\frac{1} {x} = 1"),
+        ("x = 1 and a = b", "x = 1"),
+        ("", "x = 1"),
+    ):
+        answer_with(page, **answered(text))
+        with page.expect_request_finished(lambda request: request.url.endswith("/completions")):
+            ask(page, goal=goal)
+        verdict = "Goal reached" if goal_reached(text, goal) else "Goal missed"
+        expect(page.locator("#summary strong")).to_have_text(verdict)
+
+
+def test_an_answer_that_was_cut_is_said_to_be(served, open_page):
+    page = open_page(served)
+    answer_with(page, **answered("x = 1 and x", finish_reason="length"))
+    ask(page)
+    expect(page.locator("#summary")).to_contain_text("Cut off at the length limit · 2 steps")
+
+
+def test_wrong_input_is_said_at_its_field_and_not_sent(served, open_page):
+    page = open_page(served)
+    sent = []
+    page.route(CHAT, lambda route: sent.append(route))
+    for premises, derive, goal, field, message in (
+        ("", "", "x = 1", "premises", "Expected at least one premise."),
+        ("x = 1", "", " ", "goal", "Expected a goal."),
+        ("x = 1 and y = 2", "", "x = 1", "premises", "“and” stands between"),
+        ("x = 1 and\ny = 2", "", "x = 1", "premises", "“and” stands between"),
+        ("x = 1", "y = 2, then obtain z = 3", "x = 1", "derive", "“, then” stands between"),
+        ("x = 1", "", "y = 2 and z = 3", "goal", "“and” stands between"),
+    ):
+        page.fill("#derive", derive)
+        ask(page, premises, goal)
+        error = page.locator(f"#{field}-error")
+        expect(error).to_contain_text(message)
+        expect(error).to_have_attribute("role", "alert")
+        expect(page.locator(f"#{field}")).to_be_focused()
+        expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
+        page.fill(f"#{field}", "x = 1")
+        expect(error).to_be_empty()
+        expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "false")
+    assert not sent
+
+
+def test_a_server_with_a_key_asks_for_it(served, open_page):
+    page = open_page(served, key=None)
+    expect(page.locator("#key")).to_be_focused()
+    page.fill("#key", "wrong")
+    page.locator("#key").press("Tab")
+    expect(page.locator("#failure")).to_have_text("The server does not accept this API key.")
+    ask(page)
+    expect(page.locator("#failure")).to_have_text("The server does not accept this API key.")
+    page.fill("#key", KEY)
+    page.click("#start")
+    expect(page.locator("#summary")).to_contain_text("tokens")
+    expect(page.locator("#failure")).to_be_empty()
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+
+
+def test_a_question_too_long_is_refused_in_the_servers_words(served, open_page):
+    page = open_page(served)
+    ask(page, premises="x = 1\n" * 60)
+    expect(page.locator("#failure")).to_contain_text("tokens; expected at most 64")
+
+
+def test_a_failure_is_said_once_and_clearly(served, open_page):
+    page = open_page(served)
+    busy, broken = "The server is busy. Try again", "The connection ended before the answer did."
+    for answer, message in (
+        ({"status": 429, "headers": {"Retry-After": "7"}}, f"{busy} in 7 seconds."),
+        ({"status": 429, "headers": {"Retry-After": "1"}}, f"{busy} in 1 second."),
+        ({"status": 502, "body": "<b>gone</b>"}, "The server refused: status 502."),
+        ({"body": 'data: {"error": {"message": "no luck"}}\n\n'}, "The server failed: no luck."),
+        ({"body": 'data: {"choices": []}\n\n'}, broken),
+        ({"body": "data: what\n\n"}, broken),
+        ({}, "The server cannot be reached."),
+    ):
+        answer_with(page, **answer)
+        ask(page)
+        expect(page.locator("#failure")).to_have_text(message)
+        expect(page.locator("#start")).to_be_visible()
+
+
+def test_an_answer_can_be_stopped_and_asked_for_again_with_the_keyboard_alone(served, open_page):
+    page = open_page(served)
+    page.route(CHAT, lambda route: None)  # and so never answered
+    page.fill("#premises", PREMISE)
+    page.fill("#goal", GOAL)
+    page.locator("#goal").press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("#start")).to_be_focused()
+    with page.expect_event("requestfailed"):
+        page.keyboard.press("Enter")
+        expect(page.locator("#stop")).to_be_focused()
+        page.keyboard.press("Enter")
+    expect(page.locator("#start")).to_be_focused()
+    page.unroute(CHAT)
+    page.focus("#premises")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#summary")).to_contain_text("tokens")
+
+
+def test_what_is_generated_runs_nothing(served, open_page):
+    page = open_page(served)
+    answer_with(page, **answered(" and ".join(HOSTILE)))
+    ask(page)
+    expect(page.locator(".step .plain")).to_have_text(HOSTILE)
+    expect(page.locator(".unread")).to_have_count(len(HOSTILE))
+    for tag in ("script:not([src])", "img", "svg", "a"):
+        expect(page.locator(tag)).to_have_count(0)
+
+
+def test_what_is_typed_runs_nothing(served, open_page):
+    page = open_page(served)
+    answer_with(page, **answered("x = 1"))
+    page.fill("#derive", "\n".join(HOSTILE))
+    ask(page, premises="\n".join(HOSTILE), goal=HOSTILE[2])
+    expect(page.locator("#premises-preview .plain")).to_have_text(HOSTILE)
+    expect(page.locator("#derive-preview .plain")).to_have_text(HOSTILE)
+    expect(page.locator("#goal-preview .plain")).to_have_text(HOSTILE[2])
+    expect(page.locator("#summary")).to_contain_text("1 step")
+    page.click("summary")
+    expect(page.locator("#prompt")).to_contain_text(HOSTILE[0])
+    for tag in ("script:not([src])", "img", "svg", "a"):
+        expect(page.locator(tag)).to_have_count(0)
+
+
+def test_only_mathml_is_taken_for_mathml(served, open_page):
+    # The browser tells of handlers in what it has merely parsed.
+    page = open_page(served, keep_console=False)
+    math, html = 'math xmlns="http://www.w3.org/1998/Math/MathML"', 'xmlns="http://www.w3.org/1999/xhtml"'
+    answers = [
+        f"<{math}><mi><script {html}>window.ran=1</script></mi></math>",
+        f'<{math}><mi href="javascript:window.ran=1">x</mi></math>',
+        f'<{math} onclick="window.ran=1"><mi>x</mi></math>',
+        '<svg xmlns="http://www.w3.org/2000/svg" onload="window.ran=1"/>',
+        f"<{math}><mi>x",
+        f"<{math}><mi>x</mi></math>",
+    ]
+    page.route(TYPESET, lambda route: route.fulfill(json={"mathml": answers}))
+    equations = [f"x = {number}" for number in range(len(answers))]
+    page.fill("#premises", "\n".join(equations))
+    expect(page.locator("#premises-preview .plain")).to_have_text(equations[:-1])
+    expect(page.locator("math")).to_have_count(1)
+
+
+def test_a_long_formula_scrolls_in_its_own_box(served, open_page):
+    page = open_page(served, width=360)
+    long = " + ".join(rf"\frac{{{letter}}}{{x}}" for letter in "abcfghklmnpqrstuvw") + " = 1"
+    answer_with(page, **answered(f"{long} and {'x' * 400}"))
+    ask(page, premises=long, goal=long)
+    box = page.locator(".step .formula").first
+    expect(box).to_have_attribute("tabindex", "0")
+    expect(box.locator("math")).to_have_count(1)
+    expect(page.locator("#goal-preview math")).to_have_count(1)
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.slow
+def test_an_example_is_chosen_and_derived(open_page, mini):
+    page = open_page(mini)
+    examples = page.request.get(f"{mini.url}/examples.json").json()
+    for example in examples:
+        page.select_option("#example", label=example["name"])
+        expect(page.locator("#prompt")).to_have_text(example["prompt"], use_inner_text=False)
+        asked = split_prompt(example["prompt"])
+        for field, wanted in (("premises", asked.premises), ("derive", asked.derive), ("goal", (asked.goal,))):
+            expect(page.locator(f"#{field}-preview math")).to_have_count(len(wanted))
+        page.click("#start")
+        expect(page.locator("#summary")).to_contain_text("tokens", timeout=60_000)
+        written = steps(page)
+        assert len(written) > 1
+        expect(page.locator(".step math")).to_have_count(sum(typeset(text) is not None for text in written))
+        verdict = "Goal reached" if goal_reached(written[-1], asked.goal) else "Goal missed"
+        expect(page.locator("#summary strong")).to_have_text(verdict)
+
+
+@pytest.fixture(scope="module")
+def mini():
+    with serving(Path(__file__).parents[2] / "checkpoints" / "mini", tokens=544) as server:
+        yield server
