@@ -65,12 +65,21 @@ def mathml(latex: str) -> Markup | None:
 
 
 def typeset(text: str) -> Markup | None:
-    """Sets an equation of anybody's, as our printer writes what it was read as; None where it cannot be read."""
+    """Sets an equation of anybody's, as our printer writes what it was read as.
+
+    None where it cannot be read, and where reading it made another one of it: SymPy adds up `x + x` and sorts `b + a`,
+    and whoever looks for mistakes must see what was written.
+    """
     try:
-        sides = parse(text)
+        read = " = ".join(map(printed, parse(text)))
     except LatexError:
         return None
-    return mathml(" = ".join(map(printed, sides)))
+    return mathml(read) if _signs(read) == _signs(text) else None
+
+
+def _signs(latex: str) -> str:
+    """What is left without spaces, braces and backslashes, which people and models set in more than one way."""
+    return re.sub(r"[\s\\{}]", "", latex)
 
 
 def _prepared(latex: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from released_records import MODELS, load
 
 from mathderive.metrics.text import equations
-from mathderive.report.typeset import Typesetter, mathml
+from mathderive.report.typeset import Typesetter, mathml, typeset
 
 
 def shown_text(markup: str | None) -> str:
@@ -110,3 +110,15 @@ def test_not_even_a_trusted_equation_brings_markup_in(latex: str) -> None:
         assert all(node.tag.startswith("{http://www.w3.org/1998/Math/MathML}m") for node in tree.iter())
         names = {name for node in tree.iter() for name in node.attrib}
         assert names <= {"display", "stretchy", "accent", "fence", "form", "width"}
+
+
+@pytest.mark.parametrize("text", [r"\frac{d}{d x} f{(x)} = 2 x", r"\frac { d } { d x } f {(x)} = 2x", "a = b = c"])
+def test_anybodys_equation_is_set_as_it_was_written(text):
+    assert typeset(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["x + x = 1", "1 + 1 = 2", "b + a = c", r"\frac{x}{x} = 1", r"\href{javascript:a}{x} = 1"]
+)
+def test_what_reading_would_change_is_not_set(text):
+    assert typeset(text) is None
