@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -268,10 +269,10 @@ def test_money_stops_before_the_limit_is_passed(server: ChatServer, tmp_path: Pa
 def test_the_budget_of_a_minute_outlives_the_run(server: ChatServer, tmp_path: Path) -> None:
     ask(baseline(server, tmp_path), [example(str(index)) for index in range(4)], tmp_path / "a.jsonl")
     server.delay = 0.3  # two that go out together are both there before the first is answered
-    answers = baseline(server, tmp_path, requests_per_minute=5).predict([[example("5")], [example("6")]])
-    next(answers)
-    assert len(server.requests) == 5
-    answers.close()
+    chat = baseline(server, tmp_path, requests_per_minute=5)
+    with closing(chat.predict([[example("5")], [example("6")]])) as answers:
+        next(answers)
+        assert len(server.requests) == 5
 
 
 def test_the_key_is_in_the_request_and_in_no_file(server: ChatServer, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The T5 predictor, from a folder of ours and from Hugging Face's."""
 
+import threading
+
 import pytest
 import tiny_training
 from torch_t5 import CONFIGS, random_params
@@ -76,6 +78,18 @@ def test_batches_under_way_together_do_not_change_each_other(predictor):
     batches = predictor.batches(EXAMPLES)
     alone = [predictions for batch in batches for predictions in predictor.predict([batch])]
     assert list(predictor.predict(batches)) == alone
+
+
+def test_two_batches_are_under_way_at_once(predictor, monkeypatch):
+    both = threading.Barrier(2, timeout=60)  # breaks where one batch waits for the other to end
+
+    def ids(batch):
+        both.wait()
+        return [one.id for one in batch]
+
+    monkeypatch.setattr(predictor, "_predict_batch", ids)
+    batches = predictor.batches(EXAMPLES)[:2]
+    assert list(predictor.predict(batches)) == [[one.id for one in batch] for batch in batches]
 
 
 def test_a_hugging_face_folder_predicts(tmp_path):
