@@ -55,7 +55,7 @@ def plan_predictors(
                 plans += _plan_released(config, folder, data)
             case OpenAIPredictor():
                 key = _key(settings)
-                if key or _is_recorded(settings, folder):
+                if key is not None or _is_recorded(settings, folder):
                     plans.append(_plan_openai(settings, key, config, folder, data))
                 else:
                     notes.append(f"{settings.name} is skipped: there is no key in {settings.api_key_variable}")
@@ -126,9 +126,9 @@ def _plan_released(config: Config, folder: Path, data: dict[str, Any]) -> list[P
 
 
 def _key(settings: OpenAIPredictor) -> str | None:
-    """The key to send; null where there should be one and is none, so that nothing may be sent."""
+    """The key to send, empty where there is to be none; null where it is missing, so that nothing may be asked."""
     if settings.api_key_variable is None:
-        return "none"  # the client insists on something
+        return ""
     return os.environ.get(settings.api_key_variable) or None
 
 

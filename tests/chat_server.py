@@ -21,7 +21,7 @@ class ChatServer(ThreadingHTTPServer):
     """Hands out the faults it was given, one a request and the last first, then answers.
 
     Attributes:
-        requests: the bodies, with the key that came along.
+        requests: the bodies, with the headers that came along.
         billed: completions, whatever became of them on their way.
         delay: seconds that each takes.
         headers: of every response, beside its own.
@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append({**body, "authorization": self.headers["Authorization"]})
+        self.server.requests.append({**body, "headers": dict(self.headers)})
         fault = self.server.faults.pop() if self.server.faults else {}
         time.sleep(self.server.delay)
         if isinstance(fault, int | tuple):

@@ -33,13 +33,17 @@ from mathderive.predictors.ledger import Answer, Entry, Ledger, Request
 from mathderive.prompts import few_shot_prompt
 from mathderive.records import Example, Prediction
 
+OPENAI_HEADERS = ("Authorization", "OpenAI-Organization", "OpenAI-Project")
+"""Whom the client says it is, by the key it is given and by variables of the environment."""
+
 
 class ChatBaseline:
     """Asks a chat model, one user message an example.
 
     Args:
         settings: the model, its endpoint, sampling, budgets and patience.
-        key: of the API, never written or shown; null answers from the ledger alone and sends nothing.
+        key: of the API, never written or shown; an empty one is not sent; null answers from the ledger alone and asks
+            nothing.
         training_examples: (prompt, target) pairs that worked examples are drawn from.
         seed: of that draw, which is each source example's own and shared by its variants.
         ledger: the file of the ledger.
@@ -82,9 +86,13 @@ class ChatBaseline:
         """Yields predictions as they arrive, `concurrency` requests at a time."""
         settings = self._settings
         async with openai.AsyncOpenAI(
-            api_key=self._key or "unused", base_url=settings.endpoint, max_retries=0, timeout=settings.timeout_seconds
+            api_key=self._key or "unused",  # else the client takes the environment's
+            base_url=settings.endpoint,
+            max_retries=0,
+            timeout=settings.timeout_seconds,
+            default_headers={} if self._key else dict.fromkeys(OPENAI_HEADERS, openai.Omit()),
         ) as client:
-            session = self._session = _Session(self, settings, client if self._key else None, ledger)
+            session = self._session = _Session(self, settings, client if self._key is not None else None, ledger)
             waiting = iter(examples)
             running: set[asyncio.Task[Prediction | None]] = set()
             finished: set[asyncio.Task[Prediction | None]] = set()

@@ -176,7 +176,7 @@ def test_the_key_is_shown_nowhere(server: ChatServer, tmp_path: Path) -> None:
     ends.append(place.run("ledger", "export", "export.jsonl"))
     assert "openai._base_client" in ends[0].stderr  # which says a lot, but not that
     assert "answered 401 for model m; expected" in complaint(ends[1].stderr)
-    assert {request["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+    assert {request["headers"]["Authorization"] for request in server.requests} == {f"Bearer {KEY}"}
     assert not [end for end in ends if KEY in end.stdout + end.stderr]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 20
@@ -186,10 +186,16 @@ def test_the_key_is_shown_nowhere(server: ChatServer, tmp_path: Path) -> None:
 def test_servers_of_one_s_own_are_asked_one_after_another_and_sent_no_key(server: ChatServer, tmp_path: Path) -> None:
     place = Place(tmp_path, server.url, rows=1)
     shared = f"kind: openai, base_url: '{server.url}', few_shot: 0, api_key_variable: null"
-    place.run("predict", f"predictors=[{{{shared}, name: chat, model: m}}, {{{shared}, name: other, model: n}}]")
+    place.run(
+        "predict",
+        f"predictors=[{{{shared}, name: chat, model: m}}, {{{shared}, name: other, model: n}}]",
+        OPENAI_ORG_ID="organization-of-this-test",
+        OPENAI_PROJECT_ID="project-of-this-test",
+    )
     assert_every_question_has_its_answer(place, 5)
     assert [request["model"] for request in server.requests] == ["m"] * 5 + ["n"] * 5
-    assert not [request for request in server.requests if KEY in request["authorization"]]
+    headers = [str(request["headers"]).lower() for request in server.requests]
+    assert not [line for line in headers if "authorization" in line or "of-this-test" in line]
 
 
 def test_a_ledger_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_every_item_is_answered_once(server: ChatServer, tmp_path: Path) -> None
     assert [prediction.text for prediction in predictions] == [answer_to(item.prompt) for item in examples]
     assert len(server.requests) == 30
     assert predictions[0].usage == {"prompt_tokens": 7, "completion_tokens": 3}
-    assert {request["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+    assert {request["headers"]["Authorization"] for request in server.requests} == {f"Bearer {KEY}"}
     assert {request["temperature"] for request in server.requests} == {0}
 
 
@@ -278,5 +278,5 @@ def test_the_budget_of_a_minute_outlives_the_run(server: ChatServer, tmp_path: P
 def test_the_key_is_in_the_request_and_in_no_file(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [400, 500]
     ask(baseline(server, tmp_path), [example("1"), example("2")], tmp_path / "static.jsonl")
-    assert server.requests[0]["authorization"] == f"Bearer {KEY}"
+    assert server.requests[0]["headers"]["Authorization"] == f"Bearer {KEY}"
     assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.iterdir())
