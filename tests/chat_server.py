@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append({**body, "headers": dict(self.headers)})
+        self.server.requests.append({**body, "headers": self.headers})
         fault = self.server.faults.pop() if self.server.faults else {}
         time.sleep(self.server.delay)
         if isinstance(fault, int | tuple):

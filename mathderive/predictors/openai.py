@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import random
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from mathderive.prompts import few_shot_prompt
 from mathderive.records import Example, Prediction
 
 OPENAI_HEADERS = ("Authorization", "OpenAI-Organization", "OpenAI-Project")
-"""Whom the client says it is, by the key it is given and by variables of the environment."""
+"""Who asks, as the client tells from its key and from variables of the environment."""
 
 
 class ChatBaseline:
@@ -64,6 +64,7 @@ class ChatBaseline:
         self._settings, self._key, self._seed, self._ledger_path = settings, key, seed, ledger
         self._training_examples = training_examples
         self._session: _Session | None = None
+        self.headers: Mapping[str, openai.Omit] = {} if key else dict.fromkeys(OPENAI_HEADERS, openai.Omit())
         self._parameters: dict[str, Any] = {
             **({} if settings.temperature is None else {"temperature": settings.temperature}),
             **({} if settings.max_tokens is None else {"max_tokens": settings.max_tokens}),
@@ -90,7 +91,6 @@ class ChatBaseline:
             base_url=settings.endpoint,
             max_retries=0,
             timeout=settings.timeout_seconds,
-            default_headers={} if self._key else dict.fromkeys(OPENAI_HEADERS, openai.Omit()),
         ) as client:
             session = self._session = _Session(self, settings, client if self._key is not None else None, ledger)
             waiting = iter(examples)
@@ -253,6 +253,7 @@ class _Session:
                     "/chat/completions",
                     body={"model": request.model, "messages": request.messages, **request.parameters},
                     cast_to=ChatCompletion,
+                    options={"headers": self._baseline.headers},
                 )
         except openai.APIStatusError as error:
             if is_unusable(error):
