@@ -4,6 +4,8 @@ Endpoints are not trusted: their words are read as data, and their error message
 passed on.
 """
 
+import time
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import openai
@@ -54,13 +56,22 @@ def seconds_to_wait(state: tenacity.RetryCallState) -> float:
     """As long as the endpoint asks for, else at random and longer each time."""
     error = state.outcome and state.outcome.exception()
     if isinstance(error, openai.APIStatusError):
-        try:
-            asked = float(error.response.headers.get("retry-after", ""))
-        except ValueError:
-            asked = 0.0
+        asked = _retry_after(error.response.headers.get("retry-after", ""))
         if 0 < asked < float("inf"):
             return min(asked, LONGEST_WAIT)
     return tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)(state)
+
+
+def _retry_after(header: str) -> float:
+    """Seconds that a `Retry-After` asks for, in a number or by a date (RFC 9110, section 10.2.3); 0 if by neither."""
+    try:
+        return float(header)
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(header).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def read_completion(completion: Any) -> Answer:

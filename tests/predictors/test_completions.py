@@ -1,0 +1,46 @@
+"""How long an endpoint's refusals make the next attempt wait."""
+
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+
+import openai
+import pytest
+import tenacity
+from chat_server import ChatServer, serving
+
+from mathderive.predictors.completions import LONGEST_WAIT, seconds_to_wait
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with serving() as server:
+        yield server
+
+
+def seconds_after(server: ChatServer, retry_after: str) -> float:
+    """The wait after a real client met a 429 with this header."""
+    server.faults, server.headers = [429], {"Retry-After": retry_after}
+    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+    with openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
+        try:
+            client.chat.completions.create(model="m", messages=[{"role": "user", "content": "?"}])
+        except openai.RateLimitError as error:
+            state.set_exception((type(error), error, error.__traceback__))
+    return seconds_to_wait(state)
+
+
+def test_an_endpoint_says_how_long_to_wait_in_seconds_or_by_a_date(server: ChatServer) -> None:
+    assert seconds_after(server, "7") == 7
+    assert seconds_after(server, "0.25") == 0.25
+    assert 20 < seconds_after(server, formatdate(time.time() + 30, usegmt=True)) <= 30
+
+
+@pytest.mark.parametrize("years", ["63072000", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_it_is_not_waited_for_years(server: ChatServer, years: str) -> None:
+    assert seconds_after(server, years) == LONGEST_WAIT
+
+
+@pytest.mark.parametrize("words", ["soon", "-3", "0", "nan", "inf", "", "Mon, 01 Jan 2001 00:00:00 GMT", "Mon, 99 Foo"])
+def test_what_is_no_time_to_come_is_not_heard(server: ChatServer, words: str) -> None:
+    assert 0 <= seconds_after(server, words) <= 0.5  # the first wait at random
