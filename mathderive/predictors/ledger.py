@@ -6,12 +6,12 @@ a cut connection, may have been billed all the same; the ledger counts such atte
 refused.
 """
 
+import contextlib
 import hashlib
 import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -107,20 +107,27 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0)
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.execute("BEGIN IMMEDIATE")
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version == 0 and not self._database.execute("SELECT 1 FROM sqlite_schema").fetchone():
-                for table in _TABLES:
-                    self._database.execute(table)
-                self._database.execute(f"PRAGMA user_version = {_VERSION}")
-            elif version != _VERSION:
-                raise InputError(f"{path}: version {version} of a ledger; expected {_VERSION}")
-            self._database.execute("COMMIT")
+            with contextlib.ExitStack() as on_failure:
+                on_failure.callback(self.close)
+                self._take_possession()
+                on_failure.pop_all()
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: {error}; expected a ledger that no other run has open") from None
+
+    def _take_possession(self) -> None:
+        """Locks the file for this process alone, and makes the tables if there are none."""
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("BEGIN IMMEDIATE")
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not self._database.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            for table in _TABLES:
+                self._database.execute(table)
+            self._database.execute(f"PRAGMA user_version = {_VERSION}")
+        elif version != _VERSION:
+            raise InputError(f"{self.path}: version {version} of a ledger; expected {_VERSION}")
+        self._database.execute("COMMIT")
 
     def __enter__(self) -> "Ledger":
         return self
@@ -217,7 +224,7 @@ class Ledger:
                 )
         return added
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         """What the block writes is on the disk when it ends, all or nothing.
 
