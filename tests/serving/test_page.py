@@ -126,7 +126,7 @@ def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, op
     assert steps(page) == [equation.strip() for equation in written]
     expect(page.locator(".step math")).to_have_count(2)
     expect(page.locator(".step").nth(1).locator(".plain")).to_have_text(written[1].strip())
-    expect(page.locator(".unread")).to_have_text(["not read as an equation"])
+    expect(page.locator(".step .unread")).to_have_text(["not read as an equation"])
     expect(page.locator(".step").nth(2).locator("mfrac")).to_have_count(1)
     expect(page.locator(".latex").first).to_be_hidden()
     page.check("#show-latex")
@@ -249,7 +249,7 @@ def test_what_is_generated_runs_nothing(served, open_page):
     answer_with(page, **answered(" and ".join(HOSTILE)))
     ask(page)
     expect(page.locator(".step .plain")).to_have_text(HOSTILE)
-    expect(page.locator(".unread")).to_have_count(len(HOSTILE))
+    expect(page.locator(".step .unread")).to_have_count(len(HOSTILE))
     for tag in ("script:not([src])", "img", "svg", "a"):
         expect(page.locator(tag)).to_have_count(0)
 
