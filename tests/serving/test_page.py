@@ -15,6 +15,7 @@ from mathderive.report.typeset import typeset
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
+expect.set_options(timeout=60_000)  # a shape is compiled for each first question, perhaps beside other tests
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 
@@ -312,7 +313,7 @@ def test_an_example_is_chosen_and_derived(open_page, mini):
         for field, wanted in (("premises", asked.premises), ("derive", asked.derive), ("goal", (asked.goal,))):
             expect(page.locator(f"#{field}-preview math")).to_have_count(len(wanted))
         page.click("#start")
-        expect(page.locator("#summary")).to_contain_text("tokens", timeout=60_000)
+        expect(page.locator("#summary")).to_contain_text("tokens")
         written = steps(page)
         assert len(written) > 1
         expect(page.locator(".step math")).to_have_count(sum(typeset(text) is not None for text in written))
