@@ -6,12 +6,12 @@ a cut connection, may have been billed all the same; the ledger counts such atte
 refused.
 """
 
-import contextlib
 import hashlib
 import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -107,10 +107,11 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0)
-            with contextlib.ExitStack() as on_failure:
-                on_failure.callback(self.close)
+            try:
                 self._take_possession()
-                on_failure.pop_all()
+            except BaseException:
+                self.close()
+                raise
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: {error}; expected a ledger that no other run has open") from None
 
@@ -224,7 +225,7 @@ class Ledger:
                 )
         return added
 
-    @contextlib.contextmanager
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         """What the block writes is on the disk when it ends, all or nothing.
 
