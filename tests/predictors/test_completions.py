@@ -1,32 +1,24 @@
 """How long an endpoint's refusals make the next attempt wait."""
 
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 
 import openai
 import pytest
 import tenacity
-from chat_server import ChatServer, serving
+from chat_server import ChatServer
 
 from mathderive.predictors.completions import LONGEST_WAIT, seconds_to_wait
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with serving() as server:
-        yield server
 
 
 def seconds_after(server: ChatServer, retry_after: str) -> float:
     """The wait after a real client met a 429 with this header."""
     server.faults, server.headers = [429], {"Retry-After": retry_after}
     state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
-    with openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client:
-        try:
-            client.chat.completions.create(model="m", messages=[{"role": "user", "content": "?"}])
-        except openai.RateLimitError as error:
-            state.set_exception((type(error), error, error.__traceback__))
+    client = openai.OpenAI(base_url=server.url, api_key="none", max_retries=0)
+    with client, pytest.raises(openai.RateLimitError) as refused:
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "?"}])
+    state.set_exception((refused.type, refused.value, refused.tb))
     return seconds_to_wait(state)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from chat_server import KEY, ChatServer, answer_to, serving
+from chat_server import KEY, ChatServer, answer_to
 from command import complaint, jsonl_files, run, start
 from faulty_proxy import FAULTS, FaultyProxy, spoiling
 from released_files import large_released_file
@@ -20,12 +20,6 @@ from mathderive.records import EVALUATION_SETS, Prediction, read_jsonl
 CONCURRENCY = 8
 PRICES = {"prompt_price": 1e6, "completion_price": 1e6, "max_tokens": 3}
 """A dollar a token."""
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -154,3 +156,14 @@ def test_a_foreign_file_is_one_line(tmp_path):
     path.write_text("no database at all, but long enough to be taken for one" * 100)
     with pytest.raises(InputError, match=r"ledger\.sqlite: .*expected a ledger"):
         Ledger(path)
+
+
+def test_a_ledger_of_another_version_is_one_line_and_is_not_kept_locked(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(InputError, match=r"ledger\.sqlite: version 99 of a ledger; expected 1") as caught:
+        Ledger(path)
+    with closing(sqlite3.connect(path, timeout=0)) as database:
+        database.execute("BEGIN IMMEDIATE")
+    assert caught.tb  # which held whatever was left open

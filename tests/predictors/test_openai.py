@@ -2,13 +2,12 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import KEY, ChatServer, answer_to, serving
+from chat_server import KEY, ChatServer, answer_to
 
 from mathderive.config import OpenAIPredictor
 from mathderive.errors import InputError
@@ -24,12 +23,6 @@ PAIRS = [(f"Given x = {i}, then obtain x = {i}", f"x = {i} and x = {i}") for i i
 def example(source: str, kind: str = "static", **fields: Any) -> Example:
     prompt = f"Given a = {source}, then obtain a = {source}"
     return Example(id=f"{source}-{kind}", source_id=source, set=kind, prompt=prompt, target="t", steps=[], **fields)
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with serving() as server:
-        yield server
 
 
 def baseline(server: ChatServer, folder: Path, key: str | None = KEY, **changes: Any) -> ChatBaseline:

@@ -1,0 +1,12 @@
+"""What the tests of predictors share."""
+
+from collections.abc import Iterator
+
+import pytest
+from chat_server import ChatServer, serving
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with serving() as server:
+        yield server
