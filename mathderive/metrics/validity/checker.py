@@ -4,12 +4,14 @@ Each equation is looked at in the light of those before it: is it given, does on
 (`matching.py`), is it true at all (`truth.py`)? What it follows from then says what the goal depends on.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from sympy import Derivative, Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
+from mathderive.metrics.validity.dependencies import smallest_supports
 from mathderive.metrics.validity.matching import Fact, Way, ways
 from mathderive.metrics.validity.reading import Chain, Reading, read, split_output
 from mathderive.metrics.validity.truth import Context, is_name
@@ -25,6 +27,8 @@ MAX_FACTS = 30
 
 MAX_EVALUATED = 6
 """Readings of an equation whose truth is looked into, where no operator gives any of them."""
+
+_FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
 _ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
 """The worst first: a chain of equations is what its worst link is."""
@@ -111,7 +115,7 @@ class _Run:
         if left_out:
             self.steps.append(_Step(text, _Link("undecided", "it takes more time or memory than is given to an equation")))
             return
-        reading = read(text)
+        reading = self._restored(text) if number == 1 else read(text)
         if not reading.chains:
             self.steps.append(_Step(text, _Link("unparsable", reading.fault)))
             return
@@ -122,6 +126,18 @@ class _Run:
         for fact in facts:
             if link.truth in TRUE:
                 self.context.take_equation(fact.sides)
+
+    def _restored(self, text: str) -> Reading:
+        """The first equation; where it is a premise without its first token, that premise.
+
+        Models trained as those of Meadows et al. (2024) never write an answer's first token.
+        """
+        bare = "".join(text.split())
+        for premise in self.checker.premises:
+            whole = "".join(premise.text.split())
+            if bare and whole.endswith(bare) and _FIRST_TOKEN.fullmatch(whole.removesuffix(bare)):
+                return replace(premise, text=text)
+        return read(text)
 
     def _best(self, number: int, reading: Reading) -> tuple[_Link, Chain]:
         """The reading that says most for the equation, and what it says."""
@@ -206,13 +222,13 @@ class _Run:
         if finding.holds:
             return _Link("skipped", "true, but no single operator gives it", sources=None)
         if finding.holds is None:
-            return _Link("undecided", finding.reason)
-        return _Link("incorrect", finding.reason, counterexample=finding.counterexample)
+            return _Link("undecided", finding.reason, sources=None)
+        return _Link("incorrect", finding.reason, sources=None, counterexample=finding.counterexample)
 
     def verdict(self) -> Validity:
         """The verdicts, once all equations have been taken."""
         goal = next((n for n, step in enumerate(self.steps, start=1) if _has(step, self.checker.goal)), None)
-        needed = self._needed(goal or len(self.steps))
+        needed = self._needed(goal or len(self.steps)) if self.steps else set()
         grounded = self._grounded()
         return Validity(
             steps=[self._step(number, step, number in needed) for number, step in enumerate(self.steps, start=1)],
@@ -225,18 +241,10 @@ class _Run:
         )
 
     def _needed(self, end: int) -> set[int]:
-        """The equations that lead to one, itself included."""
-        needed: set[int] = set()
-        waiting = [end] if end else []
-        while waiting:
-            number = waiting.pop()
-            if number in needed or number == 0:
-                continue
-            needed.add(number)
-            link = self.steps[number - 1].link
-            waiting += link.sources if link.sources is not None else range(1, number)
-            waiting += _sources(link.ways)
-        return needed
+        """The equations that some smallest set of equations that leads to the end has; premises count nothing."""
+        options = {number: _options(number, step.link) for number, step in enumerate(self.steps, start=1)}
+        free = {number for number, step in enumerate(self.steps, start=1) if step.link.truth == "premise"}
+        return smallest_supports(end, options, free)
 
     def _grounded(self) -> set[int]:
         """The equations that are premise or valid, and that follow from such equations alone."""
@@ -281,11 +289,14 @@ def _has(step: _Step, reading: Reading) -> bool:
     return any(fact.says(one) for fact in step.facts for one in wanted)
 
 
-def _sources(found: Sequence[Way]) -> Iterator[int]:
-    """The equations that an equation rests on: of all ways, those whose operand has occurred, if there are any."""
-    plain = [way for way in found if way.plain] or found
-    for way in plain:
-        yield from way.steps
+def _options(number: int, link: _Link) -> list[frozenset[int]]:
+    """What an equation may rest on: of the ways to it, those whose operand has occurred, if there are any."""
+    if link.repeats is not None:
+        return [frozenset({link.repeats})]
+    if link.ways:
+        plain = [way for way in link.ways if way.plain] or link.ways
+        return list(dict.fromkeys(frozenset(way.steps) - {0} for way in plain))
+    return [frozenset(range(1, number) if link.sources is None else link.sources)]
 
 
 def _sentence(way: Way, facts: Sequence[Fact]) -> str:

@@ -96,10 +96,12 @@ def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> boo
 
 def is_antiderivative(value: Expr, integral: Integral) -> bool:
     """Whether the derivative by the variables of the integral is its integrand, whatever the functions in it are."""
-    if value.has(integral):
-        return False
-    variables = [(variable, 1) for variable in integral.variables]
-    return holds(Derivative(value, *variables, evaluate=False), integral.function)
+    return not value.has(integral) and holds(derivative_by(value, integral), integral.function)
+
+
+def derivative_by(value: Expr, integral: Integral) -> Derivative:
+    """The derivative, left as it is, by the variables of an integral."""
+    return Derivative(value, *[(variable, 1) for variable in integral.variables], evaluate=False)
 
 
 def holds(left: Expr, right: Expr, definitions: Definitions = Definitions()) -> bool:

@@ -51,6 +51,11 @@ class Way:
     steps: tuple[int, ...]
     plain: bool = True
 
+    @property
+    def size(self) -> int:
+        """Of the operand: how many operations it holds."""
+        return sum(int(operand.count_ops()) for operand in self.operands)
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -133,7 +138,7 @@ def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
                 found[Way("evaluate_integrals", (), (fact.number,))] = None
         for way in _substitutions(target, facts):
             found[way] = None
-    return sorted(found, key=lambda way: (not way.plain, sum(map(_size, way.operands))))
+    return sorted(found, key=lambda way: (not way.plain, way.size))
 
 
 def _occurs(operand: Expr, known: Collection[Expr]) -> bool:
@@ -283,7 +288,8 @@ def _variables(new: Fact, kind: type[Basic]) -> list[Symbol]:
     variables: dict[Symbol, None] = {}
     for side in new.sides:
         if isinstance(side, kind):
-            variables |= dict.fromkeys(variable for variable in side.variables if isinstance(variable, Symbol))
+            limits = side.limits if isinstance(side, Integral) else side.variable_count
+            variables |= dict.fromkeys(limit[0] for limit in limits if isinstance(limit[0], Symbol))
     return list(variables)
 
 

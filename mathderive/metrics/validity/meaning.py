@@ -191,20 +191,32 @@ class Meaning:
         return self._evaluate(definition.body, scope.within(dict(zip(definition.parameters, arguments, strict=True))))
 
     def _derivative(self, node: Derivative, scope: _Scope) -> Value:
+        (variable, count), *others = node.variable_count
+        if isinstance(variable, AppliedUndef):
+            if others or count != 1 or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
+                raise UnsupportedError("a derivative by a function of several variables")
+            # By the chain rule: both change with the function's argument.
+            of_expression, of_variable = (
+                self._taken(part, [(variable.args[0], S.One)], scope) for part in (node.expr, variable)
+            )
+            return of_expression * raise_to(of_variable, -1.0)  # type: ignore[arg-type]
+        return self._taken(node.expr, node.variable_count, scope)
+
+    def _taken(self, expression: Expr, counts: Iterable[tuple[Expr, Expr]], scope: _Scope) -> Value:
+        """The value of a derivative."""
         seeded: dict[Basic, Value] = {}
         orders: list[tuple[int, int]] = []
         first = self._level
-        for variable, count in node.variable_count:
-            if not (count.is_Integer and 0 < count <= MAX_ORDER):
+        for variable, count in counts:
+            if not (isinstance(variable, Symbol) and count.is_Integer and 0 < count <= MAX_ORDER):
                 raise UnsupportedError("a derivative of an order that is no small number")
             self._level += 1
             order = int(count)
-            here = seeded.get(variable)
-            here = self._evaluate(variable, scope) if here is None else here
+            here = seeded[variable] if variable in seeded else self._evaluate(variable, scope)
             one, zero = np.ones(1, complex), np.zeros(1, complex)
             seeded[variable] = Taylor(self._level, [here, one, *[zero] * (order - 1)])
             orders.append((self._level, order))
-        value = self._evaluate(node.expr, scope.within(seeded))
+        value = self._evaluate(expression, scope.within(seeded))
         for level, order in reversed(orders):
             value = coefficient(value, level, order) * float(math.factorial(order))
         self._level = first

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
-from sympy import Derivative, Expr, Integral, Symbol
+from sympy import Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
-from mathderive.metrics.validity.integrals import holds, outer_integrals, standing_for
+from mathderive.metrics.validity.integrals import derivative_by, holds, outer_integrals, standing_for
 from mathderive.metrics.validity.meaning import (
     MORE_NODES,
     REGIONS,
@@ -23,6 +23,7 @@ from mathderive.metrics.validity.meaning import (
     Meaning,
 )
 from mathderive.metrics.validity.taylor import Array, UnsupportedError
+from mathderive.symbolic.operators import SYMPY_ERRORS
 from mathderive.symbolic.printer import latex
 
 Sides = tuple[Expr, Expr]
@@ -38,6 +39,12 @@ MIN_POINTS = 3
 
 GRID = {1: 9, 2: 5, 3: 4}
 """Values of each variable of integration, by how many there are, when constants are solved for."""
+
+MAX_UNFOLDED = 3
+"""Definitions within definitions that are followed to find integrals."""
+
+MAX_CONSTANTS = 4
+"""Names beside those of the premises among which a new one may be another name for an old one."""
 
 STARTS = (0.0, 1.0, -1.0, 0.4 + 0.5j, -0.6 - 0.3j)
 """Where the search for a constant begins that an equation is not linear in."""
@@ -80,10 +87,13 @@ class Context:
     definitions: Definitions = field(default_factory=Definitions)
     bindings: list[Binding] = field(default_factory=list)
     requested: list[Sides] = field(default_factory=list)
+    premise_symbols: set[Symbol] = field(default_factory=set)
+    requested_symbols: set[Symbol] = field(default_factory=set)
     unresolved: list[str] = field(default_factory=list)
 
     def take_premise(self, sides: Sides) -> None:
         """Notes what a premise defines; or that it says something else, which no point need obey."""
+        self.premise_symbols |= {symbol for side in sides for symbol in side.atoms(Symbol)}
         for name, body in (sides, sides[::-1]):
             if is_name(name) and not self.definitions.has(name) and not body.has(name):
                 self.definitions.define(name, body)
@@ -92,9 +102,9 @@ class Context:
             # Turned around, an equation of functions would say what their argument is.
             names = side.atoms(AppliedUndef) or (set() if other.has(AppliedUndef) else side.free_symbols)
             for name in sorted(names, key=str):
-                if not other.has(name) and not self.definitions.has(name):
+                if is_name(name) and not other.has(name) and not self.definitions.has(name):
                     body = standing_for(name, side, other)
-                    if body is not None and is_name(name) and not body.has(name):
+                    if body is not None and not body.has(name):
                         self.definitions.define(name, body)
                         return
         if not holds(*sides, self.definitions):
@@ -102,19 +112,52 @@ class Context:
 
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes what a true equation says an indefinite integral is, if it does."""
+        sides = self._unfolded(sides)
         for side, other in (sides, sides[::-1]):
+            if other.has(Integral):
+                continue
             for integral in outer_integrals(side):
-                if other.has(Integral):
-                    continue
                 value = standing_for(integral, side, other)
-                if value is None or value.has(Integral) or any(b.value == value for b in self._bindings_of(integral)):
+                if value is None or value.has(Integral):
                     continue
-                if self.is_antiderivative(value, integral):
+                known = self._bindings_of(integral)
+                if any(binding.value == value and binding.requested == requested for binding in known):
+                    continue
+                if self._is_antiderivative(value, integral):
                     constants = frozenset(value.free_symbols - integral.function.free_symbols)
-                    self.bindings.append(Binding(integral, value, constants, requested))
+                    binding = Binding(integral, value, constants, requested)
+                    self._identify(binding, known)
+                    self.bindings.append(binding)
 
-    def is_antiderivative(self, value: Expr, integral: Integral) -> bool:
-        return holds(_derivative(value, integral), integral.function, self.definitions)
+    def _identify(self, new: Binding, known: Sequence[Binding]) -> None:
+        """Two constants of one integral are the same constant."""
+        for binding in known:
+            for name in new.constants - binding.constants - self.premise_symbols:
+                for other in binding.constants - new.constants:
+                    if not self.definitions.has(name) and holds(
+                        new.value.xreplace({name: other}), binding.value, self.definitions
+                    ):
+                        self.definitions.define(name, other)
+
+    def _is_antiderivative(self, value: Expr, integral: Integral) -> bool:
+        return holds(derivative_by(value, integral), integral.function, self.definitions)
+
+    def _unfolded(self, sides: Sides) -> Sides:
+        """The sides with functions that stand for integrals replaced by these."""
+        for _ in range(MAX_UNFOLDED):
+            bodies = {
+                part: self.definitions.exact[part]
+                for side in sides
+                for part in side.atoms(AppliedUndef)
+                if part in self.definitions.exact and self.definitions.exact[part].has(Integral)
+            }
+            if not bodies:
+                break
+            try:
+                sides = (sides[0].xreplace(bodies), sides[1].xreplace(bodies))
+            except SYMPY_ERRORS:
+                break  # a derivative by such a function
+        return sides
 
     def decide(self, sides: Sides, fresh: Collection[Symbol]) -> Finding:
         """Whether an equation is true.
@@ -124,8 +167,10 @@ class Context:
         """
         wanted, self.requested = self.requested, []
         for equation in wanted:
-            symbols = frozenset().union(*(side.free_symbols for side in equation))
-            if any(map(outer_integrals, equation)) and self._finding(equation, symbols).holds:
+            self.requested_symbols |= {symbol for side in equation for symbol in side.free_symbols}
+        for equation in wanted:
+            names = frozenset().union(*(side.free_symbols for side in equation)) - self.premise_symbols
+            if self._finding(equation, names).holds:
                 self.take_equation(equation, requested=True)
         finding = self._finding(sides, fresh)
         if finding.holds is False and self.unresolved:
@@ -135,46 +180,56 @@ class Context:
     def _finding(self, sides: Sides, fresh: Collection[Symbol]) -> Finding:
         try:
             with np.errstate(all="ignore"):
-                return self._decide(sides, fresh)
+                finding = self._decide(self._unfolded(sides), fresh)
+                if finding.holds is False and self._with_one_constant(sides, fresh):
+                    return Finding(True)
+                return finding
         except (BudgetError, UnsupportedError) as error:
             return Finding(None, str(error))
+
+    def _with_one_constant(self, sides: Sides, fresh: Collection[Symbol]) -> bool:
+        """Whether an equation is true if a name that the prompt wants is another name for a constant of integration."""
+        constants = {symbol for side in sides for symbol in side.free_symbols} - self.premise_symbols
+        if len(constants) > MAX_CONSTANTS:
+            return False
+        for name in sorted(constants & set(fresh) & self.requested_symbols, key=str):
+            for other in sorted(constants - {name}, key=str):
+                if self.definitions.has(name) or self.definitions.has(other):
+                    continue
+                self.definitions.exact[name] = other
+                if self._decide(self._unfolded(sides), ()).holds:
+                    return True
+                del self.definitions.exact[name]
+        return False
 
     def _decide(self, sides: Sides, fresh: Collection[Symbol]) -> Finding:
         integrals = [part for side in sides for part in side.atoms(Integral) if all(len(li) == 1 for li in part.limits)]
         if not integrals:
             return self._compare(sides, {})
         names = {symbol for side in sides for symbol in side.free_symbols}
-        by_prompt: set[Symbol] = set()
-        bound: list[dict[Integral, Expr]] = [{}]
-        open_ones = []
+        said: dict[Integral, Expr] = {}
+        said_last: dict[Integral, Expr] = {}
+        wished: dict[Integral, Expr] = {}
         for integral in dict.fromkeys(integrals):
             known = self._bindings_of(integral)
-            said = [b for b in known if not b.requested] or [b for b in known if b.constants & names]
-            by_prompt |= {symbol for b in known for symbol in b.constants}
-            if said:
-                bound = [{**others, integral: b.value} for others in bound for b in (said[0], said[-1])][:4]
-            else:
-                open_ones.append(integral)
-        first = None
-        for choice in bound:
-            finding = self._compare(sides, choice)
-            if finding.holds:
-                return finding
-            first = first or finding
-        plain = self._compare(sides, {}) if bound != [{}] else first
-        assert first is not None
-        assert plain is not None
-        if plain.holds:
-            return plain
-        release = set(fresh) - by_prompt
-        if open_ones or release:
-            choice = {} if release else bound[0]
-            with_constants = self._with_constants(sides, choice)
-            if with_constants is None:
+            by_output = [binding.value for binding in known if not binding.requested]
+            by_prompt = [binding.value for binding in known if binding.requested and binding.constants & names]
+            if by_output:
+                said[integral], said_last[integral] = by_output[0], by_output[-1]
+            if by_prompt:
+                wished[integral] = by_prompt[0]
+        first = self._compare(sides, said)
+        choices = (said_last, {**said, **wished}, {})
+        if first.holds or any(self._compare(sides, choice).holds for choice in choices if choice != said):
+            return Finding(True)
+        if fresh or len(said) < len(set(integrals)):
+            found = self._with_constants(sides, {} if fresh else said)
+            if found is None:
                 return Finding(None, "no constant of integration was found that makes it true")
-            if with_constants:
+            if found:
                 return Finding(True)
-            return Finding(False, f"whatever the constants of integration; {first.reason}", first.counterexample)
+            if first.holds is False:
+                return Finding(False, f"whatever the constants of integration; {first.reason}", first.counterexample)
         return first
 
     def _bindings_of(self, integral: Integral) -> list[Binding]:
@@ -326,10 +381,6 @@ def is_name(expression: Expr) -> bool:
         distinct = len(set(expression.args)) == len(expression.args)
         return distinct and all(isinstance(part, Symbol) for part in expression.args)
     return isinstance(expression, Symbol)
-
-
-def _derivative(value: Expr, integral: Integral) -> Expr:
-    return Derivative(value, *[(variable, 1) for variable in integral.variables], evaluate=False)
 
 
 def _number(value: complex) -> str:
