@@ -5,16 +5,18 @@ Each equation is looked at in the light of those before it: is it given, does on
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice, product
 
-from sympy import Derivative, Expr, Integral, Symbol
+import numpy as np
+from sympy import Expr, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.metrics.validity.dependencies import smallest_supports
 from mathderive.metrics.validity.matching import Fact, Way, ways
 from mathderive.metrics.validity.reading import Chain, Reading, read, split_output
-from mathderive.metrics.validity.truth import Context, is_name
+from mathderive.metrics.validity.truth import Context, Finding, is_name
 from mathderive.metrics.validity.verdicts import TRUE, StepVerdict, Truth, Validity
 from mathderive.prompts import split_prompt
 from mathderive.symbolic.printer import latex
@@ -25,8 +27,16 @@ MAX_EQUATIONS = 60
 MAX_FACTS = 30
 """Earlier equations that one is compared with, the latest ones."""
 
+MAX_PREMISE_READINGS = 2
+"""Of each premise; the second one is meant in 1 of 1,000."""
+
+MAX_CONTEXTS = 4
+"""Combinations of them."""
+
 MAX_EVALUATED = 6
 """Readings of an equation whose truth is looked into, where no operator gives any of them."""
+
+_TOO_MUCH = "it takes more time or memory than is given to an equation"
 
 _FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
@@ -80,11 +90,37 @@ class Checker:
         self.intermediates = [read(text) for text in asked.derive]
         self.goal = read(asked.goal)
 
-    def check(self, output: str, leave_out: Collection[int] = ()) -> Validity:
+    def check(
+        self, output: str, leave_out: Collection[int] = (), starts: Callable[[int], None] = lambda number: None
+    ) -> Validity:
+        """Checks a derivation.
+
+        Args:
+            leave_out: as in `check`.
+            starts: is called with the number of an equation before that is looked at.
+        """
         run = _Run(self)
-        for number, text in enumerate(split_output(output), start=1):
-            run.take(number, text, number in leave_out or number > MAX_EQUATIONS)
-        return run.verdict()
+        with np.errstate(all="ignore"):  # what has no value compares as unequal
+            for number, text in enumerate(split_output(output), start=1):
+                starts(number)
+                run.take(number, text, number in leave_out or number > MAX_EQUATIONS)
+            return run.verdict()
+
+
+def unchecked(prompt: str, output: str) -> Validity:
+    """The verdict on what could not be checked: nothing is known of any equation.
+
+    Raises:
+        ValueError: the prompt has another form.
+    """
+    asked = split_prompt(prompt)
+    return Validity(
+        steps=[StepVerdict(text=text, truth="undecided", reason=_TOO_MUCH) for text in split_output(output)],
+        premises_used=[False] * len(asked.premises),
+        intermediates_present=[False] * len(asked.derive),
+        goal_reached=False,
+        verified=False,
+    )
 
 
 class _Run:
@@ -93,16 +129,27 @@ class _Run:
     def __init__(self, checker: Checker) -> None:
         self.checker = checker
         self.steps: list[_Step] = []
-        self.context = Context()
-        self.given = [_facts(0, reading) for reading in checker.premises]
-        for reading, facts in zip(checker.premises, self.given, strict=True):
-            if not facts:
-                self.context.unresolved.append(f"a premise that cannot be read: {reading.text}")
-            for fact in facts:
-                self.context.take_premise(fact.sides)
-        for reading in (*checker.intermediates, checker.goal):
-            self.context.requested += [fact.sides for fact in _facts(0, reading)]
+        self.given = [
+            [fact for chain in reading.chains[:MAX_PREMISE_READINGS] for fact in _links(0, chain)]
+            for reading in checker.premises
+        ]
+        # A premise that can be read in two ways may define a thing or another: each way is a context of its own.
+        choices = product(*(range(max(1, len(reading.chains[:MAX_PREMISE_READINGS]))) for reading in checker.premises))
+        self.contexts = [self._context(choice) for choice in islice(choices, MAX_CONTEXTS)]
         self.stated: set[int] = set()
+
+    def _context(self, choice: Sequence[int]) -> Context:
+        """What the premises say in one reading of each."""
+        context = Context()
+        for reading, index in zip(self.checker.premises, choice, strict=True):
+            if not reading.chains:
+                context.unresolved.append(f"a premise that cannot be read: {reading.text}")
+                continue
+            for fact in _links(0, reading.chains[index]):
+                context.take_premise(fact.sides)
+        for reading in (*self.checker.intermediates, self.checker.goal):
+            context.requested += [fact.sides for fact in _facts(0, reading)]
+        return context
 
     def facts(self) -> list[Fact]:
         """What the next equation may follow from: true equations, and premises that were not stated yet."""
@@ -113,7 +160,7 @@ class _Run:
     def take(self, number: int, text: str, left_out: bool) -> None:
         """Looks at the next equation."""
         if left_out:
-            self.steps.append(_Step(text, _Link("undecided", "it takes more time or memory than is given to an equation")))
+            self.steps.append(_Step(text, _Link("undecided", _TOO_MUCH)))
             return
         reading = self._restored(text) if number == 1 else read(text)
         if not reading.chains:
@@ -121,11 +168,14 @@ class _Run:
             return
         link, chain = self._best(number, reading)
         facts = _links(number, chain) if link.truth in (*TRUE, "undecided") else []
+        if link.truth == "premise":
+            facts += [fact for other in reading.chains[:MAX_PREMISE_READINGS] if other != chain for fact in _links(number, other)]
         facts = [fact for fact in facts if fact.lhs != fact.rhs]
         self.steps.append(_Step(text, link, facts))
         for fact in facts:
             if link.truth in TRUE:
-                self.context.take_equation(fact.sides)
+                for context in self.contexts:
+                    context.take_equation(fact.sides)
 
     def _restored(self, text: str) -> Reading:
         """The first equation; where it is a premise without its first token, that premise.
@@ -185,7 +235,8 @@ class _Run:
                 continue
             if set(name.args) != body.free_symbols:
                 continue
-            self.context.take_premise((name, body))
+            for context in self.contexts:
+                context.take_premise((name, body))
             occurred = any(body in fact.parts for fact in (*facts, *(f for given in self.given for f in given)))
             if occurred:
                 operand = (body,)
@@ -218,12 +269,23 @@ class _Run:
         if new.lhs == new.rhs:
             return _Link("skipped", "both sides are the same", sources=())
         earlier = set().union(*(fact.symbols for fact in facts), *(f.symbols for given in self.given for f in given))
-        finding = self.context.decide(new.sides, new.symbols - earlier)
+        finding = self._truth(new, new.symbols - earlier)
         if finding.holds:
             return _Link("skipped", "true, but no single operator gives it", sources=None)
         if finding.holds is None:
             return _Link("undecided", finding.reason, sources=None)
         return _Link("incorrect", finding.reason, sources=None, counterexample=finding.counterexample)
+
+    def _truth(self, new: Fact, fresh: frozenset[Symbol]) -> Finding:
+        """Whether an equation is true in some reading of the premises."""
+        first: Finding | None = None
+        for context in self.contexts:
+            finding = context.decide(new.sides, fresh)
+            if finding.holds:
+                return finding
+            first = first or finding
+        assert first is not None
+        return first
 
     def verdict(self) -> Validity:
         """The verdicts, once all equations have been taken."""

@@ -78,6 +78,8 @@ def fingerprint(expression: Expr) -> Fingerprint:
     return found
 
 
+_NO_NUMBERS = (S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN)
+
 _remembered: dict[Basic, Fingerprint] = {}
 
 
@@ -92,6 +94,8 @@ def _compute(node: Expr) -> Fingerprint:
         return result
     if isinstance(node, Pow):
         return _exact(raise_to(fingerprint(node.base).values, fingerprint(node.exp).values))
+    if node in _NO_NUMBERS:
+        return _unknown(str(node), [])
     if node.is_Number or isinstance(node, NumberSymbol):
         return _exact(np.full(POINTS, _number(node)))
     if node is S.ImaginaryUnit:
@@ -127,7 +131,11 @@ def values_of_name(name: str, count: int, draw: int = 0) -> Array:
 
 
 def counts_of(derivative: Derivative) -> dict[Basic, Expr]:
-    return {variable: count for variable, count in derivative.variable_count}
+    """How often it is taken by each variable; SymPy may have one in several places."""
+    counts: dict[Basic, Expr] = {}
+    for variable, count in derivative.variable_count:
+        counts[variable] = counts.get(variable, S.Zero) + count
+    return counts
 
 
 def of_derivative(inner: Fingerprint, counts: Mapping[Basic, Expr]) -> Fingerprint:

@@ -28,19 +28,24 @@ def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol])
         return False
     values: dict[Integral, Expr] = {}
     for after, side in zip(new, before.args, strict=True):
-        targets = [integral for integral in outer_integrals(side) if not _stands_in(integral, after)]
-        if len(targets) > 1:
+        targets = [integral for integral in outer_integrals(side, bounded=True) if not _stands_in(integral, after)]
+        if len(targets) > 1 or any(len(limit) > 1 for target in targets for limit in target.limits):
             return _carried_out(new, before, fresh)
         if not targets:
             if not close(fingerprint(after), fingerprint(side)):
                 return False
             continue
         value = standing_for(targets[0], side, after)
-        if value is None:
+        if value is None or value.has(S.NaN, S.ComplexInfinity):
             return _carried_out(new, before, fresh)
         if values.setdefault(targets[0], value) != value:
             return False
-    return bool(values) and all(_is_value(integral, value, fresh) for integral, value in values.items())
+    if not values:
+        return False
+    if all(_is_value(integral, value, fresh) for integral, value in values.items()):
+        return True
+    # An integral within has a constant of its own, which the value may lack.
+    return any(integral.function.has(Integral) for integral in values) and _carried_out(new, before, fresh)
 
 
 def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
@@ -65,14 +70,14 @@ def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> boo
     return False
 
 
-def outer_integrals(side: Expr) -> list[Integral]:
-    """The distinct indefinite integrals of an expression that stand in no other."""
+def outer_integrals(side: Expr, bounded: bool = False) -> list[Integral]:
+    """The distinct indefinite integrals of an expression that stand in no other; on demand all kinds."""
     found: dict[Integral, None] = {}
     parts = preorder_traversal(side)
     for part in parts:
         if isinstance(part, Integral):
             parts.skip()
-            if all(len(limit) == 1 for limit in part.limits):
+            if bounded or all(len(limit) == 1 for limit in part.limits):
                 found[part] = None
     return list(found)
 
@@ -107,7 +112,7 @@ def derivative_by(value: Expr, integral: Integral) -> Derivative:
 def holds(left: Expr, right: Expr, definitions: Definitions = Definitions()) -> bool:
     """Whether two expressions have the same values at the points of some region."""
     for region in (0, 1):
-        meaning = Meaning(definitions, region)
+        meaning = Meaning(definitions, region, independent=True)
         try:
             values, others = np.broadcast_arrays(meaning.value(left), meaning.value(right))
             scale = np.abs(values) + meaning.scale(right)

@@ -8,6 +8,7 @@ A function that nothing defines is some smooth function, always the same one.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,12 @@ class Definitions:
         if isinstance(name, AppliedUndef) and all(isinstance(part, Symbol) for part in name.args):
             self.functions.setdefault((name.func.__name__, len(name.args)), Definition(name.args, body))
 
+    def root(self, name: Symbol) -> Symbol:
+        """The name that a name is another name for, at last; itself as a rule."""
+        while isinstance(self.exact.get(name), Symbol):
+            name = self.exact[name]
+        return name
+
     def has(self, name: Basic) -> bool:
         if isinstance(name, AppliedUndef):
             return name in self.exact or (name.func.__name__, len(name.args)) in self.functions
@@ -89,11 +96,14 @@ class Meaning:
         bound: Mapping[Integral, Expr] | None = None,
         constants: Mapping[Integral, Array] | None = None,
         point: int | None = None,
+        independent: bool = False,
     ) -> None:
         """
         Args:
             values: of names, instead of those of the region's points.
             point: one point that all other names have their values from.
+            independent: a derivative by a function leaves the function's argument where it is, as SymPy's does; else
+                both change.
             bound: integrals and what they are.
             constants: integrals and their constants of integration.
         """
@@ -103,6 +113,7 @@ class Meaning:
         self._constants = constants or {}
         self._draw = region
         self._point = point
+        self._independent = independent
         self._nodes, self._weights = _rule(nodes)
         self._base = _Scope(values or {}, 0)
         self._level = 0
@@ -192,7 +203,7 @@ class Meaning:
 
     def _derivative(self, node: Derivative, scope: _Scope) -> Value:
         (variable, count), *others = node.variable_count
-        if isinstance(variable, AppliedUndef):
+        if isinstance(variable, AppliedUndef) and not self._independent:
             if others or count != 1 or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
                 raise UnsupportedError("a derivative by a function of several variables")
             # By the chain rule: both change with the function's argument.
@@ -208,7 +219,7 @@ class Meaning:
         orders: list[tuple[int, int]] = []
         first = self._level
         for variable, count in counts:
-            if not (isinstance(variable, Symbol) and count.is_Integer and 0 < count <= MAX_ORDER):
+            if not (isinstance(variable, Symbol | AppliedUndef) and count.is_Integer and 0 < count <= MAX_ORDER):
                 raise UnsupportedError("a derivative of an order that is no small number")
             self._level += 1
             order = int(count)
@@ -227,7 +238,7 @@ class Meaning:
             return self._evaluate(self._bound[node], scope)
         value = self._quadrature(node.function, list(node.limits), scope)
         constant = self._constants.get(node)
-        return value if constant is None or scope is not self._base else value + constant
+        return value if constant is None else value + constant
 
     def _quadrature(self, integrand: Expr, limits: list[Any], scope: _Scope) -> Value:
         if not limits:
@@ -247,6 +258,7 @@ class Meaning:
         return _contracted(value, self._weights, scope.axes + 2) * length
 
 
+@lru_cache(maxsize=4)
 def _rule(count: int) -> tuple[Array, Array]:
     """Gauss-Legendre nodes and weights on the unit interval."""
     nodes, weights = np.polynomial.legendre.leggauss(count)

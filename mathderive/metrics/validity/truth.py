@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
-from sympy import Expr, Integral, Symbol
+from sympy import Derivative, Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.metrics.validity.integrals import derivative_by, holds, outer_integrals, standing_for
@@ -134,10 +134,16 @@ class Context:
         for binding in known:
             for name in new.constants - binding.constants - self.premise_symbols:
                 for other in binding.constants - new.constants:
-                    if not self.definitions.has(name) and holds(
-                        new.value.xreplace({name: other}), binding.value, self.definitions
-                    ):
-                        self.definitions.define(name, other)
+                    if holds(new.value.xreplace({name: other}), binding.value, self.definitions):
+                        self._equate(name, other)
+
+    def _equate(self, name: Symbol, other: Symbol) -> Symbol | None:
+        """Makes a name another name for a second one; returns the one that stands for the other from here on."""
+        name, other = self.definitions.root(name), self.definitions.root(other)
+        if name == other or self.definitions.has(name):
+            return None
+        self.definitions.exact[name] = other
+        return name
 
     def _is_antiderivative(self, value: Expr, integral: Integral) -> bool:
         return holds(derivative_by(value, integral), integral.function, self.definitions)
@@ -194,12 +200,12 @@ class Context:
             return False
         for name in sorted(constants & set(fresh) & self.requested_symbols, key=str):
             for other in sorted(constants - {name}, key=str):
-                if self.definitions.has(name) or self.definitions.has(other):
+                equated = self._equate(name, other)
+                if equated is None:
                     continue
-                self.definitions.exact[name] = other
                 if self._decide(self._unfolded(sides), ()).holds:
                     return True
-                del self.definitions.exact[name]
+                del self.definitions.exact[equated]
         return False
 
     def _decide(self, sides: Sides, fresh: Collection[Symbol]) -> Finding:
@@ -241,15 +247,26 @@ class Context:
         ]
 
     def _compare(self, sides: Sides, bound: Mapping[Integral, Expr]) -> Finding:
+        """Compares the sides; where there is a derivative by a function, in both meanings it can have."""
+        by_function = any(
+            isinstance(variable, AppliedUndef)
+            for side in sides
+            for derivative in side.atoms(Derivative)
+            for variable, _ in derivative.variable_count
+        )
+        finding = self._compare_values(sides, bound, by_function)
+        return finding if finding.holds or not by_function else self._compare_values(sides, bound, False)
+
+    def _compare_values(self, sides: Sides, bound: Mapping[Integral, Expr], independent: bool) -> Finding:
         """Compares the sides at the points of each region, until it is true in one."""
         worst: Finding | None = None
         usable_anywhere = False
         for region in range(len(REGIONS)):
-            meaning = Meaning(self.definitions, region, bound=bound)
+            meaning = Meaning(self.definitions, region, bound=bound, independent=independent)
             left, right = np.broadcast_arrays(meaning.value(sides[0]), meaning.value(sides[1]))
             usable = np.isfinite(left) & np.isfinite(right)
             if any(side.has(Integral) for side in sides) or self.definitions.exact:
-                finer = Meaning(self.definitions, region, MORE_NODES, bound=bound)
+                finer = Meaning(self.definitions, region, MORE_NODES, bound=bound, independent=independent)
                 for side, values in zip(sides, (left, right), strict=True):
                     usable &= np.abs(finer.value(side) - values) <= SAME * (np.abs(values) + 1e-9)
             if usable.sum() < min(MIN_POINTS, left.size):
