@@ -7,19 +7,21 @@ Each equation is looked at in the light of those before it: is it given, does on
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice, product
+from itertools import islice, pairwise, product
 
 import numpy as np
-from sympy import Expr, Symbol
+from sympy import Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.metrics.validity.dependencies import smallest_supports
 from mathderive.metrics.validity.matching import Fact, Way, ways
 from mathderive.metrics.validity.reading import Chain, Reading, read, split_output
+from mathderive.metrics.validity.reasons import sentence
 from mathderive.metrics.validity.truth import Context, Finding, is_name
 from mathderive.metrics.validity.verdicts import TRUE, StepVerdict, Truth, Validity
 from mathderive.prompts import split_prompt
 from mathderive.symbolic.printer import latex
+from mathderive.symbolic.renaming import name_of, names_of
 
 MAX_EQUATIONS = 60
 """Of an output; further ones are undecided. The longest reference has 9."""
@@ -32,6 +34,9 @@ MAX_PREMISE_READINGS = 2
 
 MAX_CONTEXTS = 4
 """Combinations of them."""
+
+MAX_CHOICES = 16
+"""Combinations of ways to the links of a chain."""
 
 MAX_EVALUATED = 6
 """Readings of an equation whose truth is looked into, where no operator gives any of them."""
@@ -137,6 +142,8 @@ class _Run:
         choices = product(*(range(max(1, len(reading.chains[:MAX_PREMISE_READINGS]))) for reading in checker.premises))
         self.contexts = [self._context(choice) for choice in islice(choices, MAX_CONTEXTS)]
         self.stated: set[int] = set()
+        asked = (fact for reading in (*checker.intermediates, checker.goal) for fact in _facts(0, reading))
+        self.asked_names = frozenset().union(*map(_names, asked))
 
     def _context(self, choice: Sequence[int]) -> Context:
         """What the premises say in one reading of each."""
@@ -154,7 +161,9 @@ class _Run:
     def facts(self) -> list[Fact]:
         """What the next equation may follow from: true equations, and premises that were not stated yet."""
         unstated = [fact for index, facts in enumerate(self.given) if index not in self.stated for fact in facts]
-        known = [fact for step in self.steps if step.link.truth not in ("incorrect", "unparsable") for fact in step.facts]
+        known = [
+            fact for step in self.steps if step.link.truth not in ("incorrect", "unparsable") for fact in step.facts
+        ]
         return (unstated + known)[-MAX_FACTS:]
 
     def take(self, number: int, text: str, left_out: bool) -> None:
@@ -169,7 +178,12 @@ class _Run:
         link, chain = self._best(number, reading)
         facts = _links(number, chain) if link.truth in (*TRUE, "undecided") else []
         if link.truth == "premise":
-            facts += [fact for other in reading.chains[:MAX_PREMISE_READINGS] if other != chain for fact in _links(number, other)]
+            facts += [
+                fact
+                for other in reading.chains[:MAX_PREMISE_READINGS]
+                if other != chain
+                for fact in _links(number, other)
+            ]
         facts = [fact for fact in facts if fact.lhs != fact.rhs]
         self.steps.append(_Step(text, link, facts))
         for fact in facts:
@@ -224,52 +238,61 @@ class _Run:
             return None
         found = ways(new, facts)
         if found:
-            return _Link("valid", _sentence(found[0], facts), tuple(found))
+            return _Link("valid", sentence(found[0]), tuple(found))
         return self._definition(new, facts)
 
     def _definition(self, new: Fact, facts: Sequence[Fact]) -> _Link | None:
         """A fresh name for an expression is a renaming premise, if the expression has occurred."""
-        used = set().union(*(_names(fact) for fact in facts), *(_names(fact) for given in self.given for fact in given))
+        known = [*facts, *(fact for given in self.given for fact in given)]
+        used = self.asked_names.union(*(_names(fact) for fact in known))
         for name, body in (new.sides, new.sides[::-1]):
-            if not isinstance(name, AppliedUndef) or not is_name(name) or name.func.__name__ in used | _names_in(body):
+            if not is_name(name) or name_of(name) in used | names_of(body) or body.is_number:
                 continue
-            if set(name.args) != body.free_symbols:
+            of_function = isinstance(name, AppliedUndef)
+            if of_function and set(name.args) != body.free_symbols:
                 continue
             for context in self.contexts:
                 context.take_premise((name, body))
-            occurred = any(body in fact.parts for fact in (*facts, *(f for given in self.given for f in given)))
-            if occurred:
-                operand = (body,)
-                way = Way("renaming_premise", operand, ())
-                return _Link("valid", f"a new name for ${latex(body)}$", (way,))
-            return _Link("skipped", "a new name for an expression that has not occurred", sources=())
+            if of_function and any(body in fact.parts for fact in known):
+                way = Way("renaming_premise", (body,), ())
+                return _Link("valid", sentence(way), (way,))
+            return _Link("skipped", "a new name for an expression")
         return None
 
     def _chain(self, number: int, chain: Chain) -> _Link:
-        """What a chain of equations is: each side is compared with the one before it, and with the first."""
-        worst: _Link | None = None
+        """What an equation is that has no form of its own; of several sides, each is compared with those before."""
         facts = self.facts()
+        if len(chain) == 2:
+            return self._judged(Fact(number, *chain), facts)
+        found: list[_Link] = []
         for position in range(1, len(chain)):
             links = [self._link(Fact(number, chain[earlier], chain[position]), facts) for earlier in {position - 1, 0}]
-            link = max(links, key=lambda found: _ORDER.index(found.truth))
-            if worst is None or _ORDER.index(link.truth) < _ORDER.index(worst.truth):
-                worst = link
-            if link.truth in TRUE:
+            found.append(max(links, key=lambda link: _ORDER.index(link.truth)))
+            if found[-1].truth in TRUE:
                 facts = [*facts, *_links(number, chain[: position + 1])]
-        assert worst is not None
-        return worst
+        worst = min(found, key=lambda link: _ORDER.index(link.truth))
+        if worst.truth != "valid":
+            return worst
+        # All of them are valid or premises, and the whole rests on what they rest on together.
+        choices = product(*(link.ways for link in found if link.ways))
+        together = [
+            replace(chosen[0], steps=tuple(sorted({step for way in chosen for step in way.steps} - {number})))
+            for chosen in islice(choices, MAX_CHOICES)
+        ]
+        return replace(worst, ways=tuple(together))
 
     def _link(self, new: Fact, facts: Sequence[Fact]) -> _Link:
-        """What one equation is."""
+        """What one equation of a chain is."""
         if any(fact.says(new) for given in self.given for fact in given):
             return _Link("premise", "given")
-        link = self._derived(new, facts)
-        if link is not None:
-            return link
+        return self._derived(new, facts) or self._judged(new, facts)
+
+    def _judged(self, new: Fact, facts: Sequence[Fact]) -> _Link:
+        """What an equation is that no operator gives."""
         if new.lhs == new.rhs:
-            return _Link("skipped", "both sides are the same", sources=())
-        earlier = set().union(*(fact.symbols for fact in facts), *(f.symbols for given in self.given for f in given))
-        finding = self._truth(new, new.symbols - earlier)
+            return _Link("skipped", "both sides are the same")
+        given = [fact for facts_of_one in self.given for fact in facts_of_one]
+        finding = self._truth(new, new.symbols.difference(*(fact.symbols for fact in (*facts, *given))))
         if finding.holds:
             return _Link("skipped", "true, but no single operator gives it", sources=None)
         if finding.holds is None:
@@ -313,7 +336,7 @@ class _Run:
         grounded: set[int] = {0}
         for number, step in enumerate(self.steps, start=1):
             link = step.link
-            if link.truth == "premise" or any(set(way.steps) <= grounded | {number} for way in link.ways):
+            if link.truth == "premise" or any(grounded.issuperset(way.steps) for way in link.ways):
                 grounded.add(number)
         return grounded
 
@@ -339,7 +362,7 @@ def _facts(number: int, reading: Reading) -> list[Fact]:
 
 def _links(number: int, chain: Chain) -> list[Fact]:
     """The equations that a chain consists of: each side with the next, and the first with the last."""
-    pairs = list(zip(chain, chain[1:], strict=False))
+    pairs = list(pairwise(chain))
     if len(chain) > 2:
         pairs.append((chain[0], chain[-1]))
     return [Fact(number, *pair) for pair in pairs]
@@ -361,15 +384,5 @@ def _options(number: int, link: _Link) -> list[frozenset[int]]:
     return [frozenset(range(1, number) if link.sources is None else link.sources)]
 
 
-def _sentence(way: Way, facts: Sequence[Fact]) -> str:
-    operands = ", ".join(f"${latex(operand)}$" for operand in way.operands)
-    sources = " and ".join(f"equation {number}" if number else "what is given" for number in way.steps)
-    return f"{way.operator} {operands + ' ' if operands else ''}on {sources}"
-
-
-def _names(fact: Fact) -> set[str]:
-    return _names_in(fact.lhs) | _names_in(fact.rhs)
-
-
-def _names_in(expression: Expr) -> set[str]:
-    return {part.func.__name__ for part in expression.atoms(AppliedUndef)} | {s.name for s in expression.atoms(Symbol)}
+def _names(fact: Fact) -> frozenset[str]:
+    return names_of(fact.lhs) | names_of(fact.rhs)

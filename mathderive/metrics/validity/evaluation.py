@@ -19,7 +19,7 @@ from sympy.core.function import AppliedUndef
 from sympy.core.numbers import NumberSymbol
 
 from mathderive.metrics.validity.functions import FUNCTIONS, raise_to
-from mathderive.metrics.validity.taylor import Array, Value
+from mathderive.metrics.validity.taylor import Array
 
 POINTS = 5
 """Of a fingerprint."""
@@ -86,7 +86,9 @@ _remembered: dict[Basic, Fingerprint] = {}
 def _compute(node: Expr) -> Fingerprint:
     if isinstance(node, Add):
         parts = [fingerprint(part) for part in node.args]
-        return Fingerprint(sum(part.values for part in parts), np.max([part.scale for part in parts], axis=0))
+        return Fingerprint(
+            np.sum([part.values for part in parts], axis=0), np.max([part.scale for part in parts], axis=0)
+        )
     if isinstance(node, Mul):
         result = fingerprint(node.args[0])
         for part in node.args[1:]:
@@ -140,8 +142,10 @@ def counts_of(derivative: Derivative) -> dict[Basic, Expr]:
 
 def of_derivative(inner: Fingerprint, counts: Mapping[Basic, Expr]) -> Fingerprint:
     """The fingerprint of the derivative of what has the fingerprint `inner`."""
-    variables = sum(fingerprint(variable).values * fingerprint(count).values for variable, count in counts.items())
-    return _unknown("derivative", [inner.values, variables]) if counts else inner
+    if not counts:
+        return inner
+    variables = [fingerprint(variable).values * fingerprint(count).values for variable, count in counts.items()]
+    return _unknown("derivative", [inner.values, np.sum(variables, axis=0)])
 
 
 def of_integral(inner: Fingerprint, limits: Any) -> Fingerprint:
@@ -157,7 +161,7 @@ def of_integral(inner: Fingerprint, limits: Any) -> Fingerprint:
 
 
 def _unknown(kind: str, parts: list[Array]) -> Fingerprint:
-    """Positive values that change smoothly with all of the parts' values at all points, so that rounding stays small."""
+    """Positive values that change smoothly with all the parts' values at all points, so that rounding stays small."""
     if not parts:
         return _exact(values_of_name(kind, POINTS))
     weights, phases = _weights(kind, len(parts))

@@ -16,6 +16,8 @@ from mathderive.metrics.validity.meaning import BudgetError, Definitions, Meanin
 from mathderive.metrics.validity.taylor import UnsupportedError
 from mathderive.symbolic.operators import OPERATORS, OperatorError, apply_operator
 
+NOTHING = Definitions()
+
 MAX_CONSTANTS = 3
 """Of one step; more are not told apart."""
 
@@ -84,9 +86,7 @@ def outer_integrals(side: Expr, bounded: bool = False) -> list[Integral]:
 
 def _stands_in(integral: Integral, side: Expr) -> bool:
     """Whether the integral is a part of a side, however it is printed there."""
-    return any(
-        part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral)
-    )
+    return any(part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral))
 
 
 def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> bool:
@@ -109,7 +109,7 @@ def derivative_by(value: Expr, integral: Integral) -> Derivative:
     return Derivative(value, *[(variable, 1) for variable in integral.variables], evaluate=False)
 
 
-def holds(left: Expr, right: Expr, definitions: Definitions = Definitions()) -> bool:
+def holds(left: Expr, right: Expr, definitions: Definitions = NOTHING) -> bool:
     """Whether two expressions have the same values at the points of some region."""
     for region in (0, 1):
         meaning = Meaning(definitions, region, independent=True)

@@ -11,8 +11,21 @@ from functools import cached_property
 from math import comb, prod
 
 import numpy as np
-from sympy import Add, Derivative, Equality, Expr, Integer, Integral, Mul, Pow, Rational, S, Symbol, exp
-from sympy import preorder_traversal
+from sympy import (
+    Add,
+    Derivative,
+    Equality,
+    Expr,
+    Integer,
+    Integral,
+    Mul,
+    Pow,
+    Rational,
+    S,
+    Symbol,
+    exp,
+    preorder_traversal,
+)
 from sympy.core.basic import Basic
 
 from mathderive.metrics.validity import functions
@@ -32,18 +45,21 @@ from mathderive.metrics.validity.taylor import Array, Value
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.history import parts_of
 from mathderive.symbolic.operators import (
-    MAX_EXPANDED_TERMS,
     OPERATORS,
     SYMPY_ERRORS,
     OperatorError,
     apply_operator,
     substitute,
 )
+from mathderive.symbolic.renaming import names_of
 
 Sides = tuple[Expr, Expr]
 
 GROWTH = 3
 """How many times as large each differentiation may make an expression, roughly."""
+
+MAX_TERMS = 300
+"""Of a product or power that is expanded."""
 
 MAX_GROWN = 20_000
 """Operations; an equation of the data has some dozens."""
@@ -144,9 +160,9 @@ def _is_affordable(equation: Equality) -> bool:
             if max(1, _size(part.expr)) * GROWTH**order > MAX_GROWN:
                 return False
         elif isinstance(part, Pow) and isinstance(part.base, Add) and part.exp.is_Integer:
-            if comb(len(part.base.args) + abs(int(part.exp)) - 1, abs(int(part.exp))) > MAX_EXPANDED_TERMS:
+            if comb(len(part.base.args) + abs(int(part.exp)) - 1, abs(int(part.exp))) > MAX_TERMS:
                 return False
-        elif isinstance(part, Mul) and prod(len(Add.make_args(factor)) for factor in part.args) > MAX_EXPANDED_TERMS:
+        elif isinstance(part, Mul) and prod(len(Add.make_args(factor)) for factor in part.args) > MAX_TERMS:
             return False
     return True
 
@@ -233,6 +249,8 @@ def _sums(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
 
 def _products(new: Fact, fact: Fact, known: Collection[Expr]) -> Matches:
     """`times` and `divide`: the sides have the same ratio to those before."""
+    if new.lhs.has(S.ComplexInfinity) and (fact.lhs * S.ComplexInfinity, fact.rhs * S.ComplexInfinity) == new.sides:
+        yield "divide", (S.Zero,)
     if not close(times(new.left, fact.right), times(new.right, fact.left)) or _same(new, fact):
         return
     sides = ((new.lhs, fact.lhs, fact.left), (new.rhs, fact.rhs, fact.right))
@@ -241,9 +259,10 @@ def _products(new: Fact, fact: Fact, known: Collection[Expr]) -> Matches:
         return
     factor = min(factors, key=_size)
     # Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
-    if (
-        len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))
-    ) and (fact.lhs * factor, fact.rhs * factor) != new.sides:
+    if (len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))) and (
+        fact.lhs * factor,
+        fact.rhs * factor,
+    ) != new.sides:
         return
     if len(factors) == 1 and not _is_visible(factor, new, fact) and not _occurs(factor, known):
         return
@@ -280,9 +299,7 @@ def _powers(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
             value = fingerprint(exponent).values
             if all(
                 _is_value(after, functions.raise_to(base, value)) or _is_infinite_power(side, before, exponent)
-                for side, after, base, before in zip(
-                    new.sides, (new.left, new.right), bases, fact.sides, strict=True
-                )
+                for side, after, base, before in zip(new.sides, (new.left, new.right), bases, fact.sides, strict=True)
             ):
                 yield "power", (exponent,)
 
@@ -368,7 +385,7 @@ def _substitutions(new: Fact, facts: Sequence[Fact]) -> Iterator[Way]:
                 ("substitute_LHS_for_RHS", rule.lhs, rule.rhs),
                 ("substitute_RHS_for_LHS", rule.rhs, rule.lhs),
             ):
-                if old in (0, 1) or not old.free_symbols <= fact.symbols:
+                if old in (0, 1) or not names_of(old) <= names_of(fact.equation):
                     continue
                 sides = _substituted(fact, old, replacement)
                 if sides and close(new.left, fingerprint(sides[0])) and close(new.right, fingerprint(sides[1])):

@@ -31,7 +31,7 @@ QUADRATURE_NODES, MORE_NODES = 16, 25
 
 MAX_ORDER = 12
 MAX_NESTED = 24
-MAX_WORK = 2_000_000
+MAX_WORK = 500_000
 """Numbers computed for one question; an equation of the data takes some thousands."""
 
 
@@ -129,7 +129,7 @@ class Meaning:
         """
         with np.errstate(all="ignore"):
             value = self._evaluate(expression, self._base)
-        return np.broadcast_to(np.asarray(value, complex), np.broadcast_shapes(np.shape(value), (1,)))
+        return np.atleast_1d(np.asarray(value, complex))
 
     def scale(self, expression: Expr) -> Array:
         """How large the terms are that an expression is added up from."""
@@ -262,7 +262,7 @@ class Meaning:
 def _rule(count: int) -> tuple[Array, Array]:
     """Gauss-Legendre nodes and weights on the unit interval."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
-    return (nodes + 1) / 2 + 0j, weights / 2 + 0j
+    return np.asarray((nodes + 1) / 2, complex), np.asarray(weights / 2, complex)
 
 
 def _contracted(value: Value, weights: Array, dimensions: int) -> Value:
@@ -288,7 +288,7 @@ def _count(value: Value) -> int:
 
 def _number(node: Basic) -> complex:
     try:
-        return complex(node)  # type: ignore[call-overload, no-any-return]
+        return complex(node)
     except OverflowError:
         return complex(np.inf)
 

@@ -1,8 +1,8 @@
 """The checker in a child process, for text that nobody vouches for.
 
-The checker bounds its own work by size and counts. Behind that stands a backstop: the kernel ends a child that uses more
-memory than it may, or more CPU time on one equation, even inside a loop of C code. That equation is undecided, and the
-check is done again without it.
+The checker bounds its own work by size and counts. Behind that stands a backstop: the kernel ends a child that uses
+more memory than it may, or more CPU time on one equation, even inside a loop of C code. That equation is undecided, and
+the check is done again without it.
 """
 
 import multiprocessing
@@ -36,7 +36,7 @@ class Limits:
     """
 
     memory_bytes: int = 2**30
-    cpu_seconds: float = 2.0
+    cpu_seconds: float = 1.5
 
 
 class SupervisedChecker:
@@ -50,7 +50,9 @@ class SupervisedChecker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def check(self, prompt: str, output: str) -> Validity:
@@ -86,7 +88,7 @@ class SupervisedChecker:
             while True:
                 kind, content = connection.recv()
                 if kind == "verdict":
-                    return content  # type: ignore[no-any-return]
+                    return content
                 if kind == "refused":
                     raise ValueError(content)
                 number = content

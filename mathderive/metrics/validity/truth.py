@@ -6,14 +6,14 @@ equation says what the integral is; from then on that is what it stands for, unl
 own for the constant. `docs/validity.md` says how points, tolerance and domains are chosen.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 
 import numpy as np
 from sympy import Derivative, Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
+from mathderive.metrics.validity.constants import constants_exist
 from mathderive.metrics.validity.integrals import derivative_by, holds, outer_integrals, standing_for
 from mathderive.metrics.validity.meaning import (
     MORE_NODES,
@@ -37,17 +37,11 @@ DIFFERENT = 1e-5
 MIN_POINTS = 3
 """Fewer points than this at which both sides have a value say nothing."""
 
-GRID = {1: 9, 2: 5, 3: 4}
-"""Values of each variable of integration, by how many there are, when constants are solved for."""
-
 MAX_UNFOLDED = 3
 """Definitions within definitions that are followed to find integrals."""
 
 MAX_CONSTANTS = 4
 """Names beside those of the premises among which a new one may be another name for an old one."""
-
-STARTS = (0.0, 1.0, -1.0, 0.4 + 0.5j, -0.6 - 0.3j)
-"""Where the search for a constant begins that an equation is not linear in."""
 
 
 @dataclass(frozen=True)
@@ -225,11 +219,11 @@ class Context:
             if by_prompt:
                 wished[integral] = by_prompt[0]
         first = self._compare(sides, said)
-        choices = (said_last, {**said, **wished}, {})
+        choices: tuple[dict[Integral, Expr], ...] = (said_last, {**said, **wished}, {})
         if first.holds or any(self._compare(sides, choice).holds for choice in choices if choice != said):
             return Finding(True)
         if fresh or len(said) < len(set(integrals)):
-            found = self._with_constants(sides, {} if fresh else said)
+            found = constants_exist(sides, self.definitions, {} if fresh else said)
             if found is None:
                 return Finding(None, "no constant of integration was found that makes it true")
             if found:
@@ -295,101 +289,6 @@ class Context:
             example[latex(name)] = _number(values[place % values.size])
         reason = f"the left side is {_number(left[place])} where the right one is {_number(right[place])}"
         return Finding(False, reason, example)
-
-    def _with_constants(self, sides: Sides, bound: Mapping[Integral, Expr]) -> bool | None:
-        """Whether open integrals can have constants that make the equation true; None where that was not found out."""
-        integrals = [integral for side in sides for integral in outer_integrals(side) if integral not in bound]
-        classes = self._classes(list(dict.fromkeys(integrals)))
-        variables = sorted({variable for group in classes for variable in group[0].variables}, key=str)
-        if not classes or len(variables) not in GRID:
-            return False if not classes else None
-        answers = [self._solve(sides, bound, classes, variables, region, point) for region in (0, 1) for point in (0, 3)]
-        if any(answer is False for answer in answers):
-            # A branch or a pole in one region says nothing about the other.
-            return all(answer is True for answer in answers[:2]) or all(answer is True for answer in answers[2:])
-        return True if all(answers) else None
-
-    def _classes(self, integrals: Sequence[Integral]) -> list[list[Integral]]:
-        """Integrals that are the same one, and so have the same constant, together."""
-        classes: list[list[Integral]] = []
-        for integral in integrals:
-            for group in classes:
-                if group[0].variables == integral.variables and holds(
-                    group[0].function, integral.function, self.definitions
-                ):
-                    group.append(integral)
-                    break
-            else:
-                classes.append([integral])
-        return classes
-
-    def _solve(
-        self,
-        sides: Sides,
-        bound: Mapping[Integral, Expr],
-        classes: list[list[Integral]],
-        variables: list[Symbol],
-        region: int,
-        point: int,
-    ) -> bool | None:
-        """Solves for the constants on a grid of the variables of integration, where all other names stay put."""
-        steps = GRID[len(variables)]
-        low, high = REGIONS[region]
-        line = low + (high - low) * (np.arange(steps) + 0.37) / steps
-        grid = np.array(list(product(line, repeat=len(variables))), complex).T
-        values = dict(zip(variables, grid, strict=True))
-
-        def residual(constants: Sequence[complex]) -> tuple[Array, Array]:
-            of = {integral: np.full(1, c) for group, c in zip(classes, constants, strict=True) for integral in group}
-            meaning = Meaning(self.definitions, region, values=values, bound=bound, constants=of, point=point)
-            difference = meaning.value(sides[0]) - meaning.value(sides[1])
-            scale = meaning.scale(sides[0]) + meaning.scale(sides[1])
-            shape = grid.shape[1:]
-            return np.broadcast_to(difference, shape), np.broadcast_to(scale, shape)
-
-        nothing = np.zeros(len(classes))
-        start, scale = residual(nothing)
-        usable = np.isfinite(start)
-        if usable.sum() < MIN_POINTS:
-            return None
-        units = np.eye(len(classes))
-        slopes = [residual(unit)[0] - start for unit in units]
-        mixture = np.linspace(0.7, 1.9, len(classes))
-        predicted = start + sum(m * slope for m, slope in zip(mixture, slopes, strict=True))
-        actual, more = residual(mixture)
-        if not (np.abs(actual - predicted)[usable] <= SAME * (scale + more)[usable]).all():
-            return self._search(residual, usable) if len(classes) == 1 else None
-        columns = []
-        for group, slope in zip(classes, slopes, strict=True):
-            others = [v for v in variables if v not in group[0].variables]
-            keys = [tuple(values[v][place] for v in others) for place in range(grid.shape[1])]
-            columns += [np.where([key == one for key in keys], slope, 0) for one in dict.fromkeys(keys)]
-        matrix = np.array(columns).T[usable]
-        solution = np.linalg.lstsq(matrix, -start[usable], rcond=None)[0]
-        left_over = np.abs(matrix @ solution + start[usable])
-        return bool((left_over <= 1e2 * SAME * (1e-9 + scale[usable] + np.abs(matrix) @ np.abs(solution))).all())
-
-    def _search(self, residual: Callable[[Sequence[complex]], tuple[Array, Array]], usable: Array) -> bool | None:
-        """Looks for the constant that the equation is not linear in, from several starts, by the secant method."""
-        first = int(np.flatnonzero(usable)[0])
-        converged = 0
-        for start in STARTS:
-            before, here = complex(start), complex(start) + 0.01
-            value = residual([before])[0][first]
-            for _ in range(25):
-                now, scale = (array[first] for array in residual([here]))
-                if not np.isfinite(now) or now == value:
-                    break
-                if abs(now) <= 1e-12 * scale:
-                    break
-                before, here, value = here, here - now * (here - before) / (now - value), now
-            difference, scale = residual([here])
-            if not np.isfinite(difference[first]) or abs(difference[first]) > SAME * scale[first]:
-                continue
-            converged += 1
-            if (np.abs(difference)[usable] <= 1e2 * SAME * scale[usable]).all():
-                return True
-        return False if converged >= MIN_POINTS else None
 
 
 def is_name(expression: Expr) -> bool:
