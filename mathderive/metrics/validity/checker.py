@@ -15,6 +15,7 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.metrics.validity.dependencies import smallest_supports
 from mathderive.metrics.validity.matching import Fact, Way, ways
+from mathderive.metrics.validity.notation import notation_of
 from mathderive.metrics.validity.reading import Chain, Reading, read, split_output
 from mathderive.metrics.validity.reasons import sentence
 from mathderive.metrics.validity.truth import Context, Finding, is_name
@@ -65,7 +66,12 @@ class _Link:
 class _Step:
     text: str
     link: _Link
-    facts: list[Fact] = field(default_factory=list)
+    stated: list[Fact] = field(default_factory=list)
+
+    @property
+    def facts(self) -> list[Fact]:
+        """What others may follow from."""
+        return self.stated if self.link.truth in (*TRUE, "undecided") else []
 
 
 def check(prompt: str, output: str, leave_out: Collection[int] = ()) -> Validity:
@@ -91,9 +97,18 @@ class Checker:
             ValueError: the prompt has another form.
         """
         asked = split_prompt(prompt)
-        self.premises = [read(text) for text in asked.premises]
-        self.intermediates = [read(text) for text in asked.derive]
-        self.goal = read(asked.goal)
+        self.notation = notation_of(asked.premises, (*asked.derive, asked.goal))
+        self.premises = [self.read_asked(text) for text in asked.premises]
+        self.intermediates = [self.read_asked(text) for text in asked.derive]
+        self.goal = self.read_asked(asked.goal)
+
+    def read(self, text: str) -> Reading:
+        """An equation of an output."""
+        return read(text, self.notation)
+
+    def read_asked(self, text: str) -> Reading:
+        """An equation of the prompt, which says itself what it means."""
+        return replace(read(self.notation.rewritten(text), self.notation), text=text)
 
     def check(
         self, output: str, leave_out: Collection[int] = (), starts: Callable[[int], None] = lambda number: None
@@ -161,9 +176,7 @@ class _Run:
     def facts(self) -> list[Fact]:
         """What the next equation may follow from: true equations, and premises that were not stated yet."""
         unstated = [fact for index, facts in enumerate(self.given) if index not in self.stated for fact in facts]
-        known = [
-            fact for step in self.steps if step.link.truth not in ("incorrect", "unparsable") for fact in step.facts
-        ]
+        known = [fact for step in self.steps for fact in step.facts]
         return (unstated + known)[-MAX_FACTS:]
 
     def take(self, number: int, text: str, left_out: bool) -> None:
@@ -171,24 +184,19 @@ class _Run:
         if left_out:
             self.steps.append(_Step(text, _Link("undecided", _TOO_MUCH)))
             return
-        reading = self._restored(text) if number == 1 else read(text)
+        reading = self._restored(text) if number == 1 else self.checker.read(text)
         if not reading.chains:
             self.steps.append(_Step(text, _Link("unparsable", reading.fault)))
             return
         link, chain = self._best(number, reading)
-        facts = _links(number, chain) if link.truth in (*TRUE, "undecided") else []
-        if link.truth == "premise":
-            facts += [
-                fact
-                for other in reading.chains[:MAX_PREMISE_READINGS]
-                if other != chain
-                for fact in _links(number, other)
-            ]
-        facts = [fact for fact in facts if fact.lhs != fact.rhs]
-        self.steps.append(_Step(text, link, facts))
-        for fact in facts:
-            if link.truth in TRUE:
-                for context in self.contexts:
+        chains = [chain]
+        if link.truth == "premise":  # which may be meant in another reading, as the next steps will show
+            chains += [other for other in reading.chains[:MAX_PREMISE_READINGS] if other != chain]
+        stated = [fact for one in chains for fact in _links(number, one) if fact.lhs != fact.rhs]
+        self.steps.append(_Step(text, link, stated))
+        if link.truth in TRUE:
+            for context in self.contexts:
+                for fact in stated:
                     context.take_equation(fact.sides)
 
     def _restored(self, text: str) -> Reading:
@@ -201,7 +209,7 @@ class _Run:
             whole = "".join(premise.text.split())
             if bare and whole.endswith(bare) and _FIRST_TOKEN.fullmatch(whole.removesuffix(bare)):
                 return replace(premise, text=text)
-        return read(text)
+        return self.checker.read(text)
 
     def _best(self, number: int, reading: Reading) -> tuple[_Link, Chain]:
         """The reading that says most for the equation, and what it says."""
@@ -229,7 +237,7 @@ class _Run:
                 self.stated.add(index)
                 return _Link("premise", "given")
         for earlier, step in enumerate(self.steps, start=1):
-            if any(fact.says(new) for fact in step.facts):
+            if any(fact.says(new) for fact in step.stated):
                 return replace(step.link, reason=f"says again what equation {earlier} says", repeats=earlier)
         return self._derived(new, self.facts())
 
@@ -371,7 +379,7 @@ def _links(number: int, chain: Chain) -> list[Fact]:
 def _has(step: _Step, reading: Reading) -> bool:
     """Whether a step states an equation in one of its readings, mirrored or not."""
     wanted = [Fact(0, *chain) for chain in reading.chains if len(chain) == 2]
-    return any(fact.says(one) for fact in step.facts for one in wanted)
+    return any(fact.says(one) for fact in step.stated for one in wanted)
 
 
 def _options(number: int, link: _Link) -> list[frozenset[int]]:

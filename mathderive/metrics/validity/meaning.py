@@ -60,7 +60,7 @@ class Definitions:
         if isinstance(name, AppliedUndef) and all(isinstance(part, Symbol) for part in name.args):
             self.functions.setdefault((name.func.__name__, len(name.args)), Definition(name.args, body))
 
-    def root(self, name: Symbol) -> Symbol:
+    def root(self, name: Basic) -> Basic:
         """The name that a name is another name for, at last; itself as a rule."""
         while isinstance(self.exact.get(name), Symbol):
             name = self.exact[name]
@@ -225,7 +225,8 @@ class Meaning:
             order = int(count)
             here = seeded[variable] if variable in seeded else self._evaluate(variable, scope)
             one, zero = np.ones(1, complex), np.zeros(1, complex)
-            seeded[variable] = Taylor(self._level, [here, one, *[zero] * (order - 1)])
+            series = Taylor(self._level, [here, one, *[zero] * (order - 1)])
+            seeded |= {variable: series, self.definitions.root(variable): series}
             orders.append((self._level, order))
         value = self._evaluate(expression, scope.within(seeded))
         for level, order in reversed(orders):
@@ -254,7 +255,8 @@ class Meaning:
         if math.prod(share) ** (scope.axes + 1) > MAX_WORK:
             raise BudgetError("integrals within integrals")
         place = lower + length * self._nodes.reshape(share)
-        value = self._quadrature(integrand, inner, scope.within({variable: place}, 1))
+        values = {variable: place, self.definitions.root(variable): place}
+        value = self._quadrature(integrand, inner, scope.within(values, 1))
         return _contracted(value, self._weights, scope.axes + 2) * length
 
 

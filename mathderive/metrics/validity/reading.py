@@ -7,6 +7,7 @@ from itertools import islice
 
 from sympy import Expr
 
+from mathderive.metrics.validity.notation import Notation
 from mathderive.symbolic.parser import LatexError, parse, readings
 from mathderive.symbolic.tokens import ACCENTS, ELEMENTARY, LETTERS
 
@@ -45,22 +46,35 @@ def split_output(output: str) -> list[str]:
     return [part.strip() for part in _BREAK.split(output.strip()) if part.strip()]
 
 
-def read(text: str) -> Reading:
-    """Reads an equation; a remark in brackets at its end is no part of it."""
+def read(text: str, notation: Notation) -> Reading:
+    """Reads an equation; a remark in brackets at its end is no part of it.
+
+    What has a meaning in people's notation, with the functions of the prompt, is taken in that first.
+    """
     mathematics = _REMARK.sub("", text)
     words = [word for word in _WORD.findall(mathematics) if word not in _COMMANDS]
     words += _PHRASE.findall(mathematics)
     if words:
         return Reading(text, (), f"words, not mathematics: {words[0][:20]}")
-    try:
-        chains = tuple(islice(_chains(mathematics), MAX_READINGS))
-    except LatexError as error:
-        return Reading(text, (), str(error))
-    if len(chains[0]) < 2:
+    chains: dict[Chain, None] = {}
+    fault: LatexError | None = None
+    rewritten = notation.rewritten(mathematics)
+    for version in dict.fromkeys((rewritten, mathematics)):
+        try:
+            found = list(islice(_chains(version), MAX_READINGS))
+            chains |= dict.fromkeys(found)
+            if version == rewritten:
+                chains |= dict.fromkeys(map(notation.applied, found))
+        except LatexError as error:
+            fault = fault or error
+    if not chains:
+        return Reading(text, (), str(fault))
+    sides = len(next(iter(chains)))
+    if sides < 2:
         return Reading(text, (), "no equation: there is no equals sign")
-    if len(chains[0]) > MAX_SIDES:
+    if sides > MAX_SIDES:
         return Reading(text, (), f"more than {MAX_SIDES} sides")
-    return Reading(text, chains)
+    return Reading(text, tuple(chains))
 
 
 def _chains(text: str) -> Iterator[Chain]:
