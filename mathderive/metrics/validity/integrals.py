@@ -24,30 +24,38 @@ MAX_CONSTANTS = 3
 Sides = tuple[Expr, Expr]
 
 
-def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
-    """Whether every integral that the new equation lacks has become an antiderivative plus a fresh constant."""
+def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol], carry_out: bool) -> bool:
+    """Whether every integral that the new equation lacks has become an antiderivative plus a fresh constant.
+
+    Args:
+        carry_out: where what stands for the integrals cannot be told apart, they are carried out, which takes long.
+    """
     if not fresh:
         return False
     values: dict[Integral, Expr] = {}
-    for after, side in zip(new, before.args, strict=True):
+    unclear = False
+    for after, side in sorted(zip(new, before.args, strict=True), key=lambda pair: pair[1].has(Integral)):
         targets = [integral for integral in outer_integrals(side, bounded=True) if not _stands_in(integral, after)]
-        if len(targets) > 1 or any(len(limit) > 1 for target in targets for limit in target.limits):
-            return _carried_out(new, before, fresh)
         if not targets:
             if not close(fingerprint(after), fingerprint(side)):
                 return False
             continue
         value = standing_for(targets[0], side, after)
-        if value is None or value.has(S.NaN, S.ComplexInfinity):
-            return _carried_out(new, before, fresh)
-        if values.setdefault(targets[0], value) != value:
+        if (
+            len(targets) > 1
+            or value is None
+            or value.has(S.NaN, S.ComplexInfinity)
+            or any(len(limit) > 1 for limit in targets[0].limits)
+        ):
+            unclear = True
+        elif values.setdefault(targets[0], value) != value:
             return False
-    if not values:
-        return False
-    if all(_is_value(integral, value, fresh) for integral, value in values.items()):
-        return True
-    # An integral within has a constant of its own, which the value may lack.
-    return any(integral.function.has(Integral) for integral in values) and _carried_out(new, before, fresh)
+    if values and not unclear:
+        if all(_is_value(integral, value, fresh) for integral, value in values.items()):
+            return True
+        # An integral within has a constant of its own, which the value may lack.
+        unclear = any(integral.function.has(Integral) for integral in values)
+    return unclear and carry_out and _carried_out(new, before, fresh)
 
 
 def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:

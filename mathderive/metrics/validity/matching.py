@@ -8,6 +8,7 @@ the same however it is printed and however SymPy simplifies it on the way.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from math import comb, prod
 
 import numpy as np
@@ -118,6 +119,10 @@ class Fact:
         return minus(self.left, self.right)
 
     @cached_property
+    def has_integral(self) -> bool:
+        return bool(self.equation.has(Integral))
+
+    @cached_property
     def symbols(self) -> frozenset[Symbol]:
         return frozenset(self.equation.atoms(Symbol))
 
@@ -182,10 +187,14 @@ def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
                 for operator, operands in match(target, fact, known):
                     plain = all(_occurs(operand, known) for operand in operands)
                     found[Way(operator, operands, (fact.number,), plain)] = None
-            if fact.equation.has(Integral) and evaluates_integrals(target.sides, fact.equation, fresh):
+            if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=False):
                 found[Way("evaluate_integrals", (), (fact.number,))] = None
         for way in _substitutions(target, facts):
             found[way] = None
+    if not found:
+        for target, fact in product((new, new.mirrored()), facts):
+            if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=True):
+                found[Way("evaluate_integrals", (), (fact.number,))] = None
     return sorted(found, key=lambda way: (not way.plain, way.size))
 
 

@@ -32,11 +32,11 @@ class Limits:
 
     Attributes:
         memory_bytes: of the child, of which 0.2 GB are the libraries'.
-        cpu_seconds: of the child's own time; an equation of a model takes 0.01 on average, and 0.2 at most.
+        cpu_seconds: of the child's own time; an equation of a model takes 0.01 on average.
     """
 
     memory_bytes: int = 2**30
-    cpu_seconds: float = 1.5
+    cpu_seconds: float = 1.3
 
 
 class SupervisedChecker:
