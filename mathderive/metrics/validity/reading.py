@@ -1,0 +1,85 @@
+"""The equations of a text, read."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from sympy import Expr
+
+from mathderive.metrics.validity.notation import Notation
+from mathderive.symbolic.parser import LatexError, parse, readings
+from mathderive.symbolic.tokens import ACCENTS, ELEMENTARY, LETTERS
+
+Chain = tuple[Expr, ...]
+"""The sides of `a = b = c`, two of them as a rule."""
+
+MAX_READINGS = 64
+"""Of one text; the preferred one is right for 99 % of the data."""
+
+MAX_SIDES = 8
+
+_BREAK = re.compile(r"\s+and\s+|\s*\n\s*(?:and\s+)?")
+_REMARK = re.compile(
+    r"\s*\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
+    r".*\)\s*\Z",
+    re.DOTALL,
+)
+_WORD = re.compile(r"(?<![A-Za-z{\\\\])(?<![{\\\\] )[A-Za-z]{5,}(?![A-Za-z])")
+_PHRASE = re.compile(r"(?:\A|(?<=[.,:;] ))(?:Let|Now|So|Thus|Then|Since|By|We|The|If)(?=,?\s)")
+_COMMANDS = (
+    ACCENTS | LETTERS | ELEMENTARY.keys() | {"partial", "operatorname", "infty", "dfrac", "tfrac", "iiint", "times"}
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A text and what it can be read as, the preferred reading first; none, and why, where it is no equation."""
+
+    text: str
+    chains: tuple[Chain, ...]
+    fault: str = ""
+
+
+def split_output(output: str) -> list[str]:
+    """The equations of an output, as written: between ` and `s and ends of lines."""
+    return [part.strip() for part in _BREAK.split(output.strip()) if part.strip()]
+
+
+def read(text: str, notation: Notation) -> Reading:
+    """Reads an equation; a remark in brackets at its end is no part of it.
+
+    What has a meaning in people's notation, with the functions of the prompt, is taken in that first.
+    """
+    mathematics = _REMARK.sub("", text)
+    words = [word for word in _WORD.findall(mathematics) if word not in _COMMANDS]
+    words += _PHRASE.findall(mathematics)
+    if words:
+        return Reading(text, (), f"words, not mathematics: {words[0][:20]}")
+    chains: dict[Chain, None] = {}
+    fault: LatexError | None = None
+    rewritten = notation.rewritten(mathematics)
+    for version in dict.fromkeys((rewritten, mathematics)):
+        try:
+            found = list(islice(_chains(version), MAX_READINGS))
+            chains |= dict.fromkeys(found)
+            if version == rewritten:
+                chains |= dict.fromkeys(map(notation.applied, found))
+        except LatexError as error:
+            fault = fault or error
+    if not chains:
+        return Reading(text, (), str(fault))
+    sides = len(next(iter(chains)))
+    if sides < 2:
+        return Reading(text, (), "no equation: there is no equals sign")
+    if sides > MAX_SIDES:
+        return Reading(text, (), f"more than {MAX_SIDES} sides")
+    return Reading(text, tuple(chains))
+
+
+def _chains(text: str) -> Iterator[Chain]:
+    preferred = parse(text)
+    yield preferred
+    for sides in readings(text):
+        if sides != preferred:
+            yield sides
