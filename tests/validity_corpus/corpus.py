@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import combinations, count
 from pathlib import Path
 from typing import Literal
 
@@ -42,7 +42,7 @@ class LabelledStep(Record):
         truth: the judge's word.
         note: why it is undecided, if it is.
         support: of a true equation, whether it is given, follows by one operator, or does not; null where unclear.
-        redundant, irrelevant: null where unclear. A step that its derivation's own chain uses is not irrelevant.
+        redundant, irrelevant: null where unclear.
         put_in: whether the corruption put it in; `changed`, whether it changed it.
     """
 
@@ -169,8 +169,11 @@ class _Labeller:
         steps: list[LabelledStep] = []
         state: State = ()
         for place, line in enumerate(lines):
-            step, state = self._label(kind, line, lines[:place], steps, state)
+            step, state = self._label(line, lines[:place], steps, state)
             steps.append(step)
+        if kind in ("intact", "detour"):
+            relevance = self._irrelevant(lines)
+            steps = [step.model_copy(update={"irrelevant": r}) for step, r in zip(steps, relevance, strict=True)]
         reached = self._says(self._source.derivation.equations[-1], [line.equation for line in lines])
         return LabelledDerivation(
             id=f"{self._source.id}-{kind.replace(' ', '-')}",
@@ -183,24 +186,23 @@ class _Labeller:
         )
 
     def _label(
-        self, kind: str, line: Line, before: Lines, labelled: Sequence[LabelledStep], state: State
+        self, line: Line, before: Lines, labelled: Sequence[LabelledStep], state: State
     ) -> tuple[LabelledStep, State]:
         truth, after = self._judge.truth(line.equation, state)
         note = self._judge.reason(line.equation, state)
         earlier = [*self._premises, *(one.equation for one in before)]
         true = [*self._premises, *(one.equation for one, s in zip(before, labelled, strict=True) if s.truth == "true")]
-        support = self._support(line, before, labelled, true, earlier)
+        support = self._support(line, before, true, earlier)
         if truth is Truth.FALSE and support in ("premise", "valid"):
             truth, note = Truth.UNDECIDED, "false, and yet an operator gives it"
         redundant = self._says(line.equation, [one.equation for one in before])
-        is_detour = line.is_detour and truth is Truth.TRUE and redundant is False
         step = LabelledStep(
             text=latex(line.equation),
             truth=truth.value,
             note=note,
             support=support if truth is Truth.TRUE else None,
             redundant=redundant,
-            irrelevant=True if is_detour else self._irrelevant(kind, line),
+            irrelevant=None,
             put_in=line.step is None,
             changed=line.changed,
         )
@@ -210,14 +212,13 @@ class _Labeller:
         self,
         line: Line,
         before: Lines,
-        labelled: Sequence[LabelledStep],
         true: Sequence[Equality],
         earlier: Sequence[Equality],
     ) -> Literal["premise", "valid", "skipped"] | None:
-        if line.equation in self._premises:
+        if self._says(line.equation, self._premises) is True:
             return "premise"
         if line.step is not None and not line.changed:
-            present = {one.step for one, step in zip(before, labelled, strict=True) if step.truth == "true"}
+            present = {one.step for one in before if not one.changed}
             premises = {n for n, step in enumerate(self._source.derivation.steps, 1) if step.annotation in PREMISES}
             if {*step_references(self._source.derivation.annotations[line.step - 1])} <= present | premises:
                 return "valid"
@@ -233,13 +234,30 @@ class _Labeller:
         found = {self._search.says_again(equation, other) for other in others}
         return True if Follows.EXACTLY in found else None if Follows.LOOSELY in found else False
 
-    def _irrelevant(self, kind: str, line: Line) -> bool | None:
-        """Of an original step in its place, whether the goal builds on it; alternative goals may leave some behind."""
-        if kind not in WHOLE or line.step is None:
-            return None
-        if line.step in self._ancestors:
-            return False
-        return None if self._source.derivation.annotations[line.step - 1] in PREMISES else True
+    def _irrelevant(self, lines: Lines) -> list[bool | None]:
+        """Of each step, whether the goal can do without it.
+
+        Looked at are the smallest sets of steps that derive the goal by themselves. A step is irrelevant where it is in
+        none of them and the derivation as it was made does not use it either; it is not where it is in all of them.
+        Premises count for nothing and get no label.
+        """
+        supports: dict[int, set[frozenset[int]]] = {}
+        given = len(self._premises)
+        equations = [line.equation for line in lines]
+        for place, equation in enumerate(equations):
+            if self._says(equation, self._premises) is False:
+                found = self._search.supports(equation, [*self._premises, *equations[:place]])
+                supports[place] = {frozenset(position - given for position in one) for one in found}
+        derived = frozenset(supports)
+        supports = {place: {one & derived for one in found} for place, found in supports.items()}
+        smallest = _smallest_closed(supports, len(equations) - 1)
+        labels: list[bool | None] = [None] * len(equations)
+        for place in derived if smallest else ():
+            if all(place in one for one in smallest):
+                labels[place] = False
+            elif not any(place in one for one in smallest) and lines[place].step not in self._ancestors:
+                labels[place] = True
+        return labels
 
     def _verified(self, kind: str, lines: Lines, steps: Sequence[LabelledStep], reached: bool | None) -> bool | None:
         if reached is False:
@@ -251,6 +269,7 @@ class _Labeller:
         return False if of_goal and all(step.support == "skipped" for step in of_goal) else None
 
     def _ancestors_of_goal(self) -> set[int]:
+        """The numbers of the steps that the goal builds on; an alternative goal may leave some behind."""
         annotations = self._source.derivation.annotations
         found, pending = set(), [len(annotations)]
         while pending:
@@ -259,3 +278,14 @@ class _Labeller:
                 found.add(number)
                 pending += step_references(annotations[number - 1])
         return found
+
+
+def _smallest_closed(supports: dict[int, set[frozenset[int]]], goal: int) -> list[frozenset[int]]:
+    """The smallest sets with the goal in which every step has one of its supports."""
+    others = [place for place in supports if place != goal]
+    for size in range(len(others) + 1):
+        sets = (frozenset({goal, *chosen}) for chosen in combinations(others, size))
+        found = [one for one in sets if all(any(support <= one for support in supports[place]) for place in one)]
+        if found:
+            return found
+    return []

@@ -147,46 +147,65 @@ class Search:
         """Whether one operator gives the equation, or its mirror image, from earlier ones."""
         key = (equation, tuple(earlier))
         if key not in self._found:
-            self._found[key] = self._search(equation, earlier)
+            self._found[key] = self._best(equation, earlier)
         return self._found[key]
 
-    def _search(self, equation: Equality, earlier: Sequence[Equality]) -> Follows:
+    def supports(self, equation: Equality, earlier: Sequence[Equality]) -> set[frozenset[int]]:
+        """The positions of the equations that some operator gives it from, loosely or exactly."""
+        return {positions for _, positions in self._ways(equation, earlier)}
+
+    def _best(self, equation: Equality, earlier: Sequence[Equality]) -> Follows:
         loosely = False
-        for wanted in (equation.args, equation.args[::-1]):
-            for given in self._results(wanted, earlier):
-                if given == wanted:
-                    return Follows.EXACTLY
-                loosely = loosely or self._same_sides(given, wanted)
-            loosely = loosely or any(
-                self._by_operand(wanted, one.args) or self._by_rewriting(wanted, one.args) for one in earlier
-            )
-            loosely = loosely or self._by_substitution(wanted, earlier)
+        for how, _ in self._ways(equation, earlier):
+            if how is Follows.EXACTLY:
+                return Follows.EXACTLY
+            loosely = True
         return Follows.LOOSELY if loosely else Follows.NOT
+
+    def _ways(self, equation: Equality, earlier: Sequence[Equality]) -> Iterator[tuple[Follows, frozenset[int]]]:
+        """All ways, each with the positions of the equations it starts from; what is found fast comes first."""
+        mirror_images = (equation.args, equation.args[::-1])
+        for wanted in mirror_images:
+            for positions, given in self._results(wanted, earlier):
+                if given == wanted:
+                    yield Follows.EXACTLY, positions
+                elif self._same_sides(given, wanted):
+                    yield Follows.LOOSELY, positions
+        for wanted in mirror_images:
+            yield from ((Follows.LOOSELY, positions) for positions in self._by_substitution(wanted, earlier))
+            for position, one in enumerate(earlier):
+                if self._by_operand(wanted, one.args) or self._by_rewriting(wanted, one.args):
+                    yield Follows.LOOSELY, frozenset({position})
 
     def _same_sides(self, first: Sides, second: Sides) -> bool:
         return all(self.values.same(a, b) for a, b in zip(first, second, strict=True))
 
-    def _results(self, wanted: Sides, earlier: Sequence[Equality]) -> Iterator[Sides]:
-        """What the operators give, with operands and rules that may lead to the wanted sides."""
+    def _results(self, wanted: Sides, earlier: Sequence[Equality]) -> Iterator[tuple[frozenset[int], Sides]]:
+        """What the operators give, with operands and rules that may lead to the wanted sides, and from which."""
         operands = _operands(Tuple(*wanted, *(side for one in earlier for side in one.args)))
-        for one in earlier:
-            for transform in (cos, sin, exp, log, expand, _evaluate_derivatives):
-                yield from _attempt(lambda side, transform=transform: transform(side), one.args)
-            symbols = sorted(Tuple(*wanted, *one.args).atoms(Symbol), key=str)
-            exponents = sorted(Tuple(*wanted, *one.args).atoms(Integer), key=int)
-            for name in symbols:
-                yield from _attempt(lambda side, name=name: Derivative(side, name), one.args)
-                yield from _attempt(lambda side, name=name: Integral(side, name), one.args)
-            for exponent in (*symbols, *exponents, Integer(2)):
-                yield from _attempt(lambda side, exponent=exponent: side**exponent, one.args)
-            if self._by_operand(wanted, one.args):
-                yield from _with_operands((wanted[0] - one.lhs, wanted[1] - one.rhs, *operands), ADDED, one.args)
-                yield from _with_operands((wanted[0] / one.lhs, wanted[1] / one.rhs, *operands), MULTIPLIED, one.args)
-            elif 0 in wanted and 0 in one.args:
-                yield from _with_operands(operands, MULTIPLIED, one.args)
-            for other in earlier:
-                for old, new in (other.args, other.args[::-1]):
-                    yield from _attempt(lambda side, old=old, new=new: side.subs(old, new), one.args)
+        for position, one in enumerate(earlier):
+            for given in self._from_one(wanted, one.args, operands):
+                yield frozenset({position}), given
+            for rule, other in enumerate(earlier):
+                for old, new in (other.args, other.args[::-1]) if rule != position else ():
+                    for given in _attempt(lambda side, old=old, new=new: side.subs(old, new), one.args):
+                        yield frozenset({position, rule}), given
+
+    def _from_one(self, wanted: Sides, sides: Sides, operands: Sequence[Expr]) -> Iterator[Sides]:
+        for transform in (cos, sin, exp, log, expand, _evaluate_derivatives):
+            yield from _attempt(lambda side, transform=transform: transform(side), sides)
+        symbols = sorted(Tuple(*wanted, *sides).atoms(Symbol), key=str)
+        exponents = sorted(Tuple(*wanted, *sides).atoms(Integer), key=int)
+        for name in symbols:
+            yield from _attempt(lambda side, name=name: Derivative(side, name), sides)
+            yield from _attempt(lambda side, name=name: Integral(side, name), sides)
+        for exponent in (*symbols, *exponents, Integer(2)):
+            yield from _attempt(lambda side, exponent=exponent: side**exponent, sides)
+        if self._by_operand(wanted, sides):
+            yield from _with_operands((wanted[0] - sides[0], wanted[1] - sides[1], *operands), ADDED, sides)
+            yield from _with_operands((wanted[0] / sides[0], wanted[1] / sides[1], *operands), MULTIPLIED, sides)
+        elif 0 in wanted and 0 in sides:
+            yield from _with_operands(operands, MULTIPLIED, sides)
 
     def _by_operand(self, wanted: Sides, given: Sides) -> bool:
         """Whether something added to both sides, or multiplied with them, gives the wanted sides.
@@ -214,16 +233,15 @@ class Search:
                     return False
         return True
 
-    def _by_substitution(self, wanted: Sides, earlier: Sequence[Equality]) -> bool:
-        """Whether the wanted sides and an earlier equation's become the same by one rule, wherever it applies."""
-        for rule in earlier:
-            for old, new in (rule.args, rule.args[::-1]):
+    def _by_substitution(self, wanted: Sides, earlier: Sequence[Equality]) -> Iterator[frozenset[int]]:
+        """Where the wanted sides and an earlier equation's become the same by one rule, wherever it applies."""
+        for rule, other in enumerate(earlier):
+            for old, new in (other.args, other.args[::-1]):
                 for target in _attempt(lambda side, old=old, new=new: side.subs(old, new), wanted):
-                    for one in earlier:
+                    for position, one in enumerate(earlier):
                         for given in _attempt(lambda side, old=old, new=new: side.subs(old, new), one.args):
-                            if one is not rule and self._same_sides(given, target):
-                                return True
-        return False
+                            if position != rule and self._same_sides(given, target):
+                                yield frozenset({position, rule})
 
 
 def _attempt(transform: Callable[[Expr], Expr], sides: Sides) -> Iterator[Sides]:

@@ -1,10 +1,10 @@
 """The validity checker against the judge, on hundreds of corrupted derivations; thousands are in `benchmarks/`."""
 
 import pytest
-
-from mathderive.metrics.validity.checker import check
 from validity_corpus.agreement import compare
 from validity_corpus.corpus import Corpus, Source, add_corruptions, generated_sources, released_sources
+
+from mathderive.metrics.validity.checker import check
 
 pytestmark = pytest.mark.slow
 
