@@ -23,6 +23,9 @@ MAX_EQUATIONS = 60
 MAX_FACTS = 30
 """Earlier equations that one is compared with, the latest ones."""
 
+MAX_EVALUATED = 6
+"""Readings of an equation whose truth is looked into, where no operator gives any of them."""
+
 _ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
 """The worst first: a chain of equations is what its worst link is."""
 
@@ -114,7 +117,7 @@ class _Run:
             return
         link, chain = self._best(number, reading)
         facts = _links(number, chain) if link.truth in (*TRUE, "undecided") else []
-        facts = [fact for fact in facts if not fact.is_trivial()]
+        facts = [fact for fact in facts if fact.lhs != fact.rhs]
         self.steps.append(_Step(text, link, facts))
         for fact in facts:
             if link.truth in TRUE:
@@ -127,7 +130,7 @@ class _Run:
             link = self._structure(number, chain)
             if link is not None:
                 return link, chain
-        for chain in reading.chains:
+        for chain in reading.chains[:MAX_EVALUATED]:
             link = self._chain(number, chain)
             if best is None or _ORDER.index(link.truth) > _ORDER.index(best[0].truth):
                 best = link, chain
@@ -151,7 +154,7 @@ class _Run:
         return self._derived(new, self.facts())
 
     def _derived(self, new: Fact, facts: Sequence[Fact]) -> _Link | None:
-        if new.is_trivial():
+        if new.lhs == new.rhs:
             return None
         found = ways(new, facts)
         if found:
@@ -196,7 +199,7 @@ class _Run:
         link = self._derived(new, facts)
         if link is not None:
             return link
-        if new.is_trivial():
+        if new.lhs == new.rhs:
             return _Link("skipped", "both sides are the same", sources=())
         earlier = set().union(*(fact.symbols for fact in facts), *(f.symbols for given in self.given for f in given))
         finding = self.context.decide(new.sides, new.symbols - earlier)

@@ -4,34 +4,65 @@ SymPy need not integrate anything: where an integral stood, the new equation has
 right if its derivative is the integrand.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from itertools import product
 
 import numpy as np
-from sympy import Add, Derivative, Expr, Integral, Mul, S, Symbol, preorder_traversal
+from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, S, Symbol, preorder_traversal
 from sympy.core.basic import Basic
 
 from mathderive.metrics.validity.evaluation import TOLERANCE, close, fingerprint
 from mathderive.metrics.validity.meaning import BudgetError, Definitions, Meaning
 from mathderive.metrics.validity.taylor import UnsupportedError
+from mathderive.symbolic.operators import OPERATORS, OperatorError, apply_operator
+
+MAX_CONSTANTS = 3
+"""Of one step; more are not told apart."""
 
 Sides = tuple[Expr, Expr]
 
 
-def evaluates_integrals(new: Sides, before: Sides, fresh: Collection[Symbol]) -> bool:
+def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
     """Whether every integral that the new equation lacks has become an antiderivative plus a fresh constant."""
+    if not fresh:
+        return False
     values: dict[Integral, Expr] = {}
-    for after, side in zip(new, before, strict=True):
+    for after, side in zip(new, before.args, strict=True):
         targets = [integral for integral in outer_integrals(side) if not _stands_in(integral, after)]
         if len(targets) > 1:
-            return False
+            return _carried_out(new, before, fresh)
         if not targets:
             if not close(fingerprint(after), fingerprint(side)):
                 return False
             continue
         value = standing_for(targets[0], side, after)
-        if value is None or not (values.setdefault(targets[0], value) == value):
+        if value is None:
+            return _carried_out(new, before, fresh)
+        if values.setdefault(targets[0], value) != value:
             return False
     return bool(values) and all(_is_value(integral, value, fresh) for integral, value in values.items())
+
+
+def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
+    """Whether the operator, carried out, gives the new equation with some of the fresh names for its constants."""
+    constants: list[Symbol] = []
+
+    def draw_constant() -> Symbol:
+        constants.append(Dummy())
+        return constants[-1]
+
+    try:
+        result = apply_operator(OPERATORS["evaluate_integrals"], before, None, draw_constant)
+    except OperatorError:
+        return False
+    if not 0 < len(constants) <= MAX_CONSTANTS:
+        return False
+    names = sorted(fresh, key=str)[:MAX_CONSTANTS]
+    for chosen in product(names, repeat=len(constants)):
+        named = dict(zip(constants, chosen, strict=True))
+        if all(close(fingerprint(a), fingerprint(b.xreplace(named))) for a, b in zip(new, result.args, strict=True)):
+            return True
+    return False
 
 
 def outer_integrals(side: Expr) -> list[Integral]:

@@ -5,12 +5,12 @@ found it is solved for on one side and tried on the other. What comes out is com
 the same however it is printed and however SymPy simplifies it on the way.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from sympy import Add, Derivative, Equality, Expr, Integer, Integral, Mul, Pow, Rational, S, Symbol, cos, exp, log, sin
+from sympy import Derivative, Equality, Expr, Integer, Integral, Pow, Rational, S, Symbol, exp
 from sympy.core.basic import Basic
 
 from mathderive.metrics.validity import functions
@@ -26,6 +26,7 @@ from mathderive.metrics.validity.evaluation import (
     times,
 )
 from mathderive.metrics.validity.integrals import evaluates_integrals
+from mathderive.metrics.validity.taylor import Array, Value
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.history import parts_of
 from mathderive.symbolic.operators import OPERATORS, SYMPY_ERRORS, OperatorError, apply_operator, substitute
@@ -120,21 +121,25 @@ def _no_constant() -> Symbol:
 def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
     """Every way to get an equation, or its mirror image, from earlier ones by one operator."""
     found: dict[Way, None] = {}
-    known = frozenset().union(*(fact.parts for fact in facts)) if facts else frozenset()
+    known = frozenset().union(*(fact.parts for fact in facts))
+    fresh = new.symbols.difference(*(fact.symbols for fact in facts))
     for target in (new, new.mirrored()):
         for fact in facts:
             for match in _MATCHES:
                 for operator, operands in match(target, fact):
-                    plain = all(abs_part(operand) in known or operand in (1, -1) for operand in operands)
+                    plain = all(_occurs(operand, known) for operand in operands)
                     found[Way(operator, operands, (fact.number,), plain)] = None
+            if fact.equation.has(Integral) and evaluates_integrals(target.sides, fact.equation, fresh):
+                found[Way("evaluate_integrals", (), (fact.number,))] = None
         for way in _substitutions(target, facts):
             found[way] = None
     return sorted(found, key=lambda way: (not way.plain, sum(map(_size, way.operands))))
 
 
-def abs_part(operand: Expr) -> Expr:
-    """An operand without its sign, which `add` and `minus` share."""
-    return -operand if operand.could_extract_minus_sign() else operand
+def _occurs(operand: Expr, known: Collection[Expr]) -> bool:
+    """Whether an operand is part of an earlier equation, sign and inversion aside, which operators share."""
+    candidates = (operand, -operand, 1 / operand, -1 / operand)
+    return operand.is_Number or any(candidate in known for candidate in candidates)
 
 
 Matches = Iterator[tuple[str, tuple[Expr, ...]]]
@@ -145,30 +150,32 @@ def _same(first: Fact, second: Fact) -> bool:
 
 
 def _expanded(new: Fact, fact: Fact) -> Matches:
-    if not _same(new, fact) or new.sides == fact.sides:
-        return
-    ours, theirs = new.applied("expand") or new, fact.applied("expand") or fact
-    if ours.sides == theirs.sides:
+    expanded = fact.applied("expand")
+    if expanded is not None and _same(new, expanded) and new.applied("expand") is None:
         yield "expand", ()
 
 
-_ONE_EQUATION: tuple[tuple[str, Callable[..., Expr], Callable[..., object]], ...] = (
-    ("exp", exp, functions.exp),
-    ("log", log, functions.log),
-    ("sin", sin, functions.sin),
-    ("cos", cos, functions.cos),
-)
+_ONE_EQUATION = {"exp": functions.exp, "log": functions.log, "sin": functions.sin, "cos": functions.cos}
 
 
 def _functions(new: Fact, fact: Fact) -> Matches:
     with np.errstate(all="ignore"):
-        for name, _, function in _ONE_EQUATION:
-            if _is_value(new.left, function(fact.left.values)) and _is_value(new.right, function(fact.right.values)):
+        for name, function in _ONE_EQUATION.items():
+            if all(
+                _is_value(after, function(_argument(side, before.values)))
+                for after, side, before in ((new.left, fact.lhs, fact.left), (new.right, fact.rhs, fact.right))
+            ):
                 yield name, ()
 
 
-def _is_value(value: Fingerprint, values: object) -> bool:
-    return close(value, Fingerprint(values, np.abs(values)))  # type: ignore[arg-type, call-overload]
+def _argument(side: Expr, values: Array) -> Array:
+    """A side's values as a function sees it: SymPy takes an integral of zero, left as it is elsewhere, for zero."""
+    return values * 0 if isinstance(side, Integral) and side.function.is_zero else values
+
+
+def _is_value(value: Fingerprint, values: Value) -> bool:
+    array = np.asarray(values)
+    return close(value, Fingerprint(array, np.abs(array)))
 
 
 def _sums(new: Fact, fact: Fact) -> Matches:
@@ -176,6 +183,8 @@ def _sums(new: Fact, fact: Fact) -> Matches:
     if not close(new.residual, fact.residual) or close(new.left, fact.left):
         return
     operand = min((new.lhs - fact.lhs, new.rhs - fact.rhs), key=_size)
+    if fact.is_trivial() and (fact.lhs + operand, fact.rhs + operand) != new.sides:
+        return  # all that is trivially true has the same difference, 0
     if operand.could_extract_minus_sign():
         yield "minus", (-operand,)
     else:
@@ -184,25 +193,31 @@ def _sums(new: Fact, fact: Fact) -> Matches:
 
 def _products(new: Fact, fact: Fact) -> Matches:
     """`times` and `divide`: the sides have the same ratio to those before."""
-    if not close(times(new.left, fact.right), times(new.right, fact.left)):
+    if not close(times(new.left, fact.right), times(new.right, fact.left)) or _same(new, fact):
         return
-    pairs = [
-        (after, before)
-        for after, before, value in ((new.lhs, fact.lhs, fact.left), (new.rhs, fact.rhs, fact.right))
-        if not is_zero(value)
-    ]
-    if not pairs or _same(new, fact):
+    sides = ((new.lhs, fact.lhs, fact.left), (new.rhs, fact.rhs, fact.right))
+    factors = [after / before for after, before, value in sides if not is_zero(value)]
+    if not factors:
         return
-    factor, (after, before) = min(((after / before, (after, before)) for after, before in pairs), key=_size_of_first)
-    if is_zero(fingerprint(factor)):
-        return  # 0 = 0 follows from anything
-    if len(pairs) == 1 and min(_size(factor), _size(1 / factor)) >= max(_size(after), _size(before)):
-        return  # where the other side is 0, anything has a ratio; it has to be seen as a factor
+    factor = min(factors, key=_size)
+    # Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
+    if (
+        len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))
+    ) and (fact.lhs * factor, fact.rhs * factor) != new.sides:
+        return
+    if len(factors) == 1 and not _is_visible(factor, new, fact):
+        return
     numerator, denominator = factor.as_numer_denom() if factor.has(Pow) else (factor, S.One)
     if numerator in (1, -1) and denominator != 1:
         yield "divide", (denominator * numerator,)
     else:
         yield "times", (factor,)
+
+
+def _is_visible(factor: Expr, new: Fact, fact: Fact) -> bool:
+    """Whether a factor, or what was divided by, is a part of what it was found from and no mere quotient of the two."""
+    size = min(_size(factor), _size(1 / factor))
+    return size < max(map(_size, (*new.sides, *fact.sides)))
 
 
 def _powers(new: Fact, fact: Fact) -> Matches:
@@ -280,11 +295,6 @@ def _evaluated_derivatives(new: Fact, fact: Fact) -> Matches:
         yield "evaluate_derivatives", ()
 
 
-def _evaluated_integrals(new: Fact, fact: Fact) -> Matches:
-    if fact.equation.has(Integral) and evaluates_integrals(new.sides, fact.sides, new.symbols - fact.symbols):
-        yield "evaluate_integrals", ()
-
-
 _MATCHES = (
     _expanded,
     _functions,
@@ -294,7 +304,6 @@ _MATCHES = (
     _derivatives,
     _integrals,
     _evaluated_derivatives,
-    _evaluated_integrals,
 )
 
 
@@ -324,7 +333,3 @@ def _substituted(fact: Fact, old: Expr, replacement: Expr) -> Sides | None:
 
 def _size(expression: Expr) -> int:
     return int(expression.count_ops())
-
-
-def _size_of_first(items: tuple[Expr, Sides]) -> int:
-    return _size(items[0])

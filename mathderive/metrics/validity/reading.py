@@ -13,7 +13,7 @@ from mathderive.symbolic.tokens import ACCENTS, ELEMENTARY, LETTERS
 Chain = tuple[Expr, ...]
 """The sides of `a = b = c`, two of them as a rule."""
 
-MAX_READINGS = 8
+MAX_READINGS = 64
 """Of one text; the preferred one is right for 99 % of the data."""
 
 MAX_SIDES = 8
