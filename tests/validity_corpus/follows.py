@@ -119,10 +119,6 @@ class Values:
         return mp.mpc(halves[0] + mp.mpf("0.3"), halves[1] + mp.mpf("0.2"))
 
 
-def mirrored(equation: Equality) -> Equality:
-    return Equality(equation.rhs, equation.lhs, evaluate=False)
-
-
 class Search:
     """The search over operators, for derivations whose equations `rewriting` can judge.
 
