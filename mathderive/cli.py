@@ -268,6 +268,36 @@ def check_conformance(
     raise typer.Exit(0 if all_conform else 1)
 
 
+@app.command("check")
+def check_derivation(
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="A file with `Given ..., then obtain ...`.")],
+    derivation: Annotated[
+        str, typer.Argument(metavar="[DERIVATION]", help="A file with equations, one a line or joined by ` and `.")
+    ] = "-",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as a JSON object.")] = False,
+) -> None:
+    """Check a derivation step by step: exit code 0 if it is verified, 1 if not. `-` is standard input."""
+    from mathderive.metrics.validity.display import display
+    from mathderive.metrics.validity.supervised import SupervisedChecker
+
+    if prompt == derivation == "-":
+        raise InputError("check: expected one of PROMPT and DERIVATION from standard input, and a file for the other")
+    asked, answered = _text(prompt).strip(), _text(derivation)
+    if not answered.strip():
+        raise InputError(f"{derivation}: empty; expected equations, one a line or joined by ` and `")
+    with SupervisedChecker() as checker:
+        try:
+            validity = checker.check(asked, answered)
+        except ValueError as error:
+            raise InputError(f"{prompt}: {error}; expected `Given P and ..., then derive X, then obtain G`") from None
+    if as_json:
+        print(validity.model_dump_json(indent=2))
+    else:
+        colours = sys.stdout.isatty()
+        print(display(validity, lambda text, colour: typer.style(text, fg=colour) if colours else text))
+    raise typer.Exit(0 if validity.verified else 1)
+
+
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_tests(
     context: typer.Context,
@@ -292,6 +322,24 @@ def run_linters() -> None:
             [str(Path(sys.executable).with_name("lint-imports"))],
         ]
     )
+
+
+MAX_BYTES = 2**20
+"""Of a prompt or a derivation to check."""
+
+
+def _text(place: str) -> str:
+    """A text file, or standard input."""
+    try:
+        with sys.stdin.buffer if place == "-" else Path(place).open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"{place}: expected at most {MAX_BYTES} bytes")
+        return content.decode("utf-8")
+    except OSError as error:
+        raise InputError(f"{place}: {error.strerror}; expected a text file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{place}: not UTF-8 ({error})") from None
 
 
 def _run_tools(commands: Sequence[Sequence[str]]) -> None:

@@ -4,18 +4,24 @@ Each equation is looked at in the light of those before it: is it given, does on
 (`matching.py`), is it true at all (`truth.py`)? What it follows from then says what the goal depends on.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise, product
 
-from sympy import Derivative, Expr, Integral, Symbol
+import numpy as np
+from sympy import Symbol
 from sympy.core.function import AppliedUndef
 
+from mathderive.metrics.validity.dependencies import smallest_supports
 from mathderive.metrics.validity.matching import Fact, Way, ways
 from mathderive.metrics.validity.reading import Chain, Reading, read, split_output
-from mathderive.metrics.validity.truth import Context, is_name
+from mathderive.metrics.validity.reasons import sentence
+from mathderive.metrics.validity.truth import Context, Finding, is_name
 from mathderive.metrics.validity.verdicts import TRUE, StepVerdict, Truth, Validity
 from mathderive.prompts import split_prompt
 from mathderive.symbolic.printer import latex
+from mathderive.symbolic.renaming import name_of, names_of
 
 MAX_EQUATIONS = 60
 """Of an output; further ones are undecided. The longest reference has 9."""
@@ -23,8 +29,21 @@ MAX_EQUATIONS = 60
 MAX_FACTS = 30
 """Earlier equations that one is compared with, the latest ones."""
 
+MAX_PREMISE_READINGS = 2
+"""Of each premise; the second one is meant in 1 of 1,000."""
+
+MAX_CONTEXTS = 4
+"""Combinations of them."""
+
+MAX_CHOICES = 16
+"""Combinations of ways to the links of a chain."""
+
 MAX_EVALUATED = 6
 """Readings of an equation whose truth is looked into, where no operator gives any of them."""
+
+_TOO_MUCH = "it takes more time or memory than is given to an equation"
+
+_FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
 _ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
 """The worst first: a chain of equations is what its worst link is."""
@@ -76,11 +95,37 @@ class Checker:
         self.intermediates = [read(text) for text in asked.derive]
         self.goal = read(asked.goal)
 
-    def check(self, output: str, leave_out: Collection[int] = ()) -> Validity:
+    def check(
+        self, output: str, leave_out: Collection[int] = (), starts: Callable[[int], None] = lambda number: None
+    ) -> Validity:
+        """Checks a derivation.
+
+        Args:
+            leave_out: as in `check`.
+            starts: is called with the number of an equation before that is looked at.
+        """
         run = _Run(self)
-        for number, text in enumerate(split_output(output), start=1):
-            run.take(number, text, number in leave_out or number > MAX_EQUATIONS)
-        return run.verdict()
+        with np.errstate(all="ignore"):  # what has no value compares as unequal
+            for number, text in enumerate(split_output(output), start=1):
+                starts(number)
+                run.take(number, text, number in leave_out or number > MAX_EQUATIONS)
+            return run.verdict()
+
+
+def unchecked(prompt: str, output: str) -> Validity:
+    """The verdict on what could not be checked: nothing is known of any equation.
+
+    Raises:
+        ValueError: the prompt has another form.
+    """
+    asked = split_prompt(prompt)
+    return Validity(
+        steps=[StepVerdict(text=text, truth="undecided", reason=_TOO_MUCH) for text in split_output(output)],
+        premises_used=[False] * len(asked.premises),
+        intermediates_present=[False] * len(asked.derive),
+        goal_reached=False,
+        verified=False,
+    )
 
 
 class _Run:
@@ -89,39 +134,74 @@ class _Run:
     def __init__(self, checker: Checker) -> None:
         self.checker = checker
         self.steps: list[_Step] = []
-        self.context = Context()
-        self.given = [_facts(0, reading) for reading in checker.premises]
-        for reading, facts in zip(checker.premises, self.given, strict=True):
-            if not facts:
-                self.context.unresolved.append(f"a premise that cannot be read: {reading.text}")
-            for fact in facts:
-                self.context.take_premise(fact.sides)
-        for reading in (*checker.intermediates, checker.goal):
-            self.context.requested += [fact.sides for fact in _facts(0, reading)]
+        self.given = [
+            [fact for chain in reading.chains[:MAX_PREMISE_READINGS] for fact in _links(0, chain)]
+            for reading in checker.premises
+        ]
+        # A premise that can be read in two ways may define a thing or another: each way is a context of its own.
+        choices = product(*(range(max(1, len(reading.chains[:MAX_PREMISE_READINGS]))) for reading in checker.premises))
+        self.contexts = [self._context(choice) for choice in islice(choices, MAX_CONTEXTS)]
         self.stated: set[int] = set()
+        asked = (fact for reading in (*checker.intermediates, checker.goal) for fact in _facts(0, reading))
+        self.asked_names = frozenset().union(*map(_names, asked))
+
+    def _context(self, choice: Sequence[int]) -> Context:
+        """What the premises say in one reading of each."""
+        context = Context()
+        for reading, index in zip(self.checker.premises, choice, strict=True):
+            if not reading.chains:
+                context.unresolved.append(f"a premise that cannot be read: {reading.text}")
+                continue
+            for fact in _links(0, reading.chains[index]):
+                context.take_premise(fact.sides)
+        for reading in (*self.checker.intermediates, self.checker.goal):
+            context.requested += [fact.sides for fact in _facts(0, reading)]
+        return context
 
     def facts(self) -> list[Fact]:
         """What the next equation may follow from: true equations, and premises that were not stated yet."""
         unstated = [fact for index, facts in enumerate(self.given) if index not in self.stated for fact in facts]
-        known = [fact for step in self.steps if step.link.truth not in ("incorrect", "unparsable") for fact in step.facts]
+        known = [
+            fact for step in self.steps if step.link.truth not in ("incorrect", "unparsable") for fact in step.facts
+        ]
         return (unstated + known)[-MAX_FACTS:]
 
     def take(self, number: int, text: str, left_out: bool) -> None:
         """Looks at the next equation."""
         if left_out:
-            self.steps.append(_Step(text, _Link("undecided", "it takes more time or memory than is given to an equation")))
+            self.steps.append(_Step(text, _Link("undecided", _TOO_MUCH)))
             return
-        reading = read(text)
+        reading = self._restored(text) if number == 1 else read(text)
         if not reading.chains:
             self.steps.append(_Step(text, _Link("unparsable", reading.fault)))
             return
         link, chain = self._best(number, reading)
         facts = _links(number, chain) if link.truth in (*TRUE, "undecided") else []
+        if link.truth == "premise":
+            facts += [
+                fact
+                for other in reading.chains[:MAX_PREMISE_READINGS]
+                if other != chain
+                for fact in _links(number, other)
+            ]
         facts = [fact for fact in facts if fact.lhs != fact.rhs]
         self.steps.append(_Step(text, link, facts))
         for fact in facts:
             if link.truth in TRUE:
-                self.context.take_equation(fact.sides)
+                for context in self.contexts:
+                    context.take_equation(fact.sides)
+
+    def _restored(self, text: str) -> Reading:
+        """The first equation; where it is a premise without its first token, that premise.
+
+        Models trained as those of Meadows et al. (2024) never write an answer's first token.
+        """
+        bare = "".join(text.split())
+        for premise in self.checker.premises:
+            whole = "".join(premise.text.split())
+            if bare and whole.endswith(bare) and _FIRST_TOKEN.fullmatch(whole.removesuffix(bare)):
+                return replace(premise, text=text)
+        return read(text)
 
     def _best(self, number: int, reading: Reading) -> tuple[_Link, Chain]:
         """The reading that says most for the equation, and what it says."""
@@ -158,61 +238,82 @@ class _Run:
             return None
         found = ways(new, facts)
         if found:
-            return _Link("valid", _sentence(found[0], facts), tuple(found))
+            return _Link("valid", sentence(found[0]), tuple(found))
         return self._definition(new, facts)
 
     def _definition(self, new: Fact, facts: Sequence[Fact]) -> _Link | None:
         """A fresh name for an expression is a renaming premise, if the expression has occurred."""
-        used = set().union(*(_names(fact) for fact in facts), *(_names(fact) for given in self.given for fact in given))
+        known = [*facts, *(fact for given in self.given for fact in given)]
+        used = self.asked_names.union(*(_names(fact) for fact in known))
         for name, body in (new.sides, new.sides[::-1]):
-            if not isinstance(name, AppliedUndef) or not is_name(name) or name.func.__name__ in used | _names_in(body):
+            if not is_name(name) or name_of(name) in used | names_of(body) or body.is_number:
                 continue
-            if set(name.args) != body.free_symbols:
+            of_function = isinstance(name, AppliedUndef)
+            if of_function and set(name.args) != body.free_symbols:
                 continue
-            self.context.take_premise((name, body))
-            occurred = any(body in fact.parts for fact in (*facts, *(f for given in self.given for f in given)))
-            if occurred:
-                operand = (body,)
-                way = Way("renaming_premise", operand, ())
-                return _Link("valid", f"a new name for ${latex(body)}$", (way,))
-            return _Link("skipped", "a new name for an expression that has not occurred", sources=())
+            for context in self.contexts:
+                context.take_premise((name, body))
+            if of_function and any(body in fact.parts for fact in known):
+                way = Way("renaming_premise", (body,), ())
+                return _Link("valid", sentence(way), (way,))
+            return _Link("skipped", "a new name for an expression")
         return None
 
     def _chain(self, number: int, chain: Chain) -> _Link:
-        """What a chain of equations is: each side is compared with the one before it, and with the first."""
-        worst: _Link | None = None
+        """What an equation is that has no form of its own; of several sides, each is compared with those before."""
         facts = self.facts()
+        if len(chain) == 2:
+            return self._judged(Fact(number, *chain), facts)
+        found: list[_Link] = []
         for position in range(1, len(chain)):
             links = [self._link(Fact(number, chain[earlier], chain[position]), facts) for earlier in {position - 1, 0}]
-            link = max(links, key=lambda found: _ORDER.index(found.truth))
-            if worst is None or _ORDER.index(link.truth) < _ORDER.index(worst.truth):
-                worst = link
-            if link.truth in TRUE:
+            found.append(max(links, key=lambda link: _ORDER.index(link.truth)))
+            if found[-1].truth in TRUE:
                 facts = [*facts, *_links(number, chain[: position + 1])]
-        assert worst is not None
-        return worst
+        worst = min(found, key=lambda link: _ORDER.index(link.truth))
+        if worst.truth != "valid":
+            return worst
+        # All of them are valid or premises, and the whole rests on what they rest on together.
+        choices = product(*(link.ways for link in found if link.ways))
+        together = [
+            replace(chosen[0], steps=tuple(sorted({step for way in chosen for step in way.steps} - {number})))
+            for chosen in islice(choices, MAX_CHOICES)
+        ]
+        return replace(worst, ways=tuple(together))
 
     def _link(self, new: Fact, facts: Sequence[Fact]) -> _Link:
-        """What one equation is."""
+        """What one equation of a chain is."""
         if any(fact.says(new) for given in self.given for fact in given):
             return _Link("premise", "given")
-        link = self._derived(new, facts)
-        if link is not None:
-            return link
+        return self._derived(new, facts) or self._judged(new, facts)
+
+    def _judged(self, new: Fact, facts: Sequence[Fact]) -> _Link:
+        """What an equation is that no operator gives."""
         if new.lhs == new.rhs:
-            return _Link("skipped", "both sides are the same", sources=())
-        earlier = set().union(*(fact.symbols for fact in facts), *(f.symbols for given in self.given for f in given))
-        finding = self.context.decide(new.sides, new.symbols - earlier)
+            return _Link("skipped", "both sides are the same")
+        given = [fact for facts_of_one in self.given for fact in facts_of_one]
+        finding = self._truth(new, new.symbols.difference(*(fact.symbols for fact in (*facts, *given))))
         if finding.holds:
             return _Link("skipped", "true, but no single operator gives it", sources=None)
         if finding.holds is None:
-            return _Link("undecided", finding.reason)
-        return _Link("incorrect", finding.reason, counterexample=finding.counterexample)
+            return _Link("undecided", finding.reason, sources=None)
+        return _Link("incorrect", finding.reason, sources=None, counterexample=finding.counterexample)
+
+    def _truth(self, new: Fact, fresh: frozenset[Symbol]) -> Finding:
+        """Whether an equation is true in some reading of the premises."""
+        first: Finding | None = None
+        for context in self.contexts:
+            finding = context.decide(new.sides, fresh)
+            if finding.holds:
+                return finding
+            first = first or finding
+        assert first is not None
+        return first
 
     def verdict(self) -> Validity:
         """The verdicts, once all equations have been taken."""
         goal = next((n for n, step in enumerate(self.steps, start=1) if _has(step, self.checker.goal)), None)
-        needed = self._needed(goal or len(self.steps))
+        needed = self._needed(goal or len(self.steps)) if self.steps else set()
         grounded = self._grounded()
         return Validity(
             steps=[self._step(number, step, number in needed) for number, step in enumerate(self.steps, start=1)],
@@ -225,25 +326,17 @@ class _Run:
         )
 
     def _needed(self, end: int) -> set[int]:
-        """The equations that lead to one, itself included."""
-        needed: set[int] = set()
-        waiting = [end] if end else []
-        while waiting:
-            number = waiting.pop()
-            if number in needed or number == 0:
-                continue
-            needed.add(number)
-            link = self.steps[number - 1].link
-            waiting += link.sources if link.sources is not None else range(1, number)
-            waiting += _sources(link.ways)
-        return needed
+        """The equations that some smallest set of equations that leads to the end has; premises count nothing."""
+        options = {number: _options(number, step.link) for number, step in enumerate(self.steps, start=1)}
+        free = {number for number, step in enumerate(self.steps, start=1) if step.link.truth == "premise"}
+        return smallest_supports(end, options, free)
 
     def _grounded(self) -> set[int]:
         """The equations that are premise or valid, and that follow from such equations alone."""
         grounded: set[int] = {0}
         for number, step in enumerate(self.steps, start=1):
             link = step.link
-            if link.truth == "premise" or any(set(way.steps) <= grounded | {number} for way in link.ways):
+            if link.truth == "premise" or any(grounded.issuperset(way.steps) for way in link.ways):
                 grounded.add(number)
         return grounded
 
@@ -269,7 +362,7 @@ def _facts(number: int, reading: Reading) -> list[Fact]:
 
 def _links(number: int, chain: Chain) -> list[Fact]:
     """The equations that a chain consists of: each side with the next, and the first with the last."""
-    pairs = list(zip(chain, chain[1:], strict=False))
+    pairs = list(pairwise(chain))
     if len(chain) > 2:
         pairs.append((chain[0], chain[-1]))
     return [Fact(number, *pair) for pair in pairs]
@@ -281,22 +374,15 @@ def _has(step: _Step, reading: Reading) -> bool:
     return any(fact.says(one) for fact in step.facts for one in wanted)
 
 
-def _sources(found: Sequence[Way]) -> Iterator[int]:
-    """The equations that an equation rests on: of all ways, those whose operand has occurred, if there are any."""
-    plain = [way for way in found if way.plain] or found
-    for way in plain:
-        yield from way.steps
+def _options(number: int, link: _Link) -> list[frozenset[int]]:
+    """What an equation may rest on: of the ways to it, those whose operand has occurred, if there are any."""
+    if link.repeats is not None:
+        return [frozenset({link.repeats})]
+    if link.ways:
+        plain = [way for way in link.ways if way.plain] or link.ways
+        return list(dict.fromkeys(frozenset(way.steps) - {0} for way in plain))
+    return [frozenset(range(1, number) if link.sources is None else link.sources)]
 
 
-def _sentence(way: Way, facts: Sequence[Fact]) -> str:
-    operands = ", ".join(f"${latex(operand)}$" for operand in way.operands)
-    sources = " and ".join(f"equation {number}" if number else "what is given" for number in way.steps)
-    return f"{way.operator} {operands + ' ' if operands else ''}on {sources}"
-
-
-def _names(fact: Fact) -> set[str]:
-    return _names_in(fact.lhs) | _names_in(fact.rhs)
-
-
-def _names_in(expression: Expr) -> set[str]:
-    return {part.func.__name__ for part in expression.atoms(AppliedUndef)} | {s.name for s in expression.atoms(Symbol)}
+def _names(fact: Fact) -> frozenset[str]:
+    return names_of(fact.lhs) | names_of(fact.rhs)

@@ -19,7 +19,7 @@ from sympy.core.function import AppliedUndef
 from sympy.core.numbers import NumberSymbol
 
 from mathderive.metrics.validity.functions import FUNCTIONS, raise_to
-from mathderive.metrics.validity.taylor import Array, Value
+from mathderive.metrics.validity.taylor import Array
 
 POINTS = 5
 """Of a fingerprint."""
@@ -78,13 +78,17 @@ def fingerprint(expression: Expr) -> Fingerprint:
     return found
 
 
+_NO_NUMBERS = (S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN)
+
 _remembered: dict[Basic, Fingerprint] = {}
 
 
 def _compute(node: Expr) -> Fingerprint:
     if isinstance(node, Add):
         parts = [fingerprint(part) for part in node.args]
-        return Fingerprint(sum(part.values for part in parts), np.max([part.scale for part in parts], axis=0))
+        return Fingerprint(
+            np.sum([part.values for part in parts], axis=0), np.max([part.scale for part in parts], axis=0)
+        )
     if isinstance(node, Mul):
         result = fingerprint(node.args[0])
         for part in node.args[1:]:
@@ -92,6 +96,8 @@ def _compute(node: Expr) -> Fingerprint:
         return result
     if isinstance(node, Pow):
         return _exact(raise_to(fingerprint(node.base).values, fingerprint(node.exp).values))
+    if node in _NO_NUMBERS:
+        return _unknown(str(node), [])
     if node.is_Number or isinstance(node, NumberSymbol):
         return _exact(np.full(POINTS, _number(node)))
     if node is S.ImaginaryUnit:
@@ -127,13 +133,19 @@ def values_of_name(name: str, count: int, draw: int = 0) -> Array:
 
 
 def counts_of(derivative: Derivative) -> dict[Basic, Expr]:
-    return {variable: count for variable, count in derivative.variable_count}
+    """How often it is taken by each variable; SymPy may have one in several places."""
+    counts: dict[Basic, Expr] = {}
+    for variable, count in derivative.variable_count:
+        counts[variable] = counts.get(variable, S.Zero) + count
+    return counts
 
 
 def of_derivative(inner: Fingerprint, counts: Mapping[Basic, Expr]) -> Fingerprint:
     """The fingerprint of the derivative of what has the fingerprint `inner`."""
-    variables = sum(fingerprint(variable).values * fingerprint(count).values for variable, count in counts.items())
-    return _unknown("derivative", [inner.values, variables]) if counts else inner
+    if not counts:
+        return inner
+    variables = [fingerprint(variable).values * fingerprint(count).values for variable, count in counts.items()]
+    return _unknown("derivative", [inner.values, np.sum(variables, axis=0)])
 
 
 def of_integral(inner: Fingerprint, limits: Any) -> Fingerprint:
@@ -149,7 +161,7 @@ def of_integral(inner: Fingerprint, limits: Any) -> Fingerprint:
 
 
 def _unknown(kind: str, parts: list[Array]) -> Fingerprint:
-    """Positive values that change smoothly with all of the parts' values at all points, so that rounding stays small."""
+    """Positive values that change smoothly with all the parts' values at all points, so that rounding stays small."""
     if not parts:
         return _exact(values_of_name(kind, POINTS))
     weights, phases = _weights(kind, len(parts))

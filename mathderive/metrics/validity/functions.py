@@ -138,7 +138,7 @@ FUNCTIONS: dict[str, Callable[[Value], Value]] = {
     "arg": _on_arrays(np.angle),
     "erf": _on_arrays(special.erf, lambda value: _SLOPE_OF_ERF * exp(-_square(value))),
     "erfi": _on_arrays(special.erfi, lambda value: _SLOPE_OF_ERF * exp(_square(value))),
-    "Ei": _on_arrays(special.expi, lambda value: exp(value) * _reciprocal(value)),
+    "Ei": _on_arrays(lambda array: special.expi(array), lambda value: exp(value) * _reciprocal(value)),
     "Si": _on_arrays(lambda array: special.sici(array)[0], lambda value: sin(value) * _reciprocal(value)),
     "Ci": _on_arrays(lambda array: special.sici(array)[1], lambda value: cos(value) * _reciprocal(value)),
     "li": _on_arrays(lambda array: special.expi(np.log(array)), lambda value: _reciprocal(log(value))),

@@ -16,6 +16,8 @@ from mathderive.metrics.validity.meaning import BudgetError, Definitions, Meanin
 from mathderive.metrics.validity.taylor import UnsupportedError
 from mathderive.symbolic.operators import OPERATORS, OperatorError, apply_operator
 
+NOTHING = Definitions()
+
 MAX_CONSTANTS = 3
 """Of one step; more are not told apart."""
 
@@ -28,19 +30,24 @@ def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol])
         return False
     values: dict[Integral, Expr] = {}
     for after, side in zip(new, before.args, strict=True):
-        targets = [integral for integral in outer_integrals(side) if not _stands_in(integral, after)]
-        if len(targets) > 1:
+        targets = [integral for integral in outer_integrals(side, bounded=True) if not _stands_in(integral, after)]
+        if len(targets) > 1 or any(len(limit) > 1 for target in targets for limit in target.limits):
             return _carried_out(new, before, fresh)
         if not targets:
             if not close(fingerprint(after), fingerprint(side)):
                 return False
             continue
         value = standing_for(targets[0], side, after)
-        if value is None:
+        if value is None or value.has(S.NaN, S.ComplexInfinity):
             return _carried_out(new, before, fresh)
         if values.setdefault(targets[0], value) != value:
             return False
-    return bool(values) and all(_is_value(integral, value, fresh) for integral, value in values.items())
+    if not values:
+        return False
+    if all(_is_value(integral, value, fresh) for integral, value in values.items()):
+        return True
+    # An integral within has a constant of its own, which the value may lack.
+    return any(integral.function.has(Integral) for integral in values) and _carried_out(new, before, fresh)
 
 
 def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
@@ -65,23 +72,21 @@ def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> boo
     return False
 
 
-def outer_integrals(side: Expr) -> list[Integral]:
-    """The distinct indefinite integrals of an expression that stand in no other."""
+def outer_integrals(side: Expr, bounded: bool = False) -> list[Integral]:
+    """The distinct indefinite integrals of an expression that stand in no other; on demand all kinds."""
     found: dict[Integral, None] = {}
     parts = preorder_traversal(side)
     for part in parts:
         if isinstance(part, Integral):
             parts.skip()
-            if all(len(limit) == 1 for limit in part.limits):
+            if bounded or all(len(limit) == 1 for limit in part.limits):
                 found[part] = None
     return list(found)
 
 
 def _stands_in(integral: Integral, side: Expr) -> bool:
     """Whether the integral is a part of a side, however it is printed there."""
-    return any(
-        part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral)
-    )
+    return any(part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral))
 
 
 def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> bool:
@@ -96,16 +101,18 @@ def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> boo
 
 def is_antiderivative(value: Expr, integral: Integral) -> bool:
     """Whether the derivative by the variables of the integral is its integrand, whatever the functions in it are."""
-    if value.has(integral):
-        return False
-    variables = [(variable, 1) for variable in integral.variables]
-    return holds(Derivative(value, *variables, evaluate=False), integral.function)
+    return not value.has(integral) and holds(derivative_by(value, integral), integral.function)
 
 
-def holds(left: Expr, right: Expr, definitions: Definitions = Definitions()) -> bool:
+def derivative_by(value: Expr, integral: Integral) -> Derivative:
+    """The derivative, left as it is, by the variables of an integral."""
+    return Derivative(value, *[(variable, 1) for variable in integral.variables], evaluate=False)
+
+
+def holds(left: Expr, right: Expr, definitions: Definitions = NOTHING) -> bool:
     """Whether two expressions have the same values at the points of some region."""
     for region in (0, 1):
-        meaning = Meaning(definitions, region)
+        meaning = Meaning(definitions, region, independent=True)
         try:
             values, others = np.broadcast_arrays(meaning.value(left), meaning.value(right))
             scale = np.abs(values) + meaning.scale(right)

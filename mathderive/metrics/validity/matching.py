@@ -8,9 +8,24 @@ the same however it is printed and however SymPy simplifies it on the way.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import comb, prod
 
 import numpy as np
-from sympy import Derivative, Equality, Expr, Integer, Integral, Pow, Rational, S, Symbol, exp
+from sympy import (
+    Add,
+    Derivative,
+    Equality,
+    Expr,
+    Integer,
+    Integral,
+    Mul,
+    Pow,
+    Rational,
+    S,
+    Symbol,
+    exp,
+    preorder_traversal,
+)
 from sympy.core.basic import Basic
 
 from mathderive.metrics.validity import functions
@@ -29,11 +44,27 @@ from mathderive.metrics.validity.integrals import evaluates_integrals
 from mathderive.metrics.validity.taylor import Array, Value
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.history import parts_of
-from mathderive.symbolic.operators import OPERATORS, SYMPY_ERRORS, OperatorError, apply_operator, substitute
+from mathderive.symbolic.operators import (
+    OPERATORS,
+    SYMPY_ERRORS,
+    OperatorError,
+    apply_operator,
+    substitute,
+)
+from mathderive.symbolic.renaming import names_of
 
 Sides = tuple[Expr, Expr]
 
-MAX_EXPONENTS = 12
+GROWTH = 3
+"""How many times as large each differentiation may make an expression, roughly."""
+
+MAX_TERMS = 300
+"""Of a product or power that is expanded."""
+
+MAX_GROWN = 20_000
+"""Operations; an equation of the data has some dozens."""
+
+MAX_EXPONENTS = 16
 """Exponents that are tried on an equation."""
 
 
@@ -50,6 +81,11 @@ class Way:
     operands: tuple[Expr, ...]
     steps: tuple[int, ...]
     plain: bool = True
+
+    @property
+    def size(self) -> int:
+        """Of the operand: how many operations it holds."""
+        return sum(int(operand.count_ops()) for operand in self.operands)
 
 
 @dataclass(frozen=True)
@@ -107,11 +143,28 @@ class Fact:
         return self._evaluated[name]
 
     def _apply(self, name: str) -> "Fact | None":
+        if not _is_affordable(self.equation):
+            return None
         try:
             equation = apply_operator(OPERATORS[name], self.equation, None, _no_constant)
         except OperatorError:
             return None
         return None if equation.args == self.sides else Fact(self.number, *equation.args)
+
+
+def _is_affordable(equation: Equality) -> bool:
+    """Whether derivatives can be carried out and products expanded without the result growing out of hand."""
+    for part in preorder_traversal(equation):
+        if isinstance(part, Derivative):
+            order = sum(int(count) for _, count in part.variable_count if count.is_Integer)
+            if max(1, _size(part.expr)) * GROWTH**order > MAX_GROWN:
+                return False
+        elif isinstance(part, Pow) and isinstance(part.base, Add) and part.exp.is_Integer:
+            if comb(len(part.base.args) + abs(int(part.exp)) - 1, abs(int(part.exp))) > MAX_TERMS:
+                return False
+        elif isinstance(part, Mul) and prod(len(Add.make_args(factor)) for factor in part.args) > MAX_TERMS:
+            return False
+    return True
 
 
 def _no_constant() -> Symbol:
@@ -122,18 +175,18 @@ def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
     """Every way to get an equation, or its mirror image, from earlier ones by one operator."""
     found: dict[Way, None] = {}
     known = frozenset().union(*(fact.parts for fact in facts))
-    fresh = new.symbols.difference(*(fact.symbols for fact in facts))
+    fresh = new.symbols.difference(*(fact.symbols for fact in facts if fact.number))
     for target in (new, new.mirrored()):
         for fact in facts:
             for match in _MATCHES:
-                for operator, operands in match(target, fact):
+                for operator, operands in match(target, fact, known):
                     plain = all(_occurs(operand, known) for operand in operands)
                     found[Way(operator, operands, (fact.number,), plain)] = None
             if fact.equation.has(Integral) and evaluates_integrals(target.sides, fact.equation, fresh):
                 found[Way("evaluate_integrals", (), (fact.number,))] = None
         for way in _substitutions(target, facts):
             found[way] = None
-    return sorted(found, key=lambda way: (not way.plain, sum(map(_size, way.operands))))
+    return sorted(found, key=lambda way: (not way.plain, way.size))
 
 
 def _occurs(operand: Expr, known: Collection[Expr]) -> bool:
@@ -149,7 +202,7 @@ def _same(first: Fact, second: Fact) -> bool:
     return close(first.left, second.left) and close(first.right, second.right)
 
 
-def _expanded(new: Fact, fact: Fact) -> Matches:
+def _expanded(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     expanded = fact.applied("expand")
     if expanded is not None and _same(new, expanded) and new.applied("expand") is None:
         yield "expand", ()
@@ -158,7 +211,7 @@ def _expanded(new: Fact, fact: Fact) -> Matches:
 _ONE_EQUATION = {"exp": functions.exp, "log": functions.log, "sin": functions.sin, "cos": functions.cos}
 
 
-def _functions(new: Fact, fact: Fact) -> Matches:
+def _functions(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     with np.errstate(all="ignore"):
         for name, function in _ONE_EQUATION.items():
             if all(
@@ -169,8 +222,9 @@ def _functions(new: Fact, fact: Fact) -> Matches:
 
 
 def _argument(side: Expr, values: Array) -> Array:
-    """A side's values as a function sees it: SymPy takes an integral of zero, left as it is elsewhere, for zero."""
-    return values * 0 if isinstance(side, Integral) and side.function.is_zero else values
+    """A side's values as functions and powers see it: SymPy takes an integral of zero, left as it is, for zero."""
+    of_zero = any(integral.function.is_zero for integral in side.atoms(Integral))
+    return values * 0 if of_zero and side.is_zero else values
 
 
 def _is_value(value: Fingerprint, values: Value) -> bool:
@@ -178,21 +232,25 @@ def _is_value(value: Fingerprint, values: Value) -> bool:
     return close(value, Fingerprint(array, np.abs(array)))
 
 
-def _sums(new: Fact, fact: Fact) -> Matches:
+def _sums(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     """`add` and `minus`: what was added on the left was added on the right."""
-    if not close(new.residual, fact.residual) or close(new.left, fact.left):
+    if not close(new.residual, fact.residual) or new.sides == fact.sides:
         return
     operand = min((new.lhs - fact.lhs, new.rhs - fact.rhs), key=_size)
-    if fact.is_trivial() and (fact.lhs + operand, fact.rhs + operand) != new.sides:
-        return  # all that is trivially true has the same difference, 0
+    # What is trivially true has the same difference, 0, and what amounts to 0 has to be seen to be added.
+    doubtful = fact.is_trivial() or close(new.left, fact.left)
+    if operand == 0 or (doubtful and (fact.lhs + operand, fact.rhs + operand) != new.sides):
+        return
     if operand.could_extract_minus_sign():
         yield "minus", (-operand,)
     else:
         yield "add", (operand,)
 
 
-def _products(new: Fact, fact: Fact) -> Matches:
+def _products(new: Fact, fact: Fact, known: Collection[Expr]) -> Matches:
     """`times` and `divide`: the sides have the same ratio to those before."""
+    if new.lhs.has(S.ComplexInfinity) and (fact.lhs * S.ComplexInfinity, fact.rhs * S.ComplexInfinity) == new.sides:
+        yield "divide", (S.Zero,)
     if not close(times(new.left, fact.right), times(new.right, fact.left)) or _same(new, fact):
         return
     sides = ((new.lhs, fact.lhs, fact.left), (new.rhs, fact.rhs, fact.right))
@@ -201,11 +259,12 @@ def _products(new: Fact, fact: Fact) -> Matches:
         return
     factor = min(factors, key=_size)
     # Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
-    if (
-        len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))
-    ) and (fact.lhs * factor, fact.rhs * factor) != new.sides:
+    if (len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))) and (
+        fact.lhs * factor,
+        fact.rhs * factor,
+    ) != new.sides:
         return
-    if len(factors) == 1 and not _is_visible(factor, new, fact):
+    if len(factors) == 1 and not _is_visible(factor, new, fact) and not _occurs(factor, known):
         return
     numerator, denominator = factor.as_numer_denom() if factor.has(Pow) else (factor, S.One)
     if numerator in (1, -1) and denominator != 1:
@@ -220,7 +279,7 @@ def _is_visible(factor: Expr, new: Fact, fact: Fact) -> bool:
     return size < max(map(_size, (*new.sides, *fact.sides)))
 
 
-def _powers(new: Fact, fact: Fact) -> Matches:
+def _powers(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     exponents = new.equation.atoms(Pow, exp)
     if not exponents and not any(side.is_Number for side in new.sides):
         return
@@ -229,19 +288,28 @@ def _powers(new: Fact, fact: Fact) -> Matches:
         exponent = part.exp
         candidates |= dict.fromkeys((exponent, exponent.as_coeff_Mul()[0], exponent.as_coeff_Mul()[1]))
     candidates |= dict.fromkeys(sorted(fact.symbols, key=str))
-    candidates |= dict.fromkeys((Integer(2), Integer(3), Integer(-1), Rational(1, 2)))
+    candidates |= dict.fromkeys(map(Integer, (2, 3, 4, -1, -2)))
+    candidates |= dict.fromkeys(sorted(fact.equation.atoms(Integer), key=int))
+    candidates[Rational(1, 2)] = None
+    bases = [_argument(side, value.values) for side, value in zip(fact.sides, (fact.left, fact.right), strict=True)]
     with np.errstate(all="ignore"):
         for exponent in list(candidates)[:MAX_EXPONENTS]:
             if exponent in (0, 1):
                 continue
             value = fingerprint(exponent).values
-            if _is_value(new.left, functions.raise_to(fact.left.values, value)) and _is_value(
-                new.right, functions.raise_to(fact.right.values, value)
+            if all(
+                _is_value(after, functions.raise_to(base, value)) or _is_infinite_power(side, before, exponent)
+                for side, after, base, before in zip(new.sides, (new.left, new.right), bases, fact.sides, strict=True)
             ):
                 yield "power", (exponent,)
 
 
-def _derivatives(new: Fact, fact: Fact) -> Matches:
+def _is_infinite_power(side: Expr, before: Expr, exponent: Expr) -> bool:
+    """Infinity's powers are itself, which its fingerprint's are not."""
+    return bool(side.has(S.ComplexInfinity)) and side == before**exponent
+
+
+def _derivatives(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     """`differentiate`: taking one variable off the derivatives leaves what was before."""
     for variable in _variables(new, Derivative):
         if _is_derivative(new.lhs, new.left, fact.lhs, fact.left, variable) and _is_derivative(
@@ -261,7 +329,7 @@ def _is_derivative(side: Expr, value: Fingerprint, before: Expr, inner: Fingerpr
     return close(value, fingerprint(Derivative(before, variable)))
 
 
-def _integrals(new: Fact, fact: Fact) -> Matches:
+def _integrals(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     for variable in _variables(new, Integral):
         if _is_integral(new.lhs, fact.left, variable) and _is_integral(new.rhs, fact.right, variable):
             yield "integrate", (variable,)
@@ -283,11 +351,12 @@ def _variables(new: Fact, kind: type[Basic]) -> list[Symbol]:
     variables: dict[Symbol, None] = {}
     for side in new.sides:
         if isinstance(side, kind):
-            variables |= dict.fromkeys(variable for variable in side.variables if isinstance(variable, Symbol))
+            limits = side.limits if isinstance(side, Integral) else side.variable_count
+            variables |= dict.fromkeys(limit[0] for limit in limits if isinstance(limit[0], Symbol))
     return list(variables)
 
 
-def _evaluated_derivatives(new: Fact, fact: Fact) -> Matches:
+def _evaluated_derivatives(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     if not fact.equation.has(Derivative):
         return
     evaluated = fact.applied("evaluate_derivatives")
@@ -316,7 +385,7 @@ def _substitutions(new: Fact, facts: Sequence[Fact]) -> Iterator[Way]:
                 ("substitute_LHS_for_RHS", rule.lhs, rule.rhs),
                 ("substitute_RHS_for_LHS", rule.rhs, rule.lhs),
             ):
-                if old in (0, 1) or not old.free_symbols <= fact.symbols:
+                if old in (0, 1) or not names_of(old) <= names_of(fact.equation):
                     continue
                 sides = _substituted(fact, old, replacement)
                 if sides and close(new.left, fingerprint(sides[0])) and close(new.right, fingerprint(sides[1])):

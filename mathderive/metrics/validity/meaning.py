@@ -8,6 +8,7 @@ A function that nothing defines is some smooth function, always the same one.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ QUADRATURE_NODES, MORE_NODES = 16, 25
 
 MAX_ORDER = 12
 MAX_NESTED = 24
-MAX_WORK = 2_000_000
+MAX_WORK = 500_000
 """Numbers computed for one question; an equation of the data takes some thousands."""
 
 
@@ -58,6 +59,12 @@ class Definitions:
         self.exact.setdefault(name, body)
         if isinstance(name, AppliedUndef) and all(isinstance(part, Symbol) for part in name.args):
             self.functions.setdefault((name.func.__name__, len(name.args)), Definition(name.args, body))
+
+    def root(self, name: Symbol) -> Symbol:
+        """The name that a name is another name for, at last; itself as a rule."""
+        while isinstance(self.exact.get(name), Symbol):
+            name = self.exact[name]
+        return name
 
     def has(self, name: Basic) -> bool:
         if isinstance(name, AppliedUndef):
@@ -89,11 +96,14 @@ class Meaning:
         bound: Mapping[Integral, Expr] | None = None,
         constants: Mapping[Integral, Array] | None = None,
         point: int | None = None,
+        independent: bool = False,
     ) -> None:
         """
         Args:
             values: of names, instead of those of the region's points.
             point: one point that all other names have their values from.
+            independent: a derivative by a function leaves the function's argument where it is, as SymPy's does; else
+                both change.
             bound: integrals and what they are.
             constants: integrals and their constants of integration.
         """
@@ -103,6 +113,7 @@ class Meaning:
         self._constants = constants or {}
         self._draw = region
         self._point = point
+        self._independent = independent
         self._nodes, self._weights = _rule(nodes)
         self._base = _Scope(values or {}, 0)
         self._level = 0
@@ -118,7 +129,7 @@ class Meaning:
         """
         with np.errstate(all="ignore"):
             value = self._evaluate(expression, self._base)
-        return np.broadcast_to(np.asarray(value, complex), np.broadcast_shapes(np.shape(value), (1,)))
+        return np.atleast_1d(np.asarray(value, complex))
 
     def scale(self, expression: Expr) -> Array:
         """How large the terms are that an expression is added up from."""
@@ -191,20 +202,32 @@ class Meaning:
         return self._evaluate(definition.body, scope.within(dict(zip(definition.parameters, arguments, strict=True))))
 
     def _derivative(self, node: Derivative, scope: _Scope) -> Value:
+        (variable, count), *others = node.variable_count
+        if isinstance(variable, AppliedUndef) and not self._independent:
+            if others or count != 1 or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
+                raise UnsupportedError("a derivative by a function of several variables")
+            # By the chain rule: both change with the function's argument.
+            of_expression, of_variable = (
+                self._taken(part, [(variable.args[0], S.One)], scope) for part in (node.expr, variable)
+            )
+            return of_expression * raise_to(of_variable, -1.0)  # type: ignore[arg-type]
+        return self._taken(node.expr, node.variable_count, scope)
+
+    def _taken(self, expression: Expr, counts: Iterable[tuple[Expr, Expr]], scope: _Scope) -> Value:
+        """The value of a derivative."""
         seeded: dict[Basic, Value] = {}
         orders: list[tuple[int, int]] = []
         first = self._level
-        for variable, count in node.variable_count:
-            if not (count.is_Integer and 0 < count <= MAX_ORDER):
+        for variable, count in counts:
+            if not (isinstance(variable, Symbol | AppliedUndef) and count.is_Integer and 0 < count <= MAX_ORDER):
                 raise UnsupportedError("a derivative of an order that is no small number")
             self._level += 1
             order = int(count)
-            here = seeded.get(variable)
-            here = self._evaluate(variable, scope) if here is None else here
+            here = seeded[variable] if variable in seeded else self._evaluate(variable, scope)
             one, zero = np.ones(1, complex), np.zeros(1, complex)
             seeded[variable] = Taylor(self._level, [here, one, *[zero] * (order - 1)])
             orders.append((self._level, order))
-        value = self._evaluate(node.expr, scope.within(seeded))
+        value = self._evaluate(expression, scope.within(seeded))
         for level, order in reversed(orders):
             value = coefficient(value, level, order) * float(math.factorial(order))
         self._level = first
@@ -215,7 +238,7 @@ class Meaning:
             return self._evaluate(self._bound[node], scope)
         value = self._quadrature(node.function, list(node.limits), scope)
         constant = self._constants.get(node)
-        return value if constant is None or scope is not self._base else value + constant
+        return value if constant is None else value + constant
 
     def _quadrature(self, integrand: Expr, limits: list[Any], scope: _Scope) -> Value:
         if not limits:
@@ -235,10 +258,11 @@ class Meaning:
         return _contracted(value, self._weights, scope.axes + 2) * length
 
 
+@lru_cache(maxsize=4)
 def _rule(count: int) -> tuple[Array, Array]:
     """Gauss-Legendre nodes and weights on the unit interval."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
-    return (nodes + 1) / 2 + 0j, weights / 2 + 0j
+    return np.asarray((nodes + 1) / 2, complex), np.asarray(weights / 2, complex)
 
 
 def _contracted(value: Value, weights: Array, dimensions: int) -> Value:
@@ -264,7 +288,7 @@ def _count(value: Value) -> int:
 
 def _number(node: Basic) -> complex:
     try:
-        return complex(node)  # type: ignore[call-overload, no-any-return]
+        return complex(node)
     except OverflowError:
         return complex(np.inf)
 

@@ -19,9 +19,16 @@ MAX_READINGS = 64
 MAX_SIDES = 8
 
 _BREAK = re.compile(r"\s+and\s+|\s*\n\s*(?:and\s+)?")
-_REMARK = re.compile(r"\s*\(\s*(?:by|using|since|because|as|where|from|substituting|with)\s+[a-z].*\)\s*\Z", re.DOTALL)
+_REMARK = re.compile(
+    r"\s*\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
+    r".*\)\s*\Z",
+    re.DOTALL,
+)
 _WORD = re.compile(r"(?<![A-Za-z{\\\\])(?<![{\\\\] )[A-Za-z]{5,}(?![A-Za-z])")
-_COMMANDS = ACCENTS | LETTERS | ELEMENTARY.keys() | {"partial", "operatorname", "infty", "dfrac", "tfrac", "iiint", "times"}
+_PHRASE = re.compile(r"(?:\A|(?<=[.,:;] ))(?:Let|Now|So|Thus|Then|Since|By|We|The|If)(?=,?\s)")
+_COMMANDS = (
+    ACCENTS | LETTERS | ELEMENTARY.keys() | {"partial", "operatorname", "infty", "dfrac", "tfrac", "iiint", "times"}
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ def read(text: str) -> Reading:
     """Reads an equation; a remark in brackets at its end is no part of it."""
     mathematics = _REMARK.sub("", text)
     words = [word for word in _WORD.findall(mathematics) if word not in _COMMANDS]
+    words += _PHRASE.findall(mathematics)
     if words:
         return Reading(text, (), f"words, not mathematics: {words[0][:20]}")
     try:

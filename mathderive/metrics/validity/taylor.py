@@ -39,7 +39,7 @@ class Taylor:
 
     def __add__(self, other: Any) -> "Taylor":
         if self._is_below(other):
-            return other + self  # type: ignore[no-any-return]
+            return other + self
         return Taylor(self.level, [a + b for a, b in zip(self.coefficients, self._lift(other), strict=True)])
 
     __radd__ = __add__
@@ -55,7 +55,7 @@ class Taylor:
 
     def __mul__(self, other: Any) -> "Taylor":
         if self._is_below(other):
-            return other * self  # type: ignore[no-any-return]
+            return other * self
         if not (isinstance(other, Taylor) and other.level == self.level):
             return Taylor(self.level, [a * other for a in self.coefficients])
         return Taylor(self.level, multiply(self.coefficients, other.coefficients))

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from mathderive.records import Record
 
 Truth = Literal["premise", "valid", "skipped", "incorrect", "unparsable", "undecided"]
@@ -41,8 +43,8 @@ class StepVerdict(Record):
     redundant: bool = False
     irrelevant: bool = False
     operator: str | None = None
-    operands: list[str] = []
-    steps: list[int] = []
+    operands: list[str] = Field(default_factory=list)
+    steps: list[int] = Field(default_factory=list)
     reason: str
     counterexample: dict[str, str] | None = None
 
