@@ -101,7 +101,7 @@ class Agreement:
         self._count(derivation, number, "truth", label.truth, answer.truth, answer.reason, right)
         if label.truth == "false":
             return
-        if label.support is not None:
+        if label.support is not None and not label.redundant:
             what = "removed" if label.support == "skipped" and "removed" in derivation.kind else "support"
             self._count(derivation, number, what, label.support, answer.truth, answer.reason)
         if label.redundant is not None:

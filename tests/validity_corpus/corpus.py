@@ -153,6 +153,8 @@ class _Labeller:
         known = set().union(*(equation.free_symbols for equation in derivation.equations))
         drawn = set().union(*(line.equation.free_symbols for line in lines if line.is_detour)) - known
         constants = constants_of(derivation) | drawn
+        self._fresh = set().union(*(line.equation.free_symbols for line in lines)) - known - drawn
+        self._lenient = Judge(self._premises, self._equations, constants | self._fresh, source.id)
         self._judge = Judge(self._premises, self._equations, constants, source.id)
         self._search = Search(Judge([], self._equations, constants, source.id, points=1), source.id)
         self._ancestors = self._ancestors_of_goal()
@@ -193,8 +195,8 @@ class _Labeller:
         earlier = [*self._premises, *(one.equation for one in before)]
         true = [*self._premises, *(one.equation for one, s in zip(before, labelled, strict=True) if s.truth == "true")]
         support = self._support(line, before, true, earlier)
-        if truth is Truth.FALSE and support in ("premise", "valid"):
-            truth, note = Truth.UNDECIDED, "false, and yet an operator gives it"
+        if truth is Truth.FALSE:
+            truth, note = self._second_thought(line, support, state)
         redundant = self._says(line.equation, [one.equation for one in before])
         step = LabelledStep(
             text=latex(line.equation),
@@ -207,6 +209,18 @@ class _Labeller:
             changed=line.changed,
         )
         return step, after
+
+    def _second_thought(self, line: Line, support: str | None, state: State) -> tuple[Truth, str]:
+        """What to make of an equation that is false as it stands."""
+        if line.is_detour or support in ("premise", "valid"):
+            return Truth.UNDECIDED, "false, and yet an operator gives it"
+        if line.step is not None and not line.changed:
+            return Truth.DEPENDS, "true only where its constants are what missing steps made them"
+        fresh = line.equation.free_symbols & self._fresh
+        is_name = any(side in fresh for side in line.equation.args)
+        if fresh and (is_name or self._lenient.truth(line.equation, state)[0] is not Truth.FALSE):
+            return Truth.DEPENDS, "false unless a name it brings in is a new one, or a constant"
+        return Truth.FALSE, ""
 
     def _support(
         self,

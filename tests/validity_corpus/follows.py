@@ -170,7 +170,11 @@ class Search:
         for wanted in mirror_images:
             yield from ((Follows.LOOSELY, positions) for positions in self._by_substitution(wanted, earlier))
             for position, one in enumerate(earlier):
-                if self._by_operand(wanted, one.args) or self._by_rewriting(wanted, one.args):
+                if (
+                    self._by_operand(wanted, one.args)
+                    or self._by_exponent(wanted, one.args)
+                    or self._by_rewriting(wanted, one.args)
+                ):
                     yield Follows.LOOSELY, frozenset({position})
 
     def _same_sides(self, first: Sides, second: Sides) -> bool:
@@ -201,7 +205,7 @@ class Search:
             yield from _with_operands((wanted[0] - sides[0], wanted[1] - sides[1], *operands), ADDED, sides)
             yield from _with_operands((wanted[0] / sides[0], wanted[1] / sides[1], *operands), MULTIPLIED, sides)
         elif 0 in wanted and 0 in sides:
-            yield from _with_operands(operands, MULTIPLIED, sides)
+            yield from _with_operands((*operands, *(-operand for operand in operands)), MULTIPLIED, sides)
 
     def _by_operand(self, wanted: Sides, given: Sides) -> bool:
         """Whether something added to both sides, or multiplied with them, gives the wanted sides.
@@ -217,6 +221,12 @@ class Search:
             return self.values.equal(left / old_left, right / old_right)
         except (ArithmeticError, ValueError):
             return False
+
+    def _by_exponent(self, wanted: Sides, given: Sides) -> bool:
+        """Whether the wanted sides are powers of the given ones, of any exponent they name."""
+        exponents = {part.exp for side in wanted for part in side.atoms(Pow)}
+        powers = (_attempt(lambda side, exponent=exponent: side**exponent, given) for exponent in exponents)
+        return any(self._same_sides(sides, wanted) for found in powers for sides in found)
 
     def _by_rewriting(self, wanted: Sides, given: Sides) -> bool:
         """Whether both sides are the given ones with derivatives or integrals carried out, or multiplied out."""

@@ -272,8 +272,14 @@ class Model:
         return argument.through(SPECIAL[type(expression).__name__](argument.value), derivative)
 
 
-def agree(first: Series, second: Series) -> bool | None:
-    """Whether two functions are equal as far as both are known; None where the digits do not tell."""
+def agree(first: Series, second: Series, least_degree: int = 0) -> bool | None:
+    """Whether two functions are equal as far as both are known; None where the digits do not tell.
+
+    Raises:
+        DegreeError: they are not known up to the least degree.
+    """
+    if min(first.degree, second.degree) < least_degree:
+        raise DegreeError
     difference, scale = (first - second).norm(), max(first.norm(), second.norm(), mp.mpf(10) ** -10)
     if difference <= scale * mp.mpf(10) ** (-2 * mp.dps // 3):
         return True

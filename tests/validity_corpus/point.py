@@ -5,20 +5,27 @@ stand, those of its integrals that nothing has fixed yet are chosen anew, by New
 new integration constants, which are numbers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from mpmath import mp, mpf
-from sympy import Equality, Expr, Symbol, preorder_traversal
+from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Symbol, preorder_traversal
+from sympy.core.function import AppliedUndef
 from validity_corpus.model import DIGITS, Choice, Model, UndecidableError, agree
-from validity_corpus.series import Series, SingularError, constant, monomials
+from validity_corpus.series import Series, SingularError, constant, monomials, padded
 
 State = tuple[Equality, ...]
 """The earlier equations that fixed an integral or a constant, in order."""
 
+Improve = Callable[[Equality, list[Choice], list[Choice], int, dict[Symbol, Series]], Series]
+"""Gives a better choice at a position among the open ones, from the equation, the fixed choices and the values."""
+
 PASSES = 4
 """Newton steps for each unknown; where the integral is a term or a factor of its side, one is enough."""
+
+LEAST_DEGREE = 3
+"""Up to this degree the sides have to be known: a lower one leaves room for a choice that makes anything hold."""
 
 MAX_UNKNOWNS = 80
 """Coefficients that are solved for at once."""
@@ -66,11 +73,14 @@ class Point:
         self._model.forget()
 
     def _agree(self, equation: Equality) -> bool:
-        left, right = map(self._model.evaluate, equation.args)
-        decision = agree(left, right)
+        decision = self._decision(equation)
         if decision is None:
             raise UndecidableError("the digits do not tell")
         return decision
+
+    def _decision(self, equation: Equality) -> bool | None:
+        left, right = map(self._model.evaluate, equation.args)
+        return agree(left, right, LEAST_DEGREE)
 
     def _difference(self, equation: Equality) -> Series:
         left, right = map(self._model.evaluate, equation.args)
@@ -80,10 +90,15 @@ class Point:
         """Chooses the open integrals such that the equation holds; leaves all as it was where that cannot be."""
         before, values = list(self._model.choices), dict(self._model.values)
         opened = list(self._model.open_choices)
+        core = bared(equation)
+        under_derivative = any(derivative.has(Integral) for derivative in core.atoms(Derivative))
         for start in (None, *self._likely_values(equation)) if opened else ():
-            self._assume(before, values)
-            if self._choose(equation, before, self._started(opened, start), values):
-                return True
+            for improve in (self._newton, self._linear) if under_derivative else (self._newton,):
+                self._assume(before, values)
+                if self._choose(core, before, self._started(opened, start), values, improve) and self._decision(
+                    equation
+                ):
+                    return True
         self._assume(before, values)
         return False
 
@@ -104,21 +119,23 @@ class Point:
         return [replace(choice, value=value.coefficient_of(axis, 0)) for choice, axis in zip(opened, axes, strict=True)]
 
     def _choose(
-        self, equation: Equality, before: list[Choice], opened: list[Choice], values: dict[Symbol, Series]
+        self,
+        equation: Equality,
+        before: list[Choice],
+        opened: list[Choice],
+        values: dict[Symbol, Series],
+        improve: Improve,
     ) -> bool:
         distance = mp.inf
         for _ in range(PASSES):
             self._assume([*before, *opened], values)
-            if agree(*map(self._model.evaluate, equation.args)):
+            if self._decision(equation):
                 return True
             last, distance = distance, self._difference(equation).norm()
             if distance > last / 2:
                 break
             for position, choice in enumerate(opened):
-                value = self._newton(equation, before, opened, position, values)
-                if value is None:
-                    value = self._linear(equation, before, opened, position, values)
-                opened[position] = replace(choice, value=value)
+                opened[position] = replace(choice, value=improve(equation, before, opened, position, values))
         return False
 
     def _newton(
@@ -128,8 +145,8 @@ class Point:
         opened: list[Choice],
         position: int,
         values: dict[Symbol, Series],
-    ) -> Series | None:
-        """A better choice, from how the difference of the sides changes with it; None where it does not."""
+    ) -> Series:
+        """A better choice, from how the difference of the sides changes with it."""
         choice = opened[position]
         axis = self._model.axes.index(choice.variable)
 
@@ -140,9 +157,10 @@ class Point:
         now = difference(choice.value)
         moved = difference(choice.value + constant(choice.value.axes, choice.value.degree, STEP))
         try:
-            return choice.value - now * (moved - now).scaled(1 / STEP).reciprocal()
+            step = now * (moved - now).scaled(1 / STEP).reciprocal()
         except SingularError:
-            return None
+            return choice.value
+        return choice.value - padded(step, choice.value.degree)
 
     def _linear(
         self,
@@ -183,7 +201,7 @@ class Point:
 
         It may depend on other constants, should something be differentiated by those, and on nothing else.
         """
-        model = self._model
+        model, core = self._model, bared(equation)
         choices, values = list(model.choices), dict(model.values)
         old = set().union(*(earlier.free_symbols for earlier in state))
         constants = equation.free_symbols & self._constants
@@ -191,11 +209,11 @@ class Point:
             # Where the constant stands in a power, there are several roots; another constant is the likely one.
             for start in (name, *sorted(constants - {name}, key=str)):
                 self._assume(choices, values)
-                value = self._root(equation, name, model.evaluate(start))
+                value = self._root(core, name, model.evaluate(start))
                 if value is None:
                     continue
                 self._assume(choices, {**values, name: value})
-                if value.norm() > mp.mpf(10) ** (-mp.dps // 3) and agree(*map(model.evaluate, equation.args)):
+                if value.norm() > mp.mpf(10) ** (-mp.dps // 3) and self._decision(equation):
                     return True
         self._assume(choices, values)
         return False
@@ -217,10 +235,32 @@ class Point:
             now = difference(value)
             slope = (difference(value + step) - now).scaled(1 / STEP)
             try:
-                value = value - now * slope.reciprocal()
+                value = value - padded(now * slope.reciprocal(), value.degree)
             except SingularError:
                 return None
         return value
+
+
+def bared(equation: Equality) -> Equality:
+    """What the equation comes down to once what both sides do to it is undone: `a = b` of `(1 + a)^x = (1 + b)^x`.
+
+    It implies the equation, and is easier to solve.
+    """
+    left, right = equation.args
+    while type(left) is type(right) and left.args and not isinstance(left, AppliedUndef | Integral | Derivative):
+        ours, theirs = list(left.args), list(right.args)
+        if isinstance(left, Add | Mul):
+            common = [part for part in ours if part in theirs]
+            ours, theirs = ([part for part in parts if part not in common] for parts in (ours, theirs))
+            if common and ours and theirs:
+                left, right = left.func(*ours), right.func(*theirs)
+                continue
+            break
+        differing = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
+        if len(differing) != 1:
+            break
+        ((left, right),) = differing
+    return Equality(left, right, evaluate=False)
 
 
 def _dense(series: Series) -> list[Any]:

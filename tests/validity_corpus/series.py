@@ -253,7 +253,7 @@ def composed(series: Series, axis: int, difference: Series) -> Series:
 
 
 def padded(series: Series, degree: int) -> Series:
-    """As if it were known up to that degree: for factors of what is zero up to the degree that they lack."""
+    """Zeros for the coefficients it lacks up to that degree, where they do not matter."""
     return Series(series.axes, [*series.parts, *[None] * (degree - series.degree)][: degree + 1])
 
 

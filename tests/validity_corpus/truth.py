@@ -22,8 +22,8 @@ from validity_corpus.point import Point, State
 MOVES = 6
 """A point that is a bad one (a pole, a large value) is replaced so many times."""
 
-EXTRA_DEGREES = 2
-"""Degrees that the series of a side has left after all derivatives."""
+EXTRA_DEGREES = 4
+"""Degrees that the series of a side has left after all derivatives; fixing a choice in it may cost some."""
 
 MAX_DEGREE = 14
 

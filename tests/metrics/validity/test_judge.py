@@ -189,6 +189,31 @@ def test_integrals_are_known_up_to_what_does_not_depend_on_their_variable():
         assert {str(each): one.truth(each)[0] for each in listed} == {str(each): wanted for each in listed}
 
 
+def test_no_choice_makes_a_false_equation_true():
+    """Not even where the unknown integral is also a factor, or stands in a power or a derivative."""
+    given = [equation(f(x, y), y / x), equation(g(x), log(x))]
+    first, second = Integral(f(x, y), y), Integral(y / x**2, y)
+    listed = [
+        equation(Derivative(first, x) * first, Derivative(second, x) * first),
+        equation(first**x, Integral(y, y) ** x),
+        equation(first**x, -(Integral(y / x, y) ** x)),
+        equation(log(Integral(g(x), x)), log(Integral(g(x) ** 2, x))),
+        equation(sin(Integral(g(x), x)) ** 2, sin(Integral(x, x))),
+        equation(Derivative(log(x) * Integral(g(x), x), x), Derivative(log(x), x)),
+    ]
+    assert [judge(given, listed).truth(one)[0] for one in listed] == [Truth.FALSE] * len(listed)
+
+
+def test_finds_a_choice_within_a_power():
+    given = [equation(g(x), Integral(log(x), x))]
+    listed = [
+        equation((g(x) - C) ** x, (x * log(x) - x) ** x),
+        equation(Integral(Integral(sin(x), x), y), Integral(y - cos(x), y)),
+        equation(Integral(x + y, x, x), Integral(x**2 / 2 + x * y + C, x)),
+    ]
+    assert [judge(given, listed, [C]).truth(one)[0] for one in listed] == [Truth.TRUE] * len(listed)
+
+
 def test_a_constant_stays_what_it_was():
     given = [equation(f(x), cos(x))]
     integral = Integral(f(x), x)
