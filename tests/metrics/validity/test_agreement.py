@@ -1,0 +1,28 @@
+"""The validity checker against the judge, on hundreds of corrupted derivations; thousands are in `benchmarks/`."""
+
+import pytest
+from validity_corpus.agreement import compare
+from validity_corpus.corpus import Corpus, Source, add_corruptions, generated_sources, released_sources
+
+from mathderive.metrics.validity.checker import check
+
+pytestmark = pytest.mark.slow
+
+
+def expect_agreement(sources: list[Source], at_least: int) -> None:
+    corpus = Corpus()
+    for source in sources:
+        add_corruptions(corpus, source)
+    agreement = compare(check, corpus.derivations)
+    assert agreement.derivations > at_least
+    # What the judge leaves undecided is no way to look good.
+    assert sum(agreement.unlabelled.values()) < 0.01 * sum(agreement.counts["truth"].values())
+    assert agreement.meets_its_aims(), f"{agreement.figures()}\n{agreement.tables()}"
+
+
+def test_on_generated_derivations() -> None:
+    expect_agreement(list(generated_sources(30)), 250)
+
+
+def test_on_the_authors_references(shared_reference) -> None:
+    expect_agreement(released_sources(shared_reference)[::8], 250)

@@ -1,0 +1,303 @@
+"""What an expression is, near a point where every name has a random value: a truncated power series.
+
+A function that a premise defines is what the premise says. One that nothing defines is a random analytic function.
+An indefinite integral by x is one of its antiderivatives, all of which differ by something that does not depend on x:
+a *choice*. Until a derivation fixes it, the choice is linear in the integrand (the antiderivative from another point
+is such a one), so that sums and factors may be taken out of integrals.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mpmath import mp
+from sympy import Add, Derivative, Dummy, E, Expr, I, Integral, Mul, Pow, Rational, Symbol, cos, exp, log, pi, sin
+from sympy.core.basic import Basic
+from sympy.core.function import AppliedUndef
+from validity_corpus.series import Series, SingularError, composed, constant, monomials, taylor, variable
+
+Definition = tuple[tuple[Expr, ...], Expr]
+"""The arguments of a defined function, and what it is of them."""
+
+DIGITS = 60
+"""Decimal digits computed with."""
+
+LARGEST = 1e12
+"""A value beyond this, at a point, makes the point a bad one: digits are lost in differences."""
+
+SPECIAL: dict[str, Callable[[Any], Any]] = {
+    **{name: getattr(mp, name) for name in ("tan", "cot", "sec", "csc", "asin", "acos", "atan", "acot")},
+    **{name: getattr(mp, name) for name in ("sinh", "cosh", "tanh", "coth", "asinh", "acosh", "atanh")},
+    **dict(zip(("erf", "erfi", "Ei", "Si", "Ci", "li"), (mp.erf, mp.erfi, mp.ei, mp.si, mp.ci, mp.li), strict=True)),
+}
+"""Functions besides the elementary ones that integration brings in; SymPy knows their first derivatives."""
+
+CONSTANTS: dict[Basic, Callable[[], Any]] = {pi: lambda: +mp.pi, E: lambda: mp.e, I: lambda: mp.j}
+
+
+class UndecidableError(ValueError):
+    """The judge cannot tell; says why."""
+
+
+class DegreeError(ValueError):
+    """More derivatives than the series are long."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The antiderivative of `integrand` by `variable` is the one that is `value` where the variable is at the point."""
+
+    variable: Symbol
+    integrand: Series
+    value: Series
+
+
+@dataclass
+class Model:
+    """Values for all names near one point.
+
+    Attributes:
+        axes: the names that series are in; all others have a number.
+        degree: of the series of the names.
+        definitions: by function name and arguments.
+        salt: what the random values are made of.
+        choices: the antiderivatives that are fixed.
+        values: what names stand for that do not have their random value.
+        open_choices: the integrals met whose choice is not fixed.
+        rebased: the value a name is near, where that is not its random one.
+    """
+
+    axes: Sequence[Symbol]
+    degree: int
+    definitions: Mapping[tuple[str, int], Sequence[Definition]]
+    salt: str
+    choices: list[Choice] = field(default_factory=list)
+    values: dict[Symbol, Series] = field(default_factory=dict)
+    open_choices: list[Choice] = field(default_factory=list)
+    rebased: dict[Symbol, Any] = field(default_factory=dict)
+    _memory: dict[Basic, Series] = field(default_factory=dict)
+
+    def evaluate(self, expression: Basic) -> Series:
+        """The expression's series.
+
+        Raises:
+            UndecidableError: it is nothing the model can evaluate, or the point is a bad one.
+            DegreeError: it differentiates more often than the series allow.
+        """
+        if expression not in self._memory:
+            try:
+                found = self._evaluate(expression)
+            except (SingularError, OverflowError, ZeroDivisionError) as error:
+                raise UndecidableError(str(error)) from None
+            if found.degree < 0:
+                raise DegreeError
+            if abs(found.value) > LARGEST:
+                raise UndecidableError("a large value")
+            self._memory[expression] = found
+        return self._memory[expression]
+
+    def forget(self) -> None:
+        """After a change of `choices` or `values`."""
+        self._memory.clear()
+        self.open_choices.clear()
+
+    def base(self, name: Basic) -> Any:
+        """The random value of a name: no more than 1.2 in size, neither real nor near zero."""
+        if name in self.rebased:
+            return self.rebased[name]
+        first, second = self.random(f"symbol {name}")
+        return mp.mpc(
+            mp.mpf("0.35") + mp.mpf("0.75") * first, (mp.mpf("0.15") + mp.mpf("0.45") * second) * _sign(second)
+        )
+
+    def random(self, what: str) -> tuple[Any, Any]:
+        """Two numbers between 0 and 1 that depend on nothing but the text and the salt."""
+        digest = hashlib.sha512(f"{self.salt} {what}".encode()).digest()
+        return tuple(mp.mpf(int.from_bytes(half, "big")) / 2**256 for half in (digest[:32], digest[32:]))
+
+    def constant(self, value: Any) -> Series:
+        return constant(len(self.axes), self.degree, value)
+
+    def _evaluate(self, expression: Basic) -> Series:
+        match expression:
+            case Symbol():
+                return self._symbol(expression)
+            case Rational():
+                return self.constant(mp.mpf(expression.p) / expression.q)
+            case _ if expression in CONSTANTS:
+                return self.constant(CONSTANTS[expression]())
+            case Add():
+                first, *rest = map(self.evaluate, expression.args)
+                return sum(rest, first)
+            case Mul():
+                product, *factors = map(self.evaluate, expression.args)
+                for factor in factors:
+                    product = product * factor
+                return product
+            case Pow():
+                return self._power(*expression.args)
+            case exp():
+                return _exponential(self.evaluate(expression.args[0]))
+            case log() if len(expression.args) == 1:
+                return self.evaluate(expression.args[0]).log()
+            case cos() | sin():
+                return _trigonometric(self.evaluate(expression.args[0]))[isinstance(expression, sin)]
+            case Derivative():
+                return self._derivative(expression)
+            case Integral():
+                return self._integral(expression)
+            case AppliedUndef():
+                return self._function(expression)
+        if type(expression).__name__ in SPECIAL and len(expression.args) == 1:
+            return self._special(expression)
+        raise UndecidableError(f"{type(expression).__name__} is not evaluated")
+
+    def _symbol(self, symbol: Symbol) -> Series:
+        if symbol in self.values:
+            return self.values[symbol]
+        if symbol in self.axes:
+            return variable(len(self.axes), self.degree, self.axes.index(symbol), self.base(symbol))
+        return self.constant(self.base(symbol))
+
+    def _power(self, base: Expr, exponent: Expr) -> Series:
+        below = self.evaluate(base)
+        if exponent.is_Integer and 0 < exponent.p <= 64:
+            return below.natural_power(exponent.p)
+        if exponent == -1:
+            return below.reciprocal()
+        if exponent.is_Rational:
+            return below.power(mp.mpf(exponent.p) / exponent.q)
+        above = self.evaluate(exponent)
+        if below.norm() <= mp.mpf(10) ** (-2 * mp.dps // 3) and above.value.real > 0:
+            return self.constant(0)
+        return _exponential(above * below.log())
+
+    def _derivative(self, derivative: Derivative) -> Series:
+        result = self.evaluate(derivative.expr)
+        for name, count in derivative.variable_count:
+            if not count.is_Integer:
+                raise UndecidableError(f"a derivative {count} times")
+            axis, slope = self._axis_and_slope(name)
+            for _ in range(count.p):
+                result = result.derivative(axis)
+                if slope is not None:
+                    result = result * slope.reciprocal()
+        return result
+
+    def _axis_and_slope(self, name: Expr) -> tuple[int, Series | None]:
+        """What is differentiated or integrated by: a variable, or a function of one, whose derivative comes along.
+
+        A substitution may put `f(x)` where `x` was, if the one is the other.
+        """
+        if isinstance(name, AppliedUndef) and len(name.args) == 1:
+            axis, _ = self._axis_and_slope(name.args[0])
+            return axis, self.evaluate(name).derivative(axis)
+        if name not in self.axes or name in self.values:
+            raise UndecidableError(f"a derivative or an integral by {name}")
+        return self.axes.index(name), None
+
+    def _integral(self, integral: Integral) -> Series:
+        if len(integral.limits) == 1 and len(integral.limits[0]) == 2:
+            return self._antiderivative_at(integral.function, *integral.limits[0])
+        result = self.evaluate(integral.function)
+        for name, *bounds in integral.limits:
+            if bounds:
+                raise UndecidableError(f"an integral by {name} with {len(bounds)} bounds")
+            axis, slope = self._axis_and_slope(name)
+            result = self._antiderivative(result if slope is None else result * slope, self.axes[axis])
+        return result
+
+    def _antiderivative(self, integrand: Series, name: Symbol) -> Series:
+        axis = self.axes.index(name)
+        chosen = next((choice.value for choice in self.choices if self._is_of(choice, name, integrand)), None)
+        if chosen is None:
+            weight = mp.mpc(*self.random(f"integral {name} {mp.nstr(self.base(name), 20)}"))
+            chosen = integrand.coefficient_of(axis, 0).scaled(weight)
+            if not any(self._is_of(choice, name, integrand) for choice in self.open_choices):
+                self.open_choices.append(Choice(name, integrand, chosen))
+        return integrand.antiderivative(axis) + chosen
+
+    def _is_of(self, choice: Choice, name: Symbol, integrand: Series) -> bool:
+        return choice.variable == name and agree(choice.integrand, integrand) is True
+
+    def _antiderivative_at(self, integrand: Expr, name: Symbol, bound: Expr) -> Series:
+        """An antiderivative where its variable is replaced, as a substitution leaves it."""
+        where, (axis, slope) = self.evaluate(bound), self._axis_and_slope(name)
+        if slope is not None:
+            raise UndecidableError(f"an integral by {name} with a bound")
+        moved = Model(self.axes, self.degree, self.definitions, self.salt, self.choices, self.values)
+        is_elsewhere = abs(where.value - self.base(name)) > mp.mpf(10) ** (-mp.dps // 2)
+        moved.rebased = {**self.rebased, name: where.value} if is_elsewhere else self.rebased
+        found = moved._antiderivative(moved.evaluate(integrand), name)
+        self.open_choices += moved.open_choices
+        return composed(found, axis, where.without_value())
+
+    def _function(self, application: AppliedUndef) -> Series:
+        name, arguments = application.func.__name__, application.args
+        known = self.definitions.get((name, len(arguments)), ())
+        for formal, body in known:
+            if formal == arguments:
+                return self.evaluate(body)
+        if known:
+            formal, body = known[0]
+            if all(isinstance(argument, Symbol) for argument in arguments) and len({*arguments}) == len(arguments):
+                return self.evaluate(body.xreplace(dict(zip(formal, arguments, strict=True))))
+            return self._applied(formal, body, [self.evaluate(argument) for argument in arguments])
+        values = [self.evaluate(argument) for argument in arguments]
+        place = " ".join(mp.nstr(value.value, 20) for value in values)
+        return taylor(lambda exponents: mp.mpc(*self.random(f"function {name} {place} {exponents}")) - 0.5, values)
+
+    def _applied(self, formal: Sequence[Symbol], body: Expr, arguments: Sequence[Series]) -> Series:
+        """What a function is of something other than distinct variables."""
+        names = [Dummy(symbol.name) for symbol in formal]
+        if body.has(Integral):
+            raise UndecidableError("an integral in a function of expressions")
+        inner = Model(names, self.degree, self.definitions, self.salt)
+        inner.rebased = {name: argument.value for name, argument in zip(names, arguments, strict=True)}
+        outer = inner.evaluate(body.xreplace(dict(zip(formal, names, strict=True))))
+        coefficients = {
+            exponents: coefficient
+            for degree, part in enumerate(outer.parts)
+            for exponents, coefficient in zip(monomials(len(names), degree), part or (), strict=False)
+        }
+        shallow = [argument.cut(outer.degree) for argument in arguments]
+        return taylor(lambda exponents: coefficients.get(exponents, 0), shallow)
+
+    def _special(self, expression: Expr) -> Series:
+        argument = self.evaluate(expression.args[0])
+        place = Dummy()
+        slope = Model(self.axes, self.degree, {}, self.salt, values={place: argument})
+        derivative = slope.evaluate(expression.func(place).diff(place))
+        return argument.through(SPECIAL[type(expression).__name__](argument.value), derivative)
+
+
+def agree(first: Series, second: Series, least_degree: int = 0) -> bool | None:
+    """Whether two functions are equal as far as both are known; None where the digits do not tell.
+
+    Raises:
+        DegreeError: they are not known up to the least degree.
+    """
+    if min(first.degree, second.degree) < least_degree:
+        raise DegreeError
+    difference, scale = (first - second).norm(), max(first.norm(), second.norm(), mp.mpf(10) ** -10)
+    if difference <= scale * mp.mpf(10) ** (-2 * mp.dps // 3):
+        return True
+    return False if difference >= scale * mp.mpf(10) ** (-mp.dps // 3) else None
+
+
+def _exponential(exponent: Series) -> Series:
+    if abs(exponent.value.real) > 100 or abs(exponent.value.imag) > 1e6:
+        raise UndecidableError("a large exponent")
+    return exponent.exp()
+
+
+def _trigonometric(angle: Series) -> tuple[Series, Series]:
+    if abs(angle.value.imag) > 100 or abs(angle.value.real) > 1e6:
+        raise UndecidableError("a large angle")
+    return angle.cos_and_sin()
+
+
+def _sign(fraction: Any) -> int:
+    """One of the two signs, as a fraction's digits say."""
+    return 1 if int(fraction * 2**20) % 2 else -1

@@ -1,0 +1,304 @@
+"""Does an equation hold near one point, and what does it fix there?
+
+An equation such as `∫ f dx = F + C` says which antiderivative its integral is. If an equation does not hold as things
+stand, those of its integrals that nothing has fixed yet are chosen anew, by Newton's method on whole series; then its
+new integration constants, which are numbers.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from mpmath import mp, mpf
+from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Symbol, preorder_traversal
+from sympy.core.function import AppliedUndef
+from validity_corpus.model import DIGITS, Choice, Model, UndecidableError, agree
+from validity_corpus.series import Series, SingularError, constant, monomials, padded
+
+State = tuple[Equality, ...]
+"""The earlier equations that fixed an integral or a constant, in order."""
+
+Improve = Callable[[Equality, list[Choice], list[Choice], int, dict[Symbol, Series]], Series]
+"""Gives a better choice at a position among the open ones, from the equation, the fixed choices and the values."""
+
+PASSES = 4
+"""Newton steps for each unknown; where the integral is a term or a factor of its side, one is enough."""
+
+LEAST_DEGREE = 3
+"""Up to this degree the sides have to be known: a lower one leaves room for a choice that makes anything hold."""
+
+MAX_UNKNOWNS = 80
+"""Coefficients that are solved for at once."""
+
+STEP = mpf(10) ** (-DIGITS * 2 // 5)
+"""What an unknown is moved by to see how the sides change."""
+
+
+class Point:
+    """One model, and what equations fix in it.
+
+    Args:
+        model: in which nothing is fixed.
+        constants: the names of integration constants.
+    """
+
+    def __init__(self, model: Model, constants: Iterable[Symbol]) -> None:
+        self._model = model
+        self._constants = frozenset(constants)
+        self._fixed: dict[State, tuple[list[Choice], dict[Symbol, Series]]] = {(): ([], {})}
+
+    def holds(self, equation: Equality, state: State) -> tuple[bool, bool]:
+        """Whether the equation holds after those of `state`, and whether something had to be fixed for it.
+
+        Raises:
+            UndecidableError: that cannot be told at this point.
+            DegreeError: the series are too short.
+        """
+        self._enter(state)
+        if self._agree(equation):
+            return True, False
+        if not (self._fix_integrals(equation) or self._fix_constants(equation, state)):
+            return False, False
+        self._fixed[(*state, equation)] = (self._model.choices, self._model.values)
+        return True, True
+
+    def _enter(self, state: State) -> None:
+        if state not in self._fixed and not self.holds(state[-1], state[:-1])[1]:
+            raise UndecidableError("an earlier equation fixes nothing at this point")
+        choices, values = self._fixed[state]
+        self._assume(choices, values)
+
+    def _assume(self, choices: list[Choice], values: dict[Symbol, Series]) -> None:
+        self._model.choices, self._model.values = list(choices), dict(values)
+        self._model.forget()
+
+    def _agree(self, equation: Equality) -> bool:
+        decision = self._decision(equation)
+        if decision is None:
+            raise UndecidableError("the digits do not tell")
+        return decision
+
+    def _decision(self, equation: Equality) -> bool | None:
+        left, right = map(self._model.evaluate, equation.args)
+        return agree(left, right, LEAST_DEGREE)
+
+    def _difference(self, equation: Equality) -> Series:
+        left, right = map(self._model.evaluate, equation.args)
+        return left - right
+
+    def _fix_integrals(self, equation: Equality) -> bool:
+        """Chooses the open integrals such that the equation holds; leaves all as it was where that cannot be."""
+        before, values = list(self._model.choices), dict(self._model.values)
+        opened = list(self._model.open_choices)
+        core = bared(equation)
+        under_derivative = any(derivative.has(Integral) for derivative in core.atoms(Derivative))
+        for start in (None, *self._likely_values(equation)) if opened else ():
+            for improve in (self._newton, self._linear) if under_derivative else (self._newton,):
+                self._assume(before, values)
+                if self._choose(core, before, self._started(opened, start), values, improve) and self._decision(
+                    equation
+                ):
+                    return True
+        self._assume(before, values)
+        return False
+
+    def _likely_values(self, equation: Equality) -> list[Expr]:
+        """Sums with an integration constant, with and without their number."""
+        sums = [part for part in preorder_traversal(equation) if part.is_Add and part.free_symbols & self._constants]
+        return list(dict.fromkeys(value for part in sums for value in (part, part - part.as_coeff_Add()[0])))
+
+    def _started(self, opened: list[Choice], start: Expr | None) -> list[Choice]:
+        """The open integrals with the value of an expression, which is likely that of one of them, for the first guess.
+
+        Where an integral stands in a power, there are several roots.
+        """
+        if start is None:
+            return list(opened)
+        value = self._model.evaluate(start)
+        axes = [self._model.axes.index(choice.variable) for choice in opened]
+        return [replace(choice, value=value.coefficient_of(axis, 0)) for choice, axis in zip(opened, axes, strict=True)]
+
+    def _choose(
+        self,
+        equation: Equality,
+        before: list[Choice],
+        opened: list[Choice],
+        values: dict[Symbol, Series],
+        improve: Improve,
+    ) -> bool:
+        distance = mp.inf
+        for _ in range(PASSES):
+            self._assume([*before, *opened], values)
+            if self._decision(equation):
+                return True
+            last, distance = distance, self._difference(equation).norm()
+            if distance > last / 2:
+                break
+            for position, choice in enumerate(opened):
+                opened[position] = replace(choice, value=improve(equation, before, opened, position, values))
+        return False
+
+    def _newton(
+        self,
+        equation: Equality,
+        before: list[Choice],
+        opened: list[Choice],
+        position: int,
+        values: dict[Symbol, Series],
+    ) -> Series:
+        """A better choice, from how the difference of the sides changes with it."""
+        choice = opened[position]
+        axis = self._model.axes.index(choice.variable)
+
+        def difference(value: Series) -> Series:
+            self._assume([*before, *opened[:position], replace(choice, value=value), *opened[position + 1 :]], values)
+            return self._difference(equation).coefficient_of(axis, 0)
+
+        now = difference(choice.value)
+        moved = difference(choice.value + constant(choice.value.axes, choice.value.degree, STEP))
+        try:
+            step = now * (moved - now).scaled(1 / STEP).reciprocal()
+        except SingularError:
+            return choice.value
+        return choice.value - padded(step, choice.value.degree)
+
+    def _linear(
+        self,
+        equation: Equality,
+        before: list[Choice],
+        opened: list[Choice],
+        position: int,
+        values: dict[Symbol, Series],
+    ) -> Series:
+        """A better choice, coefficient by coefficient: where only derivatives of it occur."""
+        choice = opened[position]
+        axis = self._model.axes.index(choice.variable)
+        places = [
+            (degree, place)
+            for degree in range(choice.value.degree + 1)
+            for place, exponents in enumerate(monomials(choice.value.axes, degree))
+            if not exponents[axis]
+        ]
+        if len(places) > MAX_UNKNOWNS:
+            raise UndecidableError("too many unknowns")
+
+        def difference(value: Series) -> list[Any]:
+            self._assume([*before, *opened[:position], replace(choice, value=value), *opened[position + 1 :]], values)
+            return _dense(self._difference(equation))
+
+        now = difference(choice.value)
+        columns = []
+        for degree, place in places:
+            moved = difference(_moved(choice.value, degree, place, STEP))
+            columns.append([(b - a) / STEP for a, b in zip(now, moved, strict=True)])
+        value = choice.value
+        for (degree, place), amount in zip(places, _solved(columns, now), strict=True):
+            value = _moved(value, degree, place, -amount)
+        return value
+
+    def _fix_constants(self, equation: Equality, state: State) -> bool:
+        """Gives one of the equation's new constants the value, other than zero, that makes it hold.
+
+        It may depend on other constants, should something be differentiated by those, and on nothing else.
+        """
+        model, core = self._model, bared(equation)
+        choices, values = list(model.choices), dict(model.values)
+        old = set().union(*(earlier.free_symbols for earlier in state))
+        constants = equation.free_symbols & self._constants
+        for name in sorted(constants - old - {*values} - {*model.axes}, key=str):
+            # Where the constant stands in a power, there are several roots; another constant is the likely one.
+            for start in (name, *sorted(constants - {name}, key=str)):
+                self._assume(choices, values)
+                value = self._root(core, name, model.evaluate(start))
+                if value is None:
+                    continue
+                self._assume(choices, {**values, name: value})
+                if value.norm() > mp.mpf(10) ** (-mp.dps // 3) and self._decision(equation):
+                    return True
+        self._assume(choices, values)
+        return False
+
+    def _root(self, equation: Equality, name: Symbol, value: Series) -> Series | None:
+        """The value of a constant for which the sides are equal, at the point and for other constants near it."""
+        choices, values = list(self._model.choices), dict(self._model.values)
+        others = [axis for axis, variable in enumerate(self._model.axes) if variable not in self._constants]
+
+        def difference(value: Series) -> Series:
+            self._assume(choices, {**values, name: value})
+            found = self._difference(equation)
+            for axis in others:
+                found = found.coefficient_of(axis, 0)
+            return found
+
+        step = constant(value.axes, value.degree, STEP)
+        for _ in range(PASSES):
+            now = difference(value)
+            slope = (difference(value + step) - now).scaled(1 / STEP)
+            try:
+                value = value - padded(now * slope.reciprocal(), value.degree)
+            except SingularError:
+                return None
+        return value
+
+
+def bared(equation: Equality) -> Equality:
+    """What the equation comes down to once what both sides do to it is undone: `a = b` of `(1 + a)^x = (1 + b)^x`.
+
+    It implies the equation, and is easier to solve.
+    """
+    left, right = equation.args
+    while type(left) is type(right) and left.args and not isinstance(left, AppliedUndef | Integral | Derivative):
+        ours, theirs = list(left.args), list(right.args)
+        if isinstance(left, Add | Mul):
+            common = [part for part in ours if part in theirs]
+            ours, theirs = ([part for part in parts if part not in common] for parts in (ours, theirs))
+            if common and ours and theirs:
+                left, right = left.func(*ours), right.func(*theirs)
+                continue
+            break
+        differing = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
+        if len(differing) != 1:
+            break
+        ((left, right),) = differing
+    return Equality(left, right, evaluate=False)
+
+
+def _dense(series: Series) -> list[Any]:
+    return [
+        coefficient
+        for degree, part in enumerate(series.parts)
+        for coefficient in (part or [0] * len(monomials(series.axes, degree)))
+    ]
+
+
+def _moved(series: Series, degree: int, place: int, by: Any) -> Series:
+    """The series with one coefficient changed."""
+    parts = list(series.parts)
+    part = list(parts[degree] or [0] * len(monomials(series.axes, degree)))
+    part[place] += by
+    parts[degree] = part
+    return Series(series.axes, parts)
+
+
+def _solved(columns: list[list[Any]], wanted: list[Any]) -> list[Any]:
+    """A solution of `sum x_i columns_i = wanted` as far as there is one, by elimination; free unknowns are zero."""
+    rows = [[*row, target] for *row, target in zip(*columns, wanted, strict=True)]
+    small = mp.mpf(10) ** (-mp.dps // 4)
+    pivots: list[tuple[int, int]] = []
+    top = 0
+    for column in range(len(columns)):
+        best = max(range(top, len(rows)), key=lambda row, column=column: abs(rows[row][column]), default=None)
+        if best is None or abs(rows[best][column]) < small:
+            continue
+        rows[top], rows[best] = rows[best], rows[top]
+        pivot = rows[top]
+        for number, row in enumerate(rows):
+            if number != top and row[column]:
+                factor = row[column] / pivot[column]
+                rows[number] = [a - factor * b for a, b in zip(row, pivot, strict=True)]
+        pivots.append((top, column))
+        top += 1
+    solution: list[Any] = [mp.mpf(0)] * len(columns)
+    for row, column in pivots:
+        solution[column] = rows[row][-1] / rows[row][column]
+    return solution
