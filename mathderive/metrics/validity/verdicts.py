@@ -1,24 +1,8 @@
 """What a check says about a derivation: a verdict for each equation, and what they amount to."""
 
-from typing import Literal
-
 from pydantic import Field
 
-from mathderive.records import Record
-
-Truth = Literal["premise", "valid", "skipped", "incorrect", "unparsable", "undecided"]
-"""Whether an equation is right, and how far that was shown:
-
-premise: the prompt gives it.
-valid: one of the eighteen operators gives it from earlier equations.
-skipped: true, but by more than one operator.
-incorrect: false; there is a counterexample.
-unparsable: no equation that can be read.
-undecided: the bounds on work ended the search.
-"""
-
-Category = Literal["incorrect", "redundant", "irrelevant", "skipped"]
-"""The categories of Meadows et al. (2024) for what is wrong with an equation."""
+from mathderive.records import ErrorCategory, Record, Truth
 
 TRUE: tuple[Truth, ...] = ("premise", "valid", "skipped")
 
@@ -49,7 +33,7 @@ class StepVerdict(Record):
     counterexample: dict[str, str] | None = None
 
     @property
-    def category(self) -> Category | None:
+    def category(self) -> ErrorCategory | None:
         """The paper's single category: incorrect before redundant before irrelevant before skipped."""
         if self.truth == "incorrect":
             return "incorrect"
