@@ -1,8 +1,8 @@
 """What passes between the stages, and its JSONL form: one JSON object a line, keys in the order declared here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,21 @@ PERTURBED_SETS: tuple[EvaluationSet, ...] = ("vr", "ee", "ag", "sr")
 
 Metric = Literal["rouge2", "bleu", "gleu", "bleurt"]
 METRICS: tuple[Metric, ...] = ("rouge2", "bleu", "gleu", "bleurt")
+
+Truth = Literal["premise", "valid", "skipped", "incorrect", "unparsable", "undecided"]
+"""Of an equation: given; one operator away from earlier ones; true, but no single operator away; false; no
+equation that can be read; not decided within the bounds of the work."""
+
+ErrorCategory = Literal["incorrect", "redundant", "irrelevant", "skipped"]
+"""The paper's, of which an equation has the first that applies, or none."""
+
+TRUTHS: tuple[Truth, ...] = get_args(Truth)
+ERROR_CATEGORIES: tuple[ErrorCategory, ...] = get_args(ErrorCategory)
+
+Measure = Literal["rouge2", "bleu", "gleu", "bleurt", "goal_reached", "true_equations", "verified"]
+"""Everything that an answer is measured by: the text metrics, and what is said of its equations."""
+
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 
 class Record(BaseModel):
@@ -64,6 +79,24 @@ class Prediction(Record):
     usage: dict[str, int] | None = None
 
 
+class ValiditySummary(Record):
+    """What the tables need of the verdicts on an answer's equations.
+
+    `truths` counts its equations by their truth, `errors` those that have one of the paper's categories.
+    `verified`: the goal is reached, and every equation it depends on is premise or valid.
+    """
+
+    equations: int
+    truths: dict[Truth, int]
+    errors: dict[ErrorCategory, int]
+    verified: bool
+
+    @property
+    def true_equations(self) -> float:
+        """The share of equations that are premise or valid; 0 of an answer without any."""
+        return (self.truths["premise"] + self.truths["valid"]) / self.equations if self.equations else 0.0
+
+
 class Score(Record):
     """One example's scores, between 0 and 1, unrounded; null where not computed."""
 
@@ -76,6 +109,23 @@ class Score(Record):
     gleu: float
     bleurt: float | None = None
     goal_reached: bool
+    validity: ValiditySummary | None = None
+
+    def measured(self, measure: Measure) -> float | None:
+        """What the answer has by one measure, between 0 and 1; None where that was not computed."""
+        match measure:
+            case "verified":
+                return None if self.validity is None else float(self.validity.verified)
+            case "true_equations":
+                return None if self.validity is None else self.validity.true_equations
+            case "goal_reached":
+                return float(self.goal_reached)
+            case _:
+                return getattr(self, measure)
+
+
+Scores = Mapping[str, Mapping[EvaluationSet, Sequence[Score]]]
+"""By model, then by set."""
 
 
 class MetricSensitivity(Record):

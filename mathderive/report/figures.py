@@ -1,46 +1,21 @@
-"""The report's figures as SVG text. The same rows give the same text: no time stamps, no random ids, no fonts
-of the machine (glyphs are drawn as outlines of the font that matplotlib brings along).
-"""
+"""The report's figures as SVG text, one for each part of what was found."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mathderive.records import EVALUATION_SETS
-from mathderive.report.tables import METRIC_NAMES, SET_LABELS, ScoreRow, computed_metrics
+from mathderive.metrics.breakdown import BreakdownRow
+from mathderive.metrics.metric_study import MetricStudyRow
+from mathderive.metrics.statistics import Estimate
+from mathderive.records import EVALUATION_SETS, METRICS, Measure
+from mathderive.report.drawing import MARKERS, Theme, as_svg, new_figure, style
+from mathderive.report.tables import MEASURE_NAMES, METRIC_NAMES, SET_LABELS, ScoreRow, computed_measures
 
 if TYPE_CHECKING:  # importing matplotlib takes a second
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Theme:
-    """Colours on a light or a dark page; the figure's ground stays transparent."""
-
-    ink: str
-    faint: str
-    grid: str
-    copy: str
-    models: tuple[str, ...]
-
-
-LIGHT = Theme(
-    ink="#1d2430",
-    faint="#5b6472",
-    grid="#e3e6ea",
-    copy="#d5dae1",
-    models=("#0b61a4", "#c2410c", "#15803d", "#9333ea", "#b08900", "#0e7490", "#be185d", "#475569"),
-)
-DARK = Theme(
-    ink="#e8eaee",
-    faint="#a3acb9",
-    grid="#2c333d",
-    copy="#3a434f",
-    models=("#6cb6ff", "#ff9d5c", "#5fd38d", "#c79bff", "#f2cc60", "#56d4dd", "#ff8fc0", "#a9b4c2"),
-)
 TRAINING_PANELS = (
     ("Loss", (("training", "loss", 1), ("validation", "validation_loss", 1))),
     ("Validation ROUGE-2 × 100", (("validation", "validation_rouge2", 100),)),
@@ -50,53 +25,146 @@ TRAINING_PANELS = (
 )
 """Title, and for each curve its name, its key in `metrics.jsonl` and what its values are multiplied by."""
 
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+
+_Estimates = Sequence[Estimate | None]
+
+ALL_SETS = "All"
 
 
 def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme) -> str:
-    """Mean scores by set: a panel a metric, a mark a model, and a bar where copying the prompt ends."""
-    metrics = computed_metrics(rows)
+    """Means and intervals by set: a panel a measure, a mark a model, and a bar where copying the prompt ends."""
+    measures = [measure for measure in computed_measures(rows) if measure != "goal_reached"]
     models = [model for model in dict.fromkeys(row.model for row in rows) if model != copy_model]
-    with _style(theme):
-        figure = _figure(10.4, 3.7)
-        panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-        for panel, metric in zip(panels, metrics, strict=True):
-            values = {(row.model, row.set): row.means[metric] for row in rows}
-            _draw_bars(panel, [values.get((copy_model or "", name)) for name in EVALUATION_SETS], theme)
-            for index, model in enumerate(models):
-                offset = (index - (len(models) - 1) / 2) * min(0.2, 0.7 / max(len(models), 1))
-                points = [(x, values.get((model, name))) for x, name in enumerate(EVALUATION_SETS)]
-                shown = [(x + offset, 100 * y) for x, y in points if y is not None]
-                panel.plot(
-                    [x for x, _ in shown],
-                    [y for _, y in shown],
-                    linestyle="none",
-                    marker=_MARKERS[index % len(_MARKERS)],
-                    color=theme.models[index % len(theme.models)],
-                    markersize=6.5,
-                    label=model,
-                )
-            panel.set_title(METRIC_NAMES[metric], loc="left", fontweight="bold", fontsize=11)
-            panel.set_xticks(range(len(EVALUATION_SETS)), [SET_LABELS[name] for name in EVALUATION_SETS])
-            panel.set_xlim(-0.6, len(EVALUATION_SETS) - 0.4)
+    with style(theme):
+        figure = new_figure(10.4, 3.7)
+        panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+        for panel, measure in zip(panels, measures, strict=True):
+            values = {(row.model, row.set): row.means[measure] for row in rows}
+            copied = [values.get((copy_model or "", name)) for name in EVALUATION_SETS]
+            _draw_bars(panel, [100 * mean.value if mean else None for mean in copied], theme)
+            by_model = {model: [values.get((model, name)) for name in EVALUATION_SETS] for model in models}
+            _draw_models(panel, by_model, theme, scale=100)
+            panel.set_title(MEASURE_NAMES[measure], loc="left", fontweight="bold", fontsize=11)
+            _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
             panel.set_ylim(0, 100)
-            panel.grid(axis="x", visible=False)
-        panels[0].set_ylabel("mean score × 100")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4) or 1, frameon=False)
-        return _svg(figure)
+        panels[0].set_ylabel("mean × 100")
+        _add_legend(figure, panels[0])
+        return as_svg(figure)
+
+
+def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, theme: Theme) -> str:
+    """What each metric sees of errors, by set: a column a metric, a mark a model, and a line at chance."""
+    metrics = [metric for metric in METRICS if any(row.metric == metric for row in rows)]
+    models = _copy_last([row.model for row in rows if row.model is not None], copy_model)
+    cells = {(row.model, row.set, row.metric): row for row in rows}
+    kinds = (
+        ("AUC, verified or not", "verified_auc", 0.5),
+        ("ρ, share of true equations", "true_equations_correlation", 0),
+    )
+    with style(theme):
+        figure = new_figure(10.4, 5.6)
+        panels = figure.subplots(2, len(metrics), sharex=True, sharey="row", squeeze=False)
+        for line, (label, field, chance) in zip(panels, kinds, strict=True):
+            line[0].set_ylabel(label)
+            for panel, metric in zip(line, metrics, strict=True):
+                panel.axhline(chance, color=theme.ink, linewidth=1, linestyle="--")
+                by_model = {
+                    model: [
+                        getattr(cells[model, name, metric], field) if (model, name, metric) in cells else None
+                        for name in (*EVALUATION_SETS, None)
+                    ]
+                    for model in models
+                }
+                _draw_models(panel, by_model, theme)
+                _label_categories(panel, [*(SET_LABELS[name] for name in EVALUATION_SETS), ALL_SETS])
+                panel.set_ylim(chance - (1 - chance), 1)
+        for panel, metric in zip(panels[0], metrics, strict=True):
+            panel.set_title(METRIC_NAMES[metric], loc="left", fontweight="bold", fontsize=11)
+        _add_legend(figure, panels[0][0])
+        return as_svg(figure)
+
+
+def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme: Theme) -> str:
+    """Means and intervals by the number of the reference's equations and by its operators; a line a measure."""
+    measures: list[Measure] = [
+        measure for measure in ("bleu", "true_equations", "verified") if any(row.means[measure] for row in rows)
+    ]
+    models = _copy_last([row.model for row in rows], copy_model)
+    kinds = [list(dict.fromkeys(row.value for row in rows if row.by == by)) for by in ("equations", "operator")]
+    kinds[0].sort()
+    cells = {(row.model, row.value): row.means for row in rows}
+    with style(theme):
+        figure = new_figure(10.4, 2.1 * len(measures) + 1.9)
+        panels = figure.subplots(
+            len(measures),
+            2,
+            sharex="col",
+            sharey="row",
+            width_ratios=[max(1, len(values)) for values in kinds],
+            squeeze=False,
+        )
+        for line, measure in zip(panels, measures, strict=True):
+            line[0].set_ylabel(f"{MEASURE_NAMES[measure]} × 100")
+            for panel, values in zip(line, kinds, strict=True):
+                by_model = {
+                    model: [cells[model, value][measure] if (model, value) in cells else None for value in values]
+                    for model in models
+                }
+                _draw_models(panel, by_model, theme, scale=100)
+                panel.set_ylim(0, 100)
+                _label_categories(panel, [str(value) for value in values])
+        panels[0][0].set_title("Equations of the reference", loc="left", fontweight="bold", fontsize=11)
+        panels[0][1].set_title("Operators of the reference", loc="left", fontweight="bold", fontsize=11)
+        panels[-1][1].tick_params(axis="x", labelrotation=45)
+        for label in panels[-1][1].get_xticklabels():
+            label.set_horizontalalignment("right")
+            label.set_rotation_mode("anchor")
+        _add_legend(figure, panels[0][0])
+        return as_svg(figure)
+
+
+def _copy_last(models: Sequence[str], copy_model: str | None) -> list[str]:
+    """Each model once; the copy baseline last, so that the others look alike in figures with it and without it."""
+    return sorted(dict.fromkeys(models), key=lambda model: model == copy_model)
+
+
+def _draw_models(panel: "Axes", by_model: Mapping[str, _Estimates], theme: Theme, scale: float = 1) -> None:
+    """A mark for each model's value in each category, side by side, with its interval as a line."""
+    for index, (model, estimates) in enumerate(by_model.items()):
+        offset = (index - (len(by_model) - 1) / 2) * min(0.2, 0.7 / max(len(by_model), 1))
+        color = theme.models[index % len(theme.models)]
+        shown = [(x + offset, estimate) for x, estimate in enumerate(estimates) if estimate is not None]
+        panel.plot(
+            [x for x, _ in shown],
+            [scale * estimate.value for _, estimate in shown],
+            marker=MARKERS[index % len(MARKERS)],
+            markersize=6,
+            color=color,
+            linestyle="none",
+            label=model,
+        )
+        for x, estimate in shown:
+            if estimate.interval:
+                panel.plot([x, x], [scale * end for end in estimate.interval], color=color, linewidth=1.2)
 
 
 def _draw_bars(panel: "Axes", values: Sequence[float | None], theme: Theme) -> None:
-    shown = [(x, 100 * y) for x, y in enumerate(values) if y is not None]
+    shown = [(x, y) for x, y in enumerate(values) if y is not None]
     if shown:
         panel.bar(
-            [x for x, _ in shown],
-            [y for _, y in shown],
-            width=0.84,
-            color=theme.copy,
-            label="copying the prompt",
+            [x for x, _ in shown], [y for _, y in shown], width=0.84, color=theme.copy, label="copying the prompt"
         )
+
+
+def _label_categories(panel: "Axes", labels: Sequence[str]) -> None:
+    panel.set_xticks(range(len(labels)), labels)
+    panel.set_xlim(-0.6, len(labels) - 0.4)
+    panel.grid(axis="x", visible=False)
+
+
+def _add_legend(figure: "Figure", panel: "Axes") -> None:
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4) or 1, frameon=False)
 
 
 def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | None:
@@ -110,8 +178,8 @@ def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | No
         return None
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
-    with _style(theme):
-        figure = _figure(10.4, 2.8 * lines)
+    with style(theme):
+        figure = new_figure(10.4, 2.8 * lines)
         axes = figure.subplots(lines, columns, squeeze=False).flatten()
         for unused in axes[len(panels) :]:
             unused.remove()
@@ -130,7 +198,7 @@ def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | No
             axis.set_ylim(bottom=0)
             if len(curves) > 1:
                 axis.legend(frameon=False)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def training_summary(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -165,41 +233,3 @@ def _series(rows: Sequence[Mapping[str, Any]], key: str, factor: float) -> _Poin
         for step, value in points
         if isinstance(step, int | float) and isinstance(value, int | float) and math.isfinite(value)
     ]
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _style(theme: Theme) -> Any:
-    import matplotlib
-
-    return matplotlib.rc_context(
-        {
-            **matplotlib.rcParamsDefault,
-            "svg.hashsalt": "mathderive",
-            "svg.fonttype": "path",
-            "font.family": "DejaVu Sans",
-            "font.size": 10,
-            "text.color": theme.ink,
-            "text.parse_math": False,  # a model's name is no formula
-            "axes.edgecolor": theme.faint,
-            "axes.labelcolor": theme.faint,
-            "axes.titlecolor": theme.ink,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "grid.color": theme.grid,
-            "xtick.color": theme.faint,
-            "ytick.color": theme.faint,
-        }
-    )
-
-
-def _svg(figure: "Figure") -> str:
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return stream.getvalue()

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, EvaluationSet
 from mathderive.report.tables import (
     DASH,
+    MEASURE_NAMES,
     METRIC_NAMES,
     SET_LABELS,
     Quantity,
     ScoreRow,
     SensitivityRow,
+    computed_measures,
     computed_metrics,
     percent,
     quantity,
+    value_of,
 )
 
 
@@ -61,8 +64,8 @@ _COLUMNS: dict[Quantity, str] = {
 
 
 def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
-    """A row a model; the groups are the metrics and the goals, each with a column for every set."""
-    metrics = computed_metrics(rows)
+    """A row a model; the groups are the measures, each with a column for every set."""
+    measures = computed_measures(rows)
     cells = {(row.model, row.set): row for row in rows}
     sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
     counts = {name: {row.examples for row in rows if row.set == name} for name in sets}
@@ -70,17 +73,12 @@ def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
     grid_rows = []
     for model in dict.fromkeys(row.model for row in rows):
         found = [cells.get((model, name)) for name in sets]
-        groups = [[percent(row.means[metric]) if row else DASH for row in found] for metric in metrics]
-        groups.append([percent(row.goal_reached) if row else DASH for row in found])
+        groups = [[percent(value_of(row.means[measure])) if row else DASH for row in found] for measure in measures]
         if not even:
             groups.append([str(row.examples) if row else DASH for row in found])
         grid_rows.append(GridRow(model, groups))
     sizes = ", ".join(f"{counts[name].copy().pop()} {SET_LABELS[name]}" for name in sets) if even else None
-    headings = [
-        *(METRIC_NAMES[metric] for metric in metrics),
-        "Goal reached",
-        *([] if even else ["Examples"]),
-    ]
+    headings = [*(MEASURE_NAMES[measure] for measure in measures), *([] if even else ["Examples"])]
     return ScoreGrid(sets, headings, grid_rows, sizes, _has_dash(grid_rows))
 
 

@@ -1,7 +1,7 @@
 """The report: one HTML page that opens from disk, and the tables as Markdown and JSON beside it."""
 
 import base64
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,13 +10,21 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from mathderive.files import write_json, write_text
-from mathderive.records import EvaluationSet, Example, Prediction, Sensitivity
-from mathderive.report import tables
+from mathderive.records import EvaluationSet, Example, Prediction, Scores, Sensitivity
+from mathderive.report import studies, tables
+from mathderive.report.drawing import DARK, LIGHT, Theme
 from mathderive.report.examples import ShownExample, choose, shown_example
-from mathderive.report.figures import DARK, LIGHT, score_figure, training_figure, training_summary
+from mathderive.report.figures import (
+    breakdown_figure,
+    metric_study_figure,
+    score_figure,
+    training_figure,
+    training_summary,
+)
 from mathderive.report.grids import score_grid, sensitivity_grid
 from mathderive.report.plain import visible
-from mathderive.report.tables import FailureRow, ScoreRow, Scores, SensitivityRow
+from mathderive.report.studies import Studies
+from mathderive.report.tables import FailureRow, ScoreRow, SensitivityRow
 from mathderive.report.typeset import Typesetter
 
 
@@ -52,14 +60,16 @@ class ReportContents:
     copy_model: str | None = "copy"
 
 
-def write_report(folder: Path, contents: ReportContents) -> None:
-    """Writes `tables.json`, `tables.md` and `index.html`, each whole or not at all."""
+def write_report(folder: Path, contents: ReportContents) -> Studies:
+    """Writes `tables.json`, `tables.md` and `index.html`, each whole or not at all; returns what goes beyond means."""
     scores = tables.score_rows(contents.scores)
     sensitivity = tables.sensitivity_rows(contents.sensitivity)
     failures = tables.failure_rows(contents.predictions)
-    write_json(folder / "tables.json", tables.as_json(scores, sensitivity, failures))
-    write_text(folder / "tables.md", tables.as_markdown(scores, sensitivity, failures))
-    write_text(folder / "index.html", render(contents, scores, sensitivity, failures))
+    found = studies.make_studies(contents.examples, contents.scores, contents.copy_model)
+    write_json(folder / "tables.json", {**tables.as_json(scores, sensitivity, failures), **studies.as_json(found)})
+    write_text(folder / "tables.md", tables.as_markdown(scores, sensitivity, failures) + studies.as_markdown(found))
+    write_text(folder / "index.html", render(contents, scores, sensitivity, failures, found))
+    return found
 
 
 def render(
@@ -67,12 +77,14 @@ def render(
     scores: Sequence[ScoreRow],
     sensitivity: Sequence[SensitivityRow],
     failures: Sequence[FailureRow],
+    found: Studies,
 ) -> str:
     """The page. All text is escaped, and characters that hide or act are shown as their numbers."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalized
     )
     environment.filters.update(percent=tables.percent, duration=duration)
+    copy_model = contents.copy_model
     source = resources.files(__package__).joinpath("template.html").read_text(encoding="utf-8")
     return environment.from_string(source).render(
         contents=contents,
@@ -81,9 +93,20 @@ def render(
         failures=failures,
         failures_key=tables.FAILURES_KEY,
         questions=sum(map(len, contents.examples.values())),
-        copied=next((row for row in scores if row.model == contents.copy_model), None),
-        figure=[_data_uri(score_figure(scores, contents.copy_model, theme)) for theme in (LIGHT, DARK)],
-        training=_training_figures(contents),
+        score_table=tables.score_table(scores),
+        copied=next((row for row in scores if row.model == copy_model), None),
+        figure=_themed(lambda theme: score_figure(scores, copy_model, theme)),
+        errors=studies.error_tables(found.errors),
+        metric_study=studies.metric_study_tables(found.metric_study),
+        metric_study_figure=_themed(
+            lambda theme: metric_study_figure(found.metric_study, copy_model, theme) if found.metric_study else None
+        ),
+        comparisons=studies.comparison_tables(found),
+        breakdown=studies.breakdown_tables(found.breakdown),
+        breakdown_figure=_themed(
+            lambda theme: breakdown_figure(found.breakdown, copy_model, theme) if found.breakdown else None
+        ),
+        training=_themed(lambda theme: training_figure(contents.training or (), theme)),
         training_summary=training_summary(contents.training or ()),
         examples=_shown(contents),
         set_names=tables.SET_NAMES,
@@ -111,9 +134,9 @@ def _data_uri(svg: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
-def _training_figures(contents: ReportContents) -> list[str]:
-    figures = [training_figure(contents.training or (), theme) for theme in (LIGHT, DARK)]
-    return [_data_uri(figure) for figure in figures if figure is not None]
+def _themed(draw: Callable[[Theme], str | None]) -> list[str]:
+    """The figure for a light and for a dark page; nothing where there is none to draw."""
+    return [_data_uri(figure) for figure in map(draw, (LIGHT, DARK)) if figure is not None]
 
 
 def _shown(contents: ReportContents) -> list[ShownExample]:

@@ -3,27 +3,39 @@
 The same records give the same text byte for byte: nothing here reads the clock, the machine or a set's order.
 """
 
-import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from mathderive.metrics.breakdown import means
+from mathderive.metrics.statistics import Estimate, Interval, mean
 from mathderive.records import (
     EVALUATION_SETS,
+    MEASURES,
     METRICS,
     PERTURBED_SETS,
     EvaluationSet,
+    Measure,
     Metric,
-    MetricSensitivity,
     Prediction,
-    Score,
+    Scores,
     Sensitivity,
 )
 from mathderive.report.plain import cut, visible
+from mathderive.report.text_tables import TextTable
 
-METRIC_NAMES: Mapping[Metric, str] = {"rouge2": "ROUGE-2", "bleu": "BLEU", "gleu": "GLEU", "bleurt": "BLEURT"}
+MEASURE_NAMES: Mapping[Measure, str] = {
+    "rouge2": "ROUGE-2",
+    "bleu": "BLEU",
+    "gleu": "GLEU",
+    "bleurt": "BLEURT",
+    "goal_reached": "Goal reached",
+    "true_equations": "True equations",
+    "verified": "Verified",
+}
+METRIC_NAMES: Mapping[Metric, str] = {metric: MEASURE_NAMES[metric] for metric in METRICS}
 SET_NAMES: Mapping[EvaluationSet, str] = {
     "static": "Static",
     "vr": "Variable renaming",
@@ -44,14 +56,12 @@ NOT_COMPUTED = f"{DASH} not computed."
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """A model's means on one set; None where a metric was not computed for all of its examples."""
+    """A model's means on one set; None where a measure was not computed for all of its examples."""
 
     model: str
     set: EvaluationSet
     examples: int
-    means: Mapping[Metric, float | None]
-    goal_reached: float
-    """The share of answers whose last equation is the goal."""
+    means: Mapping[Measure, Estimate | None]
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class SensitivityRow:
     model: str
     set: EvaluationSet
     pairs: int
-    means: Mapping[Metric, Mapping[Quantity, float | None] | None]
+    means: Mapping[Metric, Mapping[Quantity, Estimate | None] | None]
 
 
 @dataclass(frozen=True)
@@ -77,20 +87,10 @@ class FailureRow:
     count: int
 
 
-Scores = Mapping[str, Mapping[EvaluationSet, Sequence[Score]]]
-"""By model, then by set."""
-
-
 def score_rows(scores: Scores) -> list[ScoreRow]:
     """A row for each model, in the order given, and each set that has scores."""
     return [
-        ScoreRow(
-            model=model,
-            set=name,
-            examples=len(by_set[name]),
-            means={metric: _mean([getattr(score, metric) for score in by_set[name]]) for metric in METRICS},
-            goal_reached=math.fsum(score.goal_reached for score in by_set[name]) / len(by_set[name]),
-        )
+        ScoreRow(model, name, len(by_set[name]), means(by_set[name]))
         for model, by_set in scores.items()
         for name in EVALUATION_SETS
         if by_set.get(name)
@@ -104,8 +104,7 @@ def sensitivity_rows(sensitivity: Mapping[str, Sequence[Sensitivity]]) -> list[S
         for model, records in sensitivity.items():
             pairs = [record for record in records if record.set == name]
             if pairs:
-                means = {metric: _mean_reaction([getattr(pair, metric) for pair in pairs]) for metric in METRICS}
-                rows.append(SensitivityRow(model, name, len(pairs), means))
+                rows.append(SensitivityRow(model, name, len(pairs), {m: _mean_reaction(pairs, m) for m in METRICS}))
     return rows
 
 
@@ -133,22 +132,40 @@ def computed_metrics(rows: Iterable[ScoreRow | SensitivityRow]) -> list[Metric]:
     return [m for m in METRICS if m != "bleurt" or any(row.means[m] is not None for row in rows)]
 
 
+def computed_measures(rows: Sequence[ScoreRow]) -> list[Measure]:
+    """The measures that some row has, in their fixed order; what the checker says is among them where it was asked."""
+    return [
+        measure
+        for measure in MEASURES
+        if measure in ("rouge2", "bleu", "gleu", "goal_reached") or any(row.means[measure] for row in rows)
+    ]
+
+
 def as_json(
     scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow], failures: Sequence[FailureRow] = ()
 ) -> dict[str, Any]:
-    """`tables.json`: the rows, unrounded; null where not computed."""
+    """The rows' part of `tables.json`: unrounded, intervals apart; null where not computed."""
     return {
         "scores": [
             {
                 "model": row.model,
                 "set": row.set,
                 "examples": row.examples,
-                **row.means,
-                "goal_reached": row.goal_reached,
+                **_values(row.means),
+                "intervals": _intervals(row.means),
             }
             for row in scores
         ],
-        "sensitivity": [{"model": row.model, "set": row.set, "pairs": row.pairs, **row.means} for row in sensitivity],
+        "sensitivity": [
+            {
+                "model": row.model,
+                "set": row.set,
+                "pairs": row.pairs,
+                **{metric: means and _values(means) for metric, means in row.means.items()},
+                "intervals": {metric: means and _intervals(means) for metric, means in row.means.items()},
+            }
+            for row in sensitivity
+        ],
         **({"failures": [asdict(row) for row in failures]} if failures else {}),
     }
 
@@ -156,43 +173,54 @@ def as_json(
 def as_markdown(
     scores: Sequence[ScoreRow], sensitivity: Sequence[SensitivityRow], failures: Sequence[FailureRow] = ()
 ) -> str:
-    """`tables.md`: scores in hundredths with one decimal, as the paper prints them; ratios with three."""
-    metrics = computed_metrics(scores)
-    main = _markdown_table(
-        ["Model", "Set", *(METRIC_NAMES[metric] for metric in metrics), "Goal reached (%)", "Examples"],
-        [
-            [
-                _escaped(row.model),
-                SET_NAMES[row.set],
-                *(percent(row.means[metric]) for metric in metrics),
-                percent(row.goal_reached),
-                str(row.examples),
-            ]
-            for row in scores
-        ],
-    )
-    parts = ["## Scores", "Means, ×100.", main]
+    """The rows' part of `tables.md`: hundredths with one decimal, as the paper prints them; ratios with three."""
+    tables = [score_table(scores)]
     if failures:
-        lines = [[_escaped(row.model), _escaped(row.reason), str(row.count)] for row in failures]
-        parts += ["## Answers that failed", FAILURES_KEY, _markdown_table(["Model", "Reason", "Answers"], lines)]
+        lines = [[row.model, row.reason, str(row.count)] for row in failures]
+        tables.append(TextTable("Answers that failed", FAILURES_KEY, ["Model", "Reason", "Answers"], lines))
+    parts = [table.markdown(level=2) for table in tables]
     if sensitivity:
-        parts += ["## Sensitivity", SENSITIVITY_KEY]
-    for metric in computed_metrics(sensitivity) if sensitivity else []:
-        lines = [
-            [
-                _escaped(row.model),
-                SET_NAMES[row.set],
-                *(quantity(row.means[metric], name) for name in QUANTITIES),
-                str(row.pairs),
-            ]
-            for row in sensitivity
-        ]
-        head = ["Model", "Set", "p_M", "A", "B", "A − B", "B / A", "(A − B) / mean A", "Pairs"]
-        parts += [f"### {METRIC_NAMES[metric]}", _markdown_table(head, lines)]
-    if any(DASH in part for part in parts if part.startswith("|")):
+        tables += (of_metrics := sensitivity_tables(sensitivity))
+        parts += ["## Sensitivity", SENSITIVITY_KEY, *(table.markdown() for table in of_metrics)]
+    if any(DASH in row for table in tables for row in table.rows):
         parts.append(NOT_COMPUTED)
     return "\n\n".join(parts) + "\n"
 
+
+def score_table(rows: Sequence[ScoreRow]) -> TextTable:
+    """Every mean with its interval."""
+    measures = computed_measures(rows)
+    lines = [
+        [row.model, SET_NAMES[row.set], *(with_interval(row.means[m]) for m in measures), str(row.examples)]
+        for row in rows
+    ]
+    head = ["Model", "Set", *(MEASURE_NAMES[measure] for measure in measures), "Examples"]
+    return TextTable("Scores", SCORES_KEY, head, lines)
+
+
+def sensitivity_tables(rows: Sequence[SensitivityRow]) -> list[TextTable]:
+    """A table a metric; what the columns mean is `SENSITIVITY_KEY`."""
+    head = ["Model", "Set", "p_M", "A", "B", "A − B", "B / A", "(A − B) / mean A", "Pairs"]
+    tables = []
+    for metric in computed_metrics(rows):
+        lines = [
+            [
+                row.model,
+                SET_NAMES[row.set],
+                *(quantity(row.means[metric], name, interval=True) for name in QUANTITIES),
+                str(row.pairs),
+            ]
+            for row in rows
+        ]
+        tables.append(TextTable(METRIC_NAMES[metric], "", head, lines))
+    return tables
+
+
+SCORES_KEY = (
+    "Means over the answers, ×100, with 95 % bootstrap intervals. Goal reached: the answer's last equation is the one "
+    "that was asked for. True equations: the share of an answer's equations that are a premise, or follow from earlier "
+    "ones by one operator. Verified: the goal is reached by such equations alone."
+)
 
 FAILURES_KEY = "Over all sets. They count in the scores as they are, empty or cut."
 
@@ -209,12 +237,29 @@ def percent(value: float | None) -> str:
     return DASH if value is None else _signed(f"{100 * value:.1f}")
 
 
-def quantity(means: Mapping[Quantity, float | None] | None, name: Quantity) -> str:
+def with_interval(estimate: Estimate | None, show: Callable[[float | None], str] = percent) -> str:
+    """A value and its interval in brackets, where it has one."""
+    if estimate is None or estimate.interval is None:
+        return show(value_of(estimate))
+    low, high = estimate.interval
+    return f"{show(estimate.value)} [{show(low)}, {show(high)}]"
+
+
+def decimals(value: float | None, places: int = 3) -> str:
+    """A number with so many decimals; a dash for None."""
+    return DASH if value is None else _signed(f"{value:.{places}f}")
+
+
+def value_of(estimate: Estimate | None) -> float | None:
+    """The value alone."""
+    return None if estimate is None else estimate.value
+
+
+def quantity(means: Mapping[Quantity, Estimate | None] | None, name: Quantity, interval: bool = False) -> str:
     """One mean of a sensitivity row: relative quantities with three decimals, the others as `percent`."""
-    value = None if means is None else means[name]
-    if value is None or name not in ("ratio", "norm_abs"):
-        return percent(value)
-    return _signed(f"{value:.3f}")
+    estimate = None if means is None else means[name]
+    show = decimals if name in ("ratio", "norm_abs") else percent
+    return with_interval(estimate, show) if interval else show(value_of(estimate))
 
 
 def _signed(number: str) -> str:
@@ -222,29 +267,22 @@ def _signed(number: str) -> str:
     return re.sub(r"^-(?=[0.]*$)", "", number).replace("-", "−")
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
-
-
-def _mean_reaction(
-    reactions: Sequence[MetricSensitivity | None],
-) -> dict[Quantity, float | None] | None:
-    known = [reaction for reaction in reactions if reaction is not None]
-    if len(known) != len(reactions):
+def _mean_reaction(pairs: Sequence[Sensitivity], metric: Metric) -> dict[Quantity, Estimate | None] | None:
+    reactions = [getattr(pair, metric) for pair in pairs]
+    if None in reactions:
         return None
-    columns: dict[Quantity, list[float | None]] = {
-        name: [getattr(reaction, name) for reaction in known] for name in QUANTITIES
-    }
-    columns["ratio"] = [ratio for ratio in columns["ratio"] if ratio is not None]
-    return {name: _mean(column) for name, column in columns.items()}
+    means: dict[Quantity, Estimate | None] = {}
+    for name in QUANTITIES:
+        values = [(getattr(reaction, name), pair.source_id) for pair, reaction in zip(pairs, reactions, strict=True)]
+        known = [(value, source) for value, source in values if value is not None]
+        complete = len(known) == len(values) or name == "ratio"
+        means[name] = mean([value for value, _ in known], [source for _, source in known]) if complete else None
+    return means
 
 
-def _escaped(text: str) -> str:
-    """A model's name as Markdown shows it literally, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|&])", r"\\\1", " ".join(text.split()))
+def _values(means: Mapping[Any, Estimate | None]) -> dict[str, float | None]:
+    return {name: value_of(estimate) for name, estimate in means.items()}
 
 
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _intervals(means: Mapping[Any, Estimate | None]) -> dict[str, Interval | None]:
+    return {name: None if estimate is None else estimate.interval for name, estimate in means.items()}

@@ -6,37 +6,67 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
+from mathderive.metrics.breakdown import BreakdownRow
+from mathderive.metrics.metric_study import MetricStudyRow
+from mathderive.metrics.statistics import Estimate
+from mathderive.records import MEASURES
+from mathderive.report.drawing import DARK, LIGHT
 from mathderive.report.figures import (
-    DARK,
-    LIGHT,
     TRAINING_PANELS,
+    breakdown_figure,
+    metric_study_figure,
     score_figure,
     training_figure,
     training_summary,
 )
 from mathderive.report.tables import ScoreRow
 
-ROWS = [
-    ScoreRow(model, name, 3, {"rouge2": value, "bleu": value, "gleu": value, "bleurt": None}, 1.0)
-    for model, value in (("t5", 0.9), ("copy", 0.6), ("$x_1$ & <b>", 0.5))
-    for name in ("static", "vr")
+MODELS = {"t5": 0.9, "copy": 0.6, "$x_1$ & <b>": 0.5}
+
+
+def means(value: float) -> dict:
+    """The same for each measure, save that BLEURT is missing, as is the interval of goal_reached."""
+    known = {measure: Estimate(value, (value - 0.1, value + 0.05)) for measure in MEASURES}
+    return {**known, "bleurt": None, "goal_reached": Estimate(value, None)}
+
+
+ROWS = [ScoreRow(model, name, 3, means(value)) for model, value in MODELS.items() for name in ("static", "vr")]
+STUDY = [
+    MetricStudyRow(model, name, metric, 3, 2, 1, seen, seen, None, Estimate(-0.25, (-0.5, 0.125)))
+    for model, seen in (("t5", Estimate(0.75, (0.5, 1.0))), ("copy", None), (None, Estimate(0.5, None)))
+    for name in ("static", "sr", None)
+    for metric in ("rouge2", "gleu")
 ]
+BREAKDOWN = [
+    BreakdownRow(model, by, value, 4, means(mean))
+    for model, mean in MODELS.items()
+    for by, value in (("equations", 4), ("equations", 10), ("operator", "premise"), ("operator", "evaluate_integrals"))
+]
+FIGURES = {
+    "scores": lambda theme: score_figure(ROWS, "copy", theme),
+    "metric study": lambda theme: metric_study_figure(STUDY, "copy", theme),
+    "breakdown": lambda theme: breakdown_figure(BREAKDOWN, "copy", theme),
+}
 
 
-def test_the_same_rows_give_the_same_text() -> None:
-    svg = score_figure(ROWS, "copy", LIGHT)
-    assert svg == score_figure(ROWS, "copy", LIGHT)
-    assert svg != score_figure(ROWS, "copy", DARK)
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_rows_give_the_same_text(name: str) -> None:
+    svg = FIGURES[name](LIGHT)
+    assert svg == FIGURES[name](LIGHT)
+    assert svg != FIGURES[name](DARK)
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
-        "from test_figures import *; sys.stdout.write(score_figure(ROWS, 'copy', LIGHT))"
+        f"from test_figures import *; sys.stdout.write(FIGURES[{name!r}](LIGHT))"
     )
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert other.stdout == svg
 
 
-def test_is_svg_without_scripts_or_outside_references() -> None:
-    tree = ElementTree.fromstring(score_figure(ROWS, "copy", LIGHT))
+@pytest.mark.parametrize("name", FIGURES)
+def test_is_svg_without_scripts_or_outside_references(name: str) -> None:
+    tree = ElementTree.fromstring(FIGURES[name](LIGHT))
     tags = {node.tag.rsplit("}")[-1] for node in tree.iter()}
     assert "svg" in tags
     assert not tags & {"script", "foreignObject", "image", "a"}

@@ -1,0 +1,82 @@
+"""What the report's figures have in common: colours, fonts, and SVG text that depends on what is drawn alone.
+
+The same drawing gives the same text: no time stamps, no random ids, no fonts of the machine (glyphs are drawn as
+outlines of the font that matplotlib brings along).
+"""
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # importing matplotlib takes a second
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours on a light or a dark page; the figure's ground stays transparent."""
+
+    ink: str
+    faint: str
+    grid: str
+    copy: str
+    models: tuple[str, ...]
+
+
+LIGHT = Theme(
+    ink="#1d2430",
+    faint="#5b6472",
+    grid="#e3e6ea",
+    copy="#d5dae1",
+    models=("#0b61a4", "#c2410c", "#15803d", "#9333ea", "#b08900", "#0e7490", "#be185d", "#475569"),
+)
+DARK = Theme(
+    ink="#e8eaee",
+    faint="#a3acb9",
+    grid="#2c333d",
+    copy="#3a434f",
+    models=("#6cb6ff", "#ff9d5c", "#5fd38d", "#c79bff", "#f2cc60", "#56d4dd", "#ff8fc0", "#a9b4c2"),
+)
+
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure, in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def style(theme: Theme) -> Any:
+    """A context in which figures are made and drawn."""
+    import matplotlib
+
+    return matplotlib.rc_context(
+        {
+            **matplotlib.rcParamsDefault,
+            "svg.hashsalt": "mathderive",
+            "svg.fonttype": "path",
+            "font.family": "DejaVu Sans",
+            "font.size": 10,
+            "text.color": theme.ink,
+            "text.parse_math": False,  # a model's name is no formula
+            "axes.edgecolor": theme.faint,
+            "axes.labelcolor": theme.faint,
+            "axes.titlecolor": theme.ink,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": theme.grid,
+            "xtick.color": theme.faint,
+            "ytick.color": theme.faint,
+        }
+    )
+
+
+def as_svg(figure: "Figure") -> str:
+    """The figure's text, on a transparent ground."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
