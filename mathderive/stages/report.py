@@ -53,8 +53,6 @@ def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence
 def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence[str]) -> "ReportContents":
     """Reads back what the stages wrote, for the report to show."""
     from mathderive.report.page import ReportContents
-    from mathderive.symbolic.printer import latex
-    from mathderive.symbolic.srepr import read_srepr
     from mathderive.training.checkpoints import read_metrics
 
     config = run.config
@@ -78,10 +76,6 @@ def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes:
         scores={name: _read_scores(run, name) for name in names},
         sensitivity={
             name: read_jsonl(run.folder / "scores" / name / "sensitivity.jsonl", Sensitivity) for name in names
-        },
-        # Only these are typeset: text that our own printer writes from the steps' expressions.
-        trusted_equations={
-            latex(read_srepr(step.srepr)) for rows in examples.values() for example in rows for step in example.steps
         },
         training=training,
         notes=notes,
