@@ -266,6 +266,13 @@ PredictorSettings = Annotated[
 ]
 
 
+class ScoreSettings(Settings):
+    validity: bool = True
+    """Whether every equation of every answer is checked."""
+    workers: int = Field(default=0, ge=0, le=1024)
+    """Processes that check; 0 is one per core. No influence on the verdicts."""
+
+
 class ReportSettings(Settings):
     title: str = "Generating mathematical derivations"
     examples: int = Field(default=10, ge=0, le=100)
@@ -283,6 +290,7 @@ class Config(Settings):
     """null trains on the texts as they are."""
     decoding: DecodingSettings = DecodingSettings()
     predictors: tuple[PredictorSettings, ...] = ()
+    score: ScoreSettings = ScoreSettings()
     report: ReportSettings = ReportSettings()
 
     @model_validator(mode="after")

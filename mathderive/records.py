@@ -21,11 +21,18 @@ Metric = Literal["rouge2", "bleu", "gleu", "bleurt"]
 METRICS: tuple[Metric, ...] = ("rouge2", "bleu", "gleu", "bleurt")
 
 Truth = Literal["premise", "valid", "skipped", "incorrect", "unparsable", "undecided"]
-"""Of an equation: given; one operator away from earlier ones; true, but no single operator away; false; no
-equation that can be read; not decided within the bounds of the work."""
+"""Whether an equation is right, and how far that was shown:
+
+premise: the prompt gives it.
+valid: one of the eighteen operators gives it from earlier equations.
+skipped: true, but by more than one operator.
+incorrect: false; there is a counterexample.
+unparsable: no equation that can be read.
+undecided: the bounds on work ended the search.
+"""
 
 ErrorCategory = Literal["incorrect", "redundant", "irrelevant", "skipped"]
-"""The paper's, of which an equation has the first that applies, or none."""
+"""The categories of Meadows et al. (2024) for what is wrong with an equation, which has the first that applies."""
 
 TRUTHS: tuple[Truth, ...] = get_args(Truth)
 ERROR_CATEGORIES: tuple[ErrorCategory, ...] = get_args(ErrorCategory)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from command import TINY, complaint, jsonl_files, run
 
+from mathderive.metrics.checked_answers import CheckedAnswer, summarise
 from mathderive.records import EVALUATION_SETS, Prediction, Score, Sensitivity, read_jsonl
 from mathderive.stamps import read_manifest
 
@@ -16,6 +17,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the tiny config; returns the folder that holds runs/."""
     place = tmp_path_factory.mktemp("finished")
     result = run("all", "--config", TINY, cwd=place)
+    assert "Errors by equation" in result.stderr
     assert result.stdout.strip() == "runs/tiny/report/index.html"
     for stage in ("data", "train", "predict", "score", "report"):
         assert f"\n{stage}" in "\n" + result.stderr, f"{stage} showed no progress"
@@ -29,8 +31,11 @@ def test_every_file_of_the_run_folder_is_there(finished: Path) -> None:
         for name in EVALUATION_SETS:
             predictions = read_jsonl(folder / "predictions" / model / f"{name}.jsonl", Prediction)
             scores = read_jsonl(folder / "scores" / model / f"{name}.jsonl", Score)
+            verdicts = read_jsonl(folder / "scores" / model / f"{name}.verdicts.jsonl", CheckedAnswer)
             assert predictions
-            assert [score.id for score in scores] == [prediction.id for prediction in predictions]
+            for rows in (scores, verdicts):
+                assert [row.id for row in rows] == [prediction.id for prediction in predictions]
+            assert [score.validity for score in scores] == [summarise(line.validity) for line in verdicts]
         assert read_jsonl(folder / "scores" / model / "sensitivity.jsonl", Sensitivity)
     assert (folder / "report" / "tables.md").exists()
     table = json.loads((folder / "report" / "tables.json").read_text(encoding="utf-8"))
@@ -73,6 +78,17 @@ def test_another_learning_rate_trains_again_and_keeps_the_old_results(finished: 
     assert {name for name in before if after[name] != before[name]} <= set(kept)
     assert all(kept[name] == before[name] for name in kept)
     assert after["predictions/t5/static.jsonl"] != before["predictions/t5/static.jsonl"]
+
+
+def test_without_verdicts_the_text_metrics_are_the_same(finished: Path) -> None:
+    scores = finished / "runs" / "tiny" / "scores" / "copy"
+    before = read_jsonl(scores / "static.jsonl", Score)
+    result = run("report", "--config", TINY, "score.validity=false", cwd=finished)
+    assert "score: begins" in result.stderr
+    assert "Errors by equation" not in result.stderr
+    assert not list(scores.glob("*.verdicts.jsonl"))
+    after = read_jsonl(scores / "static.jsonl", Score)
+    assert after == [score.model_copy(update={"validity": None}) for score in before]
 
 
 def test_another_content_hash_is_refused(finished: Path) -> None:

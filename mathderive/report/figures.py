@@ -43,7 +43,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
             copied = [values.get((copy_model or "", name)) for name in EVALUATION_SETS]
             _draw_bars(panel, [100 * mean.value if mean else None for mean in copied], theme)
             by_model = {model: [values.get((model, name)) for name in EVALUATION_SETS] for model in models}
-            _draw_models(panel, by_model, theme, scale=100)
+            _draw_models(panel, by_model, copy_model, theme, scale=100)
             panel.set_title(MEASURE_NAMES[measure], loc="left", fontweight="bold", fontsize=11)
             _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
             panel.set_ylim(0, 100)
@@ -75,9 +75,10 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
                     ]
                     for model in models
                 }
-                _draw_models(panel, by_model, theme)
+                _draw_models(panel, by_model, copy_model, theme)
                 _label_categories(panel, [*(SET_LABELS[name] for name in EVALUATION_SETS), ALL_SETS])
-                panel.set_ylim(chance - (1 - chance), 1)
+                margin = (1 - chance) / 25
+                panel.set_ylim(2 * chance - 1 - margin, 1 + margin)
         for panel, metric in zip(panels[0], metrics, strict=True):
             panel.set_title(METRIC_NAMES[metric], loc="left", fontweight="bold", fontsize=11)
         _add_legend(figure, panels[0][0])
@@ -110,8 +111,8 @@ def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme
                     model: [cells[model, value][measure] if (model, value) in cells else None for value in values]
                     for model in models
                 }
-                _draw_models(panel, by_model, theme, scale=100)
-                panel.set_ylim(0, 100)
+                _draw_models(panel, by_model, copy_model, theme, scale=100)
+                panel.set_ylim(-4, 104)
                 _label_categories(panel, [str(value) for value in values])
         panels[0][0].set_title("Equations of the reference", loc="left", fontweight="bold", fontsize=11)
         panels[0][1].set_title("Operators of the reference", loc="left", fontweight="bold", fontsize=11)
@@ -128,11 +129,13 @@ def _copy_last(models: Sequence[str], copy_model: str | None) -> list[str]:
     return sorted(dict.fromkeys(models), key=lambda model: model == copy_model)
 
 
-def _draw_models(panel: "Axes", by_model: Mapping[str, _Estimates], theme: Theme, scale: float = 1) -> None:
+def _draw_models(
+    panel: "Axes", by_model: Mapping[str, _Estimates], copy_model: str | None, theme: Theme, scale: float = 1
+) -> None:
     """A mark for each model's value in each category, side by side, with its interval as a line."""
     for index, (model, estimates) in enumerate(by_model.items()):
         offset = (index - (len(by_model) - 1) / 2) * min(0.2, 0.7 / max(len(by_model), 1))
-        color = theme.models[index % len(theme.models)]
+        color = theme.faint if model == copy_model else theme.models[index % len(theme.models)]
         shown = [(x + offset, estimate) for x, estimate in enumerate(estimates) if estimate is not None]
         panel.plot(
             [x for x, _ in shown],

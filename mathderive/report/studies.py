@@ -72,6 +72,13 @@ def _chapters(studies: Studies) -> list[tuple[str, list[TextTable]]]:
     ]
 
 
+def summary_tables(studies: Studies) -> list[TextTable]:
+    """What a terminal has room for: errors, and what metrics see of them, over all sets and without intervals."""
+    errors = [row for row in studies.errors if row.set is None]
+    study = [row for row in studies.metric_study if row.set is None]
+    return [*error_tables(errors, intervals=False), *metric_study_tables(study, intervals=False)]
+
+
 def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextTable]:
     """The error table by equation and by derivation; none without rows."""
     if not rows:

@@ -195,7 +195,8 @@ def score_table(rows: Sequence[ScoreRow]) -> TextTable:
         for row in rows
     ]
     head = ["Model", "Set", *(MEASURE_NAMES[measure] for measure in measures), "Examples"]
-    return TextTable("Scores", SCORES_KEY, head, lines)
+    key = " ".join([SCORES_KEY, *(MEASURE_KEYS[measure] for measure in measures if measure in MEASURE_KEYS)])
+    return TextTable("Scores", key, head, lines)
 
 
 def sensitivity_tables(rows: Sequence[SensitivityRow]) -> list[TextTable]:
@@ -216,11 +217,13 @@ def sensitivity_tables(rows: Sequence[SensitivityRow]) -> list[TextTable]:
     return tables
 
 
-SCORES_KEY = (
-    "Means over the answers, ×100, with 95 % bootstrap intervals. Goal reached: the answer's last equation is the one "
-    "that was asked for. True equations: the share of an answer's equations that are a premise, or follow from earlier "
-    "ones by one operator. Verified: the goal is reached by such equations alone."
-)
+SCORES_KEY = "Means over the answers, ×100, with 95 % bootstrap intervals."
+MEASURE_KEYS: Mapping[Measure, str] = {
+    "goal_reached": "Goal reached: the answer's last equation is the one that was asked for.",
+    "true_equations": "True equations: the share of an answer's equations that are a premise, or follow from earlier "
+    "ones by one operator.",
+    "verified": "Verified: the goal is reached by such equations alone.",
+}
 
 FAILURES_KEY = "Over all sets. They count in the scores as they are, empty or cut."
 

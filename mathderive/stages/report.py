@@ -7,7 +7,7 @@ from mathderive.config import CopyPredictor
 from mathderive.config_files import dump_config
 from mathderive.environment import describe
 from mathderive.files import sha256
-from mathderive.progress import progress
+from mathderive.progress import progress, say
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Score, Sensitivity, read_jsonl
 from mathderive.stages.run import (
     STAGE_VERSION,
@@ -38,13 +38,16 @@ def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence
 
     def work() -> dict[str, Any]:
         from mathderive.report.page import write_report
+        from mathderive.report.studies import summary_tables
 
         with progress("report") as show:
             show("parts", 0, 2, "gathering")
             contents = gather_contents(run, data, names, notes)
             show("parts", 1, 2, "writing")
-            write_report(run.folder / "report", contents)
+            found = write_report(run.folder / "report", contents)
             show("parts", 2, 2)
+        for table in summary_tables(found):
+            say(f"\n{table.plain()}")
         return {}
 
     run_stage(run.folder, "report", stamp, ["report"], work)

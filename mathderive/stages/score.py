@@ -1,13 +1,13 @@
-"""The score stage: every prediction scored, and how scores move from static examples to their variants."""
+"""The score stage: every prediction scored and checked, and how scores move from static examples to their variants."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from mathderive.environment import versions
 from mathderive.files import sha256
-from mathderive.progress import progress
-from mathderive.records import EVALUATION_SETS, write_jsonl
+from mathderive.progress import Report, progress
+from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, ValiditySummary, write_jsonl
 from mathderive.stages.run import (
     STAGE_VERSION,
     Run,
@@ -20,14 +20,16 @@ from mathderive.stamps import run_stage
 
 
 def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
-    """Scores every prediction, and how scores move from the static examples to their variants."""
+    """Scores and checks every prediction, and says how scores move from the static examples to their variants."""
+    checks = run.config.score.validity
     stamp = {
         "version": STAGE_VERSION["score"],
         "data": data[evaluated_dataset(run)]["content_hash"],
         "predictions": {
             name: [sha256(predictions_path(run, name, kind)) for kind in EVALUATION_SETS] for name in names
         },
-        "libraries": versions(["rouge-score", "nltk", "sacrebleu"]),
+        "validity": checks,
+        "libraries": versions(["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark"] if checks else [])]),
     }
 
     def work() -> dict[str, Any]:
@@ -36,12 +38,16 @@ def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
 
         examples = evaluation_examples(run, data)
         sensitivity = SensitivityScorer(chain(*examples.values()))
+        answered = {name: read_predictions(run, name) for name in names}
         with progress("score") as show:
-            for done, name in enumerate(names, start=1):
+            summaries = _check(run, examples, answered, show) if checks else {}
+            for done, (name, predictions) in enumerate(answered.items(), start=1):
                 folder = run.folder / "scores" / name
-                predictions = read_predictions(run, name)
                 scores = {
-                    kind: [score_example(*pair) for pair in zip(examples[kind], predictions[kind], strict=True)]
+                    kind: [
+                        score_example(*pair).model_copy(update={"validity": summaries.get((name, pair[0].id))})
+                        for pair in zip(examples[kind], predictions[kind], strict=True)
+                    ]
                     for kind in EVALUATION_SETS
                 }
                 for kind, rows in scores.items():
@@ -52,3 +58,25 @@ def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
         return {"models": list(names)}
 
     run_stage(run.folder, "score", stamp, ["scores"], work)
+
+
+def _check(
+    run: Run,
+    examples: Mapping[EvaluationSet, Sequence[Example]],
+    answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
+    show: Report,
+) -> dict[tuple[str, str], ValiditySummary]:
+    """Writes `scores/MODEL/SET.verdicts.jsonl`; returns what the scores need, by model and example."""
+    from mathderive.metrics.checked_answers import summarise
+    from mathderive.stages.checking import AnswersToCheck, check_answers
+
+    jobs = [
+        AnswersToCheck(
+            run.folder / "scores" / name / f"{kind}.verdicts.jsonl",
+            list(zip(examples[kind], predictions[kind], strict=True)),
+        )
+        for name, predictions in answered.items()
+        for kind in EVALUATION_SETS
+    ]
+    checked = check_answers(jobs, run.config.score.workers, show)
+    return {(line.model, line.id): summarise(line.validity) for lines in checked for line in lines}

@@ -7,7 +7,16 @@ import pytest
 
 from mathderive.metrics.sensitivity import SensitivityScorer
 from mathderive.metrics.text import equations, score
-from mathderive.records import EVALUATION_SETS, Example, Prediction, Record
+from mathderive.records import (
+    ERROR_CATEGORIES,
+    EVALUATION_SETS,
+    TRUTHS,
+    Example,
+    Prediction,
+    Record,
+    Score,
+    ValiditySummary,
+)
 from mathderive.report.page import ReportContents
 
 STEPS = (
@@ -21,11 +30,25 @@ def by_set(records: list[Any]) -> dict[Any, list[Any]]:
     return {name: [record for record in records if record.set == name] for name in EVALUATION_SETS}
 
 
+def with_validity(score: Score) -> Score:
+    right = score.model != "copy" and int(score.source_id) % 2 == 0
+    truths = {**dict.fromkeys(TRUTHS, 0), "premise": 1, "valid" if right else "incorrect": 2}
+    errors = {**dict.fromkeys(ERROR_CATEGORIES, 0), "incorrect": truths["incorrect"]}
+    validity = ValiditySummary(equations=3, truths=truths, errors=errors, verified=right)
+    return score.model_copy(update={"validity": validity})
+
+
 @pytest.fixture
 def make_contents() -> Callable[..., ReportContents]:
-    """Makes contents whose every answer is the text given (its own target where None)."""
+    """Makes contents whose every answer is the text given (its own target where None).
 
-    def make(answer: str | None = None, model: str = "t5", sources: int = 2, **changes: Any) -> ReportContents:
+    With `checked`, t5's answers to every second source are verified, those to the others and all of copy's have an
+    incorrect equation.
+    """
+
+    def make(
+        answer: str | None = None, model: str = "t5", sources: int = 2, checked: bool = False, **changes: Any
+    ) -> ReportContents:
         examples = []
         for source in map(str, range(sources)):
             for name in EVALUATION_SETS:
@@ -42,6 +65,8 @@ def make_contents() -> Callable[..., ReportContents]:
             name: [score(e, p) for e, p in zip(examples, of_model, strict=True)]
             for name, of_model in predictions.items()
         }
+        if checked:
+            scores = {name: [with_validity(s) for s in of_model] for name, of_model in scores.items()}
         scorer = SensitivityScorer(examples)
         values: dict[str, Any] = {
             "title": "A run",

@@ -81,9 +81,22 @@ def test_is_self_contained_and_complete(tmp_path: Path, make_contents: MakeConte
     assert json.loads((tmp_path / "tables.json").read_text())["scores"][0]["model"] == "t5"
 
 
+def test_what_the_checker_says_is_on_the_page(tmp_path: Path, make_contents: MakeContents) -> None:
+    write_report(tmp_path, make_contents(sources=6, checked=True))
+    page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert_inert(page)
+    assert {"errors", "metric-study", "comparisons", "breakdown"} <= {a.get("id") for t, a in page.elements}
+    for expected in ("Reasoning errors", "0.0 % of them are verified", "66.7 [44.4, 88.9]"):
+        assert expected in page.text, expected
+    write_report(tmp_path, make_contents(sources=6))
+    page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert not {"errors", "metric-study"} & {a.get("id") for t, a in page.elements}
+    assert "erified" not in page.text
+
+
 def test_the_same_contents_give_the_same_files(tmp_path: Path, make_contents: MakeContents) -> None:
     for name in ("a", "b"):
-        write_report(tmp_path / name, make_contents())
+        write_report(tmp_path / name, make_contents(checked=True))
     for name in ("index.html", "tables.md", "tables.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

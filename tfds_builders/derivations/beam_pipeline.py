@@ -21,6 +21,7 @@ from apache_beam.runners import create_runner
 
 from mathderive.errors import InputError
 from mathderive.progress import say
+from mathderive.workers import KILLED, ChunkT, ItemT, Lane
 from tfds_builders.derivations.chunks import (
     ChunkKeys,
     Computer,
@@ -30,7 +31,6 @@ from tfds_builders.derivations.chunks import (
     read_keys,
 )
 from tfds_builders.derivations.splits import Slice, read_slice
-from tfds_builders.derivations.workers import KILLED, ChunkT, ItemT, Lane
 from tfds_builders.example_features import encode_example
 
 READERS = 16
@@ -147,7 +147,7 @@ def failing_as_one_line() -> Iterator[None]:
     """Beam wraps what a worker raised into a traceback of its own: a worker that was killed becomes one line again.
 
     Raises:
-        InputError: a generating process was killed from outside.
+        InputError: a worker process was killed from outside.
     """
     try:
         yield

@@ -15,7 +15,7 @@ from etils import epath
 from mathderive.errors import InputError
 from mathderive.files import write_text
 from mathderive.records import EvaluationSet, Record, StepRecord, parse_line, to_line
-from tfds_builders.derivations.workers import ChunkT, ItemT, Lane, run_in_lanes
+from mathderive.workers import ChunkT, ItemT, Lane, run_in_lanes
 
 
 class Key(Record):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mathderive.errors import InputError
-from tfds_builders.derivations.workers import MOST_LOST_IN_A_ROW, Lane, Limits, run_in_lanes
+from mathderive.workers import MOST_LOST_IN_A_ROW, Lane, Limits, run_in_lanes
 
 TIGHT = Limits(memory_bytes=2**29, cpu_seconds=1.0)
 
@@ -158,7 +158,7 @@ ORPHANS = """
 import sys
 sys.path[:0] = [{tests!r}]
 from test_workers_child import wait
-from tfds_builders.derivations.workers import run_in_lanes
+from mathderive.workers import run_in_lanes
 if __name__ == "__main__":
     list(run_in_lanes(wait, lambda lane, chunk: lane.run([chunk]), [1, 2], 2))
 """

@@ -14,7 +14,7 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _FAULTS = {signal.SIGABRT: "aborted", signal.SIGSEGV: "a segmentation fault", si
 MOST_LOST_IN_A_ROW = 8
 """Of sound work an item in many thousands is lost at most: more in a row are the machine's fault."""
 
-KILLED = "a generating process was killed from outside"
+KILLED = "a worker process was killed from outside"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Lane(Generic[ItemT, ResultT]):
                 if in_a_row == MOST_LOST_IN_A_ROW:
                     raise InputError(
                         f"{in_a_row} items in a row ended their processes (the last one: {answer.cause}); none is "
-                        "taken for lost: expected a machine with more memory to spare, or data.workers=1"
+                        "taken for lost: expected a machine with more memory to spare, or fewer workers"
                     )
             else:
                 in_a_row = 0
@@ -132,7 +132,7 @@ class Lane(Generic[ItemT, ResultT]):
         except (EOFError, OSError):
             return _Ended(self._reap())
         if not succeeded:
-            raise RuntimeError(f"a generating process failed:\n{answer}")
+            raise RuntimeError(f"a worker process failed:\n{answer}")
         return answer
 
     def _started(self) -> multiprocessing.connection.Connection:
@@ -174,9 +174,9 @@ class Lane(Generic[ItemT, ResultT]):
         if code < 0:
             raise InputError(
                 f"{KILLED} (by signal {-code}), most likely for lack of memory on this machine; "
-                "the same command goes on from there, data.workers=1 needs least"
+                "the same command goes on from there, and needs less with fewer workers"
             )
-        raise RuntimeError(f"a generating process ended with exit code {code}; what it printed says why")
+        raise RuntimeError(f"a worker process ended with exit code {code}; what it printed says why")
 
 
 def run_in_lanes(
@@ -185,7 +185,7 @@ def run_in_lanes(
     chunks: Iterable[ChunkT],
     workers: int,
     limits: Limits = Limits(),
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """Yields `work(lane, chunk)` for each chunk, in the chunks' order, computed by several lanes at once.
 
     Args:

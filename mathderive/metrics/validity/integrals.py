@@ -1,0 +1,150 @@
+"""Whether an equation comes from another by evaluating integrals, seen by differentiating what stands for them.
+
+SymPy need not integrate anything: where an integral stood, the new equation has some other expression, and that is
+right if its derivative is the integrand.
+"""
+
+from collections.abc import Collection
+from itertools import product
+
+import numpy as np
+from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, S, Symbol, preorder_traversal
+from sympy.core.basic import Basic
+
+from mathderive.metrics.validity.evaluation import TOLERANCE, close, fingerprint
+from mathderive.metrics.validity.meaning import BudgetError, Definitions, Meaning
+from mathderive.metrics.validity.taylor import UnsupportedError
+from mathderive.symbolic.operators import OPERATORS, OperatorError, apply_operator
+
+MAX_CONSTANTS = 3
+"""Of one step; more are not told apart."""
+
+Sides = tuple[Expr, Expr]
+
+
+def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
+    """Whether every integral that the new equation lacks has become an antiderivative plus a fresh constant."""
+    if not fresh:
+        return False
+    values: dict[Integral, Expr] = {}
+    for after, side in zip(new, before.args, strict=True):
+        targets = [integral for integral in outer_integrals(side) if not _stands_in(integral, after)]
+        if len(targets) > 1:
+            return _carried_out(new, before, fresh)
+        if not targets:
+            if not close(fingerprint(after), fingerprint(side)):
+                return False
+            continue
+        value = standing_for(targets[0], side, after)
+        if value is None:
+            return _carried_out(new, before, fresh)
+        if values.setdefault(targets[0], value) != value:
+            return False
+    return bool(values) and all(_is_value(integral, value, fresh) for integral, value in values.items())
+
+
+def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
+    """Whether the operator, carried out, gives the new equation with some of the fresh names for its constants."""
+    constants: list[Symbol] = []
+
+    def draw_constant() -> Symbol:
+        constants.append(Dummy())
+        return constants[-1]
+
+    try:
+        result = apply_operator(OPERATORS["evaluate_integrals"], before, None, draw_constant)
+    except OperatorError:
+        return False
+    if not 0 < len(constants) <= MAX_CONSTANTS:
+        return False
+    names = sorted(fresh, key=str)[:MAX_CONSTANTS]
+    for chosen in product(names, repeat=len(constants)):
+        named = dict(zip(constants, chosen, strict=True))
+        if all(close(fingerprint(a), fingerprint(b.xreplace(named))) for a, b in zip(new, result.args, strict=True)):
+            return True
+    return False
+
+
+def outer_integrals(side: Expr) -> list[Integral]:
+    """The distinct indefinite integrals of an expression that stand in no other."""
+    found: dict[Integral, None] = {}
+    parts = preorder_traversal(side)
+    for part in parts:
+        if isinstance(part, Integral):
+            parts.skip()
+            if all(len(limit) == 1 for limit in part.limits):
+                found[part] = None
+    return list(found)
+
+
+def _stands_in(integral: Integral, side: Expr) -> bool:
+    """Whether the integral is a part of a side, however it is printed there."""
+    return any(
+        part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral)
+    )
+
+
+def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> bool:
+    """Whether it is an antiderivative plus one of the fresh symbols."""
+    return any(
+        symbol in value.free_symbols
+        and holds(Derivative(value, symbol, evaluate=False), S.One)
+        and is_antiderivative(value, integral)
+        for symbol in fresh
+    )
+
+
+def is_antiderivative(value: Expr, integral: Integral) -> bool:
+    """Whether the derivative by the variables of the integral is its integrand, whatever the functions in it are."""
+    if value.has(integral):
+        return False
+    variables = [(variable, 1) for variable in integral.variables]
+    return holds(Derivative(value, *variables, evaluate=False), integral.function)
+
+
+def holds(left: Expr, right: Expr, definitions: Definitions = Definitions()) -> bool:
+    """Whether two expressions have the same values at the points of some region."""
+    for region in (0, 1):
+        meaning = Meaning(definitions, region)
+        try:
+            values, others = np.broadcast_arrays(meaning.value(left), meaning.value(right))
+            scale = np.abs(values) + meaning.scale(right)
+        except (BudgetError, UnsupportedError):
+            return False
+        usable = np.isfinite(values) & np.isfinite(others)
+        if usable.any() and (np.abs(values - others) <= TOLERANCE * (1 + scale))[usable].all():
+            return True
+    return False
+
+
+def standing_for(target: Basic, before: Expr, after: Expr) -> Expr | None:
+    """What stands in `after` where `target` stands in `before`, once; None where the two differ otherwise."""
+    while before != target:
+        step = _step_inside(target, before, after)
+        if step is None:
+            return None
+        before, after = step
+    return after
+
+
+def _step_inside(target: Basic, before: Expr, after: Expr) -> Sides | None:
+    """The part of `before` that has the target, and what corresponds to it in `after`."""
+    inside = [part for part in before.args if part.has(target)]
+    if len(inside) != 1:
+        return None
+    part = inside[0]
+    if isinstance(before, Add | Mul):
+        others = before.func(*[other for other in before.args if other is not part])
+        return part, (after - others if isinstance(before, Add) else after / others)
+    if type(after) is not type(before) or len(after.args) != len(before.args):
+        return None
+    pairs = list(zip(before.args, after.args, strict=True))
+    if all(_alike(ours, theirs) for ours, theirs in pairs if ours is not part):
+        return next(pair for pair in pairs if pair[0] is part)
+    return None
+
+
+def _alike(first: Basic, second: Basic) -> bool:
+    if isinstance(first, Expr) and isinstance(second, Expr):
+        return close(fingerprint(first), fingerprint(second))
+    return bool(first == second)

@@ -1,0 +1,335 @@
+"""Which of the eighteen operators gives an equation from those before it.
+
+Operators without an operand, and substitutions, are carried out on the earlier equations. Where an operand is to be
+found it is solved for on one side and tried on the other. What comes out is compared by fingerprints, so it counts as
+the same however it is printed and however SymPy simplifies it on the way.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from sympy import Derivative, Equality, Expr, Integer, Integral, Pow, Rational, S, Symbol, exp
+from sympy.core.basic import Basic
+
+from mathderive.metrics.validity import functions
+from mathderive.metrics.validity.evaluation import (
+    Fingerprint,
+    close,
+    counts_of,
+    fingerprint,
+    is_zero,
+    minus,
+    of_derivative,
+    of_integral,
+    times,
+)
+from mathderive.metrics.validity.integrals import evaluates_integrals
+from mathderive.metrics.validity.taylor import Array, Value
+from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.history import parts_of
+from mathderive.symbolic.operators import OPERATORS, SYMPY_ERRORS, OperatorError, apply_operator, substitute
+
+Sides = tuple[Expr, Expr]
+
+MAX_EXPONENTS = 12
+"""Exponents that are tried on an equation."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an operator gives an equation.
+
+    Attributes:
+        steps: the numbers of the equations it acts on; 0 stands for a premise that the output does not state.
+        plain: the operand, if there is one, has occurred.
+    """
+
+    operator: str
+    operands: tuple[Expr, ...]
+    steps: tuple[int, ...]
+    plain: bool = True
+
+
+@dataclass(frozen=True)
+class Fact:
+    """An equation that others may follow from."""
+
+    number: int
+    lhs: Expr
+    rhs: Expr
+    _evaluated: dict[str, "Fact | None"] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def sides(self) -> Sides:
+        return self.lhs, self.rhs
+
+    @cached_property
+    def equation(self) -> Equality:
+        return Equality(self.lhs, self.rhs, evaluate=False)
+
+    @cached_property
+    def left(self) -> Fingerprint:
+        return fingerprint(self.lhs)
+
+    @cached_property
+    def right(self) -> Fingerprint:
+        return fingerprint(self.rhs)
+
+    @cached_property
+    def residual(self) -> Fingerprint:
+        return minus(self.left, self.right)
+
+    @cached_property
+    def symbols(self) -> frozenset[Symbol]:
+        return frozenset(self.equation.atoms(Symbol))
+
+    @cached_property
+    def parts(self) -> frozenset[Expr]:
+        return frozenset((*parts_of(self.lhs), *parts_of(self.rhs)))
+
+    def mirrored(self) -> "Fact":
+        return Fact(self.number, self.rhs, self.lhs)
+
+    def is_trivial(self) -> bool:
+        """Whether it says nothing, because both sides are the same to begin with."""
+        return close(self.left, self.right)
+
+    def says(self, other: "Fact") -> bool:
+        """Whether both are the same equation, mirrored or not."""
+        return self.sides in (other.sides, other.sides[::-1])
+
+    def applied(self, name: str) -> "Fact | None":
+        """What an operator without operand makes of it; None where that cannot be, or changes nothing."""
+        if name not in self._evaluated:
+            self._evaluated[name] = self._apply(name)
+        return self._evaluated[name]
+
+    def _apply(self, name: str) -> "Fact | None":
+        try:
+            equation = apply_operator(OPERATORS[name], self.equation, None, _no_constant)
+        except OperatorError:
+            return None
+        return None if equation.args == self.sides else Fact(self.number, *equation.args)
+
+
+def _no_constant() -> Symbol:
+    raise OperatorError("constants are not drawn here")
+
+
+def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
+    """Every way to get an equation, or its mirror image, from earlier ones by one operator."""
+    found: dict[Way, None] = {}
+    known = frozenset().union(*(fact.parts for fact in facts))
+    fresh = new.symbols.difference(*(fact.symbols for fact in facts))
+    for target in (new, new.mirrored()):
+        for fact in facts:
+            for match in _MATCHES:
+                for operator, operands in match(target, fact):
+                    plain = all(_occurs(operand, known) for operand in operands)
+                    found[Way(operator, operands, (fact.number,), plain)] = None
+            if fact.equation.has(Integral) and evaluates_integrals(target.sides, fact.equation, fresh):
+                found[Way("evaluate_integrals", (), (fact.number,))] = None
+        for way in _substitutions(target, facts):
+            found[way] = None
+    return sorted(found, key=lambda way: (not way.plain, sum(map(_size, way.operands))))
+
+
+def _occurs(operand: Expr, known: Collection[Expr]) -> bool:
+    """Whether an operand is part of an earlier equation, sign and inversion aside, which operators share."""
+    candidates = (operand, -operand, 1 / operand, -1 / operand)
+    return operand.is_Number or any(candidate in known for candidate in candidates)
+
+
+Matches = Iterator[tuple[str, tuple[Expr, ...]]]
+
+
+def _same(first: Fact, second: Fact) -> bool:
+    return close(first.left, second.left) and close(first.right, second.right)
+
+
+def _expanded(new: Fact, fact: Fact) -> Matches:
+    expanded = fact.applied("expand")
+    if expanded is not None and _same(new, expanded) and new.applied("expand") is None:
+        yield "expand", ()
+
+
+_ONE_EQUATION = {"exp": functions.exp, "log": functions.log, "sin": functions.sin, "cos": functions.cos}
+
+
+def _functions(new: Fact, fact: Fact) -> Matches:
+    with np.errstate(all="ignore"):
+        for name, function in _ONE_EQUATION.items():
+            if all(
+                _is_value(after, function(_argument(side, before.values)))
+                for after, side, before in ((new.left, fact.lhs, fact.left), (new.right, fact.rhs, fact.right))
+            ):
+                yield name, ()
+
+
+def _argument(side: Expr, values: Array) -> Array:
+    """A side's values as a function sees it: SymPy takes an integral of zero, left as it is elsewhere, for zero."""
+    return values * 0 if isinstance(side, Integral) and side.function.is_zero else values
+
+
+def _is_value(value: Fingerprint, values: Value) -> bool:
+    array = np.asarray(values)
+    return close(value, Fingerprint(array, np.abs(array)))
+
+
+def _sums(new: Fact, fact: Fact) -> Matches:
+    """`add` and `minus`: what was added on the left was added on the right."""
+    if not close(new.residual, fact.residual) or close(new.left, fact.left):
+        return
+    operand = min((new.lhs - fact.lhs, new.rhs - fact.rhs), key=_size)
+    if fact.is_trivial() and (fact.lhs + operand, fact.rhs + operand) != new.sides:
+        return  # all that is trivially true has the same difference, 0
+    if operand.could_extract_minus_sign():
+        yield "minus", (-operand,)
+    else:
+        yield "add", (operand,)
+
+
+def _products(new: Fact, fact: Fact) -> Matches:
+    """`times` and `divide`: the sides have the same ratio to those before."""
+    if not close(times(new.left, fact.right), times(new.right, fact.left)) or _same(new, fact):
+        return
+    sides = ((new.lhs, fact.lhs, fact.left), (new.rhs, fact.rhs, fact.right))
+    factors = [after / before for after, before, value in sides if not is_zero(value)]
+    if not factors:
+        return
+    factor = min(factors, key=_size)
+    # Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
+    if (
+        len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))
+    ) and (fact.lhs * factor, fact.rhs * factor) != new.sides:
+        return
+    if len(factors) == 1 and not _is_visible(factor, new, fact):
+        return
+    numerator, denominator = factor.as_numer_denom() if factor.has(Pow) else (factor, S.One)
+    if numerator in (1, -1) and denominator != 1:
+        yield "divide", (denominator * numerator,)
+    else:
+        yield "times", (factor,)
+
+
+def _is_visible(factor: Expr, new: Fact, fact: Fact) -> bool:
+    """Whether a factor, or what was divided by, is a part of what it was found from and no mere quotient of the two."""
+    size = min(_size(factor), _size(1 / factor))
+    return size < max(map(_size, (*new.sides, *fact.sides)))
+
+
+def _powers(new: Fact, fact: Fact) -> Matches:
+    exponents = new.equation.atoms(Pow, exp)
+    if not exponents and not any(side.is_Number for side in new.sides):
+        return
+    candidates: dict[Expr, None] = {}
+    for part in exponents:
+        exponent = part.exp
+        candidates |= dict.fromkeys((exponent, exponent.as_coeff_Mul()[0], exponent.as_coeff_Mul()[1]))
+    candidates |= dict.fromkeys(sorted(fact.symbols, key=str))
+    candidates |= dict.fromkeys((Integer(2), Integer(3), Integer(-1), Rational(1, 2)))
+    with np.errstate(all="ignore"):
+        for exponent in list(candidates)[:MAX_EXPONENTS]:
+            if exponent in (0, 1):
+                continue
+            value = fingerprint(exponent).values
+            if _is_value(new.left, functions.raise_to(fact.left.values, value)) and _is_value(
+                new.right, functions.raise_to(fact.right.values, value)
+            ):
+                yield "power", (exponent,)
+
+
+def _derivatives(new: Fact, fact: Fact) -> Matches:
+    """`differentiate`: taking one variable off the derivatives leaves what was before."""
+    for variable in _variables(new, Derivative):
+        if _is_derivative(new.lhs, new.left, fact.lhs, fact.left, variable) and _is_derivative(
+            new.rhs, new.right, fact.rhs, fact.right, variable
+        ):
+            yield "differentiate", (variable,)
+
+
+def _is_derivative(side: Expr, value: Fingerprint, before: Expr, inner: Fingerprint, variable: Symbol) -> bool:
+    if isinstance(side, Derivative):
+        counts = counts_of(side)
+        if variable in counts:
+            counts[variable] -= 1
+            if counts[variable] == 0:
+                del counts[variable]
+            return close(of_derivative(fingerprint(side.expr), counts), inner)
+    return close(value, fingerprint(Derivative(before, variable)))
+
+
+def _integrals(new: Fact, fact: Fact) -> Matches:
+    for variable in _variables(new, Integral):
+        if _is_integral(new.lhs, fact.left, variable) and _is_integral(new.rhs, fact.right, variable):
+            yield "integrate", (variable,)
+
+
+def _is_integral(side: Expr, inner: Fingerprint, variable: Symbol) -> bool:
+    if not isinstance(side, Integral):
+        return False
+    limits = list(side.limits)
+    for limit in reversed(limits):
+        if len(limit) == 1 and limit[0] == variable:
+            limits.remove(limit)
+            return close(of_integral(fingerprint(side.function), limits), inner)
+    return False
+
+
+def _variables(new: Fact, kind: type[Basic]) -> list[Symbol]:
+    """What the sides are derivatives or integrals by."""
+    variables: dict[Symbol, None] = {}
+    for side in new.sides:
+        if isinstance(side, kind):
+            variables |= dict.fromkeys(variable for variable in side.variables if isinstance(variable, Symbol))
+    return list(variables)
+
+
+def _evaluated_derivatives(new: Fact, fact: Fact) -> Matches:
+    if not fact.equation.has(Derivative):
+        return
+    evaluated = fact.applied("evaluate_derivatives")
+    if evaluated is not None and _same(new, evaluated):
+        yield "evaluate_derivatives", ()
+
+
+_MATCHES = (
+    _expanded,
+    _functions,
+    _sums,
+    _products,
+    _powers,
+    _derivatives,
+    _integrals,
+    _evaluated_derivatives,
+)
+
+
+def _substitutions(new: Fact, facts: Sequence[Fact]) -> Iterator[Way]:
+    for fact in facts:
+        for rule in facts:
+            if rule is fact:
+                continue
+            for name, old, replacement in (
+                ("substitute_LHS_for_RHS", rule.lhs, rule.rhs),
+                ("substitute_RHS_for_LHS", rule.rhs, rule.lhs),
+            ):
+                if old in (0, 1) or not old.free_symbols <= fact.symbols:
+                    continue
+                sides = _substituted(fact, old, replacement)
+                if sides and close(new.left, fingerprint(sides[0])) and close(new.right, fingerprint(sides[1])):
+                    yield Way(name, (), (fact.number, rule.number))
+
+
+def _substituted(fact: Fact, old: Expr, replacement: Expr) -> Sides | None:
+    try:
+        result = substitute(fact.equation, old, replacement)
+    except (OperatorError, TooLargeError, *SYMPY_ERRORS):
+        return None
+    return None if result is None else (result.lhs, result.rhs)
+
+
+def _size(expression: Expr) -> int:
+    return int(expression.count_ops())

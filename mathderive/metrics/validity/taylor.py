@@ -1,0 +1,118 @@
+"""Truncated power series over arrays: exact derivatives of what can be computed, without a formula for them.
+
+A series in one small quantity has arrays, or series in another, as its coefficients. Each small quantity has a number,
+its `level`; series of a higher level have those of lower levels as coefficients, so that a derivative within a
+derivative does not take one quantity for the other. Values stay on the branch of a logarithm or power that they are
+on, because only the leading coefficient is ever given to one.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Union
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.complex128]]
+Value = Union[Array, "Taylor"]
+
+
+class UnsupportedError(ValueError):
+    """A derivative of what has none, or none that is known here."""
+
+
+class Taylor:
+    """A power series up to an order, its coefficients from the constant one upwards."""
+
+    __array_ufunc__ = None  # so that an array on the left leaves the operation to this class
+
+    def __init__(self, level: int, coefficients: Sequence[Value]) -> None:
+        self.level = level
+        self.coefficients = list(coefficients)
+
+    def _lift(self, other: Value) -> list[Value]:
+        """The other's coefficients in this series' quantity."""
+        if isinstance(other, Taylor) and other.level == self.level:
+            return other.coefficients
+        return [other, *[0.0] * (len(self.coefficients) - 1)]  # type: ignore[list-item]
+
+    def _is_below(self, other: Any) -> bool:
+        return isinstance(other, Taylor) and other.level > self.level
+
+    def __add__(self, other: Any) -> "Taylor":
+        if self._is_below(other):
+            return other + self  # type: ignore[no-any-return]
+        return Taylor(self.level, [a + b for a, b in zip(self.coefficients, self._lift(other), strict=True)])
+
+    __radd__ = __add__
+
+    def __neg__(self) -> "Taylor":
+        return Taylor(self.level, [-a for a in self.coefficients])
+
+    def __sub__(self, other: Any) -> "Taylor":
+        return self + (-other)
+
+    def __rsub__(self, other: Any) -> "Taylor":
+        return -self + other
+
+    def __mul__(self, other: Any) -> "Taylor":
+        if self._is_below(other):
+            return other * self  # type: ignore[no-any-return]
+        if not (isinstance(other, Taylor) and other.level == self.level):
+            return Taylor(self.level, [a * other for a in self.coefficients])
+        return Taylor(self.level, multiply(self.coefficients, other.coefficients))
+
+    __rmul__ = __mul__
+
+
+def multiply(first: Sequence[Value], second: Sequence[Value]) -> list[Value]:
+    """The coefficients of a product, as many as there are of each factor."""
+    return [_sum(first[j] * second[k - j] for j in range(k + 1)) for k in range(len(first))]
+
+
+def compose(series: Taylor, value: Callable[[Value], Value], derivative: Callable[[Value], Value]) -> Taylor:
+    """`f(series)`, from `f` and the function that is its derivative."""
+    head, *rest = series.coefficients
+    if not rest:
+        return Taylor(series.level, [value(head)])
+    slope = derivative(Taylor(series.level, series.coefficients[:-1]))
+    slopes = slope.coefficients if isinstance(slope, Taylor) and slope.level == series.level else None
+    coefficients = [value(head)]
+    for k in range(1, len(rest) + 1):
+        terms = (series.coefficients[j] * slopes[k - j] * j for j in range(1, k + 1)) if slopes else None
+        coefficients.append(_sum(terms) * (1.0 / k) if terms else series.coefficients[k] * slope)
+    return Taylor(series.level, coefficients)
+
+
+def exponential(series: Taylor, value: Callable[[Value], Value]) -> Taylor:
+    """The exponential of a series, which is its own derivative; `value` gives that of a coefficient."""
+    a = series.coefficients
+    b = [value(a[0])]
+    for k in range(1, len(a)):
+        b.append(_sum(a[j] * b[k - j] * j for j in range(1, k + 1)) * (1.0 / k))
+    return Taylor(series.level, b)
+
+
+def power(series: Taylor, exponent: Value, value: Callable[[Value, Value], Value]) -> Taylor:
+    """The series raised to an exponent that is constant in its quantity; `value` raises a coefficient."""
+    a = series.coefficients
+    b = [value(a[0], exponent)]
+    inverse = value(a[0], -1.0)  # type: ignore[arg-type]
+    for k in range(1, len(a)):
+        b.append(_sum(a[j] * b[k - j] * (exponent * j - (k - j)) for j in range(1, k + 1)) * inverse * (1.0 / k))
+    return Taylor(series.level, b)
+
+
+def coefficient(value: Value, level: int, order: int) -> Value:
+    """A coefficient of a value in a quantity, which it need not depend on."""
+    if isinstance(value, Taylor) and value.level == level:
+        return value.coefficients[order]
+    if isinstance(value, Taylor) and value.level > level:
+        return Taylor(value.level, [coefficient(part, level, order) for part in value.coefficients])
+    return value if order == 0 else value * 0.0
+
+
+def _sum(terms: Any) -> Value:
+    total = None
+    for term in terms:
+        total = term if total is None else total + term
+    assert total is not None
+    return total

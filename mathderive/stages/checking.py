@@ -1,0 +1,92 @@
+"""Every answer checked, on all cores, in files that a kill leaves whole or unfinished but never wrong.
+
+A set's verdicts are appended to a file beside their place as they come, in the answers' order; after a kill, the lines
+that are whole there are kept. The checker bounds its own work; behind it stands the backstop of `workers`, and an
+answer that meets it is undecided.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mathderive.errors import InputError
+from mathderive.metrics.checked_answers import CheckedAnswer, Question, check_answer, checked_answer, undecided
+from mathderive.metrics.validity.verdicts import Validity
+from mathderive.progress import Report
+from mathderive.records import Example, Prediction, parse_line, read_jsonl, to_line, write_jsonl
+from mathderive.workers import Lane, Limits, run_in_lanes
+
+BACKSTOP = Limits(memory_bytes=2 * 2**30, cpu_seconds=300)
+
+
+@dataclass(frozen=True)
+class AnswersToCheck:
+    """The answers of one model to one set, and the file for their verdicts."""
+
+    path: Path
+    answers: Sequence[tuple[Example, Prediction]]
+
+    @property
+    def partial(self) -> Path:
+        return self.path.with_name(self.path.name + ".partial")
+
+    @cached_property
+    def done(self) -> list[CheckedAnswer]:
+        """What an earlier call has checked: the first lines that are whole and those of the first answers."""
+        if self.path.exists():
+            return read_jsonl(self.path, CheckedAnswer)
+        found: list[CheckedAnswer] = []
+        lines = self.partial.read_bytes().splitlines(keepends=True) if self.partial.exists() else []
+        for line, (example, _) in zip(lines, self.answers, strict=False):
+            try:
+                line_of = parse_line(line.decode("utf-8"), CheckedAnswer, str(self.partial))
+            except (InputError, UnicodeDecodeError):
+                break  # a kill in the middle of a line
+            if not line.endswith(b"\n") or line_of.id != example.id:
+                break
+            found.append(line_of)
+        return found
+
+
+def check_answers(jobs: Sequence[AnswersToCheck], workers: int, report: Report) -> Iterator[list[CheckedAnswer]]:
+    """Yields each job's verdicts, in the answers' order, when their file is written.
+
+    Args:
+        jobs: whose files are in folders of one stamp: what is there already is taken for right.
+        workers: processes; 0 is one per core. No influence on the verdicts.
+        report: is told how many answers are checked.
+
+    Raises:
+        InputError: a worker was killed from outside; what was checked is kept.
+    """
+    wanted = sum(len(job.answers) for job in jobs)
+    count = sum(len(job.done) for job in jobs)
+    open_questions = (
+        (example.prompt, prediction.text) for job in jobs for example, prediction in job.answers[len(job.done) :]
+    )
+    report("answers checked", count, wanted)
+    with closing(run_in_lanes(check_answer, check_in, open_questions, workers, BACKSTOP)) as found:
+        for job in jobs:
+            done = list(job.done)
+            if not job.path.exists():
+                write_jsonl(job.partial, done)  # without what a kill left half-written
+                with job.partial.open("a", encoding="utf-8") as stream:
+                    for example, prediction in job.answers[len(done) :]:
+                        done.append(checked_answer(example, prediction, next(found)))
+                        stream.write(to_line(done[-1]))
+                        stream.flush()
+                        count += 1
+                        report("answers checked", count, wanted)
+                write_jsonl(job.path, done)
+                job.partial.unlink()
+            yield done
+
+
+def check_in(lane: Lane[Question, Validity], question: Question) -> Validity:
+    """The verdict on one answer; undecided where its check had to be ended."""
+    outcome = lane.run([question])
+    if outcome.lost:
+        return undecided(question[1], f"the check was ended: {outcome.lost[0]}")
+    return outcome.results[0]
