@@ -8,9 +8,10 @@ from itertools import zip_longest
 
 from markupsafe import Markup
 
+from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.metrics.text import equations, normalised
-from mathderive.metrics.validity.checker import StepVerdict, Validity
-from mathderive.metrics.verdicts import Verdicts
+from mathderive.metrics.validity.reading import split_output
+from mathderive.metrics.validity.verdicts import StepVerdict, Validity
 from mathderive.prompts import split_prompt
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, Score, StepRecord
 from mathderive.report.alignment import Alignment, Match, align
@@ -79,11 +80,11 @@ class FoundAnswer:
 
 
 def answers_by_example(
-    predictions: Iterable[Prediction], scores: Iterable[Score], verdicts: Iterable[Verdicts]
+    predictions: Iterable[Prediction], scores: Iterable[Score], checked: Iterable[CheckedAnswer]
 ) -> dict[str, list[FoundAnswer]]:
     """Every answer with its score and verdicts, by the example's id, models in the predictions' order."""
     score_of = {(score.model, score.id): score for score in scores}
-    validity_of = {(line.model, line.id): line.validity for line in verdicts}
+    validity_of = {(line.model, line.id): line.validity for line in checked}
     found: dict[str, list[FoundAnswer]] = {}
     for prediction in predictions:
         key = prediction.model, prediction.id
@@ -114,7 +115,7 @@ def shown_example(example: Example, answers: Iterable[FoundAnswer]) -> ShownExam
     assert example.set in EVALUATION_SETS  # chosen from the evaluation sets
     text, omitted = cut(example.prompt, MAX_CHARACTERS)
     prompt = Lines(_prompt_lines(text)[:MAX_LINES], _omission(omitted, 0))
-    reference = _lines(example.target)
+    reference = _lines(equations(example.target))
     return ShownExample(
         id=example.id,
         set=example.set,
@@ -134,11 +135,16 @@ def _prompt_lines(prompt: str) -> list[Line]:
     return [Line(role, text, typeset(text)) for role, text in (*roles, ("obtain", parts.goal))]
 
 
-def _lines(text: str) -> Lines:
-    shown, omitted = cut(text.strip(), MAX_CHARACTERS)
-    parts = equations(shown) if shown else []
-    lines = [Line(str(number), part.strip(), typeset(part)) for number, part in enumerate(parts[:MAX_LINES], start=1)]
-    return Lines(lines, _omission(omitted, len(parts) - len(lines)))
+def _lines(texts: Sequence[str]) -> Lines:
+    lines: list[Line] = []
+    room, omitted = MAX_CHARACTERS, 0
+    for number, text in enumerate(texts[:MAX_LINES], start=1):
+        shown, omitted = cut(text.strip(), room)
+        lines.append(Line(str(number), shown, typeset(shown)))
+        room -= len(shown)
+        if room <= 0:
+            break
+    return Lines(lines, _omission(omitted, len(texts) - len(lines)))
 
 
 def _with_origins(lines: Sequence[Line], steps: Sequence[StepRecord]) -> list[Line]:
@@ -156,12 +162,12 @@ def _origin(step: StepRecord) -> str:
 
 
 def _answer(answer: FoundAnswer, reference: Lines) -> Answer:
-    text = _lines(answer.prediction.text)
+    steps = answer.validity.steps if answer.validity else []
+    text = _lines([step.text for step in steps] or split_output(answer.prediction.text))
     alignment = align(*([normalised(line.latex) for line in lines] for lines in (reference.lines, text.lines)))
-    verdicts = answer.validity.steps[: len(text.lines)] if answer.validity else []
     lines = [
         replace(line, match=match, verdict=verdict)
-        for line, match, verdict in zip_longest(text.lines, alignment.matches, verdicts)
+        for line, match, verdict in zip_longest(text.lines, alignment.matches, steps[: len(text.lines)])
     ]
     note = text.note
     if not lines:

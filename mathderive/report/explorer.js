@@ -8,7 +8,14 @@ const PLACE = "#explorer?";
 const FILTERS = ["model", "set", "verdict", "length"];
 const FINDINGS = ["incorrect", "redundant", "irrelevant", "skipped", "unparsable", "undecided"];
 const SIGNS = {
-  premise: "○", valid: "✓", skipped: "»", incorrect: "✗", redundant: "↺", irrelevant: "∅", unparsable: "¶", undecided: "?",
+  premise: "○",
+  valid: "✓",
+  incorrect: "✗",
+  redundant: "↺",
+  irrelevant: "∅",
+  skipped: "»",
+  unparsable: "¶",
+  undecided: "?",
 };
 const PAGE = 10; // rows that a page key moves by
 
@@ -84,6 +91,17 @@ function offerChoices() {
     control(name).addEventListener("change", changed);
   }
   control("search").addEventListener("input", changed);
+}
+
+/** What the signs of the list stand for, where there are any. */
+function explainSigns() {
+  if (!answers.some(({ validity }) => validity)) return;
+  const entries = Object.entries(SIGNS).map(([kind, sign]) => {
+    const entry = create("span", "");
+    entry.append(create("span", `sign ${kind}`, sign), ` ${kind}`);
+    return entry;
+  });
+  control("legend").append(...entries);
 }
 
 /** Shows what passes, and behind each choice how many answers it would leave. */
@@ -271,8 +289,8 @@ function column(title, { note: remark }, entries) {
 
 /** An equation, typeset where it can be, and as it was written. */
 function item({ equation }, role) {
-  const [text, place] = data.equations[equation];
-  const math = place === undefined ? null : mathFrom(data.formulas[place]);
+  const [text] = data.equations[equation];
+  const math = formula(equation, "block");
   const [entry, box] = [create("li", "entry"), create("div", "formula")];
   box.append(math ?? create("code", "plain", text));
   entry.append(create("span", "role", role), box, ...(math ? [create("code", "latex", text)] : []));
@@ -289,12 +307,33 @@ function verdictOf(verdict) {
   const box = create("p", "verdict");
   const { truth, redundant, irrelevant, reason, counterexample } = verdict;
   const said = [truth, redundant && "redundant", irrelevant && "irrelevant"].filter(Boolean);
-  box.append(signOf(verdict), create("span", `kinds ${kindOf(verdict)}`, said.join(", ")), create("span", "reason", reason));
-  if (counterexample?.length) {
-    const values = counterexample.map(([name, value]) => `${name} = ${value}`).join(", ");
-    box.append(create("span", "counterexample", `Counterexample: ${values}`));
-  }
+  box.append(signOf(verdict), create("span", `kinds ${kindOf(verdict)}`, said.join(", ")), reasonOf(reason));
+  if (counterexample?.length) box.append(valuesOf(counterexample));
   return box;
+}
+
+/** Why, in words and formulas. */
+function reasonOf(pieces) {
+  const box = create("span", "reason");
+  box.append(...pieces.map((piece) => (typeof piece === "string" ? piece : inline(piece))));
+  return box;
+}
+
+/** Where an equation fails. */
+function valuesOf(counterexample) {
+  const box = create("span", "counterexample", "Counterexample: ");
+  counterexample.forEach(([name, value], index) => box.append(index ? ", " : "", inline(name), ` = ${value}`));
+  return box;
+}
+
+const inline = (equation) => formula(equation, "inline") ?? create("code", "", data.equations[equation][0]);
+
+/** The formula of an equation; null where it has none. */
+function formula(equation, display) {
+  const place = data.equations[equation][1];
+  const math = place === undefined ? null : mathFrom(data.formulas[place]);
+  math?.setAttribute("display", display);
+  return math;
 }
 
 /** Opens the answer so many places further on in the list. */
@@ -344,6 +383,7 @@ function press(event) {
 async function begin() {
   prepare(await unpack(byId("explorer-data").textContent));
   offerChoices();
+  explainSigns();
   filter();
   control("filters").hidden = false;
   control("waiting").hidden = true;

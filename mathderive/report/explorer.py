@@ -11,11 +11,12 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mathderive.metrics.validity.checker import StepVerdict, Validity
+from mathderive.metrics.validity.verdicts import StepVerdict
 from mathderive.records import METRICS
 from mathderive.report.examples import Answer, Line, Lines, ShownExample
 from mathderive.report.plain import visible
 from mathderive.report.tables import METRIC_NAMES, SET_NAMES
+from mathderive.report.typeset import typeset
 
 MAX_EXAMPLES = 1_000
 """The paper's five sets have 500; some ten times as many make a page of tens of megabytes."""
@@ -70,23 +71,25 @@ class _Equations:
         self._places: dict[str, int] = {}
         self._formula_places: dict[str, int] = {}
 
-    def place(self, line: Line) -> int:
-        if line.latex not in self._places:
-            self._places[line.latex] = len(self.texts)
-            text = visible(line.latex)
-            self.texts.append((text,) if line.mathml is None else (text, self._formula_place(line.mathml)))
-        return self._places[line.latex]
+    def place(self, text: str) -> int:
+        """The text's place, which it is given when it is asked for first."""
+        if text not in self._places:
+            self._places[text] = len(self.texts)
+            formula = typeset(text)
+            shown = visible(text)
+            self.texts.append((shown,) if formula is None else (shown, self._formula_place(formula)))
+        return self._places[text]
 
-    def _formula_place(self, mathml: str) -> int:
-        if mathml not in self._formula_places:
-            self._formula_places[mathml] = len(self.formulas)
-            self.formulas.append(mathml)
-        return self._formula_places[mathml]
+    def _formula_place(self, formula: str) -> int:
+        if formula not in self._formula_places:
+            self._formula_places[formula] = len(self.formulas)
+            self.formulas.append(formula)
+        return self._formula_places[formula]
 
 
 def _lines(text: Lines, equations: _Equations, role: bool = False) -> dict[str, Any]:
     lines = [
-        _present({"equation": equations.place(line), "role": line.role if role else None, "origin": line.origin})
+        _present({"equation": equations.place(line.latex), "role": line.role if role else None, "origin": line.origin})
         for line in text.lines
     ]
     return _present({"lines": lines, "note": _shown(text.note)})
@@ -107,8 +110,8 @@ def _answer(answer: Answer, equations: _Equations) -> dict[str, Any]:
             "validity": validity
             and {
                 "verified": validity.verified,
-                "premises": validity.premises_used,
-                "intermediates": validity.intermediates_present,
+                "premises": all(validity.premises_used),
+                "intermediates": all(validity.intermediates_present),
                 "found": _found(validity.steps),
             },
         }
@@ -120,26 +123,34 @@ def _answer_line(line: Line, row: int, equations: _Equations) -> dict[str, Any]:
     assert line.match is not None
     return _present(
         {
-            "equation": equations.place(line),
+            "equation": equations.place(line.latex),
             "row": row,
             "mark": line.match.mark,
             "place": line.match.place,
-            "verdict": line.verdict and _verdict(line.verdict),
+            "verdict": line.verdict and _verdict(line.verdict, equations),
         }
     )
 
 
-def _verdict(step: StepVerdict) -> dict[str, Any]:
+def _verdict(step: StepVerdict, equations: _Equations) -> dict[str, Any]:
     return _present(
         {
             "truth": step.truth,
             "redundant": step.redundant or None,
             "irrelevant": step.irrelevant or None,
-            "reason": visible(step.reason),
+            "reason": _reason(step.reason, equations),
             "counterexample": step.counterexample
-            and [[visible(name), visible(value)] for name, value in step.counterexample.items()],
+            and [[equations.place(name), visible(value)] for name, value in step.counterexample.items()],
         }
     )
+
+
+def _reason(text: str, equations: _Equations) -> list[str | int]:
+    """Its words, and in turn with them the places of the formulas that stand between `$`s."""
+    pieces = text.split("$")
+    if len(pieces) % 2 == 0:
+        return [visible(text)]
+    return [equations.place(piece) if place % 2 else visible(piece) for place, piece in enumerate(pieces)]
 
 
 def _found(steps: Iterable[StepVerdict]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from mathderive.files import write_json, write_text
-from mathderive.metrics.verdicts import Verdicts
+from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.records import EvaluationSet, Example, Prediction, Scores, Sensitivity
 from mathderive.report import studies, tables
 from mathderive.report.drawing import DARK, LIGHT, Theme
@@ -28,6 +28,7 @@ from mathderive.report.figures import (
 )
 from mathderive.report.grids import score_grid, sensitivity_grid
 from mathderive.report.plain import visible
+from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.studies import Studies
 from mathderive.report.tables import FailureRow, ScoreRow, SensitivityRow
 
@@ -40,7 +41,7 @@ class ReportContents:
         config: the resolved config as YAML.
         environment: what it ran on and with, shown as given: hardware, versions, git revision, content hash.
         timings: seconds each stage took.
-        verdicts: of the checker, on what was checked.
+        checked: the checker's verdicts, on what was checked.
         training: rows of the trained model's `metrics.jsonl`, if one was trained (see `training_figure`).
         notes: what a reader must know first, such as a predictor that was skipped and why.
         shown_examples: how many examples are shown in full.
@@ -56,7 +57,7 @@ class ReportContents:
     predictions: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]]
     scores: Scores
     sensitivity: Mapping[str, Sequence[Sensitivity]]
-    verdicts: Mapping[str, Mapping[EvaluationSet, Sequence[Verdicts]]] = field(default_factory=dict)
+    checked: Mapping[str, Mapping[EvaluationSet, Sequence[CheckedAnswer]]] = field(default_factory=dict)
     training: Sequence[Mapping[str, Any]] | None = None
     notes: Sequence[str] = ()
     shown_examples: int = 10
@@ -115,6 +116,7 @@ def render(
         training_summary=training_summary(contents.training or ()),
         explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
         omitted=questions - len(explored),
+        recorded_examples=RECORDED_EXAMPLES,
         script=Markup(script),
         script_hash=Markup(f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"),
         house_css=Markup(_file("house.css")),
@@ -155,6 +157,6 @@ def _file(name: str) -> str:
 
 
 def _shown(contents: ReportContents, count: int) -> list[ShownExample]:
-    records = (contents.predictions, contents.scores, contents.verdicts)
+    records = (contents.predictions, contents.scores, contents.checked)
     answers = answers_by_example(*(chain(*(chain(*by_set.values()) for by_set in found.values())) for found in records))
     return [shown_example(example, answers.get(example.id, ())) for example in choose(contents.examples, count)]
