@@ -216,6 +216,7 @@ function open(answer) {
   byId("derivation-models").replaceChildren(...siblings(answer));
   byId("derivation-texts").replaceChildren(...columns(answer));
   if (!derivation.open) derivation.showModal();
+  derivation.focus(); // so that the arrows scroll it
   derivation.scrollTop = 0;
   derivation.querySelectorAll(".formula").forEach(letScroll);
 }
@@ -369,7 +370,7 @@ function follow() {
 }
 
 function press(event) {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, select")) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input:not([type=checkbox]), select")) return;
   if (derivation.open) {
     const isScrolled = event.target.matches(".formula"); // it takes the arrows itself
     if (event.key === "ArrowLeft" && !isScrolled) turn(-1);

@@ -90,7 +90,7 @@ def render(
     environment.filters.update(percent=tables.percent, duration=duration)
     copy_model = contents.copy_model
     questions = sum(map(len, contents.examples.values()))
-    explored = _shown(contents, MAX_EXAMPLES)
+    explored = shown_examples(contents, MAX_EXAMPLES)
     script = _file("elements.js") + _file("explorer.js")
     return environment.from_string(_file("template.html")).render(
         contents=contents,
@@ -121,7 +121,7 @@ def render(
         script_hash=Markup(f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"),
         house_css=Markup(_file("house.css")),
         explorer_css=Markup(_file("explorer.css")),
-        examples=_shown(contents, contents.shown_examples),
+        examples=shown_examples(contents, contents.shown_examples),
         set_names=tables.SET_NAMES,
         set_labels=tables.SET_LABELS,
         not_computed=tables.NOT_COMPUTED,
@@ -156,7 +156,8 @@ def _file(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _shown(contents: ReportContents, count: int) -> list[ShownExample]:
+def shown_examples(contents: ReportContents, count: int) -> list[ShownExample]:
+    """At most so many of the examples, with all answers to them."""
     records = (contents.predictions, contents.scores, contents.checked)
     answers = answers_by_example(*(chain(*(chain(*by_set.values()) for by_set in found.values())) for found in records))
     return [shown_example(example, answers.get(example.id, ())) for example in choose(contents.examples, count)]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Measure
 
-
 RECORDED_EXAMPLES = 100
 """Of each set."""
 

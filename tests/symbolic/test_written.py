@@ -84,7 +84,7 @@ FRAGMENTS = (
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map(" ".join))
 @example(r"\frac{d}{d x} x + \frac{\partial}{\partial x} x \frac{d x}{d x}")
 @example(r"\int \int x dx dx dx")
