@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mathderive.metrics.error_table import FINDINGS, Finding
 from mathderive.metrics.validity.verdicts import StepVerdict
 from mathderive.records import METRICS
 from mathderive.report.examples import Answer, Line, Lines, ShownExample
@@ -20,9 +21,6 @@ from mathderive.report.typeset import typeset
 
 MAX_EXAMPLES = 1_000
 """The paper's five sets have 500; some ten times as many make a page of tens of megabytes."""
-
-FINDINGS = ("incorrect", "redundant", "irrelevant", "skipped", "unparsable", "undecided")
-"""What an answer's equations can have against them: a category of the paper's, or a truth that has none."""
 
 
 def explorer_data(examples: Sequence[ShownExample]) -> str:
@@ -153,8 +151,8 @@ def _reason(text: str, equations: _Equations) -> list[str | int]:
     return [equations.place(piece) if place % 2 else visible(piece) for place, piece in enumerate(pieces)]
 
 
-def _found(steps: Iterable[StepVerdict]) -> dict[str, int]:
-    """How many steps have what against them, by the paper's category or the truth that has none."""
+def _found(steps: Iterable[StepVerdict]) -> dict[Finding, int]:
+    """How many steps have what against them: the paper's category, or the truth that has none."""
     found = [step.category or step.truth for step in steps]
     return {finding: found.count(finding) for finding in FINDINGS if finding in found}
 

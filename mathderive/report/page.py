@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from mathderive.files import write_json, write_text
 from mathderive.metrics.checked_answers import CheckedAnswer
+from mathderive.metrics.error_table import FINDINGS
 from mathderive.records import EvaluationSet, Example, Prediction, Scores, Sensitivity
 from mathderive.report import studies, tables
 from mathderive.report.drawing import DARK, LIGHT, Theme
@@ -116,6 +117,7 @@ def render(
         training_summary=training_summary(contents.training or ()),
         explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
         omitted=questions - len(explored),
+        findings=FINDINGS,
         recorded_examples=RECORDED_EXAMPLES,
         script=Markup(script),
         script_hash=Markup(f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"),
