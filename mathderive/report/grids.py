@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mathderive.records import EVALUATION_SETS, MEASURES, METRICS, PERTURBED_SETS, EvaluationSet, Measure
+from mathderive.records import EVALUATION_SETS, METRICS, PERTURBED_SETS, EvaluationSet, Measure
 from mathderive.report.recorded import RECORDED, RECORDED_EXAMPLES, RecordedRow
 from mathderive.report.tables import (
     DASH,
@@ -69,7 +69,7 @@ _COLUMNS: dict[Quantity, str] = {
 def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
     """A row a model; the groups are the measures, each with a column for every set."""
     computed = computed_measures(rows)
-    measures = [measure for measure in MEASURES if measure in computed or measure in METRICS]
+    measures = [*computed, *(metric for metric in METRICS if metric not in computed)]  # the authors' rows have them
     cells = {(row.model, row.set): row for row in rows}
     sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
     counts = {name: {row.examples for row in rows if row.set == name} for name in sets}
