@@ -37,7 +37,7 @@ ErrorCategory = Literal["incorrect", "redundant", "irrelevant", "skipped"]
 TRUTHS: tuple[Truth, ...] = get_args(Truth)
 ERROR_CATEGORIES: tuple[ErrorCategory, ...] = get_args(ErrorCategory)
 
-Measure = Literal["rouge2", "bleu", "gleu", "bleurt", "goal_reached", "true_equations", "verified"]
+Measure = Literal["rouge2", "bleu", "gleu", "bleurt", "goal_reached", "valid_equations", "verified"]
 """Everything that an answer is measured by: the text metrics, and what is said of its equations."""
 
 MEASURES: tuple[Measure, ...] = get_args(Measure)
@@ -99,7 +99,7 @@ class ValiditySummary(Record):
     verified: bool
 
     @property
-    def true_equations(self) -> float:
+    def valid_equations(self) -> float:
         """The share of equations that are premise or valid; 0 of an answer without any."""
         return (self.truths["premise"] + self.truths["valid"]) / self.equations if self.equations else 0.0
 
@@ -123,8 +123,8 @@ class Score(Record):
         match measure:
             case "verified":
                 return None if self.validity is None else float(self.validity.verified)
-            case "true_equations":
-                return None if self.validity is None else self.validity.true_equations
+            case "valid_equations":
+                return None if self.validity is None else self.validity.valid_equations
             case "goal_reached":
                 return float(self.goal_reached)
             case _:

@@ -121,6 +121,12 @@ def test_an_answer_that_ends_its_process_is_undecided() -> None:
     assert summarise(verdict).truths["undecided"] == 3
 
 
+def test_an_answer_to_a_prompt_of_another_form_is_undecided() -> None:
+    verdict = check_answer(("Prove it.", ANSWERS[0]))
+    assert [step.truth for step in verdict.steps] == ["undecided"] * 3
+    assert "the prompt cannot be read: a prompt begins with" in verdict.steps[0].reason
+
+
 def test_a_line_says_the_paper_s_category() -> None:
     (step,) = undecided("x = 1", "").steps
     steps = {

@@ -40,7 +40,7 @@ class ErrorRow:
     set: EvaluationSet | None
     answers: int
     equations: int
-    true_equations: Estimate | None
+    valid_equations: Estimate | None
     """The share of all equations that are premise or valid."""
     verified: Estimate | None
     """The share of all answers."""
@@ -74,13 +74,13 @@ def _row(model: str, name: EvaluationSet | None, answers: Sequence[Score]) -> Er
             per_answer=mean(counts, sources),
         )
 
-    true = [summary.truths["premise"] + summary.truths["valid"] for summary in summaries]
+    valid = [summary.truths["premise"] + summary.truths["valid"] for summary in summaries]
     return ErrorRow(
         model=model,
         set=name,
         answers=len(answers),
         equations=sum(equations),
-        true_equations=rate(true, equations, sources),
+        valid_equations=rate(valid, equations, sources),
         verified=mean([summary.verified for summary in summaries], sources),
         findings={finding: rates(finding) for finding in FINDINGS},
     )

@@ -1,7 +1,7 @@
 """Do text metrics see reasoning errors? How each metric ranks answers, against what the checker says of them.
 
 Two things are asked of a metric: whether it ranks an answer that is right above one that is wrong (AUC, 0.5 by chance),
-and whether it ranks answers as the share of their equations that are true (Spearman's correlation, 0 by chance).
+and whether it ranks answers as the share of their equations that are valid (Spearman's correlation, 0 by chance).
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ class MetricStudyRow:
     """What one metric sees in the answers of one model (None: of all together) to one set (None: to all together).
 
     Attributes:
-        answers: how many; `verified` and `all_true` of them are verified, or have no equation but true ones.
+        answers: how many; `verified` and `all_valid` of them are verified, or have none but valid equations.
         verified_auc: whether the metric ranks verified answers above the others; None where one class is empty.
         verified_correlation: Spearman's, with being verified; None where one of both does not vary.
-        all_true_auc: as `verified_auc`, of the answers with true equations only.
-        true_equations_correlation: Spearman's, with the share of true equations.
+        all_valid_auc: as `verified_auc`, of the answers with valid equations only.
+        valid_equations_correlation: Spearman's, with the share of valid equations.
     """
 
     model: str | None
@@ -31,11 +31,11 @@ class MetricStudyRow:
     metric: Metric
     answers: int
     verified: int
-    all_true: int
+    all_valid: int
     verified_auc: Estimate | None
     verified_correlation: Estimate | None
-    all_true_auc: Estimate | None
-    true_equations_correlation: Estimate | None
+    all_valid_auc: Estimate | None
+    valid_equations_correlation: Estimate | None
 
 
 def metric_study(scores: Scores, baseline: str | None = None) -> list[MetricStudyRow]:
@@ -99,8 +99,8 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> Statistic:
 def _row(model: str | None, name: EvaluationSet | None, metric: Metric, answers: Sequence[Score]) -> MetricStudyRow:
     summaries = [score.validity for score in answers if score.validity]
     verified = [summary.verified for summary in summaries]
-    shares = [summary.true_equations for summary in summaries]
-    all_true = [share == 1 for share in shares]
+    shares = [summary.valid_equations for summary in summaries]
+    all_valid = [share == 1 for share in shares]
     values = [getattr(score, metric) for score in answers]
     sources = [score.source_id for score in answers]
     return MetricStudyRow(
@@ -109,11 +109,11 @@ def _row(model: str | None, name: EvaluationSet | None, metric: Metric, answers:
         metric=metric,
         answers=len(answers),
         verified=sum(verified),
-        all_true=sum(all_true),
+        all_valid=sum(all_valid),
         verified_auc=estimate(auc(values, verified), sources),
         verified_correlation=estimate(spearman(values, verified), sources),
-        all_true_auc=estimate(auc(values, all_true), sources),
-        true_equations_correlation=estimate(spearman(values, shares), sources),
+        all_valid_auc=estimate(auc(values, all_valid), sources),
+        valid_equations_correlation=estimate(spearman(values, shares), sources),
     )
 
 

@@ -59,7 +59,7 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
     cells = {(row.model, row.set, row.metric): row for row in rows}
     kinds = (
         ("AUC, verified or not", "verified_auc", 0.5),
-        ("ρ, share of true equations", "true_equations_correlation", 0),
+        ("ρ, share of valid equations", "valid_equations_correlation", 0),
     )
     with style(theme):
         figure = new_figure(10.4, 5.6)
@@ -88,7 +88,7 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
 def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme: Theme) -> str:
     """Means and intervals by the number of the reference's equations and by its operators; a line a measure."""
     measures: list[Measure] = [
-        measure for measure in ("bleu", "true_equations", "verified") if any(row.means[measure] for row in rows)
+        measure for measure in ("bleu", "valid_equations", "verified") if any(row.means[measure] for row in rows)
     ]
     models = _copy_last([row.model for row in rows], copy_model)
     kinds = [list(dict.fromkeys(row.value for row in rows if row.by == by)) for by in ("equations", "operator")]

@@ -95,10 +95,10 @@ def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextT
     by_equation = table(
         "Errors by equation",
         ERRORS_KEY + " Percent of all equations, with the number of equations in parentheses.",
-        ["Equations", "True"],
+        ["Equations", "Valid"],
         lambda row: [
             str(row.equations),
-            _shown(row.true_equations, percent, intervals),
+            _shown(row.valid_equations, percent, intervals),
             *shares(row, lambda found: f"{_shown(found.of_equations, percent, intervals)} ({found.equations})"),
         ],
     )
@@ -117,14 +117,14 @@ def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextT
 
 
 ERRORS_KEY = (
-    "True: a premise, or one operator away from earlier equations. Of the paper's categories an equation has the first "
-    "that applies: incorrect (false), redundant (said before), irrelevant (true, but the goal does not depend on it), "
-    "skipped (true, but more than one operator away). Unparsable and undecided ones are counted apart."
+    "Valid: a premise, or one operator away from earlier equations. An equation has the first that applies of the "
+    "paper's categories: incorrect (false), redundant (said before), irrelevant (true, but the goal does not depend on "
+    "it), skipped (true, but more than one operator away). Unparsable and undecided ones are counted apart."
 )
 
 
 def metric_study_tables(rows: Sequence[MetricStudyRow], intervals: bool = True) -> list[TextTable]:
-    """What metrics see of being verified, and of the share of true equations; none without rows."""
+    """What metrics see of being verified, and of the share of valid equations; none without rows."""
     if not rows:
         return []
     metrics = [metric for metric in METRICS if any(row.metric == metric for row in rows)]
@@ -160,12 +160,12 @@ def metric_study_tables(rows: Sequence[MetricStudyRow], intervals: bool = True) 
             "verified_correlation",
         ),
         table(
-            "Do metrics see how many equations are true?",
-            "AUC: the same for answers whose every equation is true; Answers counts these. "
-            "ρ: Spearman's correlation of the metric with the share of true equations.",
-            "all_true",
-            "all_true_auc",
-            "true_equations_correlation",
+            "Do metrics see how many equations are valid?",
+            "AUC: the same for answers whose every equation is valid; Answers counts these. "
+            "ρ: Spearman's correlation of the metric with the share of valid equations.",
+            "all_valid",
+            "all_valid_auc",
+            "valid_equations_correlation",
         ),
     ]
 

@@ -32,7 +32,7 @@ MEASURE_NAMES: Mapping[Measure, str] = {
     "gleu": "GLEU",
     "bleurt": "BLEURT",
     "goal_reached": "Goal reached",
-    "true_equations": "True equations",
+    "valid_equations": "Valid equations",
     "verified": "Verified",
 }
 METRIC_NAMES: Mapping[Metric, str] = {metric: MEASURE_NAMES[metric] for metric in METRICS}
@@ -220,7 +220,7 @@ def sensitivity_tables(rows: Sequence[SensitivityRow]) -> list[TextTable]:
 SCORES_KEY = "Means over the answers, ×100, with 95 % bootstrap intervals."
 MEASURE_KEYS: Mapping[Measure, str] = {
     "goal_reached": "Goal reached: the answer's last equation is the one that was asked for.",
-    "true_equations": "True equations: the share of an answer's equations that are a premise, or follow from earlier "
+    "valid_equations": "Valid equations: the share of an answer's equations that are a premise, or follow from earlier "
     "ones by one operator.",
     "verified": "Verified: the goal is reached by such equations alone.",
 }

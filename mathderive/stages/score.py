@@ -29,7 +29,7 @@ def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
             name: [sha256(predictions_path(run, name, kind)) for kind in EVALUATION_SETS] for name in names
         },
         "validity": checks,
-        "libraries": versions(["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark"] if checks else [])]),
+        "libraries": versions(["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark", "numpy"] if checks else [])]),
     }
 
     def work() -> dict[str, Any]:

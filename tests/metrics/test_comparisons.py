@@ -101,8 +101,8 @@ def test_the_error_table_by_hand() -> None:
     scores += [make_score(4, "vr")]
     static, renamed, together = error_rows(by_model(scores))
     assert (static.set, static.answers, static.equations) == ("static", 4, 19)
-    assert static.true_equations is not None
-    assert static.true_equations.value == 13 / 19
+    assert static.valid_equations is not None
+    assert static.valid_equations.value == 13 / 19
     found = static.findings["incorrect"]
     assert (found.equations, found.answers) == (2, 1)
     assert found.of_equations is not None
@@ -139,9 +139,9 @@ def test_any_verdicts_make_shares_or_nothing(checked: list[ValiditySummary]) -> 
 
 
 def test_an_answer_without_equations_has_no_true_ones() -> None:
-    assert summary().true_equations == 0
+    assert summary().valid_equations == 0
     (row, _) = error_rows(by_model([make_score(0, validity=summary())]))
-    assert row.true_equations is None
+    assert row.valid_equations is None
     assert row.findings["incorrect"].of_equations is None
 
 

@@ -1,9 +1,7 @@
 """Intervals and tests against scipy and sacrebleu, by their laws, and where there is nothing to say."""
 
-import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from resampling import rng_of
 from sacrebleu.significance import _compute_p_value
 
 from mathderive.metrics.statistics import (
@@ -31,11 +30,6 @@ values = st.lists(st.floats(-1, 1).map(lambda value: round(value, 3)), min_size=
 
 def sources(count: int) -> list[str]:
     return [f"{number:04}" for number in range(count)]
-
-
-def rng_of(names: Sequence[str]) -> np.random.Generator:
-    """A generator in the state from which the resamples of these sources are drawn."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256("\n".join(names).encode()).digest()))
 
 
 @pytest.mark.parametrize("count", [2, 7, 50, 333])

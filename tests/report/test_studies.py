@@ -17,7 +17,7 @@ def studies_of(contents: ReportContents) -> Studies:
 def test_the_error_table_says_shares_intervals_and_counts(make_contents: MakeContents) -> None:
     by_equation, by_derivation = error_tables(studies_of(make_contents(sources=6, checked=True)).errors)
     head = ["Incorrect", "Redundant", "Irrelevant", "Skipped", "Unparsable", "Undecided"]
-    assert by_equation.head == ["Model", "Set", "Equations", "True", *head]
+    assert by_equation.head == ["Model", "Set", "Equations", "Valid", *head]
     assert by_derivation.head == ["Model", "Set", "Answers", "Verified", *head]
     rows = {tuple(row[:2]): row[2:] for row in by_equation.rows}
     # Half of t5's answers have two incorrect equations of three; which half is drawn is what the interval is about.
@@ -84,10 +84,10 @@ def test_a_terminal_has_columns(make_contents: MakeContents) -> None:
         "Errors by equation",
         "Errors by derivation",
         "Do metrics see that a derivation is right?",
-        "Do metrics see how many equations are true?",
+        "Do metrics see how many equations are valid?",
     ]
     lines = tables[0].plain().splitlines()
-    assert lines[1].split() == ["Model", "Set", "Equations", "True", "Incorrect", "Redundant", "Irrelevant", "Skipped",
+    assert lines[1].split() == ["Model", "Set", "Equations", "Valid", "Incorrect", "Redundant", "Irrelevant", "Skipped",
                                 "Unparsable", "Undecided"]  # fmt: skip
     assert len({len(line) for line in lines[1:]}) == 1
 
