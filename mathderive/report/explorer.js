@@ -1,7 +1,7 @@
 // The explorer in the run report: every answer in a list to be filtered, and one at a time beside its reference.
 //
-// The data is what explorer.py packed. What others wrote is put on the page as text; MathML is looked through first (see
-// `mathFrom`). Where the reader is stands in the page's fragment: `#explorer?model=…&verdict=…` is the list as filtered,
+// The data is what explorer.py packed. What others wrote is put on the page as text; MathML is looked through first, see
+// `mathFrom`. The page's fragment says where the reader is: `#explorer?model=…&verdict=…` is the list as filtered,
 // `#explorer?by=MODEL&open=EXAMPLE` an answer.
 
 const PLACE = "#explorer?";
@@ -31,7 +31,7 @@ async function unpack(text) {
 }
 
 let data = null;
-let answers = []; // the data's, each with `example`, `model` and `set` themselves, its link in the list, and `values`
+let answers = []; // the data's, each with its example, the names of its model and set, and its `values` for the filters
 
 function prepare(unpacked) {
   data = unpacked;
@@ -112,8 +112,8 @@ function filter() {
   for (const name of FILTERS) {
     const others = found.filter((answer) => passes(answer, name));
     for (const option of control(name).options) {
-      const count = option.value ? others.filter(({ values }) => values[name].includes(option.value)).length : others.length;
-      option.textContent = `${option.value || "all"} (${count})`;
+      const left = option.value ? others.filter(({ values }) => values[name].includes(option.value)) : others;
+      option.textContent = `${option.value || "all"} (${left.length})`;
     }
   }
   control("count").textContent = `${shown.length} of ${counted(answers.length, "answer")}`;
@@ -177,8 +177,10 @@ function kindOf({ truth, redundant, irrelevant }) {
 function outcome({ lines, goal, validity }) {
   const box = create("span", "outcome");
   if (!lines.length) box.append(create("span", "bad", "no answer"));
-  else if (validity) box.append(create("span", validity.verified ? "good" : "bad", validity.verified ? "verified" : "not verified"));
-  const rest = FINDINGS.filter((finding) => validity?.found[finding]).map((finding) => `${validity.found[finding]} ${finding}`);
+  else if (validity?.verified) box.append(create("span", "good", "verified"));
+  else if (validity) box.append(create("span", "bad", "not verified"));
+  const found = FINDINGS.filter((finding) => validity?.found[finding]);
+  const rest = found.map((finding) => `${validity.found[finding]} ${finding}`);
   if (lines.length && goal !== undefined && !validity?.verified) rest.push(goal ? "goal reached" : "goal missed");
   box.append(...(rest.length ? [create("span", "rest", rest.join(", "))] : []));
   return box;
@@ -222,15 +224,15 @@ function open(answer) {
 }
 
 function facts({ set, scores, goal, validity }) {
-  const said = [set, ...(scores ?? []).map((score, index) => score !== null && `${data.metrics[index]} ${percent(score)}`)];
+  const measured = (scores ?? []).map((score, index) => score !== null && `${data.metrics[index]} ${percent(score)}`);
   const judged = [
-    validity && [validity.verified, "verified", "not verified"],
-    goal !== undefined && [goal, "goal reached", "goal missed"],
-    validity && [validity.premises, "premises used", "a premise is not used"],
-    validity && [validity.intermediates, "intermediate equations present", "an intermediate equation is missing"],
-  ].filter(Boolean);
+    [validity?.verified, "verified", "not verified"],
+    [goal, "goal reached", "goal missed"],
+    [validity?.premises, "premises used", "a premise is not used"],
+    [validity?.intermediates, "intermediate equations present", "an intermediate equation is missing"],
+  ].filter(([holds]) => holds !== undefined);
   return [
-    ...said.filter(Boolean).map((text) => create("li", "", text)),
+    ...[set, ...measured.filter(Boolean)].map((text) => create("li", "", text)),
     ...judged.map(([holds, yes, no]) => create("li", holds ? "good" : "bad", holds ? yes : no)),
   ];
 }
@@ -276,8 +278,8 @@ function columns(answer) {
 
 /** What an equation of an answer is in the reference. */
 function described({ mark, place }) {
-  const texts = { same: "= reference", moved: "↕ reference", again: "↺ again reference", new: "+ not in the reference" };
-  return place === undefined ? texts[mark] : `${texts[mark]} ${place + 1}`;
+  if (mark === "new") return "+ not in the reference";
+  return `${{ same: "=", moved: "↕", again: "↺ again" }[mark]} reference ${place + 1}`;
 }
 
 function column(title, { note: remark }, entries) {
@@ -300,7 +302,8 @@ function item({ equation }, role) {
 
 function note(origin, mark) {
   const line = create("p", "mark");
-  line.append(...(origin ? [create("span", "origin", origin)] : []), ...(mark ? [create("span", "difference", mark)] : []));
+  if (origin) line.append(create("span", "origin", origin));
+  if (mark) line.append(create("span", "difference", mark));
   return line;
 }
 
@@ -339,11 +342,13 @@ function formula(equation, display) {
 
 /** Opens the answer so many places further on in the list. */
 function turn(steps) {
-  const answer = shown[shown.indexOf(current) + steps];
-  if (answer) location.hash = linkTo(answer);
+  const at = shown.indexOf(current); // -1 where a link led to an answer that is not in the list
+  if (at >= 0 && shown[at + steps]) location.hash = linkTo(shown[at + steps]);
 }
 
+/** Back to the list, unless the reader has gone elsewhere. */
 function closed() {
+  if (!location.hash.startsWith(PLACE)) return;
   history.replaceState(null, "", fragment());
   moveTo(current, true);
 }
@@ -370,7 +375,8 @@ function follow() {
 }
 
 function press(event) {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input:not([type=checkbox]), select")) return;
+  const isTyping = event.target.matches("input:not([type=checkbox]), select");
+  if (isTyping || event.altKey || event.ctrlKey || event.metaKey) return;
   if (derivation.open) {
     const isScrolled = event.target.matches(".formula"); // it takes the arrows itself
     if (event.key === "ArrowLeft" && !isScrolled) turn(-1);

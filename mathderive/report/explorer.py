@@ -106,12 +106,14 @@ def _answer(answer: Answer, equations: _Equations) -> dict[str, Any]:
             "scores": score and [getattr(score, metric) for metric in METRICS],
             "goal": validity.goal_reached if validity else score and score.goal_reached,
             "validity": validity
-            and {
-                "verified": validity.verified,
-                "premises": all(validity.premises_used),
-                "intermediates": all(validity.intermediates_present),
-                "found": _found(validity.steps),
-            },
+            and _present(
+                {
+                    "verified": validity.verified,
+                    "premises": _all(validity.premises_used),
+                    "intermediates": _all(validity.intermediates_present),
+                    "found": _found(validity.steps),
+                }
+            ),
         }
     )
 
@@ -155,6 +157,11 @@ def _found(steps: Iterable[StepVerdict]) -> dict[Finding, int]:
     """How many steps have what against them: the paper's category, or the truth that has none."""
     found = [step.category or step.truth for step in steps]
     return {finding: found.count(finding) for finding in FINDINGS if finding in found}
+
+
+def _all(values: Sequence[bool]) -> bool | None:
+    """None where there is nothing to ask of."""
+    return all(values) if values else None
 
 
 def _shown(text: str | None) -> str | None:

@@ -193,6 +193,14 @@ def test_fragments_lead_to_answers_and_to_lists(report, open_page):
     page.go_back()
     expect(opened(page)).to_be_hidden()
     assert page.locator("#explorer-model").input_value() == "right"
+    page.evaluate("location.hash = '#scores'")
+    page.evaluate("location.hash = '#explorer?by=wrong&open=0-ee'")  # by another model than the list's
+    expect(page.locator("#derivation-title")).to_have_text("0-ee · wrong")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#derivation-title")).to_have_text("0-ee · wrong")
+    page.go_back()
+    expect(opened(page)).to_be_hidden()
+    assert page.evaluate("location.hash") == "#scores"
     page.evaluate("location.hash = '#explorer?model=nobody&open=nothing'")
     expect(page.locator("#explorer-count")).to_have_text("90 of 90 answers")
 
