@@ -103,17 +103,13 @@ class _Run:
     def facts(self) -> list[Fact]:
         """What the next equation may follow from: true equations, and premises that were not stated yet."""
         unstated = [fact for index, facts in enumerate(self.given) if index not in self.stated for fact in facts]
-        known = [
-            fact for step in self.steps if step.link.truth not in ("incorrect", "unparsable") for fact in step.facts
-        ]
+        known = [fact for step in self.steps if step.link.truth not in ("incorrect", "unparsable") for fact in step.facts]
         return (unstated + known)[-MAX_FACTS:]
 
     def take(self, number: int, text: str, left_out: bool) -> None:
         """Looks at the next equation."""
         if left_out:
-            self.steps.append(
-                _Step(text, _Link("undecided", "it takes more time or memory than is given to an equation"))
-            )
+            self.steps.append(_Step(text, _Link("undecided", "it takes more time or memory than is given to an equation")))
             return
         reading = read(text)
         if not reading.chains:

@@ -79,7 +79,9 @@ def outer_integrals(side: Expr) -> list[Integral]:
 
 def _stands_in(integral: Integral, side: Expr) -> bool:
     """Whether the integral is a part of a side, however it is printed there."""
-    return any(part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral))
+    return any(
+        part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral)
+    )
 
 
 def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> bool:

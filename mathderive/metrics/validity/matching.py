@@ -201,10 +201,9 @@ def _products(new: Fact, fact: Fact) -> Matches:
         return
     factor = min(factors, key=_size)
     # Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
-    if (len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))) and (
-        fact.lhs * factor,
-        fact.rhs * factor,
-    ) != new.sides:
+    if (
+        len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))
+    ) and (fact.lhs * factor, fact.rhs * factor) != new.sides:
         return
     if len(factors) == 1 and not _is_visible(factor, new, fact):
         return

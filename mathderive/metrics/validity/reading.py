@@ -21,9 +21,7 @@ MAX_SIDES = 8
 _BREAK = re.compile(r"\s+and\s+|\s*\n\s*(?:and\s+)?")
 _REMARK = re.compile(r"\s*\(\s*(?:by|using|since|because|as|where|from|substituting|with)\s+[a-z].*\)\s*\Z", re.DOTALL)
 _WORD = re.compile(r"(?<![A-Za-z{\\\\])(?<![{\\\\] )[A-Za-z]{5,}(?![A-Za-z])")
-_COMMANDS = (
-    ACCENTS | LETTERS | ELEMENTARY.keys() | {"partial", "operatorname", "infty", "dfrac", "tfrac", "iiint", "times"}
-)
+_COMMANDS = ACCENTS | LETTERS | ELEMENTARY.keys() | {"partial", "operatorname", "infty", "dfrac", "tfrac", "iiint", "times"}
 
 
 @dataclass(frozen=True)

@@ -231,9 +231,7 @@ class Context:
         variables = sorted({variable for group in classes for variable in group[0].variables}, key=str)
         if not classes or len(variables) not in GRID:
             return False if not classes else None
-        answers = [
-            self._solve(sides, bound, classes, variables, region, point) for region in (0, 1) for point in (0, 3)
-        ]
+        answers = [self._solve(sides, bound, classes, variables, region, point) for region in (0, 1) for point in (0, 3)]
         if any(answer is False for answer in answers):
             # A branch or a pole in one region says nothing about the other.
             return all(answer is True for answer in answers[:2]) or all(answer is True for answer in answers[2:])
