@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, EvaluationSet
+from mathderive.records import EVALUATION_SETS, METRICS, PERTURBED_SETS, EvaluationSet, Measure
+from mathderive.report.recorded import RECORDED, RECORDED_EXAMPLES, RecordedRow
 from mathderive.report.tables import (
     DASH,
     MEASURE_NAMES,
@@ -32,6 +33,8 @@ class ScoreGrid:
     sets: Sequence[EvaluationSet]
     groups: Sequence[str]
     rows: Sequence[GridRow]
+    recorded: Sequence[GridRow]
+    """The authors' means, on the same sets."""
     sizes: str | None
     """The number of examples in words, or None where models differ and the last group tells."""
     has_dash: bool
@@ -65,7 +68,8 @@ _COLUMNS: dict[Quantity, str] = {
 
 def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
     """A row a model; the groups are the measures, each with a column for every set."""
-    measures = computed_measures(rows)
+    computed = computed_measures(rows)
+    measures = [*computed, *(metric for metric in METRICS if metric not in computed)]  # the authors' rows have them
     cells = {(row.model, row.set): row for row in rows}
     sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
     counts = {name: {row.examples for row in rows if row.set == name} for name in sets}
@@ -79,7 +83,15 @@ def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
         grid_rows.append(GridRow(model, groups))
     sizes = ", ".join(f"{counts[name].copy().pop()} {SET_LABELS[name]}" for name in sets) if even else None
     headings = [*(MEASURE_NAMES[measure] for measure in measures), *([] if even else ["Examples"])]
-    return ScoreGrid(sets, headings, grid_rows, sizes, _has_dash(grid_rows))
+    recorded = [GridRow(row.model, _recorded_groups(row, measures, sets, with_examples=not even)) for row in RECORDED]
+    return ScoreGrid(sets, headings, grid_rows, recorded, sizes, _has_dash([*grid_rows, *recorded]))
+
+
+def _recorded_groups(
+    row: RecordedRow, measures: Sequence[Measure], sets: Sequence[EvaluationSet], with_examples: bool
+) -> list[list[str]]:
+    groups = [[percent(row.mean(measure, name)) for name in sets] for measure in measures]
+    return [*groups, [str(RECORDED_EXAMPLES)] * len(sets)] if with_examples else groups
 
 
 def sensitivity_grid(rows: Sequence[SensitivityRow]) -> SensitivityGrid:

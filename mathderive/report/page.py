@@ -1,19 +1,25 @@
 """The report: one HTML page that opens from disk, and the tables as Markdown and JSON beside it."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from mathderive.files import write_json, write_text
+from mathderive.metrics.checked_answers import CheckedAnswer
+from mathderive.metrics.error_table import FINDINGS
 from mathderive.records import EvaluationSet, Example, Prediction, Scores, Sensitivity
 from mathderive.report import studies, tables
 from mathderive.report.drawing import DARK, LIGHT, Theme
-from mathderive.report.examples import ShownExample, choose, shown_example
+from mathderive.report.examples import ShownExample, answers_by_example, choose, shown_example
+from mathderive.report.explorer import MAX_EXAMPLES, explorer_data
 from mathderive.report.figures import (
     breakdown_figure,
     metric_study_figure,
@@ -23,9 +29,9 @@ from mathderive.report.figures import (
 )
 from mathderive.report.grids import score_grid, sensitivity_grid
 from mathderive.report.plain import visible
+from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.studies import Studies
 from mathderive.report.tables import FailureRow, ScoreRow, SensitivityRow
-from mathderive.report.typeset import Typesetter
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,7 @@ class ReportContents:
         config: the resolved config as YAML.
         environment: what it ran on and with, shown as given: hardware, versions, git revision, content hash.
         timings: seconds each stage took.
-        trusted_equations: LaTeX that our own printer wrote, from the steps of the examples; only these are
-            set as formulas.
+        checked: the checker's verdicts, on what was checked.
         training: rows of the trained model's `metrics.jsonl`, if one was trained (see `training_figure`).
         notes: what a reader must know first, such as a predictor that was skipped and why.
         shown_examples: how many examples are shown in full.
@@ -53,7 +58,7 @@ class ReportContents:
     predictions: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]]
     scores: Scores
     sensitivity: Mapping[str, Sequence[Sensitivity]]
-    trusted_equations: Set[str]
+    checked: Mapping[str, Mapping[EvaluationSet, Sequence[CheckedAnswer]]] = field(default_factory=dict)
     training: Sequence[Mapping[str, Any]] | None = None
     notes: Sequence[str] = ()
     shown_examples: int = 10
@@ -85,14 +90,16 @@ def render(
     )
     environment.filters.update(percent=tables.percent, duration=duration)
     copy_model = contents.copy_model
-    source = resources.files(__package__).joinpath("template.html").read_text(encoding="utf-8")
-    return environment.from_string(source).render(
+    questions = sum(map(len, contents.examples.values()))
+    explored = shown_examples(contents, MAX_EXAMPLES)
+    script = _file("elements.js") + _file("explorer.js")
+    return environment.from_string(_file("template.html")).render(
         contents=contents,
         scores=score_grid(scores),
         sensitivity=sensitivity_grid(sensitivity),
         failures=failures,
         failures_key=tables.FAILURES_KEY,
-        questions=sum(map(len, contents.examples.values())),
+        questions=questions,
         score_table=tables.score_table(scores),
         copied=next((row for row in scores if row.model == copy_model), None),
         figure=_themed(lambda theme: score_figure(scores, copy_model, theme)),
@@ -108,7 +115,14 @@ def render(
         ),
         training=_themed(lambda theme: training_figure(contents.training or (), theme)),
         training_summary=training_summary(contents.training or ()),
-        examples=_shown(contents),
+        explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
+        omitted=questions - len(explored),
+        findings=FINDINGS,
+        recorded_examples=RECORDED_EXAMPLES,
+        script=Markup(script),
+        script_hash=Markup(f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"),
+        styles=[Markup(_file(f"{name}.css")) for name in ("house", "report", "explorer")],
+        examples=shown_examples(contents, contents.shown_examples),
         set_names=tables.SET_NAMES,
         set_labels=tables.SET_LABELS,
         not_computed=tables.NOT_COMPUTED,
@@ -139,22 +153,12 @@ def _themed(draw: Callable[[Theme], str | None]) -> list[str]:
     return [_data_uri(figure) for figure in map(draw, (LIGHT, DARK)) if figure is not None]
 
 
-def _shown(contents: ReportContents) -> list[ShownExample]:
-    typesetter = Typesetter(contents.trusted_equations)
-    predictions = {
-        model: {prediction.id: prediction for of_set in by_set.values() for prediction in of_set}
-        for model, by_set in contents.predictions.items()
-    }
-    scores = {
-        model: {score.id: score for of_set in by_set.values() for score in of_set}
-        for model, by_set in contents.scores.items()
-    }
-    return [
-        shown_example(
-            example,
-            {model: by_id[example.id] for model, by_id in predictions.items() if example.id in by_id},
-            {model: by_id[example.id] for model, by_id in scores.items() if example.id in by_id},
-            typesetter,
-        )
-        for example in choose(contents.examples, contents.shown_examples)
-    ]
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def shown_examples(contents: ReportContents, count: int) -> list[ShownExample]:
+    """At most so many of the examples, with all answers to them."""
+    records = (contents.predictions, contents.scores, contents.checked)
+    answers = answers_by_example(*(chain(*(chain(*by_set.values()) for by_set in found.values())) for found in records))
+    return [shown_example(example, answers.get(example.id, ())) for example in choose(contents.examples, count)]

@@ -1,54 +1,42 @@
-"""LaTeX equations as MathML, for text that our own printer wrote and for no other.
+"""LaTeX equations as MathML: those that can be read, written anew from what they were read as.
 
-The caller says which equations those are. An equation of a prompt, a reference or an answer that says the
-same as one of them, whitespace and a lost leading backslash aside, is set from the text of the printer; all
-else has no MathML and is shown as the characters it is made of.
-
-A printed equation can still carry a name that came with somebody's file, and latex2mathml passes what stands
-in `\\text{}` or `\\href{}` through as markup. So its output is taken only if it consists of the elements and
-attributes of presentation MathML listed here, and is written anew from the tree that was checked.
+All else has no MathML and is shown as the characters it is made of. An equation that is read can still carry a name
+that came with somebody's file, and latex2mathml passes what stands in `\\text{}` or `\\href{}` through as markup. So
+its output is taken only if it consists of the elements and attributes of presentation MathML listed here, and is
+written anew from the tree that was checked.
 """
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from mathderive.metrics.text import normalised
-from mathderive.symbolic.parser import LatexError, parse
-from mathderive.symbolic.printer import latex as printed
+from mathderive.symbolic.tokens import LatexError
+from mathderive.symbolic.written import as_written
 
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
-_ELEMENTS = frozenset(("math", "mrow", "mi", "mo", "mn", "mfrac", "msub", "msup", "msubsup", "mover", "mspace"))
+_ELEMENTS = frozenset(
+    ("math", "mrow", "mi", "mo", "mn", "mfrac", "msub", "msup", "msubsup", "mover", "mspace", "msqrt", "mroot")
+)
 _ATTRIBUTES = frozenset({"display", "stretchy", "accent", "fence", "form", "width"})
 _MAX_CHARACTERS = 2_000
 _PRINTED = re.compile(r"[A-Za-z0-9 \\{}()\[\]_^=+\-*/.,|]*")
 """The characters that our printer uses for this vocabulary; none of them means anything in HTML."""
 
 
-class Typesetter:
-    """Sets the equations that are known to come from our printer."""
-
-    def __init__(self, trusted: Iterable[str]) -> None:
-        """Remembers the trusted equations by what they say."""
-        self._trusted: dict[str, str | None] = {}
-        for text in sorted(set(trusted)):
-            # Two names that differ in spaces only (`a b` and `ab`) cannot be told apart: neither is set.
-            known = self._trusted.get(normalised(text), text)
-            self._trusted[normalised(text)] = text if known == text else None
-
-    def mathml(self, equation: str) -> Markup | None:
-        """The equation as a `<math>` element, or None: show its characters instead."""
-        text = self._trusted.get(normalised(equation))
-        return None if text is None else mathml(text)
+@lru_cache(maxsize=20_000)
+def typeset(text: str) -> Markup | None:
+    """An equation of anybody's as a `<math>` element, or None: show its characters instead."""
+    try:
+        return mathml(as_written(text))
+    except LatexError:
+        return None
 
 
-@lru_cache(maxsize=4096)
 def mathml(latex: str) -> Markup | None:
-    """Sets what SymPy's printer writes; None for what cannot be set with certainty."""
+    """Sets what `as_written` and our printer write; None for what cannot be set with certainty."""
     from latex2mathml.converter import convert
 
     if len(latex) > _MAX_CHARACTERS or not _PRINTED.fullmatch(latex):
@@ -62,24 +50,6 @@ def mathml(latex: str) -> Markup | None:
     _mend(tree)
     ElementTree.register_namespace("", _NAMESPACE)
     return Markup(ElementTree.tostring(tree, encoding="unicode"))
-
-
-def typeset(text: str) -> Markup | None:
-    """Sets an equation of anybody's, as our printer writes what it was read as.
-
-    None where it cannot be read, and where reading it made another one of it: SymPy adds up `x + x` and sorts `b + a`,
-    and whoever looks for mistakes must see what was written.
-    """
-    try:
-        read = " = ".join(map(printed, parse(text)))
-    except LatexError:
-        return None
-    return mathml(read) if _signs(read) == _signs(text) else None
-
-
-def _signs(latex: str) -> str:
-    """What is left without spaces, braces and backslashes, which people and models set in more than one way."""
-    return re.sub(r"[\s\\{}]", "", latex)
 
 
 def _prepared(latex: str) -> str:

@@ -1,27 +1,17 @@
 // The page at `/`: a question in, a derivation out, typeset step by step.
 //
 // Whatever was typed, generated or answered by the server is put on the page as text. The one exception is MathML,
-// which is parsed as XML and looked through first: see `mathFrom`.
+// which is parsed as XML and looked through first: see `mathFrom` in report/elements.js, whose functions are used here.
 
 const SEPARATOR = " and ";
 const [GIVEN, DERIVE, OBTAIN] = ["Given ", ", then derive ", ", then obtain "];
 const LONGEST_TO_TYPESET = 2000; // characters, as many as /typeset takes
 const TYPESET_AT_ONCE = 16;
 const PAUSE_BEFORE_PREVIEW = 250; // ms
-const MATHML = "http://www.w3.org/1998/Math/MathML";
-const ATTRIBUTES = ["xmlns", "display", "stretchy", "accent", "fence", "form", "width"]; // as in report/typeset.py
 
 const BROKEN = "The connection ended before the answer did.";
 
-const byId = (id) => document.getElementById(id);
 const FIELDS = ["premises", "derive", "goal"];
-
-function create(tag, className, text = "") {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.textContent = text;
-  return element;
-}
 
 // ---- The question
 
@@ -115,15 +105,6 @@ async function typeset(equations) {
   return equations.map((text) => known.get(text) ?? null);
 }
 
-/** A `<math>` element from the server's text; null unless every part of it is presentation MathML. */
-function mathFrom(text) {
-  const { documentElement: root } = new DOMParser().parseFromString(text, "application/xml");
-  const isMath = (element) =>
-    element.namespaceURI === MATHML && element.getAttributeNames().every((name) => ATTRIBUTES.includes(name));
-  // The element that stands for a parse error is in another namespace.
-  return [root, ...root.querySelectorAll("*")].every(isMath) ? document.importNode(root, true) : null;
-}
-
 /** The equation typeset, or, with `mathml` null, as the text it is, marked; undefined where it is not known yet. */
 function formula(text, mathml) {
   const math = mathml ? mathFrom(mathml) : null;
@@ -135,11 +116,6 @@ function formula(text, mathml) {
   box.append(create("code", "plain", text));
   if (mathml !== undefined) box.append(create("span", "unread", "not read as an equation"));
   return box;
-}
-
-/** Lets the keyboard reach a formula that is too wide. */
-function letScroll(box) {
-  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 }
 
 // ---- The server

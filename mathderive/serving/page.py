@@ -6,11 +6,14 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 _FILES = {
-    "/": ("page.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/examples.json": ("examples.json", "application/json"),
+    "/": ("mathderive.serving", "page.html", "text/html"),
+    "/house.css": ("mathderive.report", "house.css", "text/css"),
+    "/page.css": ("mathderive.serving", "page.css", "text/css"),
+    "/elements.js": ("mathderive.report", "elements.js", "text/javascript"),
+    "/page.js": ("mathderive.serving", "page.js", "text/javascript"),
+    "/examples.json": ("mathderive.serving", "examples.json", "application/json"),
 }
+"""By path: package, name and kind. What the page has in common with the run report is kept there."""
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -25,8 +28,8 @@ _HEADERS = {
 
 def add_page(app: FastAPI) -> None:
     """Adds the page's files to the application."""
-    for path, (name, kind) in _FILES.items():
-        content = resources.files(__package__).joinpath(name).read_bytes()
+    for path, (package, name, kind) in _FILES.items():
+        content = resources.files(package).joinpath(name).read_bytes()
 
         def file(content: bytes = content, kind: str = kind) -> Response:
             return Response(content, media_type=kind, headers=_HEADERS)

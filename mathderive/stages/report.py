@@ -20,6 +20,7 @@ from mathderive.stages.run import (
 from mathderive.stamps import read_manifest, run_stage
 
 if TYPE_CHECKING:
+    from mathderive.metrics.checked_answers import CheckedAnswer
     from mathderive.report.page import ReportContents
 
 
@@ -56,8 +57,6 @@ def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence
 def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence[str]) -> "ReportContents":
     """Reads back what the stages wrote, for the report to show."""
     from mathderive.report.page import ReportContents
-    from mathderive.symbolic.printer import latex
-    from mathderive.symbolic.srepr import read_srepr
     from mathderive.training.checkpoints import read_metrics
 
     config = run.config
@@ -79,12 +78,9 @@ def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes:
         examples=examples,
         predictions={name: read_predictions(run, name) for name in names},
         scores={name: _read_scores(run, name) for name in names},
+        checked={name: _read_verdicts(run, name) for name in names} if config.score.validity else {},
         sensitivity={
             name: read_jsonl(run.folder / "scores" / name / "sensitivity.jsonl", Sensitivity) for name in names
-        },
-        # Only these are typeset: text that our own printer writes from the steps' expressions.
-        trusted_equations={
-            latex(read_srepr(step.srepr)) for rows in examples.values() for example in rows for step in example.steps
         },
         training=training,
         notes=notes,
@@ -95,6 +91,13 @@ def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes:
 
 def _read_scores(run: Run, name: str) -> dict[EvaluationSet, list[Score]]:
     return {kind: read_jsonl(run.folder / "scores" / name / f"{kind}.jsonl", Score) for kind in EVALUATION_SETS}
+
+
+def _read_verdicts(run: Run, name: str) -> "dict[EvaluationSet, list[CheckedAnswer]]":
+    from mathderive.metrics.checked_answers import CheckedAnswer
+
+    folder = run.folder / "scores" / name
+    return {kind: read_jsonl(folder / f"{kind}.verdicts.jsonl", CheckedAnswer) for kind in EVALUATION_SETS}
 
 
 def _flat(described: Mapping[str, Any]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mathderive.metrics.sensitivity import SensitivityScorer
-from mathderive.metrics.text import equations, score
+from mathderive.metrics.text import score
 from mathderive.records import (
     ERROR_CATEGORIES,
     EVALUATION_SETS,
@@ -78,7 +78,6 @@ def make_contents() -> Callable[..., ReportContents]:
             "predictions": {name: by_set(p) for name, p in predictions.items()},
             "scores": {name: by_set(s) for name, s in scores.items()},
             "sensitivity": {name: scorer.rows(p, scores[name]) for name, p in predictions.items()},
-            "trusted_equations": {equation for e in examples for equation in equations(e.target)},
         }
         return ReportContents(**{**values, **changes})
 

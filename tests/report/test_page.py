@@ -1,5 +1,7 @@
 """The page: self-contained, complete, the same every time, and inert whatever a model wrote."""
 
+import base64
+import hashlib
 import json
 import re
 import shutil
@@ -27,17 +29,32 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.scripts: list[str] = []
         self.feed(source)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self.elements and self.elements[-1] == ("script", {}) and self.cdata_elem == "script":
+            self.scripts.append(data)
+        elif self.cdata_elem != "script":
+            self.text += data
+
+
+def digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def assert_inert(page: Page) -> None:
-    assert not {"script", "iframe", "object", "embed", "base", "form", "link", "svg"} & {t for t, _ in page.elements}
+    """The page has its one script, which its policy names, and its data; nothing else in it can act."""
+    policy = next(a["content"] or "" for t, a in page.elements if t == "meta" and a.get("http-equiv"))
+    hashes = re.findall(r"script-src ([^;]*);", policy)
+    assert [f"'sha256-{digest(script)}'" for script in page.scripts] == hashes
+    assert len(hashes) <= 1
+    kinds = [attributes for tag, attributes in page.elements if tag == "script"]
+    assert kinds == [{"type": "text/plain", "id": "explorer-data"}, {}][: 2 * len(hashes)]
+    assert not {"iframe", "object", "embed", "base", "form", "link", "svg"} & {t for t, _ in page.elements}
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
         for name in ("src", "srcset", "href", "action", "xlink:href"):
@@ -58,7 +75,10 @@ def test_is_self_contained_and_complete(tmp_path: Path, make_contents: MakeConte
     assert_inert(page)
     (policy,) = [a["content"] for t, a in page.elements if t == "meta" and a.get("http-equiv")]
     assert policy is not None
-    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    assert re.sub(r"'sha256-[^']*'", "HASH", policy) == (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src HASH; img-src data:; base-uri 'none';"
+        " form-action 'none'"
+    )
     assert not re.search(r"https?://(?!www\.w3\.org/1998/Math/MathML)", source)
     for expected in (
         "A run",
@@ -109,7 +129,7 @@ def test_tables_depend_on_the_records_alone(tmp_path: Path, make_contents: MakeC
 
 
 def test_a_run_without_anything_is_a_page_too(tmp_path: Path, make_contents: MakeContents) -> None:
-    empty = make_contents(examples={}, predictions={}, scores={}, sensitivity={}, timings={}, trusted_equations=set())
+    empty = make_contents(examples={}, predictions={}, scores={}, sensitivity={}, timings={})
     write_report(tmp_path, empty)
     text = Page((tmp_path / "index.html").read_text(encoding="utf-8")).text
     assert "Nothing was scored." in text
@@ -201,7 +221,7 @@ def hostile_contents(make_contents: MakeContents, text: str) -> ReportContents:
         name: [example.model_copy(update={"prompt": text, "target": text}) for example in of_set]
         for name, of_set in contents.examples.items()
     }
-    return replace(contents, examples=examples, trusted_equations={text, *text.split(" and ")})
+    return replace(contents, examples=examples)
 
 
 def test_an_answer_that_failed_says_why(tmp_path: Path, make_contents: MakeContents) -> None:

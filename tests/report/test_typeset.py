@@ -1,4 +1,4 @@
-"""Typesetting: everything our vocabulary prints, and nothing that anybody else wrote."""
+"""Typesetting: everything our vocabulary prints, what models made of it, and no markup of anybody's."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 from released_records import MODELS, load
 
 from mathderive.metrics.text import equations
-from mathderive.report.typeset import Typesetter, mathml, typeset
+from mathderive.report.typeset import mathml, typeset
 
 
 def shown_text(markup: str | None) -> str:
@@ -20,14 +20,12 @@ def shown_text(markup: str | None) -> str:
 def test_every_reference_equation_is_set(shared_reference: Path) -> None:
     examples = [example for model in MODELS for example in load(shared_reference, model).examples]
     printed = {equation for example in examples for equation in equations(example.target)}
-    typesetter = Typesetter(printed)
     for equation in printed:
-        text = shown_text(typesetter.mathml(equation))
+        text = shown_text(typeset(equation))
         assert not re.search(r"[\\{}_^]", text.replace("^", "")), equation
-        # Digits and parentheses survive one for one.
-        for characters in ("()", "0123456789"):
-            count = sum(map(equation.count, characters))
-            assert sum(map(text.count, characters)) == count, equation
+        # Digits survive one for one, parentheses but for some that mean nothing.
+        assert sorted(filter(str.isdigit, text)) == sorted(filter(str.isdigit, equation)), equation
+        assert text.count("(") == text.count(")") <= equation.count("("), equation
 
 
 def test_every_name_of_the_vocabulary_is_set(shared_reference: Path) -> None:
@@ -66,20 +64,13 @@ def test_a_sign_is_no_operator() -> None:
     "written",
     [r"\frac{d}{d x} f{(x)}=1", r"\ frac { d } { d x } f { (x) } = 1", "frac { d } { d x } f { (x) } = 1\n"],
 )
-def test_the_same_equation_in_other_spacing_is_set_from_the_printed_text(written: str) -> None:
-    printed = r"\frac{d}{d x} f{(x)} = 1"
-    assert Typesetter({printed}).mathml(written) == mathml(printed)
+def test_the_same_equation_in_other_spacing_is_set_alike(written: str) -> None:
+    assert typeset(written) == mathml(r"\frac{d}{d x} f{(x)} = 1")
 
 
-@pytest.mark.parametrize("written", [r"\frac{d}{d x} f{(x)} = 2", r"\text{<img src=x>}", "", "x"])
-def test_what_nobody_printed_is_not_set(written: str) -> None:
-    assert Typesetter({r"\frac{d}{d x} f{(x)} = 1"}).mathml(written) is None
-
-
-def test_names_that_differ_in_spaces_only_are_not_set() -> None:
-    typesetter = Typesetter({"a b = 1", "ab = 1", "c = 1"})
-    assert typesetter.mathml("a b = 1") is None
-    assert typesetter.mathml("c = 1") is not None
+@pytest.mark.parametrize("written", [r"\text{<img src=x>}", "", "and so on", r"\frac{x}{"])
+def test_what_cannot_be_read_is_not_set(written: str) -> None:
+    assert typeset(written) is None
 
 
 HOSTILE = [
@@ -103,22 +94,17 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("latex", HOSTILE, ids=range(len(HOSTILE)))
-def test_not_even_a_trusted_equation_brings_markup_in(latex: str) -> None:
-    markup = Typesetter({latex}).mathml(latex)
-    if markup is not None:
-        tree = ElementTree.fromstring(markup)
-        assert all(node.tag.startswith("{http://www.w3.org/1998/Math/MathML}m") for node in tree.iter())
-        names = {name for node in tree.iter() for name in node.attrib}
-        assert names <= {"display", "stretchy", "accent", "fence", "form", "width"}
-
-
-@pytest.mark.parametrize("text", [r"\frac{d}{d x} f{(x)} = 2 x", r"\frac { d } { d x } f {(x)} = 2x", "a = b = c"])
-def test_anybodys_equation_is_set_as_it_was_written(text):
-    assert typeset(text) is not None
+def test_nothing_brings_markup_in(latex: str) -> None:
+    for markup in (typeset(latex), mathml(latex)):
+        if markup is not None:
+            tree = ElementTree.fromstring(markup)
+            assert all(node.tag.startswith("{http://www.w3.org/1998/Math/MathML}m") for node in tree.iter())
+            names = {name for node in tree.iter() for name in node.attrib}
+            assert names <= {"display", "stretchy", "accent", "fence", "form", "width"}
 
 
 @pytest.mark.parametrize(
-    "text", ["x + x = 1", "1 + 1 = 2", "b + a = c", r"\frac{x}{x} = 1", r"\href{javascript:a}{x} = 1"]
+    ("text", "shown"), [("x + x = 1", "x+x=1"), ("b + a = 1 + 1", "b+a=1+1"), (r"\sqrt{x} = a = b", "x=a=b")]
 )
-def test_what_reading_would_change_is_not_set(text):
-    assert typeset(text) is None
+def test_an_equation_is_set_as_it_was_written(text: str, shown: str) -> None:
+    assert shown_text(typeset(text)) == shown

@@ -1,0 +1,28 @@
+// Text and formulas on a page: what the run report's explorer and the server's page have in common. A plain script, so
+// that the report can hold it within itself.
+
+const MATHML = "http://www.w3.org/1998/Math/MathML";
+const ATTRIBUTES = ["xmlns", "display", "stretchy", "accent", "fence", "form", "width"]; // as in typeset.py
+
+const byId = (id) => document.getElementById(id);
+
+function create(tag, className, text = "") {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.textContent = text;
+  return element;
+}
+
+/** A `<math>` element from its text; null unless every part of it is presentation MathML. */
+function mathFrom(text) {
+  const { documentElement: root } = new DOMParser().parseFromString(text, "application/xml");
+  const isMath = (element) =>
+    element.namespaceURI === MATHML && element.getAttributeNames().every((name) => ATTRIBUTES.includes(name));
+  // The element that stands for a parse error is in another namespace.
+  return [root, ...root.querySelectorAll("*")].every(isMath) ? document.importNode(root, true) : null;
+}
+
+/** Lets the keyboard reach a formula that is too wide. */
+function letScroll(box) {
+  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+}

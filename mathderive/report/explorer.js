@@ -1,0 +1,415 @@
+// The explorer in the run report: every answer in a list to be filtered, and one at a time beside its reference.
+//
+// The data is what explorer.py packed. What others wrote is put on the page as text; MathML is looked through first, see
+// `mathFrom`. The page's fragment says where the reader is: `#explorer?model=…&verdict=…` is the list as filtered,
+// `#explorer?by=MODEL&open=EXAMPLE` an answer.
+
+const PLACE = "#explorer?";
+const FILTERS = ["model", "set", "verdict", "length"];
+const FINDINGS = ["incorrect", "redundant", "irrelevant", "skipped", "unparsable", "undecided"];
+const SIGNS = {
+  premise: "○",
+  valid: "✓",
+  incorrect: "✗",
+  redundant: "↺",
+  irrelevant: "∅",
+  skipped: "»",
+  unparsable: "¶",
+  undecided: "?",
+};
+const PAGE = 10; // rows that a page key moves by
+
+// ---- The data
+
+const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
+const percent = (value) => (value === undefined || value === null ? "–" : (100 * value).toFixed(1));
+
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+let data = null;
+let answers = []; // the data's, each with its example, the names of its model and set, and its `values` for the filters
+
+function prepare(unpacked) {
+  data = unpacked;
+  answers = data.answers.map((answer) => {
+    const example = data.examples[answer.example];
+    const found = answer.validity?.found ?? {};
+    const verdicts = [
+      answer.validity && (answer.validity.verified ? "verified" : "not verified"),
+      answer.goal === undefined ? null : answer.goal ? "goal reached" : "goal missed",
+      ...FINDINGS.filter((finding) => found[finding]),
+      answer.lines.length ? null : "no answer",
+    ];
+    const [model, set] = [data.models[answer.model], data.sets[example.set]];
+    const values = { model: [model], set: [set], verdict: verdicts.filter(Boolean), length: [lengthOf(example)] };
+    return { ...answer, example, model, set, values };
+  });
+}
+
+/** How many equations the reference has, as the filter shows it. */
+const lengthOf = (example) => String(example.reference.lines.length);
+
+/** The texts of an answer, of its question and its reference, without spaces, for the search. */
+function searchable(answer) {
+  const { example } = answer;
+  const lines = [...example.prompt.lines, ...example.reference.lines, ...answer.lines];
+  answer.searchable ??= [example.id, ...lines.map(({ equation }) => data.equations[equation][0])]
+    .join("\n")
+    .replaceAll(/[^\S\n]+/g, "");
+  return answer.searchable;
+}
+
+// ---- The filters
+
+const control = (name) => byId(`explorer-${name}`);
+let shown = []; // answers that pass the filters
+let current = null; // the answer that the keyboard is at, or that is open
+
+/** Whether an answer passes every filter, the one left out aside. */
+function passes(answer, leftOut) {
+  return FILTERS.every((name) => {
+    const wanted = control(name).value;
+    return name === leftOut || !wanted || answer.values[name].includes(wanted);
+  });
+}
+
+function offerChoices() {
+  const verdicts = ["verified", "not verified", "goal reached", "goal missed", ...FINDINGS, "no answer"];
+  const choices = {
+    model: data.models,
+    set: data.sets,
+    verdict: verdicts.filter((verdict) => answers.some(({ values }) => values.verdict.includes(verdict))),
+    length: [...new Set(data.examples.map(lengthOf))].sort((one, other) => one - other),
+  };
+  for (const name of FILTERS) {
+    const options = choices[name].map((value) => new Option(value, value));
+    control(name).append(new Option("all", ""), ...options);
+    control(name).addEventListener("change", changed);
+  }
+  control("search").addEventListener("input", changed);
+}
+
+/** What the signs of the list stand for, where there are any. */
+function explainSigns() {
+  if (!answers.some(({ validity }) => validity)) return;
+  const entries = Object.entries(SIGNS).map(([kind, sign]) => {
+    const entry = create("span", "");
+    entry.append(create("span", `sign ${kind}`, sign), ` ${kind}`);
+    return entry;
+  });
+  control("legend").append(...entries);
+}
+
+/** Shows what passes, and behind each choice how many answers it would leave. */
+function filter() {
+  const wanted = control("search").value.replaceAll(/\s+/g, "");
+  const found = wanted ? answers.filter((answer) => searchable(answer).includes(wanted)) : answers;
+  shown = found.filter((answer) => passes(answer));
+  for (const name of FILTERS) {
+    const others = found.filter((answer) => passes(answer, name));
+    for (const option of control(name).options) {
+      const left = option.value ? others.filter(({ values }) => values[name].includes(option.value)) : others;
+      option.textContent = `${option.value || "all"} (${left.length})`;
+    }
+  }
+  control("count").textContent = `${shown.length} of ${counted(answers.length, "answer")}`;
+  control("list").replaceChildren(...shown.map(rowOf));
+  moveTo(shown.includes(current) ? current : shown[0]);
+}
+
+function changed() {
+  filter();
+  history.replaceState(null, "", fragment());
+}
+
+/** The page's fragment for the list as it is filtered. */
+function fragment() {
+  const chosen = [...FILTERS, "search"].map((name) => [name, control(name).value]).filter(([, value]) => value);
+  return chosen.length ? `${PLACE}${new URLSearchParams(chosen)}` : "#explorer";
+}
+
+const linkTo = ({ example, model }) => PLACE + new URLSearchParams({ by: model, open: example.id });
+
+// ---- The list
+
+/** The list's item for an answer, made once. */
+function rowOf(answer) {
+  if (answer.row) return answer.row;
+  const link = create("a", "answer");
+  link.href = linkTo(answer);
+  link.tabIndex = -1;
+  const scores = answer.scores ?? [];
+  link.append(
+    create("span", "id", answer.example.id),
+    create("span", "model", answer.model),
+    create("span", "count", counted(lengthOf(answer.example), "equation")),
+    create("span", "score", `${data.metrics[0]} ${percent(scores[0])}`),
+    strip(answer),
+    outcome(answer),
+  );
+  answer.link = link;
+  answer.row = create("li", "");
+  answer.row.append(link);
+  return answer.row;
+}
+
+/** A sign for each equation of an answer. */
+function strip({ lines }) {
+  const signs = create("span", "strip");
+  signs.setAttribute("aria-hidden", "true"); // the outcome says it in words
+  signs.append(...lines.filter(({ verdict }) => verdict).map(({ verdict }) => signOf(verdict)));
+  return signs;
+}
+
+const signOf = (verdict) => create("span", `sign ${kindOf(verdict)}`, SIGNS[kindOf(verdict)]);
+
+/** The paper's single category where there is one, else the truth. */
+function kindOf({ truth, redundant, irrelevant }) {
+  if (truth === "incorrect") return truth;
+  return redundant ? "redundant" : irrelevant ? "irrelevant" : truth;
+}
+
+/** What there is to say of an answer in a line. */
+function outcome({ lines, goal, validity }) {
+  const box = create("span", "outcome");
+  if (!lines.length) box.append(create("span", "bad", "no answer"));
+  else if (validity?.verified) box.append(create("span", "good", "verified"));
+  else if (validity) box.append(create("span", "bad", "not verified"));
+  const found = FINDINGS.filter((finding) => validity?.found[finding]);
+  const rest = found.map((finding) => `${validity.found[finding]} ${finding}`);
+  if (lines.length && goal !== undefined && !validity?.verified) rest.push(goal ? "goal reached" : "goal missed");
+  box.append(...(rest.length ? [create("span", "rest", rest.join(", "))] : []));
+  return box;
+}
+
+/** Makes an answer the one that the keyboard is at. */
+function moveTo(answer, focus = false) {
+  if (current?.link) current.link.tabIndex = -1;
+  current = answer ?? null;
+  if (!current) return;
+  rowOf(current).firstChild.tabIndex = 0;
+  if (focus) current.link.focus();
+}
+
+function walk(event) {
+  const at = shown.indexOf(current);
+  const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE, PageUp: -PAGE, Home: -shown.length, End: shown.length };
+  if (!(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  moveTo(shown[Math.max(0, Math.min(shown.length - 1, at + steps[event.key]))], true);
+}
+
+// ---- An answer beside its reference
+
+const derivation = byId("derivation");
+
+function open(answer) {
+  moveTo(answer);
+  const at = shown.indexOf(answer);
+  byId("derivation-title").textContent = `${answer.example.id} · ${answer.model}`;
+  byId("derivation-place").textContent = at < 0 ? "" : `${at + 1} of ${shown.length}`;
+  byId("derivation-previous").disabled = at <= 0;
+  byId("derivation-next").disabled = at < 0 || at === shown.length - 1;
+  byId("derivation-facts").replaceChildren(...facts(answer));
+  byId("derivation-models").replaceChildren(...siblings(answer));
+  byId("derivation-texts").replaceChildren(...columns(answer));
+  if (!derivation.open) derivation.showModal();
+  derivation.focus(); // so that the arrows scroll it
+  derivation.scrollTop = 0;
+  derivation.querySelectorAll(".formula").forEach(letScroll);
+}
+
+function facts({ set, scores, goal, validity }) {
+  const measured = (scores ?? []).map((score, index) => score !== null && `${data.metrics[index]} ${percent(score)}`);
+  const judged = [
+    [validity?.verified, "verified", "not verified"],
+    [goal, "goal reached", "goal missed"],
+    [validity?.premises, "premises used", "a premise is not used"],
+    [validity?.intermediates, "intermediate equations present", "an intermediate equation is missing"],
+  ].filter(([holds]) => holds !== undefined);
+  return [
+    ...[set, ...measured.filter(Boolean)].map((text) => create("li", "", text)),
+    ...judged.map(([holds, yes, no]) => create("li", holds ? "good" : "bad", holds ? yes : no)),
+  ];
+}
+
+/** Links to what other models answered. */
+function siblings(answer) {
+  return answers
+    .filter(({ example }) => example === answer.example)
+    .map((other) => {
+      const [item, link] = [create("li", ""), create("a", "", other.model)];
+      link.href = linkTo(other);
+      if (other === answer) link.setAttribute("aria-current", "true");
+      item.append(link);
+      return item;
+    });
+}
+
+/** Prompt, reference and answer; the rows of the last two run through both. */
+function columns(answer) {
+  const { prompt, reference } = answer.example;
+  const asked = column("Prompt", prompt, prompt.lines.map((line) => item(line, line.role)));
+  const known = column("Reference", reference, reference.lines.map((line, place) => {
+    const entry = item(line, place + 1);
+    const taken = answer.lines.find((written) => written.place === place && written.mark !== "again");
+    entry.dataset.mark = taken?.mark ?? "missing";
+    entry.append(note(line.origin?.replaceAll("_", " "), taken ? "" : "− not in the answer"));
+    entry.style.gridRow = answer.rows[place] + 1;
+    return entry;
+  }));
+  const written = column(answer.model, answer, answer.lines.map((line, place) => {
+    const entry = item(line, place + 1);
+    entry.dataset.mark = line.mark;
+    entry.append(note("", described(line)), ...(line.verdict ? [verdictOf(line.verdict)] : []));
+    entry.style.gridRow = line.row + 1;
+    return entry;
+  }));
+  const rows = 1 + Math.max(0, ...answer.rows, ...answer.lines.map(({ row }) => row));
+  for (const box of [asked, known, written]) box.style.gridRow = `span ${rows + 2}`; // title and remark
+  asked.classList.add("asked");
+  for (const box of [known, written]) box.classList.add("aligned");
+  return [asked, known, written];
+}
+
+/** What an equation of an answer is in the reference. */
+function described({ mark, place }) {
+  if (mark === "new") return "+ not in the reference";
+  return `${{ same: "=", moved: "↕", again: "↺ again" }[mark]} reference ${place + 1}`;
+}
+
+function column(title, { note: remark }, entries) {
+  const [box, list] = [create("div", "column"), create("ol", "entries")];
+  list.append(...entries);
+  box.append(create("h3", "part", title), list);
+  if (remark) box.append(create("p", "small cut", remark));
+  return box;
+}
+
+/** An equation, typeset where it can be, and as it was written. */
+function item({ equation }, role) {
+  const [text] = data.equations[equation];
+  const math = formula(equation, "block");
+  const [entry, box] = [create("li", "entry"), create("div", "formula")];
+  box.append(math ?? create("code", "plain", text));
+  entry.append(create("span", "role", role), box, ...(math ? [create("code", "latex", text)] : []));
+  return entry;
+}
+
+function note(origin, mark) {
+  const line = create("p", "mark");
+  if (origin) line.append(create("span", "origin", origin));
+  if (mark) line.append(create("span", "difference", mark));
+  return line;
+}
+
+function verdictOf(verdict) {
+  const box = create("p", "verdict");
+  const { truth, redundant, irrelevant, reason, counterexample } = verdict;
+  const said = [truth, redundant && "redundant", irrelevant && "irrelevant"].filter(Boolean);
+  box.append(signOf(verdict), create("span", `kinds ${kindOf(verdict)}`, said.join(", ")), reasonOf(reason));
+  if (counterexample?.length) box.append(valuesOf(counterexample));
+  return box;
+}
+
+/** Why, in words and formulas. */
+function reasonOf(pieces) {
+  const box = create("span", "reason");
+  box.append(...pieces.map((piece) => (typeof piece === "string" ? piece : inline(piece))));
+  return box;
+}
+
+/** Where an equation fails. */
+function valuesOf(counterexample) {
+  const box = create("span", "counterexample", "Counterexample: ");
+  counterexample.forEach(([name, value], index) => box.append(index ? ", " : "", inline(name), ` = ${value}`));
+  return box;
+}
+
+const inline = (equation) => formula(equation, "inline") ?? create("code", "", data.equations[equation][0]);
+
+/** The formula of an equation; null where it has none. */
+function formula(equation, display) {
+  const place = data.equations[equation][1];
+  const math = place === undefined ? null : mathFrom(data.formulas[place]);
+  math?.setAttribute("display", display);
+  return math;
+}
+
+/** Opens the answer so many places further on in the list. */
+function turn(steps) {
+  const at = shown.indexOf(current); // -1 where a link led to an answer that is not in the list
+  if (at >= 0 && shown[at + steps]) location.hash = linkTo(shown[at + steps]);
+}
+
+/** Back to the list, unless the reader has gone elsewhere. */
+function closed() {
+  if (!location.hash.startsWith(PLACE)) return;
+  history.replaceState(null, "", fragment());
+  moveTo(current, true);
+}
+
+// ---- The beginning
+
+/** Shows what the fragment names. */
+function follow() {
+  if (!location.hash.startsWith(PLACE)) {
+    if (derivation.open) derivation.close();
+    return;
+  }
+  const wanted = new URLSearchParams(location.hash.slice(PLACE.length));
+  const answer = answers.find(({ example, model }) => example.id === wanted.get("open") && model === wanted.get("by"));
+  if (answer) {
+    open(answer);
+    return;
+  }
+  if (derivation.open) derivation.close();
+  for (const name of [...FILTERS, "search"]) control(name).value = wanted.get(name) ?? "";
+  for (const name of FILTERS) control(name).selectedIndex = Math.max(0, control(name).selectedIndex); // no such choice
+  filter();
+  byId("explorer").scrollIntoView();
+}
+
+function press(event) {
+  const isTyping = event.target.matches("input:not([type=checkbox]), select");
+  if (isTyping || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (derivation.open) {
+    const isScrolled = event.target.matches(".formula"); // it takes the arrows itself
+    if (event.key === "ArrowLeft" && !isScrolled) turn(-1);
+    if (event.key === "ArrowRight" && !isScrolled) turn(1);
+  } else if (event.key === "/") {
+    event.preventDefault();
+    control("search").focus();
+  }
+}
+
+async function begin() {
+  prepare(await unpack(byId("explorer-data").textContent));
+  offerChoices();
+  explainSigns();
+  filter();
+  control("filters").hidden = false;
+  control("waiting").hidden = true;
+  control("list").addEventListener("keydown", walk);
+  control("search").addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "Enter") {
+      event.preventDefault();
+      moveTo(current, true);
+    }
+  });
+  document.addEventListener("keydown", press);
+  window.addEventListener("hashchange", follow);
+  derivation.addEventListener("close", closed);
+  byId("derivation-close").addEventListener("click", () => derivation.close());
+  byId("derivation-previous").addEventListener("click", () => turn(-1));
+  byId("derivation-next").addEventListener("click", () => turn(1));
+  follow();
+}
+
+begin().catch((error) => {
+  control("waiting").textContent = `This browser cannot show the explorer (${error.message}).`;
+});
