@@ -1,0 +1,27 @@
+"""Writes `bert.npz` beside this script, from PyTorch's BERT in transformers.
+
+    PYTHONPATH=. python tests/model/golden/make_bert_golden.py      # needs torch; 5 seconds
+
+It holds the weights under Hugging Face's names, a padded batch of pairs, and the number that PyTorch gives for each.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from torch_bert import GOLDEN, random_batch, torch_model, torch_numbers  # noqa: E402
+
+
+def main() -> None:
+    model = torch_model(GOLDEN, seed=0)
+    batch = random_batch(GOLDEN, seed=0, length=GOLDEN.max_position_embeddings)
+    weights = {f"weights/{name}": tensor.numpy() for name, tensor in model.state_dict().items()}
+    np.savez_compressed(HERE / "bert.npz", **weights, **batch, numbers=torch_numbers(model, batch))
+
+
+if __name__ == "__main__":
+    main()
