@@ -1,6 +1,7 @@
 """PyTorch's BERT as the oracle: random models that give a number for a pair of texts, and folders that hold one."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,23 @@ BASE = BertConfig(
     max_position_embeddings=512,
 )
 """The shape of `bleurt-base-512`."""
+
+
+EQUATION = r"\frac{d}{d x} f{(x)} = \cos{(x)}"
+PAIRS = [
+    ("", ""),
+    ("", EQUATION),
+    (EQUATION, ""),
+    (EQUATION, EQUATION),
+    ("x = 1", "y = 2"),
+    ("y = 2", "x = 1"),
+    *((" and ".join([EQUATION] * count), " and ".join([EQUATION] * (9 - count))) for count in range(1, 9)),
+    (EQUATION + " and " + "x = 1 and " * 3000, EQUATION),
+    (EQUATION, "y" * 10_000),
+    (EQUATION + " and " + EQUATION * 40, EQUATION * 60),
+    ("[SEP] \ud800 [CLS]", "\\\\ % & # {"),
+]
+"""Predictions and references: empty, alike, short, of many lengths, cut from either side, and hostile."""
 
 
 def description(config: BertConfig) -> dict[str, Any]:
@@ -115,3 +133,31 @@ def torch_numbers(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
             attention_mask=torch.tensor(batch["mask"]).long(),
             token_type_ids=torch.tensor(batch["segment_ids"]),
         ).logits.numpy()[:, 0]
+
+
+def torch_scores(model: Any, folder: Path, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """What the model gives for each prediction and its reference, encoded by transformers' slow tokenizer.
+
+    Step by step, because called as a whole it takes `[SEP]` in a text for the end of it.
+    """
+    from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
+
+    tokenizer = BertTokenizerLegacy(folder / "vocab.txt")
+    scores = []
+    for prediction, reference in pairs:
+        ids = [
+            tokenizer.convert_tokens_to_ids(
+                [
+                    piece
+                    for word in tokenizer.basic_tokenizer.tokenize(text.encode("utf-8", "replace").decode("utf-8"))
+                    for piece in tokenizer.wordpiece_tokenizer.tokenize(word)
+                ]
+            )
+            for text in (reference, prediction)
+        ]
+        first, second, _ = tokenizer.truncate_sequences(*ids, max(0, sum(map(len, ids)) - 509))
+        input_ids = np.array([tokenizer.build_inputs_with_special_tokens(first, second)])
+        segment_ids = np.array([tokenizer.create_token_type_ids_from_sequences(first, second)])
+        batch = {"input_ids": input_ids, "segment_ids": segment_ids, "mask": np.ones(input_ids.shape)}
+        scores.append(float(torch_numbers(model, batch)[0]))
+    return scores
