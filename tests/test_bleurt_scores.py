@@ -1,12 +1,14 @@
 """BLEURT in the score stage: from the command line to the tables, after a kill, with a checkpoint that will not do."""
 
 import json
+import signal
+import time
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from command import TINY, complaint, jsonl_files
+from command import TINY, complaint, jsonl_files, run, start
 from released_files import large_released_file
 from torch_bert import write_bleurt
 
@@ -25,7 +27,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(arguments: Sequence[str]) -> int:
+def code_of(arguments: Sequence[str]) -> int:
     """The exit code of `mathderive`, in this process."""
     try:
         return main(arguments)
@@ -52,7 +54,7 @@ def test_eval_scores_with_it(place: Path, source: str, request: pytest.FixtureRe
         results = large_released_file(place, 3)
     checkpoint = str(write_bleurt(place / "bleurt"))
     evaluate = ("eval", "--predictions", str(results), "--bleurt", checkpoint, *COMMAND, "evaluation.examples=null")
-    assert run(evaluate) == 0
+    assert code_of(evaluate) == 0
     folder = place / "runs" / "eval-tiny"
     (model,) = (path.name for path in (folder / "scores").iterdir() if path.name != "copy")
     bleurt = Bleurt(BleurtSettings(checkpoint=checkpoint, batch_size=1))
@@ -80,7 +82,7 @@ def test_eval_scores_with_it(place: Path, source: str, request: pytest.FixtureRe
 
 
 def test_without_it_the_column_says_so(place: Path) -> None:
-    assert run(("eval", "--predictions", str(large_released_file(place, 2)), *COMMAND)) == 0
+    assert code_of(("eval", "--predictions", str(large_released_file(place, 2)), *COMMAND)) == 0
     folder = place / "runs" / "eval-tiny"
     assert all(row.bleurt is None for row in read_jsonl(folder / "scores" / "mine" / "static.jsonl", Score))
     tables = (folder / "report" / "tables.md").read_text(encoding="utf-8")
@@ -96,12 +98,12 @@ def test_another_checkpoint_scores_again_and_the_same_one_does_not(
 ) -> None:
     evaluate = ("eval", "--predictions", str(large_released_file(place, 2)), "--bleurt", "bleurt", *COMMAND)
     write_bleurt(place / "bleurt")
-    assert run(evaluate) == 0
+    assert code_of(evaluate) == 0
     before = jsonl_files(place / "runs" / "eval-tiny")
-    assert run(evaluate) == 0
+    assert code_of(evaluate) == 0
     assert "score: nothing to do" in capsys.readouterr().err
     write_bleurt(place / "bleurt", seed=1)
-    assert run(evaluate) == 0
+    assert code_of(evaluate) == 0
     assert "score: begins" in capsys.readouterr().err
     after = jsonl_files(place / "runs" / "eval-tiny")
     assert after["scores/mine/static.jsonl"] != before["scores/mine/static.jsonl"]
@@ -120,16 +122,16 @@ def test_a_checkpoint_that_will_not_do_is_refused_before_anything_is_made(
         ("empty", "empty/config.json: no such file; expected that of a BertForSequenceClassification"),
         (str(place / "none"), "none: no such folder"),
     ):
-        assert run(("eval", "--predictions", str(results), "--bleurt", bleurt, *COMMAND)) == 2
+        assert code_of(("eval", "--predictions", str(results), "--bleurt", bleurt, *COMMAND)) == 2
         assert message in complaint(capsys.readouterr().err)
         assert not (place / "runs").exists()
-        assert run(("all", f"score.bleurt.checkpoint={bleurt}", *COMMAND)) == 2
+        assert code_of(("all", f"score.bleurt.checkpoint={bleurt}", *COMMAND)) == 2
         assert message in complaint(capsys.readouterr().err)
         assert not (place / "runs" / "tiny" / "data").exists(), "nothing is generated only to end so"
         (place / "runs" / "tiny" / ".lock").unlink()
         (place / "runs" / "tiny").rmdir()
         (place / "runs").rmdir()
-    assert run(("eval", "--predictions", str(results), *COMMAND, "score.bleurt.batch_size=2")) == 2
+    assert code_of(("eval", "--predictions", str(results), *COMMAND, "score.bleurt.batch_size=2")) == 2
     assert "score.bleurt.checkpoint: missing; expected a value" in complaint(capsys.readouterr().err)
 
 
@@ -182,6 +184,30 @@ def test_what_a_kill_left_is_gone_on_from(tmp_path: Path, finished: int, torn: b
     assert score_pairs(resumed, pairs, partial, ignore) == expected
     assert resumed.left == kept, "what was scored is not scored again"
     assert partial.read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+@pytest.mark.slow
+def test_killed_while_it_scores(tmp_path: Path) -> None:
+    results, bleurt = large_released_file(tmp_path, 40), write_bleurt(tmp_path / "bleurt")
+    evaluate = ("eval", "--predictions", results, "--bleurt", bleurt, *COMMAND, "score.bleurt.batch_size=1")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for place in (whole, killed):
+        place.mkdir()
+    run(*evaluate, cwd=whole)
+    partial = killed / "runs" / "eval-tiny" / "scores" / "bleurt.partial"
+    for scored in (20, 60):
+        process = start(*evaluate, cwd=killed)
+        while not (partial.exists() and partial.read_bytes().count(b"\n") >= scored):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    kept = partial.read_bytes().count(b"\n")
+    resumed = run(*evaluate, cwd=killed)
+    assert "score: goes on from where it was" in resumed.stderr
+    assert kept >= 60
+    assert jsonl_files(killed / "runs" / "eval-tiny") == jsonl_files(whole / "runs" / "eval-tiny")
+    assert not partial.exists()
 
 
 def test_every_pair_that_is_looked_up_is_scored() -> None:
