@@ -104,10 +104,10 @@ def read_config(folder: Path) -> BertConfig:
     for key, expected in _FIXED.items():
         if tree.get(key, expected) != expected:
             raise InputError(f"{path}: {key}: expected {expected!r}, found {tree[key]!r}; {_SUPPORTED}")
-    # transformers leaves the labels out where they are two.
     labels = tree.get("id2label")
-    if not isinstance(labels, dict) or len(labels) != 1:
-        raise InputError(f"{path}: id2label: expected one label, found {labels or 'two'}; {_SUPPORTED}")
+    # transformers leaves them out where they are two.
+    if (count := len(labels) if isinstance(labels, dict) else 2) != 1:
+        raise InputError(f"{path}: id2label: expected one label, found {count}; {_SUPPORTED}")
     try:
         for field in fields(BertConfig):
             if field.default is MISSING and field.name not in tree:
