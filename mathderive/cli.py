@@ -141,6 +141,10 @@ def evaluate(
         list[str] | None,
         typer.Option("--checkpoint", metavar="PLACE", help="Our folder, a Hugging Face folder or id; repeatable."),
     ] = None,
+    bleurt: Annotated[
+        str | None,
+        typer.Option("--bleurt", metavar="PLACE", help="Score with this BLEURT too: a Hugging Face folder or id."),
+    ] = None,
     released: ReleasedOption = None,
     config: ConfigOption = QUICK,
     runs: RunsOption = Path("runs"),
@@ -149,7 +153,8 @@ def evaluate(
     if predictions and checkpoint:
         raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, not both")
     checkpoints = checkpoint or ([] if predictions else [str(MINI)])
-    run = _run(config, overrides, released, runs)
+    changes = [*(overrides or ()), *([] if bleurt is None else [f"score.bleurt.checkpoint={json.dumps(bleurt)}"])]
+    run = _run(config, changes, released, runs)
     print(run_evaluation(run, [str(path) for path in predictions or []], checkpoints))
 
 

@@ -266,11 +266,22 @@ PredictorSettings = Annotated[
 ]
 
 
+class BleurtSettings(Settings):
+    checkpoint: str = Field(min_length=1)
+    """A Hugging Face folder or id of a `BertForSequenceClassification` with one label: `Elron/bleurt-large-512`."""
+    batch_size: int = Field(default=16, ge=1)
+    """Pairs scored at once, over all devices together."""
+    max_length: int = Field(default=512, ge=3, le=512)
+    """Tokens of a pair; longer ones are cut. 128 for checkpoints that were trained so, as their names say."""
+
+
 class ScoreSettings(Settings):
     validity: bool = True
     """Whether every equation of every answer is checked."""
     workers: int = Field(default=0, ge=0, le=1024)
     """Processes that check; 0 is one per core. No influence on the verdicts."""
+    bleurt: BleurtSettings | None = None
+    """null leaves BLEURT out: its weights are not part of this package."""
 
 
 class ReportSettings(Settings):

@@ -29,6 +29,10 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
 
         for place in checkpoints:
             open_checkpoint(place)
+    if run.config.score.bleurt:
+        from mathderive.metrics.bleurt import Bleurt
+
+        Bleurt(run.config.score.bleurt)
     named = run.config.run.model_copy(update={"name": f"eval-{run.config.run.name}"})
     models: list[PredictorSettings] = [T5Predictor(kind="t5", checkpoint=place) for place in checkpoints]
     evaluation, data_from = run.config.evaluation, None

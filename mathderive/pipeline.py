@@ -43,6 +43,10 @@ def run_stages(run: Run, last: str) -> Path | None:
     process = join(run.processes) if trains else None
     run = replace(run, folder=own_folder(run.folder, process))
     with locked(run.folder), silence(process):
+        if "score" in steps and run.config.score.bleurt and not process:
+            from mathderive.metrics.bleurt import Bleurt
+
+            Bleurt(run.config.score.bleurt)  # refuses what could not be used in the end
         write_text(run.folder / "config.yaml", dump_config(run.config))
         data = prepare_data(run.data_from or run)
         shards = make_shards(run, data) if "shards" in steps else None

@@ -105,7 +105,7 @@ class ValiditySummary(Record):
 
 
 class Score(Record):
-    """One example's scores, between 0 and 1, unrounded; null where not computed."""
+    """One example's scores, between 0 and 1 (BLEURT's now and then outside), unrounded; null where not computed."""
 
     id: str
     source_id: str

@@ -40,6 +40,24 @@ def _one_by_one(metric: Callable[[str, str], float]) -> PairMetric:
     return lambda pairs: [metric(prediction, reference) for prediction, reference in pairs]
 
 
+def pair_up(examples: Iterable[Example]) -> dict[EvaluationSet, list[tuple[Example, Example]]]:
+    """By perturbed set, the static example and its variant, for every variant in the order given.
+
+    Raises:
+        InputError: a perturbed example has no static one.
+    """
+    examples = list(examples)
+    static = {example.source_id: example for example in examples if example.set == "static"}
+    pairs: dict[EvaluationSet, list[tuple[Example, Example]]] = {}
+    for perturbed_set in PERTURBED_SETS:
+        variants = [example for example in examples if example.set == perturbed_set]
+        for variant in variants:
+            if variant.source_id not in static:
+                raise InputError(f"{variant.id}: expected a static example with source_id {variant.source_id}")
+        pairs[perturbed_set] = [(static[variant.source_id], variant) for variant in variants]
+    return pairs
+
+
 class SensitivityScorer:
     """Compares models on one list of examples. A depends on the references alone and is computed once."""
 
@@ -53,8 +71,7 @@ class SensitivityScorer:
         Raises:
             InputError: a perturbed example has no static one.
         """
-        examples = list(examples)
-        static = {example.source_id: example for example in examples if example.set == "static"}
+        self._pairs = pair_up(examples)
         self._metrics: dict[Metric, PairMetric] = {
             "rouge2": _one_by_one(rouge2),
             "bleu": _one_by_one(bleu),
@@ -62,13 +79,6 @@ class SensitivityScorer:
         }
         if bleurt is not None:
             self._metrics["bleurt"] = bleurt
-        self._pairs: dict[EvaluationSet, list[tuple[Example, Example]]] = {}
-        for perturbed_set in PERTURBED_SETS:
-            variants = [example for example in examples if example.set == perturbed_set]
-            for variant in variants:
-                if variant.source_id not in static:
-                    raise InputError(f"{variant.id}: expected a static example with source_id {variant.source_id}")
-            self._pairs[perturbed_set] = [(static[variant.source_id], variant) for variant in variants]
         self._references = {
             (perturbed_set, metric): list(f([(perturbed.target, base.target) for base, perturbed in pairs]))
             for perturbed_set, pairs in self._pairs.items()

@@ -1,4 +1,4 @@
-"""The shape of a T5, which is what a checkpoint folder's `config.json` holds.
+"""The shape of a network, which is what a checkpoint folder's `config.json` holds: of a T5, and of a BERT.
 
 Imports nothing beyond the standard library: to be read cheaply, and by a trainer that has little installed.
 """
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 FeedForwardKind = Literal["relu", "gated-gelu"]
 
-# Far beyond any T5; without them a description of a few bytes could occupy the machine.
+# Far beyond any model; without them a description of a few bytes could occupy the machine.
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "vocab_size": (4, 2**24),
     "d_model": (1, 2**17),
@@ -26,6 +26,13 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "pad_token_id": (0, 2**24),
     "eos_token_id": (0, 2**24),
     "decoder_start_token_id": (0, 2**24),
+    "hidden_size": (1, 2**17),
+    "intermediate_size": (1, 2**20),
+    "num_hidden_layers": (1, 2**9),
+    "num_attention_heads": (1, 2**10),
+    "max_position_embeddings": (3, 2**20),
+    "type_vocab_size": (2, 2**10),
+    "layer_norm_eps": (math.ulp(0), 1),
 }
 
 
@@ -58,13 +65,7 @@ class T5Config:
     decoder_start_token_id: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in _BOUNDS:
-                least, most = _BOUNDS[field.name]
-                kinds, kind = ((int,), "an integer") if field.type is int else ((int, float), "a number")
-                if type(value) not in kinds or not least <= value <= most:
-                    raise ValueError(f"{field.name}: expected {kind} from {least:g} to {most:g}, found {value!r}")
+        _check_bounds(self)
         if self.feed_forward not in get_args(FeedForwardKind):
             expected = " or ".join(get_args(FeedForwardKind))
             raise ValueError(f"feed_forward: expected {expected}, found {self.feed_forward!r}")
@@ -87,3 +88,39 @@ class T5Config:
         if missing := [name for name in required if name not in tree]:
             raise ValueError(f"{missing[0]}: missing")
         return cls(**tree)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig:
+    """A BERT encoder (Devlin et al., 2019) that reads a pair of texts, in the names of Hugging Face's `config.json`.
+
+    Raises:
+        ValueError: a value is of the wrong type or impossible; names the field and what was expected.
+    """
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    type_vocab_size: int = 2
+    layer_norm_eps: float = 1e-12
+
+    def __post_init__(self) -> None:
+        _check_bounds(self)
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size: expected a multiple of num_attention_heads, {self.num_attention_heads},"
+                f" found {self.hidden_size}"
+            )
+
+
+def _check_bounds(config: "T5Config | BertConfig") -> None:
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name in _BOUNDS:
+            least, most = _BOUNDS[field.name]
+            kinds, kind = ((int,), "an integer") if field.type is int else ((int, float), "a number")
+            if type(value) not in kinds or not least <= value <= most:
+                raise ValueError(f"{field.name}: expected {kind} from {least:g} to {most:g}, found {value!r}")

@@ -1,8 +1,8 @@
 """The network's parameters as a flat dictionary of arrays by name, the form every other file works with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ from jax.typing import DTypeLike
 
 from mathderive.model.config import T5Config
 from mathderive.model.t5 import T5
+
+Network = TypeVar("Network", bound=nnx.Module)
 
 Params = dict[str, jax.Array]
 """The parameters by name, such as `encoder/blocks/0/self_attention/query`."""
@@ -25,8 +27,7 @@ def initialise(config: T5Config, seed: int) -> Params:
 
 def parameter_shapes(config: T5Config) -> dict[str, tuple[int, ...]]:
     """The name and shape of every parameter, without making any."""
-    _, state = _graph(config, jnp.dtype(jnp.float32))
-    return {_name(path): variable.shape for path, variable in nnx.to_flat_state(state)}
+    return shapes_of(T5, config, rng=None)
 
 
 def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.float32, remat: bool = False) -> T5:
@@ -36,14 +37,25 @@ def bind(config: T5Config, params: Mapping[str, Any], dtype: DTypeLike = jnp.flo
         params: every name of `parameter_shapes(config)`.
         remat: see `T5`; matters to gradients only.
     """
-    graph, state = _graph(config, jnp.dtype(dtype), remat)
+    return with_parameters(T5, config, params, rng=None, dtype=jnp.dtype(dtype), remat=remat)
+
+
+def shapes_of(network: Callable[..., nnx.Module], config: Any, **options: Any) -> dict[str, tuple[int, ...]]:
+    """`parameter_shapes` of any network that is made by `network(config, **options)`."""
+    _, state = _graph(network, config, **options)
+    return {_name(path): variable.shape for path, variable in nnx.to_flat_state(state)}
+
+
+def with_parameters(network: Callable[..., Network], config: Any, params: Mapping[str, Any], **options: Any) -> Network:
+    """`bind` of any network that is made by `network(config, **options)`."""
+    graph, state = _graph(network, config, **options)
     named = [(path, variable.replace(jnp.asarray(params[_name(path)]))) for path, variable in nnx.to_flat_state(state)]
     return nnx.merge(graph, nnx.from_flat_state(named))
 
 
 @lru_cache(maxsize=16)
-def _graph(config: T5Config, dtype: Any, remat: bool = False) -> tuple[nnx.GraphDef[T5], nnx.State]:
-    return nnx.split(nnx.eval_shape(lambda: T5(config, rng=None, dtype=dtype, remat=remat)))
+def _graph(network: Callable[..., nnx.Module], config: Any, **options: Any) -> tuple[nnx.GraphDef[Any], nnx.State]:
+    return nnx.split(nnx.eval_shape(lambda: network(config, **options)))
 
 
 def _name(path: tuple[Any, ...]) -> str:

@@ -1,25 +1,20 @@
-"""Hugging Face checkpoints to our parameters and back, as one table of names.
+"""T5 checkpoints of Hugging Face's format to our parameters and back, as one table of names."""
 
-A Hugging Face T5 folder holds `config.json` and `model.safetensors` (or shards with an index; older ones
-`pytorch_model.bin`). Its linear layers are `[out, in]`, ours `[in, out]`.
-"""
-
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from mathderive.errors import InputError
 from mathderive.files import read_json, write_json
+from mathderive.model import hugging_face
 from mathderive.model.config import T5Config
+from mathderive.model.hugging_face import SAFETENSORS, Shape, check_shapes, read_shapes, read_tensors, to_parameters
 from mathderive.model.parameters import parameter_shapes
-from mathderive.model.torch_file import read_torch_file, torch_file_shapes
 
 # Their name, our name, whether the matrix is transposed. STACK is encoder and decoder, N every layer of it,
 # LAST the number of the feed-forward within a block, 1 in the encoder and 2 in the decoder.
@@ -52,16 +47,10 @@ _UNTIED = (("lm_head.weight", "head", True),)
 _COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight")
 _UNUSED = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
 
-_SAFETENSORS = "model.safetensors"
-_TORCH = "pytorch_model.bin"
-
 _STORED = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(ml_dtypes.bfloat16)}
-_FLOATS = (*_STORED.values(), np.dtype(np.float16), np.dtype(np.float64))
 
 _COMPUTE_DTYPE = "mathderive_dtype"
 """A key of ours in Hugging Face's `config.json`, which keeps what it does not know: the dtype of matrix products."""
-
-Shape = tuple[int, ...]
 
 
 def name_table(config: T5Config) -> dict[str, tuple[str, bool]]:
@@ -98,12 +87,7 @@ def from_hugging_face(tensors: Mapping[str, np.ndarray], config: T5Config, place
     """
     check_tensors({theirs: tensor.shape for theirs, tensor in tensors.items()}, config, place)
     table = name_table(config)
-    params = {}
-    for theirs, (ours, transposed) in table.items():
-        if tensors[theirs].dtype not in _FLOATS:
-            raise InputError(f"{place}: tensor {theirs} holds {tensors[theirs].dtype}; expected floating-point numbers")
-        tensor = np.asarray(tensors[theirs], dtype=np.float32)
-        params[ours] = np.ascontiguousarray(tensor.T if transposed else tensor)
+    params = to_parameters(tensors, table, place)
     for theirs in sorted(set(tensors) - set(table) - set(_UNUSED)):
         if not np.array_equal(np.asarray(tensors[theirs], dtype=np.float32), params["embedding"]):
             raise InputError(f"{place}: tensor {theirs} should be a copy of shared.weight and differs")
@@ -116,14 +100,8 @@ def check_tensors(found: Mapping[str, Shape], config: T5Config, place: str) -> N
     Raises:
         InputError: names the tensor that is missing, left over or of another shape.
     """
-    shapes = parameter_shapes(config)
     table = name_table(config)
-    for theirs, (ours, transposed) in table.items():
-        if theirs not in found:
-            raise InputError(f"{place}: tensor {theirs} is missing")
-        expected = shapes[ours][::-1] if transposed else shapes[ours]
-        if found[theirs] != expected:
-            raise InputError(f"{place}: tensor {theirs} has shape {found[theirs]}; config.json asks for {expected}")
+    check_shapes(found, table, parameter_shapes(config), place)
     for theirs in sorted(set(found) - set(table) - set(_UNUSED)):
         if theirs not in _COPIES:
             raise InputError(f"{place}: tensor {theirs} belongs to no T5 of the shape in config.json")
@@ -145,8 +123,7 @@ def read_folder(folder: Path) -> tuple[dict[str, np.ndarray], T5Config]:
         InputError: a file is missing or damaged, or the folder is no T5.
     """
     config = read_config(folder)
-    tensors = {name: tensor for path in _weight_files(folder) for name, tensor in _read_tensors(path).items()}
-    return from_hugging_face(tensors, config, str(folder)), config
+    return from_hugging_face(read_tensors(folder), config, str(folder)), config
 
 
 def check_folder(folder: Path) -> None:
@@ -156,8 +133,7 @@ def check_folder(folder: Path) -> None:
         InputError: as `read_folder`, save for damage in the tensors' own bytes.
     """
     config = read_config(folder)
-    shapes = {name: shape for path in _weight_files(folder) for name, shape in _read_shapes(path).items()}
-    check_tensors(shapes, config, str(folder))
+    check_tensors(read_shapes(folder), config, str(folder))
 
 
 def read_config(folder: Path) -> T5Config:
@@ -192,7 +168,7 @@ def write_folder(
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.astype(_STORED[dtype]) for name, tensor in to_hugging_face(params, config).items()}
-    save_file(tensors, folder / _SAFETENSORS, metadata={"format": "pt"})
+    save_file(tensors, folder / SAFETENSORS, metadata={"format": "pt"})
     # The older name of the key, which every version of transformers reads.
     dtypes = {"torch_dtype": dtype, _COMPUTE_DTYPE: compute_dtype}
     write_json(folder / "config.json", {**config_to_hugging_face(config), **dtypes})
@@ -236,68 +212,9 @@ def config_to_hugging_face(config: T5Config) -> dict[str, Any]:
 
 
 def fetch(identifier: str) -> Path:
-    """The local folder of a checkpoint: a folder as it is, a Hugging Face id by way of the hub's cache.
+    """The local folder of a T5: see `hugging_face.fetch`.
 
     Raises:
-        InputError: no such folder, and no such id, the hub cannot be reached, or the id is of no T5.
+        InputError: as there, or the id is of no T5.
     """
-    if Path(identifier).is_dir():
-        return Path(identifier)
-    # Imported here, because it is slow and a local folder does not need it.
-    from huggingface_hub import snapshot_download
-
-    def download(*patterns: str) -> Path:
-        try:
-            return Path(snapshot_download(identifier, allow_patterns=list(patterns)))
-        except (OSError, ValueError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"{identifier}: no such folder, and the Hugging Face hub gives no such model ({reason})"
-            ) from None
-
-    # The smallest file first: the weights of another model are not downloaded only to be refused.
-    read_config(download("config.json"))
-    folder = download("*.json", "*.model", "*.safetensors")
-    if not any(folder.glob("*.safetensors")):
-        folder = download("*.json", "*.model", "pytorch_model*.bin")
-    return folder
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    """`model.safetensors`, its shards, or PyTorch's own file or shards: the first there is."""
-    for name in (_SAFETENSORS, _TORCH):
-        index = folder / f"{name}.index.json"
-        if (folder / name).is_file():
-            return [folder / name]
-        if index.is_file():
-            tree = read_json(index, "an index of shards")
-            places = tree.get("weight_map") if isinstance(tree, dict) else None
-            if not isinstance(places, dict) or not all(isinstance(place, str) for place in places.values()):
-                raise InputError(f"{index}: weight_map: expected the shard of every tensor")
-            # Only the name: an index must not lead out of its folder.
-            return [folder / Path(shard).name for shard in sorted(set(places.values()))]
-    raise InputError(f"{folder}: no {_SAFETENSORS} here, nor shards of it, nor {_TORCH}")
-
-
-def _read_tensors(path: Path) -> dict[str, np.ndarray]:
-    if path.suffix == ".bin":
-        return read_torch_file(path)
-    with _safetensors_errors(path):
-        return load_file(path)
-
-
-def _read_shapes(path: Path) -> dict[str, Shape]:
-    if path.suffix == ".bin":
-        return torch_file_shapes(path)
-    with _safetensors_errors(path), safe_open(path, framework="np") as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-
-
-@contextmanager
-def _safetensors_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; the index names it") from None
-    except (SafetensorError, OSError, TypeError) as error:
-        raise InputError(f"{path}: not a whole safetensors file ({error})") from None
+    return hugging_face.fetch(identifier, read_config)

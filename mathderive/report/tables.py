@@ -189,7 +189,9 @@ def as_markdown(
 
 def score_table(rows: Sequence[ScoreRow]) -> TextTable:
     """Every mean with its interval."""
-    measures = computed_measures(rows)
+    computed = computed_measures(rows)
+    # BLEURT's column is there without its weights as well, and says so.
+    measures = [measure for measure in MEASURES if measure in computed or measure == "bleurt"]
     lines = [
         [row.model, SET_NAMES[row.set], *(with_interval(row.means[m]) for m in measures), str(row.examples)]
         for row in rows

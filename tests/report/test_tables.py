@@ -65,10 +65,12 @@ def test_a_mean_ratio_is_over_the_pairs_that_have_one() -> None:
     assert without.means["rouge2"]["ratio"] is None
 
 
-def test_bleurt_has_a_column_only_where_it_was_computed() -> None:
+def test_bleurt_s_column_says_where_it_was_not_computed() -> None:
     plain = score_rows({"m": {"static": [make_score("static", 1.0)]}})
-    assert "BLEURT" not in as_markdown(plain, [])
-    assert "not computed" not in as_markdown(plain, [])
+    text = as_markdown(plain, sensitivity_rows({"m": [make_pair("ag", 1.0)]}))
+    assert "| m | Static | 100.0 | 50.0 | 25.0 | – | 100.0 | 1 |" in text
+    assert "### BLEURT" not in text, "a table of dashes says nothing"
+    assert text.endswith("– not computed.\n")
     mixed = score_rows(
         {
             "m": {"static": [make_score("static", 1.0, bleurt=0.7)]},

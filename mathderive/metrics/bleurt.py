@@ -1,0 +1,112 @@
+"""BLEURT (Sellam et al., 2020): how well a text says what its reference says, by a BERT trained on people's ratings.
+
+Any checkpoint in Hugging Face's format whose network is a `BertForSequenceClassification` with one label will do; the
+paper used `bleurt-large-512`. No weights come with this package. A score is as the network gives it: not rounded, and
+about between 0 and 1, now and then outside. It knows no more than the other metrics whether a step is true.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property, partial
+from itertools import chain
+from typing import Any
+
+import jax
+import numpy as np
+
+from mathderive import parallel
+from mathderive.config import BleurtSettings
+from mathderive.errors import InputError
+from mathderive.metrics.text import MAX_CHARACTERS
+from mathderive.model.bert import BertRegressor
+from mathderive.model.bert_tokenizer import load_pair_tokenizer
+from mathderive.model.bert_weights import check_folder, fetch, read_folder
+from mathderive.model.config import BertConfig
+from mathderive.model.parameters import Params, with_parameters
+
+Pair = tuple[str, str]
+"""Prediction and reference, in this order, as every metric takes them."""
+
+_STEP = 64
+"""Lengths are padded to multiples of it, so that few shapes are compiled."""
+
+
+class Bleurt:
+    """Scores a batch at a time, shared among all devices.
+
+    A pair's score depends neither on the other pairs of its batch nor on their number, save for rounding.
+    """
+
+    def __init__(self, settings: BleurtSettings) -> None:
+        """Opens the checkpoint and refuses at once what could not be used later; weights are read when first needed.
+
+        Raises:
+            InputError: there is no such folder or id, it is of another architecture, lacks a part or is damaged, its
+                tokenizer has ids that its embedding lacks, or it has fewer positions than `max_length`.
+        """
+        self._place, self._batch_size, self._max_length = settings.checkpoint, settings.batch_size, settings.max_length
+        self._folder = fetch(self._place)
+        self._config = check_folder(self._folder)
+        self._tokenizer = load_pair_tokenizer(self._folder)
+        if self._tokenizer.vocab_size > self._config.vocab_size:
+            raise InputError(
+                f"{self._place}: the tokenizer has {self._tokenizer.vocab_size} tokens and the embedding"
+                f" {self._config.vocab_size} rows; expected a row for every token"
+            )
+        if self._max_length > (positions := self._config.max_position_embeddings):
+            raise InputError(f"{self._place}: {positions} positions; expected score.bleurt.max_length to be no more")
+
+    @cached_property
+    def _params(self) -> Params:
+        return parallel.replicate(read_folder(self._folder))
+
+    def __call__(self, pairs: Sequence[Pair]) -> list[float]:
+        """The score of each pair.
+
+        Raises:
+            InputError: as `score`.
+        """
+        batches = self.batches(pairs)
+        known = dict(zip(chain(*batches), chain(*map(self.score, batches)), strict=True))
+        return [known[pair] for pair in pairs]
+
+    def batches(self, pairs: Sequence[Pair]) -> list[list[Pair]]:
+        """The pairs, each once, those of like length together, the shortest first; a function of the pairs alone."""
+        distinct = list(dict.fromkeys(pairs))
+        lengths = [len(ids) for ids, _ in self._encode(distinct)]
+        ordered = [pair for _, pair in sorted(zip(lengths, distinct, strict=True))]
+        return [ordered[start : start + self._batch_size] for start in range(0, len(ordered), self._batch_size)]
+
+    def score(self, batch: Sequence[Pair]) -> list[float]:
+        """The scores of at most `batch_size` pairs.
+
+        Raises:
+            InputError: the weights are damaged, or give no finite number.
+        """
+        encoded = self._encode(batch)
+        length = min(-(-max(len(ids) for ids, _ in encoded) // _STEP) * _STEP, self._max_length)
+        # A short batch is filled up with empty rows, so that it needs no compilation of its own.
+        rows = -(-self._batch_size // (devices := parallel.local_device_count())) * devices
+        input_ids, segment_ids = np.zeros((rows, length), np.int32), np.zeros((rows, length), np.int32)
+        mask = np.zeros((rows, length), bool)
+        for row, (ids, segments) in enumerate(encoded):
+            input_ids[row, : len(ids)], segment_ids[row, : len(ids)], mask[row, : len(ids)] = ids, segments, True
+        inputs = parallel.shard_locally((input_ids, mask, segment_ids))
+        scores = np.asarray(_scores(self._config, self._params, *inputs)).reshape(-1)[: len(batch)].tolist()
+        if not all(map(math.isfinite, scores)):
+            raise InputError(f"{self._place}: gives a score that is no finite number; expected other weights")
+        return scores
+
+    def _encode(self, pairs: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
+        cut = [(reference[:MAX_CHARACTERS], prediction[:MAX_CHARACTERS]) for prediction, reference in pairs]
+        return self._tokenizer.encode(cut, self._max_length)
+
+
+@partial(parallel.each_device, static_argnums=0)
+def _scores(
+    config: BertConfig, params: Any, input_ids: jax.Array, mask: jax.Array, segment_ids: jax.Array
+) -> jax.Array:
+    """`[rows, length]` thrice -> `[rows]`, on one device."""
+    # Accelerators multiply in fewer bits by default, and a score should be the same wherever it is computed.
+    with jax.default_matmul_precision("highest"):
+        return with_parameters(BertRegressor, config, params)(input_ids, mask, segment_ids)
