@@ -213,11 +213,11 @@ class _Run:
 
     def _best(self, number: int, reading: Reading) -> tuple[_Link, Chain]:
         """The reading that says most for the equation, and what it says."""
-        best: tuple[_Link, Chain] | None = None
         for chain in reading.chains:
             link = self._structure(number, chain)
             if link is not None:
                 return link, chain
+        best: tuple[_Link, Chain] | None = None
         for chain in reading.chains[:MAX_EVALUATED]:
             link = self._chain(number, chain)
             if best is None or _ORDER.index(link.truth) > _ORDER.index(best[0].truth):

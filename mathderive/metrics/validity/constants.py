@@ -5,6 +5,7 @@ integration. On a grid of those variables, where all other names stay put, an eq
 constants, and so they are solved for by least squares over more points than there are constants.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
@@ -13,6 +14,7 @@ from sympy import Expr, Integral, Symbol
 
 from mathderive.metrics.validity.integrals import holds, outer_integrals
 from mathderive.metrics.validity.meaning import REGIONS, Definitions, Meaning
+from mathderive.metrics.validity.peeling import peeled
 from mathderive.metrics.validity.taylor import Array
 
 Sides = tuple[Expr, Expr]
@@ -25,7 +27,7 @@ SAME = 1e-8
 SOLVED = 1e-6
 """Relative to the largest term: what may be left over when the constants are solved for."""
 
-GRID = {1: 9, 2: 5, 3: 4}
+GRID = {1: 9, 2: 7, 3: 5}
 """Values of each variable of integration, by how many there are."""
 
 STARTS = (0.0, 1.0, -1.0, 0.4 + 0.5j, -0.6 - 0.3j)
@@ -44,6 +46,13 @@ def constants_exist(sides: Sides, definitions: Definitions, bound: Mapping[Integ
     Raises:
         BudgetError, UnsupportedError: as `Meaning.value`.
     """
+    answers = [_exist(simpler, definitions, bound) for simpler in peeled(sides)]
+    if any(answers):
+        return True
+    return None if None in answers else False
+
+
+def _exist(sides: Sides, definitions: Definitions, bound: Mapping[Integral, Expr]) -> bool | None:
     integrals = [integral for side in sides for integral in outer_integrals(side) if integral not in bound]
     classes = _classes(list(dict.fromkeys(integrals)), definitions)
     if not classes:
@@ -58,7 +67,9 @@ def constants_exist(sides: Sides, definitions: Definitions, bound: Mapping[Integ
         if all(answers):
             return True
         unknown = unknown or None in answers
-    return None if unknown else False
+    # The constant of an integral within an integral is not looked for.
+    within = any(group[0].function.atoms(Integral).difference(bound) for group in classes)
+    return None if unknown or within else False
 
 
 def _classes(integrals: Sequence[Integral], definitions: Definitions) -> list[list[Integral]]:
@@ -122,17 +133,25 @@ class _Problem:
         if not (np.abs(actual - predicted)[usable] <= SAME * (scale + more)[usable]).all():
             return self._search(usable) if count == 1 else None
         matrix = self._matrix(slopes)[usable]
+        if usable.sum() < np.linalg.matrix_rank(matrix) + MIN_POINTS:
+            return None
         solution = np.linalg.lstsq(matrix, -start[usable], rcond=None)[0]
         left_over = np.abs(matrix @ solution + start[usable])
         return bool((left_over <= SOLVED * (1e-9 + scale[usable] + np.abs(matrix) @ np.abs(solution))).all())
 
     def _matrix(self, slopes: Sequence[Array]) -> Array:
-        """A column a constant: there is one of a class for each place of the variables that it depends on."""
+        """A column for each number that may be chosen freely.
+
+        An integral by x takes a function of the other variables: a column a place of theirs. One by x and y takes one
+        such function for each of them, and one by x and x again takes one more, times x.
+        """
         columns = []
         for group, slope in zip(self._classes, slopes, strict=True):
-            others = [variable for variable in self._variables if variable not in group[0].variables]
-            keys = [tuple(self._values[v][place] for v in others) for place in range(self._grid.shape[1])]
-            columns += [np.where([key == one for key in keys], slope, 0) for one in dict.fromkeys(keys)]
+            for variable, times in Counter(group[0].variables).items():
+                others = [other for other in self._variables if other != variable]
+                keys = [tuple(self._values[other][place] for other in others) for place in range(self._grid.shape[1])]
+                for key, power in product(dict.fromkeys(keys), range(times)):
+                    columns.append(np.where([key == one for one in keys], slope * self._values[variable] ** power, 0))
         return np.array(columns).T
 
     def _search(self, usable: Array) -> bool | None:

@@ -231,7 +231,7 @@ def _functions(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
 
 
 def _argument(side: Expr, values: Array) -> Array:
-    """A side's values as functions and powers see it: SymPy takes an integral of zero, left as it is, for zero."""
+    """A side's values as functions see it: SymPy takes an integral of zero, left as it is, for zero."""
     of_zero = any(integral.function.is_zero for integral in side.atoms(Integral))
     return values * 0 if of_zero and side.is_zero else values
 
@@ -300,7 +300,7 @@ def _powers(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     candidates |= dict.fromkeys(map(Integer, (2, 3, 4, -1, -2)))
     candidates |= dict.fromkeys(sorted(fact.equation.atoms(Integer), key=int))
     candidates[Rational(1, 2)] = None
-    bases = [_argument(side, value.values) for side, value in zip(fact.sides, (fact.left, fact.right), strict=True)]
+    bases = fact.left.values, fact.right.values
     with np.errstate(all="ignore"):
         for exponent in list(candidates)[:MAX_EXPONENTS]:
             if exponent in (0, 1):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from sympy import Expr
+from sympy import Derivative, Expr
 
 from mathderive.metrics.validity.notation import Notation
 from mathderive.symbolic.parser import LatexError, parse, readings
@@ -69,12 +69,23 @@ def read(text: str, notation: Notation) -> Reading:
             fault = fault or error
     if not chains:
         return Reading(text, (), str(fault))
-    sides = len(next(iter(chains)))
-    if sides < 2:
+    preferred = next(iter(chains))
+    if len(preferred) < 2:
         return Reading(text, (), "no equation: there is no equals sign")
-    if sides > MAX_SIDES:
+    if len(preferred) > MAX_SIDES:
         return Reading(text, (), f"more than {MAX_SIDES} sides")
-    return Reading(text, tuple(chains))
+    most = _derivatives_of_constants(preferred)
+    return Reading(text, tuple(chain for chain in chains if _derivatives_of_constants(chain) <= most))
+
+
+def _derivatives_of_constants(chain: Chain) -> int:
+    r"""How many there are: nobody writes `\frac{d}{d x} a x` and means the derivative of `a`, times `x`."""
+    return sum(
+        variable not in derivative.expr.free_symbols
+        for side in chain
+        for derivative in side.atoms(Derivative)
+        for variable, _ in derivative.variable_count
+    )
 
 
 def _chains(text: str) -> Iterator[Chain]:

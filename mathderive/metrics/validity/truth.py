@@ -22,6 +22,7 @@ from mathderive.metrics.validity.meaning import (
     Definitions,
     Meaning,
 )
+from mathderive.metrics.validity.peeling import without_common_terms
 from mathderive.metrics.validity.taylor import Array, UnsupportedError
 from mathderive.symbolic.operators import SYMPY_ERRORS
 from mathderive.symbolic.printer import latex
@@ -253,8 +254,10 @@ class Context:
 
     def _compare_values(self, sides: Sides, bound: Mapping[Integral, Expr], independent: bool) -> Finding:
         """Compares the sides at the points of each region, until it is true in one."""
+        sides = without_common_terms(sides)
         worst: Finding | None = None
         usable_anywhere = False
+        apart = np.inf  # how far the sides were apart in an earlier region, at least
         for region in range(len(REGIONS)):
             meaning = Meaning(self.definitions, region, bound=bound, independent=independent)
             left, right = np.broadcast_arrays(meaning.value(sides[0]), meaning.value(sides[1]))
@@ -268,13 +271,16 @@ class Context:
             usable_anywhere = True
             scale = np.broadcast_to(meaning.scale(sides[0]) + meaning.scale(sides[1]), left.shape)
             off = np.abs(left - right) / np.where(scale > 0, scale, 1)
-            same = usable & (off <= SAME)
+            # Where the terms are so large that a difference as before would not be seen, none is no news.
+            same = usable & (off <= SAME) & (scale * SAME < apart)
             if same.sum() >= min(2, left.size):
                 return Finding(True)
             different = usable & (off >= DIFFERENT)
             if different.sum() < usable.sum():
                 worst = worst or Finding(None, "too close to tell")
-            elif worst is None or worst.holds is None:
+                continue
+            apart = min(apart, float(np.abs(left - right)[different].min()))
+            if worst is None or worst.holds is None:
                 place = int(np.argmax(np.where(different, off, -1)))
                 worst = self._counterexample(sides, meaning, place, left, right)
         if worst is not None:
