@@ -100,6 +100,9 @@ class Point:
                 ):
                     return True
         self._assume(before, values)
+        if opened and any(len(part.limits) > 1 or part.function.has(Integral) for part in core.atoms(Integral)):
+            # What is chosen for an integral changes what there is to choose for the one around it.
+            raise UndecidableError("an open integral within an integral")
         return False
 
     def _likely_values(self, equation: Equality) -> list[Expr]:

@@ -218,7 +218,7 @@ class _Run:
             if link is not None:
                 return link, chain
         best: tuple[_Link, Chain] | None = None
-        for chain in reading.chains[:MAX_EVALUATED]:
+        for chain in reading.plausible[:MAX_EVALUATED]:
             link = self._chain(number, chain)
             if best is None or _ORDER.index(link.truth) > _ORDER.index(best[0].truth):
                 best = link, chain

@@ -40,6 +40,12 @@ class Reading:
     chains: tuple[Chain, ...]
     fault: str = ""
 
+    @property
+    def plausible(self) -> list[Chain]:
+        r"""Without readings that few people mean: of `\frac{d}{d x} a x`, the derivative of `a`, times `x`."""
+        most = max(map(_derivatives_of_constants, self.chains[:1]), default=0)
+        return [chain for chain in self.chains if _derivatives_of_constants(chain) <= most]
+
 
 def split_output(output: str) -> list[str]:
     """The equations of an output, as written: between ` and `s and ends of lines."""
@@ -74,12 +80,10 @@ def read(text: str, notation: Notation) -> Reading:
         return Reading(text, (), "no equation: there is no equals sign")
     if len(preferred) > MAX_SIDES:
         return Reading(text, (), f"more than {MAX_SIDES} sides")
-    most = _derivatives_of_constants(preferred)
-    return Reading(text, tuple(chain for chain in chains if _derivatives_of_constants(chain) <= most))
+    return Reading(text, tuple(chains))
 
 
 def _derivatives_of_constants(chain: Chain) -> int:
-    r"""How many there are: nobody writes `\frac{d}{d x} a x` and means the derivative of `a`, times `x`."""
     return sum(
         variable not in derivative.expr.free_symbols
         for side in chain
