@@ -1,16 +1,18 @@
 """Can constants of integration be chosen so that an equation is true?
 
 Each indefinite integral is one antiderivative plus a constant, which depends on all names but the variable of
-integration. On a grid of those variables, where all other names stay put, an equation is mostly linear in the
-constants, and so they are solved for by least squares over more points than there are constants.
+integration. On a grid of those variables, where all other names stay put, the constants are solved for by least
+squares over more points than there are unknowns: at once where the equation is linear in them, and else by Gauss-Newton
+steps from several starts.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
-from sympy import Expr, Integral, Symbol
+from sympy import Derivative, Expr, Integral, Symbol
+from sympy.core.function import AppliedUndef
 
 from mathderive.metrics.validity.integrals import holds, outer_integrals
 from mathderive.metrics.validity.meaning import REGIONS, Definitions, Meaning
@@ -18,23 +20,31 @@ from mathderive.metrics.validity.peeling import peeled
 from mathderive.metrics.validity.taylor import Array
 
 Sides = tuple[Expr, Expr]
-Residual = Callable[[Sequence[complex]], tuple[Array, Array]]
-"""From constants to the difference of the sides on the grid, and the size of their terms."""
 
-SAME = 1e-8
+LINEAR = 1e-8
 """Relative to the largest term: an equation that is linear in the constants is so to this."""
 
 SOLVED = 1e-6
 """Relative to the largest term: what may be left over when the constants are solved for."""
 
+UNSOLVED = 1e-5
+"""What is left over at least, from the best start, where there is no solution."""
+
 GRID = {1: 9, 2: 7, 3: 5}
 """Values of each variable of integration, by how many there are."""
 
-STARTS = (0.0, 1.0, -1.0, 0.4 + 0.5j, -0.6 - 0.3j)
-"""Where the search for a constant begins that an equation is not linear in."""
+STARTS = (0.0, 1.0, -1.0, 0.4 + 0.5j)
+"""Where the search for constants begins that an equation is not linear in."""
 
-MAX_SECANTS = 25
+MAX_STEPS = 12
+MAX_CONSTANT = 50.0
+"""Sides with large constants are nearly the same whatever else they hold."""
+
+MOVED = 1e-5
+"""What a constant is moved by to see how the sides change."""
+
 MIN_POINTS = 3
+"""Usable points beyond the number of unknowns."""
 
 
 def constants_exist(sides: Sides, definitions: Definitions, bound: Mapping[Integral, Expr]) -> bool | None:
@@ -46,30 +56,51 @@ def constants_exist(sides: Sides, definitions: Definitions, bound: Mapping[Integ
     Raises:
         BudgetError, UnsupportedError: as `Meaning.value`.
     """
-    answers = [_exist(simpler, definitions, bound) for simpler in peeled(sides)]
-    if any(answers):
-        return True
+    known = dict(bound)
+    first = (sides[0].xreplace(known), sides[1].xreplace(known))
+    versions = dict.fromkeys((first, (_by_argument(first[0]), _by_argument(first[1]))))
+    answers: list[bool | None] = []
+    for simpler in (one for version in versions for one in peeled(version)):
+        answers.append(_exist(simpler, definitions))
+        if answers[-1]:
+            return True
     return None if None in answers else False
 
 
-def _exist(sides: Sides, definitions: Definitions, bound: Mapping[Integral, Expr]) -> bool | None:
-    integrals = [integral for side in sides for integral in outer_integrals(side) if integral not in bound]
+def _by_argument(side: Expr) -> Expr:
+    """Integrals by a function as integrals by its argument."""
+    changed = {}
+    for integral in side.atoms(Integral):
+        if len(integral.limits) == 1 and isinstance(name := integral.variables[0], AppliedUndef):
+            if len(name.args) == 1 and isinstance(name.args[0], Symbol) and len(integral.limits[0]) == 1:
+                slope = Derivative(name, name.args[0], evaluate=False)
+                changed[integral] = Integral(integral.function * slope, name.args[0])
+    return side.xreplace(changed)
+
+
+def _exist(sides: Sides, definitions: Definitions) -> bool | None:
+    integrals = [integral for side in sides for integral in outer_integrals(side)]
     classes = _classes(list(dict.fromkeys(integrals)), definitions)
     if not classes:
-        return False
+        return _without_integrals(sides, definitions)
     variables = sorted({variable for group in classes for variable in group[0].variables}, key=str)
-    if len(variables) not in GRID or not all(isinstance(variable, Symbol) for variable in variables):
+    if len(variables) not in GRID:
         return None
     # A branch or a pole in one region says nothing about the other.
     unknown = False
     for region in (0, 1):
-        answers = [_Problem(sides, definitions, bound, classes, variables, region, point).solve() for point in (0, 3)]
+        problems = (_Problem(sides, definitions, classes, variables, region, point) for point in (0, 3))
+        answers = [next(problems).solve()]
+        if answers[0]:
+            answers.append(next(problems).solve())
         if all(answers):
             return True
         unknown = unknown or None in answers
-    # The constant of an integral within an integral is not looked for.
-    within = any(group[0].function.atoms(Integral).difference(bound) for group in classes)
-    return None if unknown or within else False
+    return None if unknown else False
+
+
+def _without_integrals(sides: Sides, definitions: Definitions) -> bool:
+    return holds(*sides, definitions)
 
 
 def _classes(integrals: Sequence[Integral], definitions: Definitions) -> list[list[Integral]]:
@@ -93,83 +124,132 @@ class _Problem:
         self,
         sides: Sides,
         definitions: Definitions,
-        bound: Mapping[Integral, Expr],
         classes: list[list[Integral]],
-        variables: list[Symbol],
+        variables: list[Expr],
         region: int,
         point: int,
     ) -> None:
         low, high = REGIONS[region]
         steps = GRID[len(variables)]
         line = low + (high - low) * (np.arange(steps) + 0.37) / steps
-        self._grid = np.array(list(product(line, repeat=len(variables))), complex).T
-        self._values = dict(zip(variables, self._grid, strict=True))
-        self._classes = classes
-        self._variables = variables
+        grid = np.array(list(product(line, repeat=len(variables))), complex).T
+        self._values = dict(zip(variables, grid, strict=True))
+        self._sides, self._definitions = sides, definitions
+        self._classes, self._region, self._point = classes, region, point
+        self._size = grid.shape[1]
+        # Each class's unknowns: what its constant is on the grid is a sum of these columns.
+        self._columns = [np.array(list(self._parts(group[0]))).T for group in classes]
 
-        def residual(constants: Sequence[complex]) -> tuple[Array, Array]:
-            of = {part: np.full(1, c) for group, c in zip(classes, constants, strict=True) for part in group}
-            meaning = Meaning(
-                definitions, region, values=self._values, bound=bound, constants=of, point=point, independent=True
-            )
-            difference = meaning.value(sides[0]) - meaning.value(sides[1])
-            scale = meaning.scale(sides[0]) + meaning.scale(sides[1])
-            shape = self._grid.shape[1:]
-            return np.broadcast_to(difference, shape), np.broadcast_to(scale, shape)
-
-        self._residual: Residual = residual
-
-    def solve(self) -> bool | None:
-        """Whether there are constants; None where that was not found out."""
-        count = len(self._classes)
-        start, scale = self._residual([0.0] * count)
-        usable = np.isfinite(start)
-        if usable.sum() < MIN_POINTS:
-            return None
-        slopes = [self._residual([float(i == j) for i in range(count)])[0] - start for j in range(count)]
-        mixture = [0.7 + 1.2 * place / count for place in range(count)]
-        predicted = start + sum(part * slope for part, slope in zip(mixture, slopes, strict=True))
-        actual, more = self._residual(mixture)
-        if not (np.abs(actual - predicted)[usable] <= SAME * (scale + more)[usable]).all():
-            return self._search(usable) if count == 1 else None
-        matrix = self._matrix(slopes)[usable]
-        if usable.sum() < np.linalg.matrix_rank(matrix) + MIN_POINTS:
-            return None
-        solution = np.linalg.lstsq(matrix, -start[usable], rcond=None)[0]
-        left_over = np.abs(matrix @ solution + start[usable])
-        return bool((left_over <= SOLVED * (1e-9 + scale[usable] + np.abs(matrix) @ np.abs(solution))).all())
-
-    def _matrix(self, slopes: Sequence[Array]) -> Array:
+    def _parts(self, integral: Integral) -> Iterator[Array]:
         """A column for each number that may be chosen freely.
 
         An integral by x takes a function of the other variables: a column a place of theirs. One by x and y takes one
         such function for each of them, and one by x and x again takes one more, times x.
         """
-        columns = []
-        for group, slope in zip(self._classes, slopes, strict=True):
-            for variable, times in Counter(group[0].variables).items():
-                others = [other for other in self._variables if other != variable]
-                keys = [tuple(self._values[other][place] for other in others) for place in range(self._grid.shape[1])]
-                for key, power in product(dict.fromkeys(keys), range(times)):
-                    columns.append(np.where([key == one for one in keys], slope * self._values[variable] ** power, 0))
-        return np.array(columns).T
+        for variable, times in Counter(integral.variables).items():
+            others = [values for other, values in self._values.items() if other != variable]
+            keys = [tuple(values[place] for values in others) for place in range(self._size)]
+            for key, power in product(dict.fromkeys(keys), range(times)):
+                yield np.where([key == one for one in keys], self._values[variable] ** power, 0)
 
-    def _search(self, usable: Array) -> bool | None:
-        """Looks for a constant that the equation is not linear in, from several starts, by the secant method."""
-        first = int(np.flatnonzero(usable)[0])
-        converged = 0
+    def _residual(self, constants: Sequence[Array], within: complex = 0) -> tuple[Array, Array]:
+        """The difference of the sides on the grid, and the size of their terms.
+
+        Args:
+            within: the constant of integrals within the integrals of the classes.
+        """
+        of = {part: c for group, c in zip(self._classes, constants, strict=True) for part in group}
+        inner = {part for group in self._classes for one in group for part in one.function.atoms(Integral)}
+        meaning = Meaning(
+            self._definitions,
+            self._region,
+            values=self._values,
+            constants={**{part: np.full(1, within) for part in inner}, **of},
+            point=self._point,
+            independent=True,
+        )
+        difference = meaning.value(self._sides[0]) - meaning.value(self._sides[1])
+        scale = meaning.scale(self._sides[0]) + meaning.scale(self._sides[1])
+        return np.broadcast_to(difference, self._size), np.broadcast_to(scale, self._size)
+
+    def solve(self) -> bool | None:
+        """Whether there are constants; None where that was not found out."""
+        left_over = []
         for start in STARTS:
-            before, here = complex(start), complex(start) + 0.01
-            value = self._residual([before])[0][first]
-            for _ in range(MAX_SECANTS):
-                now, scale = (array[first] for array in self._residual([here]))
-                if not np.isfinite(now) or now == value or abs(now) <= 1e-12 * scale:
-                    break
-                before, here, value = here, here - now * (here - before) / (now - value), now
-            difference, sizes = self._residual([here])
-            if not np.isfinite(difference[first]) or abs(difference[first]) > SAME * sizes[first]:
+            found, is_linear = self._search(start)
+            if found is None:
                 continue
-            converged += 1
-            if (np.abs(difference)[usable] <= SOLVED * sizes[usable]).all():
+            if found <= SOLVED:
                 return True
-        return False if converged >= MIN_POINTS else None
+            left_over.append(found)
+            if is_linear:
+                break
+        sought = not self._has_constants_within() and not self._has_slopes_of_constants()
+        return False if sought and left_over and min(left_over) >= UNSOLVED else None
+
+    def _has_constants_within(self) -> bool:
+        """Whether integrals within integrals have constants that make a difference, which are not looked for."""
+        if not any(part.function.has(Integral) for group in self._classes for part in group):
+            return False
+        nothing = [np.zeros(self._size, complex)] * len(self._classes)
+        (before, scale), (after, _) = self._residual(nothing), self._residual(nothing, within=0.7)
+        return not (np.abs(after - before) <= LINEAR * scale).all()
+
+    def _has_slopes_of_constants(self) -> bool:
+        """Whether an integral is differentiated by a name that its constant may depend on, one way or another."""
+        return any(
+            variable not in integral.variables
+            for side in self._sides
+            for derivative in side.atoms(Derivative)
+            for integral in outer_integrals(derivative.expr)
+            for variable, _ in derivative.variable_count
+        )
+
+    def _search(self, start: complex) -> tuple[float | None, bool]:
+        """What is left over of the equation, relative to its terms, and whether it is linear in the constants.
+
+        The first is None where the equation has too few values.
+        """
+        constants = [np.full(self._size, start, complex) for _ in self._classes]
+        best: float | None = None
+        is_linear = False
+        residual, scale = self._residual(constants)
+        for step in range(MAX_STEPS):
+            usable = np.isfinite(residual) & np.isfinite(scale) & (scale > 0)
+            slopes = [self._slope(constants, position, residual) for position in range(len(constants))]
+            matrix = np.hstack([c * slope[:, None] for c, slope in zip(self._columns, slopes, strict=True)])
+            usable &= np.isfinite(matrix).all(axis=1)
+            weights = 1 / np.where(usable, scale, 1)
+            matrix = (matrix * weights[:, None])[usable]
+            now = (residual * weights)[usable]
+            if now.size < np.linalg.matrix_rank(matrix) + MIN_POINTS:
+                return best, is_linear
+            here = float(np.abs(now).max())
+            if best is not None and here > 0.9 * best:
+                break
+            best = here
+            if best <= LINEAR:
+                break
+            change = np.linalg.lstsq(matrix, -now, rcond=1e-10)[0]
+            constants = self._moved(constants, change)
+            residual, scale = self._residual(constants)
+            if step == 0:
+                predicted = now + matrix @ change
+                more = 1 + np.abs(matrix) @ np.abs(change)
+                is_linear = bool((np.abs((residual * weights)[usable] - predicted) <= LINEAR * more).all())
+                if is_linear:
+                    return float((np.abs(predicted) / more).max()), True
+        return best, is_linear
+
+    def _slope(self, constants: Sequence[Array], position: int, residual: Array) -> Array:
+        """How the difference of the sides changes with a class's constant."""
+        moved = [value + MOVED * (place == position) for place, value in enumerate(constants)]
+        return (self._residual(moved)[0] - residual) / MOVED
+
+    def _moved(self, constants: Sequence[Array], change: Array) -> list[Array]:
+        moved = []
+        for value, columns in zip(constants, self._columns, strict=True):
+            own, change = change[: columns.shape[1]], change[columns.shape[1] :]
+            there = value + columns @ own
+            moved.append(there / np.maximum(1, np.abs(there) / MAX_CONSTANT))
+        return moved

@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import chain
 
-from sympy import Add, Expr, Mul, Pow, S
+from sympy import Add, Expr, Integral, Mul, Pow, S
 from sympy.core.function import AppliedUndef, Function
 
 Sides = tuple[Expr, Expr]
@@ -11,8 +11,8 @@ Sides = tuple[Expr, Expr]
 MAX_PEELED = 6
 """Layers."""
 
-EVEN = ("cos", "cosh", "sec", "Abs")
-"""Functions that take what they are applied to, and its negative, to the same value."""
+EVEN = ("cos", "cosh", "sec", "Abs", "sin", "csc")
+"""Functions that take what they are applied to, and its negative but for a constant, to the same value."""
 
 
 def without_common_terms(sides: Sides) -> Sides:
@@ -25,27 +25,42 @@ def without_common_terms(sides: Sides) -> Sides:
 
 
 def peeled(sides: Sides, layers: int = MAX_PEELED) -> list[Sides]:
-    """Equations of which one is true where, at all names' values, the given one is; the last layer that there is.
+    """Equations of which one is true where the given one is, and that no function on both sides hides any longer.
 
-    Inverse functions have many branches. Those that differ by a constant are left out, as a constant of integration
-    takes them in: this is for sides that have one.
+    This is for sides with a constant of integration: what differs by a constant, as branches of inverse functions and
+    the integrals of one function do, counts as the same.
     """
-    sides = _without_common_factors(without_common_terms(sides))
+    sides = _without_common_factors(_opposed(without_common_terms(sides)))
     inside = _inside(*sides) if layers else []
     return list(chain.from_iterable(peeled(pair, layers - 1) for pair in inside)) or [sides]
 
 
+def _opposed(sides: Sides) -> Sides:
+    """Of two terms that add up to nothing, one on each side."""
+    for side, other in (sides, sides[::-1]):
+        if other == 0 and isinstance(side, Add) and len(side.args) == 2:
+            return side.args[0], S.NegativeOne * side.args[1]
+    return sides
+
+
 def _without_common_factors(sides: Sides) -> Sides:
-    left, right = (Counter(Mul.make_args(side)) for side in sides)
-    common = left & right
-    common = Counter({factor: count for factor, count in common.items() if factor != 0})
-    if not common:
+    left, right = (side.as_powers_dict() for side in sides)
+    common = {
+        base: min(left[base], right[base])
+        for base in left.keys() & right.keys()
+        if base != 0 and left[base].is_Rational and right[base].is_Rational
+    }
+    if not common or common.keys() == left.keys() == right.keys() and all(left[b] == right[b] for b in common):
         return sides
-    return Mul(*(left - common).elements()), Mul(*(right - common).elements())
+    shared = Mul(*(base**exponent for base, exponent in common.items()))
+    return sides[0] / shared, sides[1] / shared
 
 
 def _inside(left: Expr, right: Expr) -> list[Sides]:
-    """What is inside the same function, or the same power, on both sides."""
+    """What is inside the same function, power or integral on both sides."""
+    if isinstance(left, Integral) and isinstance(right, Integral):
+        same = left.limits == right.limits and all(len(limit) == 1 for limit in left.limits)
+        return [(left.function, right.function)] if same else []
     if isinstance(left, Pow) and isinstance(right, Pow):
         if left.base == right.base:
             return [(left.exp, right.exp)]
@@ -57,8 +72,7 @@ def _inside(left: Expr, right: Expr) -> list[Sides]:
     if len(left.args) != 1:
         return []
     # sin(x) is sin(pi - x): a constant aside, that is the sign.
-    name = left.func.__name__
-    return _signed(left.args[0], right.args[0], even=name in (*EVEN, "sin", "csc"))
+    return _signed(left.args[0], right.args[0], even=left.func.__name__ in EVEN)
 
 
 def _signed(left: Expr, right: Expr, even: bool) -> list[Sides]:
