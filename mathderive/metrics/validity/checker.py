@@ -217,15 +217,11 @@ class _Run:
             link = self._structure(number, chain)
             if link is not None:
                 return link, chain
-        best: tuple[_Link, Chain] | None = None
-        for chain in reading.plausible[:MAX_EVALUATED]:
-            link = self._chain(number, chain)
-            if best is None or _ORDER.index(link.truth) > _ORDER.index(best[0].truth):
-                best = link, chain
-            if link.truth in TRUE:
-                break
-        assert best is not None
-        return best
+        links = ((self._chain(number, chain), chain) for chain in reading.plausible[:MAX_EVALUATED])
+        preferred = next(links)
+        if preferred[0].truth in TRUE:
+            return preferred
+        return next((other for other in links if other[0].truth in TRUE), preferred)
 
     def _structure(self, number: int, chain: Chain) -> _Link | None:
         """What an equation of two sides is by its form alone; None where that does not say it."""

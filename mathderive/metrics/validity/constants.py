@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
-from sympy import Derivative, Expr, Integral, Symbol
-from sympy.core.function import AppliedUndef
+from sympy import Derivative, Expr, Integral
 
 from mathderive.metrics.validity.integrals import holds, outer_integrals
 from mathderive.metrics.validity.meaning import REGIONS, Definitions, Meaning
-from mathderive.metrics.validity.peeling import peeled
+from mathderive.metrics.validity.rewriting import by_argument, peeled, under_integrals
 from mathderive.metrics.validity.taylor import Array
 
 Sides = tuple[Expr, Expr]
@@ -43,6 +42,9 @@ MAX_CONSTANT = 50.0
 MOVED = 1e-5
 """What a constant is moved by to see how the sides change."""
 
+NOTHING = 1e-14
+"""Terms much smaller than this are what rounding leaves of 0."""
+
 MIN_POINTS = 3
 """Usable points beyond the number of unknowns."""
 
@@ -57,8 +59,8 @@ def constants_exist(sides: Sides, definitions: Definitions, bound: Mapping[Integ
         BudgetError, UnsupportedError: as `Meaning.value`.
     """
     known = dict(bound)
-    first = (sides[0].xreplace(known), sides[1].xreplace(known))
-    versions = dict.fromkeys((first, (_by_argument(first[0]), _by_argument(first[1]))))
+    first = (under_integrals(sides[0].xreplace(known)), under_integrals(sides[1].xreplace(known)))
+    versions = dict.fromkeys((first, (by_argument(first[0]), by_argument(first[1]))))
     answers: list[bool | None] = []
     for simpler in (one for version in versions for one in peeled(version)):
         answers.append(_exist(simpler, definitions))
@@ -67,22 +69,11 @@ def constants_exist(sides: Sides, definitions: Definitions, bound: Mapping[Integ
     return None if None in answers else False
 
 
-def _by_argument(side: Expr) -> Expr:
-    """Integrals by a function as integrals by its argument."""
-    changed = {}
-    for integral in side.atoms(Integral):
-        if len(integral.limits) == 1 and isinstance(name := integral.variables[0], AppliedUndef):
-            if len(name.args) == 1 and isinstance(name.args[0], Symbol) and len(integral.limits[0]) == 1:
-                slope = Derivative(name, name.args[0], evaluate=False)
-                changed[integral] = Integral(integral.function * slope, name.args[0])
-    return side.xreplace(changed)
-
-
 def _exist(sides: Sides, definitions: Definitions) -> bool | None:
     integrals = [integral for side in sides for integral in outer_integrals(side)]
     classes = _classes(list(dict.fromkeys(integrals)), definitions)
     if not classes:
-        return _without_integrals(sides, definitions)
+        return holds(*sides, definitions)
     variables = sorted({variable for group in classes for variable in group[0].variables}, key=str)
     if len(variables) not in GRID:
         return None
@@ -97,10 +88,6 @@ def _exist(sides: Sides, definitions: Definitions) -> bool | None:
             return True
         unknown = unknown or None in answers
     return None if unknown else False
-
-
-def _without_integrals(sides: Sides, definitions: Definitions) -> bool:
-    return holds(*sides, definitions)
 
 
 def _classes(integrals: Sequence[Integral], definitions: Definitions) -> list[list[Integral]]:
@@ -169,7 +156,7 @@ class _Problem:
             independent=True,
         )
         difference = meaning.value(self._sides[0]) - meaning.value(self._sides[1])
-        scale = meaning.scale(self._sides[0]) + meaning.scale(self._sides[1])
+        scale = meaning.scale(self._sides[0]) + meaning.scale(self._sides[1]) + NOTHING
         return np.broadcast_to(difference, self._size), np.broadcast_to(scale, self._size)
 
     def solve(self) -> bool | None:
@@ -215,7 +202,7 @@ class _Problem:
         is_linear = False
         residual, scale = self._residual(constants)
         for step in range(MAX_STEPS):
-            usable = np.isfinite(residual) & np.isfinite(scale) & (scale > 0)
+            usable = np.isfinite(residual) & np.isfinite(scale)
             slopes = [self._slope(constants, position, residual) for position in range(len(constants))]
             matrix = np.hstack([c * slope[:, None] for c, slope in zip(self._columns, slopes, strict=True)])
             usable &= np.isfinite(matrix).all(axis=1)
@@ -230,7 +217,7 @@ class _Problem:
             best = here
             if best <= LINEAR:
                 break
-            change = np.linalg.lstsq(matrix, -now, rcond=1e-10)[0]
+            change = np.asarray(np.linalg.lstsq(matrix, -now, rcond=1e-10)[0], complex)
             constants = self._moved(constants, change)
             residual, scale = self._residual(constants)
             if step == 0:

@@ -26,6 +26,9 @@ POINTS = 8
 REGIONS = ((0.55, 0.95), (1.1, 1.9), (2.1, 3.4))
 """Where names have their values: each region is one draw. No integral from a region's lower end passes 0 or 1."""
 
+BEGINS = (0.02, 0.09)
+"""How far below the region an indefinite integral begins: one that has an integral within, and one that has none."""
+
 QUADRATURE_NODES, MORE_NODES = 16, 25
 """Of an integral, and of one that is computed again to see whether the first was accurate."""
 
@@ -248,7 +251,9 @@ class Meaning:
         if len(ends) == 2:
             lower, upper = (self._evaluate(end, scope) for end in ends)
         else:
-            lower = np.full(1, self.region[0] - 0.02 + 0j)
+            # Below where one around it begins, so that a power or a logarithm of it is smooth there.
+            begins = BEGINS[0 if integrand.has(Integral) else 1]
+            lower = np.full(1, self.region[0] - begins + 0j)
             upper = self._evaluate(ends[0] if ends else variable, scope)
         length = upper - lower
         share = (len(self._nodes), *[1] * (scope.axes + 1))

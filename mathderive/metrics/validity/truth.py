@@ -22,7 +22,7 @@ from mathderive.metrics.validity.meaning import (
     Definitions,
     Meaning,
 )
-from mathderive.metrics.validity.peeling import without_common_terms
+from mathderive.metrics.validity.rewriting import without_common_terms
 from mathderive.metrics.validity.taylor import Array, UnsupportedError
 from mathderive.symbolic.operators import SYMPY_ERRORS
 from mathderive.symbolic.printer import latex
@@ -34,6 +34,9 @@ SAME = 1e-8
 
 DIFFERENT = 1e-5
 """Values further apart than this differ; in between, nothing is said."""
+
+NOTHING = 1e-14
+"""What is much smaller than this is what rounding leaves of 0."""
 
 MIN_POINTS = 3
 """Fewer points than this at which both sides have a value say nothing."""
@@ -270,7 +273,7 @@ class Context:
                 continue
             usable_anywhere = True
             scale = np.broadcast_to(meaning.scale(sides[0]) + meaning.scale(sides[1]), left.shape)
-            off = np.abs(left - right) / np.where(scale > 0, scale, 1)
+            off = np.abs(left - right) / (scale + NOTHING)
             # Where the terms are so large that a difference as before would not be seen, none is no news.
             same = usable & (off <= SAME) & (scale * SAME < apart)
             if same.sum() >= min(2, left.size):

@@ -1,9 +1,13 @@
-"""Simpler equations that say the same: what both sides share is taken off."""
+"""Equations that say the same as another one, and are easier to decide: for sides with open constants of integration.
+
+What both sides share is taken off; integrals by functions become integrals by variables, derivatives of integrals
+integrals of derivatives.
+"""
 
 from collections import Counter
 from itertools import chain
 
-from sympy import Add, Expr, Integral, Mul, Pow, S
+from sympy import Add, Derivative, Expr, Integral, Mul, Pow, S, Symbol
 from sympy.core.function import AppliedUndef, Function
 
 Sides = tuple[Expr, Expr]
@@ -50,7 +54,7 @@ def _without_common_factors(sides: Sides) -> Sides:
         for base in left.keys() & right.keys()
         if base != 0 and left[base].is_Rational and right[base].is_Rational
     }
-    if not common or common.keys() == left.keys() == right.keys() and all(left[b] == right[b] for b in common):
+    if not common or (common.keys() == left.keys() == right.keys() and all(left[b] == right[b] for b in common)):
         return sides
     shared = Mul(*(base**exponent for base, exponent in common.items()))
     return sides[0] / shared, sides[1] / shared
@@ -77,3 +81,41 @@ def _inside(left: Expr, right: Expr) -> list[Sides]:
 
 def _signed(left: Expr, right: Expr, even: bool) -> list[Sides]:
     return [(left, right), (left, S.NegativeOne * right)] if even else [(left, right)]
+
+
+def by_argument(side: Expr) -> Expr:
+    """Integrals by a function as integrals by its argument."""
+    changed = {}
+    for integral in side.atoms(Integral):
+        name, *rest = integral.limits[0]
+        if rest or len(integral.limits) > 1 or not isinstance(name, AppliedUndef):
+            continue
+        if len(name.args) == 1 and isinstance(name.args[0], Symbol):
+            slope = Derivative(name, name.args[0], evaluate=False)
+            changed[integral] = Integral(integral.function * slope, name.args[0])
+    return side.xreplace(changed)
+
+
+def under_integrals(side: Expr) -> Expr:
+    """Derivatives of integrals by other variables as integrals of derivatives, whose constants are open as well."""
+    changed = {}
+    for derivative in side.atoms(Derivative):
+        if derivative.expr.has(Integral) and all(count == 1 for _, count in derivative.variable_count):
+            moved = derivative.expr
+            for variable in derivative.variables:
+                moved = _slope(moved, variable)
+            changed[derivative] = moved
+    return side.xreplace(changed)
+
+
+def _slope(part: Expr, variable: Expr) -> Expr:
+    """The derivative, left as it is but for sums, products and integrals by other variables."""
+    if isinstance(part, Integral) and all(len(limit) == 1 and limit[0] != variable for limit in part.limits):
+        return Integral(Derivative(part.function, variable, evaluate=False), *part.limits)
+    if isinstance(part, Add) and part.has(Integral):
+        return Add(*(_slope(term, variable) for term in part.args))
+    if isinstance(part, Mul) and part.has(Integral):
+        return Add(
+            *(part.func(*part.args[:n], _slope(f, variable), *part.args[n + 1 :]) for n, f in enumerate(part.args))
+        )
+    return Derivative(part, variable, evaluate=False)
