@@ -32,7 +32,7 @@ def _block(number: int, step: StepVerdict, paint: Paint) -> str:
     verdict = ", ".join([step.truth, *flags])
     lines = [
         f"{number:>3}  {paint(f'{verdict:<12}', COLOURS[step.truth])}  {printable(step.text)}",
-        f"     {step.reason}",
+        f"     {printable(step.reason.replace('$', ''))}",
     ]
     if step.counterexample:
         values = ", ".join(f"{name} = {value}" for name, value in step.counterexample.items())

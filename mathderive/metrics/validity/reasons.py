@@ -22,5 +22,6 @@ SENTENCES = {
 
 
 def sentence(way: Way) -> str:
+    """A line for a person, with its formulas between dollar signs."""
     sources = [f"equation {number}" if number else "what is given" for number in way.steps]
-    return SENTENCES[way.operator].format(*sources, operand=", ".join(map(latex, way.operands)))
+    return SENTENCES[way.operator].format(*sources, operand=", ".join(f"${latex(o)}$" for o in way.operands))

@@ -18,7 +18,7 @@ class StepVerdict(Record):
         operator: the operator that gives it, where `truth` is valid.
         operands: what the operator took beside the equations, as LaTeX.
         steps: the equations of this output, from 1, that it follows from.
-        reason: a line for a person.
+        reason: a line for a person, with formulas between dollar signs.
         counterexample: values of names at which it fails, where `truth` is incorrect.
     """
 
