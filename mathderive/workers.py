@@ -45,7 +45,8 @@ class Limits:
 
     Attributes:
         memory_bytes: of the whole child, imports included (0.1 GB); normal work stays below 0.5 GB.
-        cpu_seconds: of the child's own CPU time; a normal attempt takes 0.05 to 5.
+        cpu_seconds: of the child's own CPU time, for an item or from one mark to the next; a normal attempt takes 0.05
+            to 5.
     """
 
     memory_bytes: int = 3 * 2**30
@@ -66,10 +67,32 @@ class Outcome(Generic[ResultT]):
 
 
 @dataclass(frozen=True)
-class _Ended:
-    """The backstop ended the child."""
+class Ended:
+    """The backstop ended the child.
+
+    Attributes:
+        cause: in words.
+        mark: what the function said last by `mark`; None if nothing.
+        for_memory: it was the memory cap that did; `had_worked`: the child had run other items before, which may have
+            left little room.
+    """
 
     cause: str
+    mark: Any
+    for_memory: bool
+    had_worked: bool
+
+
+def mark(what: object) -> None:
+    """Says what a function that runs in a lane does next, and gives that the limit of CPU time anew.
+
+    Elsewhere, it does nothing.
+    """
+    if _report_mark is not None:
+        _report_mark(what)
+
+
+_report_mark: Callable[[object], None] | None = None
 
 
 class Lane(Generic[ItemT, ResultT]):
@@ -87,6 +110,7 @@ class Lane(Generic[ItemT, ResultT]):
         self._stopped = False
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: multiprocessing.connection.Connection | None = None
+        self._has_worked = False
 
     def run(self, items: Iterable[ItemT]) -> Outcome[ResultT]:
         """Runs every item.
@@ -100,11 +124,11 @@ class Lane(Generic[ItemT, ResultT]):
         lost: dict[int, str] = {}
         in_a_row = 0
         for position, item in enumerate(items):
-            answer = self._ask(item)
-            if isinstance(answer, _Ended):
+            answer = self.ask(item)
+            if isinstance(answer, Ended):
                 # Earlier items may have left little room: only a fresh process shows what the item itself does.
-                answer = self._ask(item)
-            if isinstance(answer, _Ended):
+                answer = self.ask(item)
+            if isinstance(answer, Ended):
                 lost[position] = answer.cause
                 in_a_row += 1
                 if in_a_row == MOST_LOST_IN_A_ROW:
@@ -124,16 +148,28 @@ class Lane(Generic[ItemT, ResultT]):
             if self._process is not None:
                 self._process.kill()
 
-    def _ask(self, item: ItemT) -> ResultT | _Ended:
+    def ask(self, item: ItemT) -> ResultT | Ended:
+        """Runs one item, once.
+
+        Raises:
+            InputError, RuntimeError: as `run`.
+        """
         connection = self._started()
+        had_worked, self._has_worked = self._has_worked, True
+        marked = None
         try:
             connection.send(item)
-            succeeded, answer = connection.recv()
+            while True:
+                kind, content = connection.recv()
+                if kind != "mark":
+                    break
+                marked = content
         except (EOFError, OSError):
-            return _Ended(self._reap())
-        if not succeeded:
-            raise RuntimeError(f"a worker process failed:\n{answer}")
-        return answer
+            cause, code = self._reap()
+            return Ended(cause, marked, code == OUT_OF_MEMORY, had_worked)
+        if kind == "failed":
+            raise RuntimeError(f"a worker process failed:\n{content}")
+        return content
 
     def _started(self) -> multiprocessing.connection.Connection:
         """The connection to a living child."""
@@ -147,11 +183,12 @@ class Lane(Generic[ItemT, ResultT]):
                 arguments = (self._function, self._limits, theirs)
                 self._process = context.Process(target=_serve, args=arguments, daemon=True)
                 self._process.start()
+                self._has_worked = False
                 theirs.close()  # the child's end lives in the child alone, so that its death shows as the end of file
             return self._connection
 
-    def _reap(self) -> str:
-        """What the backstop ended the child for.
+    def _reap(self) -> tuple[str, int]:
+        """What the backstop ended the child for, and its exit code.
 
         Raises:
             InputError, RuntimeError: as `run`; it was not the backstop.
@@ -166,11 +203,11 @@ class Lane(Generic[ItemT, ResultT]):
         while (code := process.exitcode) is None:
             process.join(0.05)
         if code == OUT_OF_MEMORY:
-            return f"more than {self._limits.memory_bytes / 2**30:.3g} GB of memory"
+            return f"more than {self._limits.memory_bytes / 2**30:.3g} GB of memory", code
         if code == -signal.SIGPROF:
-            return f"more than {self._limits.cpu_seconds:.3g} s of CPU time"
+            return f"more than {self._limits.cpu_seconds:.3g} s of CPU time", code
         if code < 0 and -code in _FAULTS:
-            return _FAULTS[signal.Signals(-code)]
+            return _FAULTS[signal.Signals(-code)], code
         if code < 0:
             raise InputError(
                 f"{KILLED} (by signal {-code}), most likely for lack of memory on this machine; "
@@ -227,13 +264,20 @@ def run_in_lanes(
 
 
 def _serve(function: Callable[[Any], Any], limits: Limits, connection: multiprocessing.connection.Connection) -> None:
-    """The child: answers each item with (True, result), or (False, traceback)."""
+    """The child: answers each item with ("result", result) or ("failed", traceback), marks before it."""
+    global _report_mark
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     _cap(resource.RLIMIT_DATA, limits.memory_bytes)
     _cap(resource.RLIMIT_CORE, 0)
     _end_with_parent()
     collect_garbage_rarely()
+
+    def report_mark(what: object) -> None:
+        connection.send(("mark", what))
+        signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+
+    _report_mark = report_mark
     while True:
         try:
             item = connection.recv()
@@ -248,13 +292,13 @@ def _serve(function: Callable[[Any], Any], limits: Limits, connection: multiproc
             os._exit(OUT_OF_MEMORY)
 
 
-def _answer(function: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:
+def _answer(function: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
     try:
-        return True, function(item)
+        return "result", function(item)
     except MemoryError:
         raise
     except Exception:
-        return False, traceback.format_exc()
+        return "failed", traceback.format_exc()
 
 
 def _cap(limit: int, value: int) -> None:

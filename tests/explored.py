@@ -3,9 +3,10 @@
 from functools import cache
 from typing import Any
 
-from mathderive.metrics.checked_answers import check_answer, checked_answer, summarise
+from mathderive.metrics.checked_answers import checked_answer, summarise
 from mathderive.metrics.sensitivity import SensitivityScorer
 from mathderive.metrics.text import score
+from mathderive.metrics.validity.checker import check
 from mathderive.records import EVALUATION_SETS, Example, Prediction, StepRecord
 from mathderive.report.page import ReportContents
 
@@ -68,7 +69,7 @@ def checked_contents(sources: int = len(HOSTILE)) -> ReportContents:
     checked: dict[str, list[Any]] = {}
     scores: dict[str, list[Any]] = {}
     for model, of_model in predictions.items():
-        verdicts = [check_answer((asked[p.id].prompt, p.text)) for p in of_model]
+        verdicts = [check(asked[p.id].prompt, p.text) for p in of_model]
         pairs = list(zip(of_model, verdicts, strict=True))
         checked[model] = [checked_answer(asked[p.id], p, found) for p, found in pairs]
         scores[model] = [score(asked[p.id], p).model_copy(update={"validity": summarise(found)}) for p, found in pairs]

@@ -1,14 +1,17 @@
 """Checking answers in worker processes: the same files whatever the number of workers, kills and hostile answers."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mathderive.metrics.checked_answers import CheckedAnswer, check_answer, summarise, undecided
+from mathderive.metrics.checked_answers import CheckedAnswer, summarise
+from mathderive.metrics.validity.checker import Checker, check, unchecked
+from mathderive.metrics.validity.supervised import Answer, Request, check_in
 from mathderive.records import ERROR_CATEGORIES, TRUTHS, Example, Prediction, read_jsonl
-from mathderive.stages.checking import AnswersToCheck, check_answers, check_in
-from mathderive.workers import Lane, Limits
+from mathderive.stages.checking import AnswersToCheck, check_answers
+from mathderive.workers import Lane, Limits, mark
 
 PREMISE = r"f{(x)} = x^{2}"
 DERIVED = r"\frac{d}{d x} f{(x)} = \frac{d}{d x} x^{2}"
@@ -59,7 +62,7 @@ def test_every_answer_has_its_line_and_every_equation_its_verdict(checked: Path)
         (f"{number}-sr", "a", text) for number, text in enumerate(ANSWERS)
     ]
     for line in lines:
-        assert line.validity == check_answer((line.prompt, line.text))
+        assert line.validity == check(line.prompt, line.text)
         assert len(line.categories) == len(line.validity.steps)
         summary = summarise(line.validity)
         assert sum(summary.truths.values()) == summary.equations == len(line.validity.steps)
@@ -105,30 +108,62 @@ def test_finished_files_are_read_and_nothing_is_started(checked: Path) -> None:
     assert contents(checked) == before
 
 
-def loop(question: tuple[str, str]) -> None:
+def checked_but_for(request: Request, trouble: Callable[[], object]) -> Answer:
+    """The checker, if its second equation were trouble."""
+
+    def begin(number: int) -> None:
+        mark(number)
+        if number == 2 and number not in request.leave_out:
+            trouble()
+
+    return Checker(request.prompt).check(request.output, request.leave_out, begin)
+
+
+def spin() -> None:
     while True:
         pass
 
 
-def test_an_answer_that_ends_its_process_is_undecided() -> None:
-    lane = Lane(loop, Limits(memory_bytes=2**29, cpu_seconds=0.5))
-    verdict = check_in(lane, (PROMPT, ANSWERS[0]))
+def stuck_at_the_second(request: Request) -> Answer:
+    return checked_but_for(request, spin)
+
+
+def hungry_at_the_second(request: Request) -> Answer:
+    return checked_but_for(request, lambda: bytearray(2**31))
+
+
+@pytest.mark.parametrize("checker", [stuck_at_the_second, hungry_at_the_second])
+def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(checker: Callable[[Request], Answer]) -> None:
+    lane = Lane(checker, Limits(memory_bytes=2**30, cpu_seconds=0.5))
+    for _ in range(2):
+        verdict = check_in(lane, PROMPT, ANSWERS[0])
+        assert [step.text for step in verdict.steps] == [PREMISE, DERIVED, GOAL]
+        assert [step.truth for step in verdict.steps] == ["premise", "undecided", "skipped"]
+        assert not verdict.verified
+        assert summarise(verdict).truths["undecided"] == 1
     lane.stop()
-    assert [step.text for step in verdict.steps] == [PREMISE, DERIVED, GOAL]
-    assert {step.truth for step in verdict.steps} == {"undecided"}
-    assert "CPU time" in verdict.steps[0].reason
-    assert not verdict.verified
-    assert summarise(verdict).truths["undecided"] == 3
 
 
-def test_an_answer_to_a_prompt_of_another_form_is_undecided() -> None:
-    verdict = check_answer(("Prove it.", ANSWERS[0]))
-    assert [step.truth for step in verdict.steps] == ["undecided"] * 3
-    assert "the prompt cannot be read: a prompt begins with" in verdict.steps[0].reason
+def stuck(request: Request) -> None:
+    spin()
+
+
+def test_an_answer_that_ends_its_process_is_undecided() -> None:
+    lane = Lane(stuck, Limits(cpu_seconds=0.5))
+    assert check_in(lane, PROMPT, ANSWERS[0]) == unchecked(ANSWERS[0])
+    lane.stop()
+
+
+def test_an_answer_to_a_prompt_of_another_form_is_undecided(tmp_path: Path) -> None:
+    (job,) = make_jobs(tmp_path)[1:]
+    asked = [(example.model_copy(update={"prompt": "Prove it."}), prediction) for example, prediction in job.answers]
+    ((line, _),) = check_answers([AnswersToCheck(job.path, asked)], 1, ignore)
+    assert [step.truth for step in line.validity.steps] == ["undecided"] * 3
+    assert "the prompt cannot be read: a prompt begins with" in line.validity.steps[0].reason
 
 
 def test_a_line_says_the_paper_s_category() -> None:
-    (step,) = undecided("x = 1", "").steps
+    (step,) = unchecked("x = 1").steps
     steps = {
         "incorrect": step.model_copy(update={"truth": "incorrect", "redundant": True, "irrelevant": True}),
         "redundant": step.model_copy(update={"truth": "skipped", "redundant": True, "irrelevant": True}),
@@ -137,7 +172,7 @@ def test_a_line_says_the_paper_s_category() -> None:
         None: step.model_copy(update={"truth": "valid"}),
     }
     assert {category: steps[category].category for category in steps} == {category: category for category in steps}
-    summary = summarise(undecided("", "").model_copy(update={"steps": list(steps.values())}))
+    summary = summarise(unchecked("").model_copy(update={"steps": list(steps.values())}))
     assert summary.errors == dict.fromkeys(ERROR_CATEGORIES, 1)
     assert summary.truths == {**dict.fromkeys(TRUTHS, 0), "incorrect": 1, "skipped": 3, "valid": 1}
     json.loads(summary.model_dump_json())

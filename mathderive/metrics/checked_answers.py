@@ -1,9 +1,6 @@
 """The verdicts on one answer as a line to be reviewed by hand, and what the tables need of them."""
 
-from mathderive.metrics.validity.checker import check
-from mathderive.metrics.validity.reading import split_output
-from mathderive.metrics.validity.verdicts import StepVerdict, Validity
-from mathderive.prompts import split_prompt
+from mathderive.metrics.validity.verdicts import Validity
 from mathderive.records import (
     ERROR_CATEGORIES,
     TRUTHS,
@@ -14,9 +11,6 @@ from mathderive.records import (
     Record,
     ValiditySummary,
 )
-
-Question = tuple[str, str]
-"""A prompt and an answer to it."""
 
 
 class CheckedAnswer(Record):
@@ -34,22 +28,6 @@ class CheckedAnswer(Record):
     text: str
     validity: Validity
     categories: list[ErrorCategory | None]
-
-
-def check_answer(question: Question) -> Validity:
-    """`check`, as worker processes call it; an answer to a prompt of another form is undecided."""
-    prompt, text = question
-    try:
-        split_prompt(prompt)
-    except ValueError as error:
-        return undecided(text, f"the prompt cannot be read: {error}")
-    return check(prompt, text)
-
-
-def undecided(text: str, reason: str) -> Validity:
-    """The verdict on an answer that could not be checked: nothing is known of any equation."""
-    steps = [StepVerdict(text=equation, truth="undecided", reason=reason) for equation in split_output(text)]
-    return Validity(steps=steps, premises_used=[], intermediates_present=[], goal_reached=False, verified=False)
 
 
 def checked_answer(example: Example, prediction: Prediction, validity: Validity) -> CheckedAnswer:

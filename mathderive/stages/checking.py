@@ -1,8 +1,7 @@
 """Every answer checked, on all cores, in files that a kill leaves whole or unfinished but never wrong.
 
 A set's verdicts are appended to a file beside their place as they come, in the answers' order; after a kill, the lines
-that are whole there are kept. The checker bounds its own work; behind it stands the backstop of `workers`, and an
-answer that meets it is undecided.
+that are whole there are kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 from mathderive.errors import InputError
-from mathderive.metrics.checked_answers import CheckedAnswer, Question, check_answer, checked_answer, undecided
+from mathderive.metrics.checked_answers import CheckedAnswer, checked_answer
+from mathderive.metrics.validity.checker import unchecked
+from mathderive.metrics.validity.supervised import EQUATION, Answer, Request, answer, check_in
 from mathderive.metrics.validity.verdicts import Validity
 from mathderive.progress import Report
 from mathderive.records import Example, Prediction, parse_line, read_jsonl, to_line, write_jsonl
-from mathderive.workers import Lane, Limits, run_in_lanes
-
-BACKSTOP = Limits(memory_bytes=2 * 2**30, cpu_seconds=300)
+from mathderive.workers import Lane, run_in_lanes
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def check_answers(jobs: Sequence[AnswersToCheck], workers: int, report: Report) 
         (example.prompt, prediction.text) for job in jobs for example, prediction in job.answers[len(job.done) :]
     )
     report("answers checked", count, wanted)
-    with closing(run_in_lanes(check_answer, check_in, open_questions, workers, BACKSTOP)) as found:
+    with closing(run_in_lanes(answer, _check, open_questions, workers, EQUATION)) as found:
         for job in jobs:
             done = list(job.done)
             if not job.path.exists():
@@ -84,9 +83,10 @@ def check_answers(jobs: Sequence[AnswersToCheck], workers: int, report: Report) 
             yield done
 
 
-def check_in(lane: Lane[Question, Validity], question: Question) -> Validity:
-    """The verdict on one answer; undecided where its check had to be ended."""
-    outcome = lane.run([question])
-    if outcome.lost:
-        return undecided(question[1], f"the check was ended: {outcome.lost[0]}")
-    return outcome.results[0]
+def _check(lane: Lane[Request, Answer], question: tuple[str, str]) -> Validity:
+    """The verdict on an answer to a prompt; undecided where the prompt has a form of its own."""
+    prompt, text = question
+    try:
+        return check_in(lane, prompt, text)
+    except ValueError as error:
+        return unchecked(text, f"the prompt cannot be read: {error}")

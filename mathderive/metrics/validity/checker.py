@@ -42,7 +42,7 @@ MAX_CHOICES = 16
 MAX_EVALUATED = 6
 """Readings of an equation whose truth is looked into, where no operator gives any of them."""
 
-_TOO_MUCH = "it takes more time or memory than is given to an equation"
+TOO_MUCH = "it takes more time or memory than is given to an equation"
 
 _FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
@@ -127,20 +127,10 @@ class Checker:
             return run.verdict()
 
 
-def unchecked(prompt: str, output: str) -> Validity:
-    """The verdict on what could not be checked: nothing is known of any equation.
-
-    Raises:
-        ValueError: the prompt has another form.
-    """
-    asked = split_prompt(prompt)
-    return Validity(
-        steps=[StepVerdict(text=text, truth="undecided", reason=_TOO_MUCH) for text in split_output(output)],
-        premises_used=[False] * len(asked.premises),
-        intermediates_present=[False] * len(asked.derive),
-        goal_reached=False,
-        verified=False,
-    )
+def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:
+    """The verdict on what could not be checked: nothing is known of any equation."""
+    steps = [StepVerdict(text=text, truth="undecided", reason=reason) for text in split_output(output)]
+    return Validity(steps=steps, premises_used=[], intermediates_present=[], goal_reached=False, verified=False)
 
 
 class _Run:
@@ -182,7 +172,7 @@ class _Run:
     def take(self, number: int, text: str, left_out: bool) -> None:
         """Looks at the next equation."""
         if left_out:
-            self.steps.append(_Step(text, _Link("undecided", _TOO_MUCH)))
+            self.steps.append(_Step(text, _Link("undecided", TOO_MUCH)))
             return
         reading = self._restored(text) if number == 1 else self.checker.read(text)
         if not reading.chains:
