@@ -35,6 +35,8 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
     """Means and intervals by set: a panel a measure, a mark a model, and a bar where copying the prompt ends."""
     measures = [measure for measure in computed_measures(rows) if measure != "goal_reached"]
     models = [model for model in dict.fromkeys(row.model for row in rows) if model != copy_model]
+    shown = [mean for row in rows for measure in measures if (mean := row.means[measure])]
+    lowest = min((100 * (mean.interval or (mean.value,))[0] for mean in shown), default=0)  # BLEURT's may be negative
     with style(theme):
         figure = new_figure(10.4, 3.7)
         panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
@@ -46,7 +48,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
             _draw_models(panel, by_model, copy_model, theme, scale=100)
             panel.set_title(MEASURE_NAMES[measure], loc="left", fontweight="bold", fontsize=11)
             _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
-            panel.set_ylim(0, 100)
+            panel.set_ylim(min(0, lowest), 100)
         panels[0].set_ylabel("mean × 100")
         _add_legend(figure, panels[0])
         return as_svg(figure)

@@ -80,6 +80,12 @@ def test_no_rows_and_no_copy_make_a_figure_too() -> None:
     assert "<svg" in score_figure(ROWS[:2], None, LIGHT)
 
 
+def test_scores_below_zero_are_within_the_figure() -> None:
+    rows = [ScoreRow("t5", "static", 3, {**means(0.5), "bleurt": Estimate(-0.4, (-0.6, -0.3))})]
+    assert "<!-- −40 -->" in score_figure(rows, None, LIGHT)
+    assert "<!-- −" not in score_figure(ROWS, None, LIGHT)
+
+
 TRAINING = [
     {"step": 1, "loss": 2.0, "learning_rate": 1e-3, "gradient_norm": 4.0, "tokens_per_second": 9000.0},
     {"step": 2, "loss": float("nan"), "learning_rate": 5e-4, "gradient_norm": float("inf")},
