@@ -1,4 +1,4 @@
-// Text and formulas on a page: what the run report's explorer and the server's page have in common. A plain script, so
+// Text, formulas and verdicts on a page: what the run report's explorer and the server's page have in common. A plain script, so
 // that the report can hold it within itself.
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
@@ -25,4 +25,34 @@ function mathFrom(text) {
 /** Lets the keyboard reach a formula that is too wide. */
 function letScroll(box) {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+}
+
+// ---- Verdicts
+
+const SIGNS = {
+  premise: "○",
+  valid: "✓",
+  incorrect: "✗",
+  redundant: "↺",
+  irrelevant: "∅",
+  skipped: "»",
+  unparsable: "¶",
+  undecided: "?",
+};
+
+const signOf = (verdict) => create("span", `sign ${kindOf(verdict)}`, SIGNS[kindOf(verdict)]);
+
+/** The paper's single category where there is one, else the truth. */
+function kindOf({ truth, redundant, irrelevant }) {
+  if (truth === "incorrect") return truth;
+  return redundant ? "redundant" : irrelevant ? "irrelevant" : truth;
+}
+
+/** An equation's verdict in a line: its sign, what it is called, and why. */
+function verdictLine(verdict, reason) {
+  const { truth, redundant, irrelevant } = verdict;
+  const said = [truth, redundant && "redundant", irrelevant && "irrelevant"].filter(Boolean);
+  const box = create("p", "verdict");
+  box.append(signOf(verdict), create("span", `kinds ${kindOf(verdict)}`, said.join(", ")), reason);
+  return box;
 }

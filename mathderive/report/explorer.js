@@ -7,16 +7,6 @@
 const PLACE = "#explorer?";
 const FILTERS = ["model", "set", "verdict", "length"];
 const FINDINGS = ["incorrect", "redundant", "irrelevant", "skipped", "unparsable", "undecided"];
-const SIGNS = {
-  premise: "○",
-  valid: "✓",
-  incorrect: "✗",
-  redundant: "↺",
-  irrelevant: "∅",
-  skipped: "»",
-  unparsable: "¶",
-  undecided: "?",
-};
 const PAGE = 10; // rows that a page key moves by
 
 // ---- The data
@@ -165,14 +155,6 @@ function strip({ lines }) {
   return signs;
 }
 
-const signOf = (verdict) => create("span", `sign ${kindOf(verdict)}`, SIGNS[kindOf(verdict)]);
-
-/** The paper's single category where there is one, else the truth. */
-function kindOf({ truth, redundant, irrelevant }) {
-  if (truth === "incorrect") return truth;
-  return redundant ? "redundant" : irrelevant ? "irrelevant" : truth;
-}
-
 /** What there is to say of an answer in a line. */
 function outcome({ lines, goal, validity }) {
   const box = create("span", "outcome");
@@ -308,11 +290,8 @@ function note(origin, mark) {
 }
 
 function verdictOf(verdict) {
-  const box = create("p", "verdict");
-  const { truth, redundant, irrelevant, reason, counterexample } = verdict;
-  const said = [truth, redundant && "redundant", irrelevant && "irrelevant"].filter(Boolean);
-  box.append(signOf(verdict), create("span", `kinds ${kindOf(verdict)}`, said.join(", ")), reasonOf(reason));
-  if (counterexample?.length) box.append(valuesOf(counterexample));
+  const box = verdictLine(verdict, reasonOf(verdict.reason));
+  if (verdict.counterexample?.length) box.append(valuesOf(verdict.counterexample));
   return box;
 }
 

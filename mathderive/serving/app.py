@@ -1,4 +1,4 @@
-"""The server's addresses: a chat-completions API for one T5, and a page to try it on."""
+"""The server's addresses: a chat-completions API for one T5, a checker of derivations, and a page to try both on."""
 
 import asyncio
 import secrets
@@ -14,10 +14,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from mathderive.metrics.validity.verdicts import Validity
 from mathderive.predictors.t5 import T5Model
 from mathderive.report.typeset import typeset
 from mathderive.serving.batching import Batcher
 from mathderive.serving.chat import Chat, ServerSettings, failed
+from mathderive.serving.checks import Checks
 from mathderive.serving.limits import BoundedBodies, refused
 from mathderive.serving.page import add_page
 from mathderive.serving.protocol import Asked, ChatCompletion, ChatRequest, ErrorBody, Model, ModelList, Refusal, Text
@@ -33,6 +35,13 @@ class Typeset(BaseModel):
     mathml: list[str | None]
 
 
+class Derivation(Asked):
+    """A prompt, and equations joined by ` and `."""
+
+    prompt: Annotated[Text, Field(max_length=10_000)]
+    derivation: Annotated[Text, Field(max_length=20_000)]
+
+
 class Health(BaseModel):
     status: str
     model: str
@@ -42,11 +51,13 @@ class Health(BaseModel):
 def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     """The application, whose lifespan runs the batches."""
     batcher = Batcher(model, settings.batch_size, settings.waiting)
+    checks = Checks()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with batcher.running():
-            yield
+        with checks.running():
+            async with batcher.running():
+                yield
 
     app = FastAPI(
         title="mathderive", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
@@ -54,7 +65,7 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     app.add_middleware(BoundedBodies)
     _refuse_alike(app)
     add_page(app)
-    app.include_router(_api(Chat(model, batcher, settings), model.name, settings.key))
+    app.include_router(_api(Chat(model, batcher, settings), checks, model.name, settings.key))
 
     @app.get("/healthz", responses={503: {"model": Health}})
     async def health() -> JSONResponse:
@@ -66,7 +77,7 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     return app
 
 
-def _api(chat: Chat, name: str, key: str | None) -> APIRouter:
+def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
     """What may be asked with the key."""
     responses: Any = {"4XX": {"model": ErrorBody}, 500: {"model": ErrorBody}}
     api = APIRouter(dependencies=[Depends(_key_check(key))], responses=responses)
@@ -97,6 +108,11 @@ def _api(chat: Chat, name: str, key: str | None) -> APIRouter:
     async def typeset_equations(asked: Equations) -> Typeset:
         """Equations as MathML, printed anew from the expressions that they were read as."""
         return Typeset(mathml=await asyncio.to_thread(lambda: [typeset(text) for text in asked.equations]))
+
+    @api.post("/check")
+    async def check_derivation(asked: Derivation) -> Validity:
+        """Whether a derivation answers its prompt, with a verdict on every equation."""
+        return await checks.check(asked.prompt, asked.derivation)
 
     return api
 

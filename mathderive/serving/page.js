@@ -238,6 +238,37 @@ class Derivation {
   }
 }
 
+// ---- Verdicts
+
+/** Has the answer checked, and puts a verdict below each step; returns what it amounts to, in words. */
+async function check({ text, steps }, prompt) {
+  const response = await request("/check", { prompt, derivation: text });
+  const verdict = await response.json();
+  if (verdict.steps.length !== steps.length) return "not checked";
+  const reasons = verdict.steps.map(({ reason }) => piecesOf(reason));
+  await typeset(reasons.flat().filter(({ isFormula }) => isFormula).map(({ piece }) => piece));
+  steps.forEach(({ element }, index) => element.append(verdictLine(verdict.steps[index], reasonOf(reasons[index]))));
+  return verdict.verified ? "verified" : "not verified";
+}
+
+/** A reason's words and its formulas, which stand between dollar signs. */
+function piecesOf(reason) {
+  const pieces = reason.split("$");
+  if (pieces.length % 2 === 0) return [{ piece: reason, isFormula: false }];
+  return pieces.map((piece, index) => ({ piece, isFormula: index % 2 === 1 }));
+}
+
+function reasonOf(pieces) {
+  const box = create("span", "reason");
+  for (const { piece, isFormula } of pieces) {
+    const mathml = isFormula && known.get(piece);
+    const math = mathml ? mathFrom(mathml) : null;
+    math?.setAttribute("display", "inline");
+    box.append(math ?? (isFormula ? create("code", "", piece) : piece));
+  }
+  return box;
+}
+
 /** Whether the last equation is the goal: `goal_reached` in mathderive/metrics/text.py. */
 function goalReached(text, goal) {
   const normalised = (equation) => equation.replace(/\s+/g, "").replace(/^\\/, "");
@@ -249,7 +280,7 @@ let derivation = new Derivation();
 
 async function derive() {
   if (running || !isComplete()) return;
-  const [started, goal] = [performance.now(), equationsOf("goal")[0]];
+  const [started, prompt, goal] = [performance.now(), writePrompt(), equationsOf("goal")[0]];
   derivation = new Derivation();
   const outcome = { finish_reason: null, usage: null };
   begin();
@@ -262,6 +293,18 @@ async function derive() {
     ended();
     summarise(outcome, goal, (performance.now() - started) / 1000);
   }
+  await judge(derivation, prompt);
+}
+
+/** Says what the checker says of an answer, while it is the one on the page. */
+async function judge(answer, prompt) {
+  if (!answer.steps.length) return;
+  byId("verdict").textContent = "Checking …";
+  const said = await check(answer, prompt).catch(({ message }) => `Not checked. ${message}`);
+  if (answer !== derivation || running) return;
+  const words = { verified: ["good", "Verified"], "not verified": ["bad", "Not verified"] };
+  const [kind, text] = words[said] ?? ["", said];
+  byId("verdict").replaceChildren(create("strong", kind, text));
 }
 
 async function receive(into, outcome, signal) {
@@ -282,7 +325,7 @@ async function receive(into, outcome, signal) {
 
 function begin() {
   running = new AbortController();
-  byId("failure").textContent = byId("summary").textContent = "";
+  byId("failure").textContent = byId("summary").textContent = byId("verdict").textContent = "";
   byId("nothing").hidden = byId("copy").hidden = true;
   byId("writing").hidden = false;
   swap("start", "stop");

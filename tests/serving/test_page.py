@@ -117,6 +117,31 @@ def test_the_answer_on_the_page_is_the_servers(served, open_page):
     expect(page.locator("#start")).to_be_visible()
 
 
+def test_every_step_has_its_verdict(served, open_page):
+    page = open_page(served)
+    premise, derived = r"f{(x)} = \sin{(x)}", r"\frac{d}{d x} f{(x)} = \frac{d}{d x} \sin{(x)}"
+    goal, wrong = r"\frac{d}{d x} f{(x)} = \cos{(x)}", r"\frac{d}{d x} f{(x)} = x"
+    answer_with(page, **answered(f"{premise} and {derived} and {goal}"))
+    ask(page, premise, goal)
+    expect(page.locator("#verdict .good")).to_have_text("Verified")
+    expect(page.locator(".step .kinds")).to_have_text(["premise", "valid", "valid"])
+    expect(page.locator(".step").nth(1).locator(".reason")).to_have_text("equation 1 differentiated by x")
+    expect(page.locator(".step").nth(1).locator(".reason math")).to_have_count(1)
+    answer_with(page, **answered(f"{premise} and {wrong} and {goal} and {HOSTILE[1]}"))
+    ask(page, premise, goal)
+    expect(page.locator("#verdict .bad")).to_have_text("Not verified")
+    expect(page.locator(".step .kinds")).to_have_text(["premise", "incorrect", "skipped", "unparsable"])
+
+
+def test_a_check_that_is_refused_is_said(served, open_page):
+    page = open_page(served)
+    page.route("**/check", lambda route: route.abort())
+    answer_with(page, **answered(PREMISE))
+    ask(page)
+    expect(page.locator("#verdict")).to_have_text("Not checked. The server cannot be reached.")
+    expect(page.locator("#summary")).to_contain_text("1 step")
+
+
 def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, open_page):
     page = open_page(served)
     written = [r"f{(x)} = \sin{(x)}", r"\int (f = ", r"\frac{d}{d x} f{(x)} = \cos{(x)}"]
@@ -125,7 +150,7 @@ def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, op
     ask(page, goal=written[-1].replace(" ", ""))
     expect(page.locator("#summary")).to_contain_text("Goal reached · 3 steps · 5 tokens")
     assert steps(page) == [equation.strip() for equation in written]
-    expect(page.locator(".step math")).to_have_count(2)
+    expect(page.locator(".step > .formula math")).to_have_count(2)
     expect(page.locator(".step").nth(1).locator(".plain")).to_have_text(written[1].strip())
     expect(page.locator(".step .unread")).to_have_text(["not read as an equation"])
     expect(page.locator(".step").nth(2).locator("mfrac")).to_have_count(1)
@@ -249,7 +274,7 @@ def test_what_is_generated_runs_nothing(served, open_page):
     page = open_page(served)
     answer_with(page, **answered(" and ".join(HOSTILE)))
     ask(page)
-    expect(page.locator(".step .plain")).to_have_text(HOSTILE)
+    expect(page.locator(".step > .formula .plain")).to_have_text(HOSTILE)
     expect(page.locator(".step .unread")).to_have_count(len(HOSTILE))
     for tag in ("script:not([src])", "img", "svg", "a"):
         expect(page.locator(tag)).to_have_count(0)
@@ -316,7 +341,7 @@ def test_an_example_is_chosen_and_derived(open_page, mini):
         expect(page.locator("#summary")).to_contain_text("tokens")
         written = steps(page)
         assert len(written) > 1
-        expect(page.locator(".step math")).to_have_count(sum(typeset(text) is not None for text in written))
+        expect(page.locator(".step > .formula math")).to_have_count(sum(typeset(text) is not None for text in written))
         verdict = "Goal reached" if goal_reached(written[-1], asked.goal) else "Goal missed"
         expect(page.locator("#summary strong")).to_have_text(verdict)
 

@@ -14,6 +14,7 @@ from command import complaint, run
 from served import KEY, TOKENS, serving
 
 from mathderive.config import DecodingSettings
+from mathderive.metrics.validity.checker import check
 from mathderive.predictors.t5 import T5Model
 
 PROMPT = tiny_training.PAIRS[0][0]
@@ -203,7 +204,7 @@ def test_only_json_is_read(served):
     "value", ["", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer \u00fc", f"Bearer {KEY}x"]
 )
 def test_without_the_key_nobody_is_let_in(served, value):
-    for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/typeset")):
+    for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/typeset"), ("POST", "/check")):
         status, headers, body = send(served, method, path, json.dumps(ASKED), Authorization=value.encode("latin-1"))
         assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
         assert json.loads(body)["error"]["code"] == "invalid_api_key"
@@ -230,6 +231,30 @@ def test_equations_are_typeset_anew_and_nothing_else_is(served):
     assert others == [None] * 4
     assert send(served, "POST", "/typeset", json.dumps({"equations": ["x"] * 65}))[0] == 400
     assert send(served, "POST", "/typeset", json.dumps({"equations": ["x" * 2001]}))[0] == 400
+
+
+def test_derivations_are_checked(served):
+    prompt = r"Given f{(x)} = x^{2}, then obtain \frac{d}{d x} f{(x)} = 2 x"
+    derivation = r"f{(x)} = x^{2} and \frac{d}{d x} f{(x)} = \frac{d}{d x} x^{2} and \frac{d}{d x} f{(x)} = 3 x"
+    status, _, body = send(served, "POST", "/check", json.dumps({"prompt": prompt, "derivation": derivation}))
+    assert status == 200
+    assert json.loads(body) == json.loads(check(prompt, derivation).model_dump_json())
+    status, _, body = send(served, "POST", "/check", json.dumps({"prompt": "Prove it.", "derivation": derivation}))
+    assert status == 400
+    assert json.loads(body)["error"]["param"] == "prompt"
+    assert "a prompt begins with" in json.loads(body)["error"]["message"]
+
+
+def test_more_derivations_than_may_wait_are_refused(served):
+    """The first check takes a while, the child's start at least."""
+    steps = " and ".join([r"f{(x)} = x^{2}"] * 50 + [rf"\int x^{{{n}}} d x = x^{{{n + 1}}}" for n in range(9)])
+    asked = json.dumps({"prompt": "Given f{(x)} = x^{2}, then obtain x = 1", "derivation": steps})
+    with ThreadPoolExecutor(48) as threads:
+        answers = list(threads.map(lambda _: send(served, "POST", "/check", asked), range(48)))
+    refused = [headers for status, headers, _ in answers if status == 429]
+    assert {status for status, _, _ in answers} == {200, 429}
+    assert all(int(headers["Retry-After"]) > 0 for headers in refused)
+    assert send(served, "POST", "/check", asked)[0] == 200
 
 
 @pytest.mark.parametrize("stream", [False, True])

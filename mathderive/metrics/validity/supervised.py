@@ -76,6 +76,10 @@ class SupervisedChecker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the child, and any check that another thread has it do."""
         self._lane.stop()
 
     def check(self, prompt: str, output: str) -> Validity:

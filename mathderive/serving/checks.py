@@ -1,0 +1,49 @@
+"""Derivations checked for whoever asks: one at a time, in a child process, while a few more wait."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from mathderive.metrics.validity.supervised import SupervisedChecker
+from mathderive.metrics.validity.verdicts import Validity
+from mathderive.serving.protocol import Refusal
+
+MAX_WAITING = 16
+
+
+class Checks:
+    """Runs the checker beside the model, whose batches it does not delay."""
+
+    def __init__(self) -> None:
+        self._checker = SupervisedChecker()
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting = 0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """At the end, nothing is checked any more."""
+        try:
+            yield
+        finally:
+            self._checker.stop()
+            self._thread.shutdown(cancel_futures=True)
+
+    async def check(self, prompt: str, derivation: str) -> Validity:
+        """The verdict on a derivation.
+
+        Raises:
+            Refusal: the prompt has another form, or too many wait.
+        """
+        if self._waiting >= MAX_WAITING:
+            message = f"{MAX_WAITING} derivations wait to be checked; expected a later try"
+            raise Refusal(429, message, code="queue_full", headers={"Retry-After": "2"})
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._checker.check, prompt, derivation
+            )
+        except ValueError as error:
+            raise Refusal(400, f"prompt: {error}", param="prompt") from None
+        finally:
+            self._waiting -= 1
