@@ -7,7 +7,7 @@ generator, which have to come out verified. Then, on `--workers` processes, the 
 texts that a failing or hostile model could write: changed equations, random pieces of LaTeX, and expressions built to
 be deep, high or endless. The last line is a JSON object: derivations a second, how many of them are verified and how
 many equations are neither premise nor valid, seconds for the outputs, and for the texts how many equations the
-backstop ended, the slowest answer in CPU-seconds and the largest process. The exit code is 1 where a generated
+backstop ended, the slowest text in seconds per equation and the largest process. The exit code is 1 where a generated
 derivation is not verified, or a text ends in anything but a verdict.
 """
 
@@ -184,17 +184,23 @@ def hostile_part(ours: list[Question], options: argparse.Namespace, results: dic
                 crashes += 1
                 print(f"crash: {error}: {text!r}")
                 continue
-            seconds = time.perf_counter() - start
+            seconds = (time.perf_counter() - start) / len(verdict.steps)
             truths.update(step.truth for step in verdict.steps)
             ended += sum(step.reason.startswith("it takes more time") for step in verdict.steps)
             if seconds > slowest:
                 slowest, slowest_text = seconds, text
             if count % 10_000 == 0:
-                print(f"{count} texts: {dict(truths)}, {ended} ended, {crashes} crashes, slowest {slowest:.2f} s")
+                counts = f"{dict(truths)}, {ended} ended, {crashes} crashes"
+                print(f"{count} texts: {counts}, slowest {slowest:.2f} s an equation", flush=True)
     print(f"slowest: {slowest_text[:500]!r}")
     # Linux counts kilobytes.
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    results |= {"texts": options.texts, "crashes": crashes, "ended": ended, "slowest_seconds": round(slowest, 2)}
+    results |= {
+        "texts": options.texts,
+        "crashes": crashes,
+        "ended": ended,
+        "slowest_seconds_per_equation": round(slowest, 2),
+    }
     results |= {"largest_process_megabytes": round(largest), "texts_truths": truths}
     return crashes > 0
 

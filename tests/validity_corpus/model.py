@@ -40,6 +40,10 @@ class UndecidableError(ValueError):
     """The judge cannot tell; says why."""
 
 
+class HiddenChoiceError(UndecidableError):
+    """An antiderivative within an integral would have to be chosen, which no other point spares."""
+
+
 class DegreeError(ValueError):
     """More derivatives than the series are long."""
 

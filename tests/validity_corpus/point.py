@@ -12,7 +12,7 @@ from typing import Any
 from mpmath import mp, mpf
 from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Symbol, preorder_traversal
 from sympy.core.function import AppliedUndef
-from validity_corpus.model import DIGITS, Choice, Model, UndecidableError, agree
+from validity_corpus.model import DIGITS, Choice, HiddenChoiceError, Model, UndecidableError, agree
 from validity_corpus.series import Series, SingularError, constant, monomials, padded
 
 State = tuple[Equality, ...]
@@ -102,7 +102,7 @@ class Point:
         self._assume(before, values)
         if opened and any(len(part.limits) > 1 or part.function.has(Integral) for part in core.atoms(Integral)):
             # What is chosen for an integral changes what there is to choose for the one around it.
-            raise UndecidableError("an open integral within an integral")
+            raise HiddenChoiceError("an open integral within an integral")
         return False
 
     def _likely_values(self, equation: Equality) -> list[Expr]:

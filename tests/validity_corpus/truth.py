@@ -16,7 +16,7 @@ from mpmath import mp
 from sympy import Derivative, Equality, Integral, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
-from validity_corpus.model import DIGITS, Definition, DegreeError, Model, UndecidableError
+from validity_corpus.model import DIGITS, Definition, DegreeError, HiddenChoiceError, Model, UndecidableError
 from validity_corpus.point import Point, State
 
 MOVES = 6
@@ -101,6 +101,8 @@ class Judge:
                 try:
                     found.append(self._point(number, move).holds(equation, state))
                     break
+                except HiddenChoiceError as error:
+                    return Truth.UNDECIDED, state, str(error)
                 except UndecidableError as error:
                     reason = str(error)
                 except DegreeError:

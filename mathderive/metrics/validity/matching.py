@@ -123,6 +123,15 @@ class Fact:
         return bool(self.equation.has(Integral))
 
     @cached_property
+    def has_derivative(self) -> bool:
+        return bool(self.equation.has(Derivative))
+
+    @cached_property
+    def differentiates_integrals(self) -> bool:
+        """Whether carrying out derivatives carries out integrals too, which takes long."""
+        return any(derivative.expr.has(Integral) for derivative in self.equation.atoms(Derivative))
+
+    @cached_property
     def symbols(self) -> frozenset[Symbol]:
         return frozenset(self.equation.atoms(Symbol))
 
@@ -195,6 +204,9 @@ def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
         for target, fact in product((new, new.mirrored()), facts):
             if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=True):
                 found[Way("evaluate_integrals", (), (fact.number,))] = None
+            if fact.differentiates_integrals:
+                for operator, operands in _carried_out_derivatives(target, fact):
+                    found[Way(operator, operands, (fact.number,))] = None
     return sorted(found, key=lambda way: (not way.plain, way.size))
 
 
@@ -374,8 +386,11 @@ def _variables(new: Fact, kind: type[Basic]) -> list[Symbol]:
 
 
 def _evaluated_derivatives(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    if not fact.equation.has(Derivative):
-        return
+    if fact.has_derivative and not fact.differentiates_integrals:
+        yield from _carried_out_derivatives(new, fact)
+
+
+def _carried_out_derivatives(new: Fact, fact: Fact) -> Matches:
     evaluated = fact.applied("evaluate_derivatives")
     if evaluated is not None and _same(new, evaluated):
         yield "evaluate_derivatives", ()

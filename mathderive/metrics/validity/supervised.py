@@ -13,7 +13,7 @@ from mathderive.metrics.validity.checker import Checker, unchecked
 from mathderive.metrics.validity.verdicts import Validity
 from mathderive.workers import Lane, Limits, mark
 
-EQUATION = Limits(memory_bytes=2**30, cpu_seconds=1.3)
+EQUATION = Limits(memory_bytes=2**30, cpu_seconds=1.0)
 """What one equation may use, 0.2 GB for the libraries among it; a model's equation takes 0.01 s on average."""
 
 MAX_ENDED = 4
