@@ -14,7 +14,8 @@ from sympy import Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.metrics.validity.dependencies import smallest_supports
-from mathderive.metrics.validity.matching import Fact, Way, ways
+from mathderive.metrics.validity.facts import Fact
+from mathderive.metrics.validity.matching import Way, ways
 from mathderive.metrics.validity.notation import notation_of
 from mathderive.metrics.validity.reading import Chain, Reading, read, split_output
 from mathderive.metrics.validity.reasons import sentence

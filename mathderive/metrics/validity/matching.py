@@ -6,26 +6,20 @@ the same however it is printed and however SymPy simplifies it on the way.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import product
-from math import comb, prod
 
 import numpy as np
 from sympy import (
-    Add,
     Derivative,
-    Equality,
     Expr,
     Integer,
     Integral,
-    Mul,
     Pow,
     Rational,
     S,
     Symbol,
     exp,
-    preorder_traversal,
 )
 from sympy.core.basic import Basic
 
@@ -36,34 +30,20 @@ from mathderive.metrics.validity.evaluation import (
     counts_of,
     fingerprint,
     is_zero,
-    minus,
     of_derivative,
     of_integral,
     times,
 )
+from mathderive.metrics.validity.facts import Fact, Sides, size_of
 from mathderive.metrics.validity.integrals import evaluates_integrals
 from mathderive.metrics.validity.taylor import Array, Value
 from mathderive.symbolic.bounds import TooLargeError
-from mathderive.symbolic.history import parts_of
 from mathderive.symbolic.operators import (
-    OPERATORS,
     SYMPY_ERRORS,
     OperatorError,
-    apply_operator,
     substitute,
 )
 from mathderive.symbolic.renaming import names_of
-
-Sides = tuple[Expr, Expr]
-
-GROWTH = 3
-"""How many times as large each differentiation may make an expression, roughly."""
-
-MAX_TERMS = 300
-"""Of a product or power that is expanded."""
-
-MAX_GROWN = 20_000
-"""Operations; an equation of the data has some dozens."""
 
 MAX_EXPONENTS = 16
 """Exponents that are tried on an equation."""
@@ -86,103 +66,7 @@ class Way:
     @property
     def size(self) -> int:
         """Of the operand: how many operations it holds."""
-        return sum(int(operand.count_ops()) for operand in self.operands)
-
-
-@dataclass(frozen=True)
-class Fact:
-    """An equation that others may follow from."""
-
-    number: int
-    lhs: Expr
-    rhs: Expr
-    _evaluated: dict[str, "Fact | None"] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def sides(self) -> Sides:
-        return self.lhs, self.rhs
-
-    @cached_property
-    def equation(self) -> Equality:
-        return Equality(self.lhs, self.rhs, evaluate=False)
-
-    @cached_property
-    def left(self) -> Fingerprint:
-        return fingerprint(self.lhs)
-
-    @cached_property
-    def right(self) -> Fingerprint:
-        return fingerprint(self.rhs)
-
-    @cached_property
-    def residual(self) -> Fingerprint:
-        return minus(self.left, self.right)
-
-    @cached_property
-    def has_integral(self) -> bool:
-        return bool(self.equation.has(Integral))
-
-    @cached_property
-    def has_derivative(self) -> bool:
-        return bool(self.equation.has(Derivative))
-
-    @cached_property
-    def differentiates_integrals(self) -> bool:
-        """Whether carrying out derivatives carries out integrals too, which takes long."""
-        return any(derivative.expr.has(Integral) for derivative in self.equation.atoms(Derivative))
-
-    @cached_property
-    def symbols(self) -> frozenset[Symbol]:
-        return frozenset(self.equation.atoms(Symbol))
-
-    @cached_property
-    def parts(self) -> frozenset[Expr]:
-        return frozenset((*parts_of(self.lhs), *parts_of(self.rhs)))
-
-    def mirrored(self) -> "Fact":
-        return Fact(self.number, self.rhs, self.lhs)
-
-    def is_trivial(self) -> bool:
-        """Whether it says nothing, because both sides are the same to begin with."""
-        return close(self.left, self.right)
-
-    def says(self, other: "Fact") -> bool:
-        """Whether both are the same equation, mirrored or not."""
-        return self.sides in (other.sides, other.sides[::-1])
-
-    def applied(self, name: str) -> "Fact | None":
-        """What an operator without operand makes of it; None where that cannot be, or changes nothing."""
-        if name not in self._evaluated:
-            self._evaluated[name] = self._apply(name)
-        return self._evaluated[name]
-
-    def _apply(self, name: str) -> "Fact | None":
-        if not _is_affordable(self.equation):
-            return None
-        try:
-            equation = apply_operator(OPERATORS[name], self.equation, None, _no_constant)
-        except OperatorError:
-            return None
-        return None if equation.args == self.sides else Fact(self.number, *equation.args)
-
-
-def _is_affordable(equation: Equality) -> bool:
-    """Whether derivatives can be carried out and products expanded without the result growing out of hand."""
-    for part in preorder_traversal(equation):
-        if isinstance(part, Derivative):
-            order = sum(int(count) for _, count in part.variable_count if count.is_Integer)
-            if max(1, _size(part.expr)) * GROWTH**order > MAX_GROWN:
-                return False
-        elif isinstance(part, Pow) and isinstance(part.base, Add) and part.exp.is_Integer:
-            if comb(len(part.base.args) + abs(int(part.exp)) - 1, abs(int(part.exp))) > MAX_TERMS:
-                return False
-        elif isinstance(part, Mul) and prod(len(Add.make_args(factor)) for factor in part.args) > MAX_TERMS:
-            return False
-    return True
-
-
-def _no_constant() -> Symbol:
-    raise OperatorError("constants are not drawn here")
+        return sum(size_of(operand) for operand in self.operands)
 
 
 def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
@@ -265,7 +149,7 @@ def _sums(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
     """`add` and `minus`: what was added on the left was added on the right."""
     if not close(new.residual, fact.residual) or new.sides == fact.sides:
         return
-    operand = min((new.lhs - fact.lhs, new.rhs - fact.rhs), key=_size)
+    operand = min((new.lhs - fact.lhs, new.rhs - fact.rhs), key=size_of)
     # What is trivially true has the same difference, 0, and what amounts to 0 has to be seen to be added.
     doubtful = fact.is_trivial() or close(new.left, fact.left)
     if operand == 0 or (doubtful and (fact.lhs + operand, fact.rhs + operand) != new.sides):
@@ -286,7 +170,7 @@ def _products(new: Fact, fact: Fact, known: Collection[Expr]) -> Matches:
     factors = [after / before for after, before, value in sides if not is_zero(value)]
     if not factors:
         return
-    factor = min(factors, key=_size)
+    factor = min(factors, key=size_of)
     # Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
     if (len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))) and (
         fact.lhs * factor,
@@ -304,8 +188,8 @@ def _products(new: Fact, fact: Fact, known: Collection[Expr]) -> Matches:
 
 def _is_visible(factor: Expr, new: Fact, fact: Fact) -> bool:
     """Whether a factor, or what was divided by, is a part of what it was found from and no mere quotient of the two."""
-    size = min(_size(factor), _size(1 / factor))
-    return size < max(map(_size, (*new.sides, *fact.sides)))
+    size = min(size_of(factor), size_of(1 / factor))
+    return size < max(map(size_of, (*new.sides, *fact.sides)))
 
 
 def _powers(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
@@ -430,7 +314,3 @@ def _substituted(fact: Fact, old: Expr, replacement: Expr) -> Sides | None:
     except (OperatorError, TooLargeError, *SYMPY_ERRORS):
         return None
     return None if result is None else (result.lhs, result.rhs)
-
-
-def _size(expression: Expr) -> int:
-    return int(expression.count_ops())
