@@ -9,6 +9,7 @@ from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS, METRICS, Measure
 from mathderive.report.drawing import MARKERS, Theme, as_svg, new_figure, style
+from mathderive.report.recorded import RECORDED
 from mathderive.report.tables import MEASURE_NAMES, METRIC_NAMES, SET_LABELS, ScoreRow, computed_measures
 
 if TYPE_CHECKING:  # importing matplotlib takes a second
@@ -32,7 +33,10 @@ ALL_SETS = "All"
 
 
 def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme) -> str:
-    """Means and intervals by set: a panel a measure, a mark a model, and a bar where copying the prompt ends."""
+    """Means and intervals by set: a panel a measure, a mark a model, and a bar where copying the prompt ends.
+
+    Short lines are the means that the authors recorded.
+    """
     measures = [measure for measure in computed_measures(rows) if measure != "goal_reached"]
     models = [model for model in dict.fromkeys(row.model for row in rows) if model != copy_model]
     shown = [mean for row in rows for measure in measures if (mean := row.means[measure])]
@@ -45,6 +49,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
             copied = [values.get((copy_model or "", name)) for name in EVALUATION_SETS]
             _draw_bars(panel, [100 * mean.value if mean else None for mean in copied], theme)
             by_model = {model: [values.get((model, name)) for name in EVALUATION_SETS] for model in models}
+            _draw_recorded(panel, measure, theme)
             _draw_models(panel, by_model, copy_model, theme, scale=100)
             panel.set_title(MEASURE_NAMES[measure], loc="left", fontweight="bold", fontsize=11)
             _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
@@ -158,6 +163,16 @@ def _draw_bars(panel: "Axes", values: Sequence[float | None], theme: Theme) -> N
     if shown:
         panel.bar(
             [x for x, _ in shown], [y for _, y in shown], width=0.84, color=theme.copy, label="copying the prompt"
+        )
+
+
+def _draw_recorded(panel: "Axes", measure: Measure, theme: Theme) -> None:
+    """A short line for each mean that the authors recorded."""
+    means = [(x, row.mean(measure, name)) for row in RECORDED for x, name in enumerate(EVALUATION_SETS)]
+    shown = [(x, 100 * mean) for x, mean in means if mean is not None]
+    if shown:
+        panel.plot(
+            *zip(*shown, strict=True), marker="_", markersize=13, color=theme.faint, linestyle="none", label="recorded"
         )
 
 
