@@ -310,8 +310,8 @@ def run_tests(
 ) -> None:
     """Run the test suite on all cores; further arguments go to pytest (`-n 0` for one process)."""
     selection = [] if slow else ["-m", "not slow"]
-    # A file's tests share what they set up, so each file is one process's.
-    cores = ["--numprocesses=auto", "--dist=loadfile"]
+    # A file's tests share what they set up, so each file is one process's; tests/conftest.py says which come first.
+    cores = ["--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder"]
     _run_tools([[sys.executable, "-m", "pytest", *cores, *selection, *context.args]])
 
 

@@ -9,6 +9,19 @@ import pytest
 # A shell starts its background jobs with SIGINT ignored, which would pass on to every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LONGEST = (
+    *("model/test_generate.py", "test_kill.py", "serving/test_agreement.py", "test_released_checkpoint.py"),
+    *("test_pipeline.py", "predictors/test_faulty_endpoint.py", "test_processes.py", "test_sharding.py"),
+    *("metrics/validity/test_agreement.py", "model/test_parity.py", "symbolic/test_sampling.py"),
+    *("metrics/validity/test_references.py", "test_bad_input.py", "model/test_decoding.py", "training/test_loop.py"),
+)
+"""Files that take a minute or more, the longest first: begun last, one would keep a single process at work alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
 
 @pytest.fixture(scope="session")
 def shared_reference() -> Path:

@@ -22,7 +22,7 @@ FALSIFYING = ("sign flipped", "factor dropped", "wrong derivative", "wrong integ
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
     made = Corpus()
-    for source in generated_sources(9):
+    for source in generated_sources(6):
         add_corruptions(made, source)
     return made
 
@@ -40,7 +40,7 @@ def test_the_same_each_time():
 
 def test_most_changes_are_false(corpus):
     changed = [step for one in of_kind(corpus, *FALSIFYING) for step in one.steps if step.changed]
-    assert len(changed) > 20
+    assert len(changed) > 12
     assert sum(step.truth == "false" for step in changed) > 0.8 * len(changed)
 
 
@@ -74,7 +74,7 @@ def test_a_missing_goal_is_not_reached(corpus):
 
 
 def test_removing_and_breaking_off_change_no_equation(corpus):
-    texts = {one.id: [latex(e) for e in one.derivation.equations] for one in generated_sources(9)}
+    texts = {one.id: [latex(e) for e in one.derivation.equations] for one in generated_sources(6)}
     for one in of_kind(corpus, "one step removed", "two steps removed", "goal missing"):
         source = texts["-".join(one.id.split("-")[:2])]
         assert [step.text for step in one.steps] == [text for text in source if text in one.output.split(SEPARATOR)]
@@ -148,8 +148,8 @@ def test_sympy_is_of_the_judges_opinion(corpus):
                 if value is not None:
                     agree[step.truth, value < 1e-12] += 1
     assert agree.keys() == {("true", True), ("false", False)}
-    assert agree["true", True] > 200
-    assert agree["false", False] > 10
+    assert agree["true", True] > 100
+    assert agree["false", False] > 5
 
 
 def is_name(left, right):
