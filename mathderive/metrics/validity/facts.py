@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import comb, prod
 
+import numpy as np
 from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Pow, Symbol, preorder_traversal
 
 from mathderive.metrics.validity.evaluation import Fingerprint, close, fingerprint, minus
@@ -46,6 +47,10 @@ class Fact:
     @cached_property
     def right(self) -> Fingerprint:
         return fingerprint(self.rhs)
+
+    @property
+    def has_fingerprint(self) -> bool:
+        return bool(np.isfinite(self.left.values).all() and np.isfinite(self.right.values).all())
 
     @cached_property
     def residual(self) -> Fingerprint:
@@ -93,7 +98,7 @@ class Fact:
         if not _is_affordable(self.equation):
             return None
         try:
-            equation = apply_operator(OPERATORS[name], self.equation, None, _no_constant)
+            equation = apply_operator(OPERATORS[name], self.equation, None, no_constant)
         except OperatorError:
             return None
         return None if equation.args == self.sides else Fact(self.number, *equation.args)
@@ -114,7 +119,7 @@ def _is_affordable(equation: Equality) -> bool:
     return True
 
 
-def _no_constant() -> Symbol:
+def no_constant() -> Symbol:
     raise OperatorError("constants are not drawn here")
 
 

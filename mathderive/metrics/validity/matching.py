@@ -34,13 +34,15 @@ from mathderive.metrics.validity.evaluation import (
     of_integral,
     times,
 )
-from mathderive.metrics.validity.facts import Fact, Sides, size_of
+from mathderive.metrics.validity.facts import Fact, Sides, no_constant, size_of
 from mathderive.metrics.validity.integrals import evaluates_integrals
 from mathderive.metrics.validity.taylor import Array, Value
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.operators import (
+    OPERATORS,
     SYMPY_ERRORS,
     OperatorError,
+    apply_operator,
     substitute,
 )
 from mathderive.symbolic.renaming import names_of
@@ -122,16 +124,8 @@ def _functions(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
             if all(
                 _is_value(after, function(_argument(side, before.values)))
                 for after, side, before in ((new.left, fact.lhs, fact.left), (new.right, fact.rhs, fact.right))
-            ) or _is_result_beyond_numbers(new, fact, name):
+            ):
                 yield name, ()
-
-
-def _is_result_beyond_numbers(new: Fact, fact: Fact, name: str) -> bool:
-    """Whether an operator gives an equation that has no fingerprint, because it is too large."""
-    if np.isfinite(new.left.values).all() and np.isfinite(new.right.values).all():
-        return False
-    result = fact.applied(name)
-    return result is not None and result.sides == new.sides
 
 
 def _argument(side: Expr, values: Array) -> Array:
@@ -280,7 +274,39 @@ def _carried_out_derivatives(new: Fact, fact: Fact) -> Matches:
         yield "evaluate_derivatives", ()
 
 
+def _literally(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
+    """What operators give to the letter, for an equation without a fingerprint: too large, or infinite, as log 0 is."""
+    if new.has_fingerprint:
+        return
+    for name in (*_ONE_EQUATION, "expand", "evaluate_derivatives"):
+        result = fact.applied(name)
+        if result is not None and result.sides == new.sides:
+            yield name, ()
+    exponents = [part.exp for part in new.equation.atoms(Pow)]
+    candidates = (
+        *(("add", operand) for operand in (new.lhs - fact.lhs, new.rhs - fact.rhs)),
+        *(("times", operand) for operand in (new.lhs / fact.lhs, new.rhs / fact.rhs)),
+        *(("divide", operand) for operand in fact.sides),
+        *(("power", operand) for operand in sorted(exponents, key=size_of)[:MAX_EXPONENTS]),
+        *(("differentiate", operand) for operand in _variables(new, Derivative)),
+        *(("integrate", operand) for operand in _variables(new, Integral)),
+    )
+    for name, operand in dict.fromkeys(candidates):
+        if _given(fact, name, operand) == new.sides:
+            yield name, (operand,)
+
+
+def _given(fact: Fact, name: str, operand: Expr) -> Sides | None:
+    """The sides that an operator gives; None where it cannot be carried out."""
+    try:
+        result = apply_operator(OPERATORS[name], fact.equation, operand, no_constant)
+    except OperatorError:
+        return None
+    return result.lhs, result.rhs
+
+
 _MATCHES = (
+    _literally,
     _expanded,
     _functions,
     _sums,
@@ -304,7 +330,7 @@ def _substitutions(new: Fact, facts: Sequence[Fact]) -> Iterator[Way]:
                 if old in (0, 1) or not names_of(old) <= names_of(fact.equation):
                     continue
                 sides = _substituted(fact, old, replacement)
-                if sides and close(new.left, fingerprint(sides[0])) and close(new.right, fingerprint(sides[1])):
+                if sides and (sides == new.sides or _same(new, Fact(0, *sides))):
                     yield Way(name, (), (fact.number, rule.number))
 
 

@@ -203,6 +203,20 @@ def test_domains() -> None:
     assert steps(r"\frac{x - x}{x - x} = 1", prompt=prompt)[0].truth in ("undecided", "skipped")
 
 
+def test_what_has_no_value_follows_to_the_letter() -> None:
+    zero, log = r"- \sin{(x)} + f{(x)}", r"\log{((- \sin{(x)} + f{(x)})^{x})}"
+    texts = (
+        f"{zero} = 0",
+        f"({zero})^{{x}} = 0^{{x}}",
+        rf"{log} = \log{{(0^{{x}})}}",
+        rf"x + {log} = x + \log{{(0^{{x}})}}",
+    )
+    found = steps(PREMISE, *texts)
+    assert [step.operator for step in found] == [None, "minus", "power", "log", "add"]
+    (wrong,) = steps(PREMISE, *texts[:3], rf"x + {log} = 2 x + \log{{(0^{{x}})}}")[4:]
+    assert wrong.truth not in ("premise", "valid")
+
+
 def test_the_prompt_must_be_one() -> None:
     with pytest.raises(ValueError, match="a prompt begins with 'Given '"):
         check("Show that 1 = 1", "1 = 1")
