@@ -13,8 +13,11 @@ from mathderive.metrics.validity.checker import Checker, unchecked
 from mathderive.metrics.validity.verdicts import Validity
 from mathderive.workers import Lane, Limits, mark
 
-EQUATION = Limits(memory_bytes=2**30, cpu_seconds=1.0)
-"""What one equation may use, 0.2 GB for the libraries among it; a model's equation takes 0.01 s on average."""
+EQUATION = Limits(memory_bytes=2**30, cpu_seconds=0.8)
+"""What one equation may use, 0.2 GB for the libraries among it; a model's equation takes 0.01 s on average.
+
+With a second for the next child to start in, an equation has its verdict within two.
+"""
 
 MAX_ENDED = 4
 """Of one output's equations; after so many, all of it is undecided."""
