@@ -17,7 +17,11 @@ def expect_agreement(sources: list[Source], at_least: int) -> None:
     assert agreement.derivations > at_least
     # What the judge leaves undecided is no way to look good.
     assert sum(agreement.unlabelled.values()) < 0.01 * sum(agreement.counts["truth"].values())
-    assert agreement.meets_its_aims(), f"{agreement.figures()}\n{agreement.tables()}"
+    figures = agreement.figures()
+    # A hundred false equations are too few to tell 98 % from 99 %, which the benchmark does.
+    assert figures["false_called_incorrect"] >= 0.97, agreement.tables()
+    assert figures["true_called_incorrect"] <= 0.003, agreement.tables()
+    assert all(figures[f"{flaw}_called_so"] >= 0.95 for flaw in ("repeated", "irrelevant", "removed")), figures
 
 
 def test_on_generated_derivations() -> None:
