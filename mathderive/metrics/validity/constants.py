@@ -15,10 +15,8 @@ from sympy import Derivative, Expr, Integral
 
 from mathderive.metrics.validity.integrals import holds, outer_integrals
 from mathderive.metrics.validity.meaning import REGIONS, Definitions, Meaning
-from mathderive.metrics.validity.rewriting import by_argument, peeled, under_integrals
+from mathderive.metrics.validity.rewriting import Sides, by_argument, peeled, under_integrals
 from mathderive.metrics.validity.taylor import Array
-
-Sides = tuple[Expr, Expr]
 
 LINEAR = 1e-8
 """Relative to the largest term: an equation that is linear in the constants is so to this."""
@@ -171,8 +169,9 @@ class _Problem:
             left_over.append(found)
             if is_linear:
                 break
-        sought = not self._has_constants_within() and not self._has_slopes_of_constants()
-        return False if sought and left_over and min(left_over) >= UNSOLVED else None
+        if not left_over or min(left_over) < UNSOLVED:
+            return None
+        return None if self._has_constants_within() or self._has_slopes_of_constants() else False
 
     def _has_constants_within(self) -> bool:
         """Whether integrals within integrals have constants that make a difference, which are not looked for."""

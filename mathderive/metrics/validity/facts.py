@@ -8,10 +8,9 @@ import numpy as np
 from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Pow, Symbol, preorder_traversal
 
 from mathderive.metrics.validity.evaluation import Fingerprint, close, fingerprint, minus
+from mathderive.metrics.validity.rewriting import Sides
 from mathderive.symbolic.history import parts_of
 from mathderive.symbolic.operators import OPERATORS, OperatorError, apply_operator
-
-Sides = tuple[Expr, Expr]
 
 GROWTH = 3
 """How many times as large each differentiation may make an expression, roughly."""

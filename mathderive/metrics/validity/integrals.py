@@ -13,6 +13,7 @@ from sympy.core.basic import Basic
 
 from mathderive.metrics.validity.evaluation import TOLERANCE, close, fingerprint
 from mathderive.metrics.validity.meaning import BudgetError, Definitions, Meaning
+from mathderive.metrics.validity.rewriting import Sides
 from mathderive.metrics.validity.taylor import UnsupportedError
 from mathderive.symbolic.operators import OPERATORS, OperatorError, apply_operator
 
@@ -20,8 +21,6 @@ NOTHING = Definitions()
 
 MAX_CONSTANTS = 3
 """Of one step; more are not told apart."""
-
-Sides = tuple[Expr, Expr]
 
 
 def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol], carry_out: bool) -> bool:

@@ -34,8 +34,9 @@ from mathderive.metrics.validity.evaluation import (
     of_integral,
     times,
 )
-from mathderive.metrics.validity.facts import Fact, Sides, no_constant, size_of
+from mathderive.metrics.validity.facts import Fact, no_constant, size_of
 from mathderive.metrics.validity.integrals import evaluates_integrals
+from mathderive.metrics.validity.rewriting import Sides
 from mathderive.metrics.validity.taylor import Array, Value
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.operators import (

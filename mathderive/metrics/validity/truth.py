@@ -13,7 +13,7 @@ import numpy as np
 from sympy import Derivative, Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
-from mathderive.metrics.validity.constants import constants_exist
+from mathderive.metrics.validity.constants import NOTHING, constants_exist
 from mathderive.metrics.validity.integrals import derivative_by, holds, outer_integrals, standing_for
 from mathderive.metrics.validity.meaning import (
     MORE_NODES,
@@ -22,21 +22,16 @@ from mathderive.metrics.validity.meaning import (
     Definitions,
     Meaning,
 )
-from mathderive.metrics.validity.rewriting import without_common_terms
+from mathderive.metrics.validity.rewriting import Sides, without_common_terms
 from mathderive.metrics.validity.taylor import Array, UnsupportedError
 from mathderive.symbolic.operators import SYMPY_ERRORS
 from mathderive.symbolic.printer import latex
-
-Sides = tuple[Expr, Expr]
 
 SAME = 1e-8
 """Values closer than this, relative to the largest term, are the same."""
 
 DIFFERENT = 1e-5
 """Values further apart than this differ; in between, nothing is said."""
-
-NOTHING = 1e-14
-"""What is much smaller than this is what rounding leaves of 0."""
 
 MIN_POINTS = 3
 """Fewer points than this at which both sides have a value say nothing."""

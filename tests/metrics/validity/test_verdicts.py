@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sympy import Expr, Integer, Symbol, cos, exp, log, sin
 
 from mathderive.metrics.validity.checker import check
+from mathderive.metrics.validity.facts import no_constant
 from mathderive.metrics.validity.verdicts import StepVerdict
 from mathderive.prompts import prompt as prompt_of
 from mathderive.symbolic.derivation import SEPARATOR, Derivation, Step
@@ -254,7 +255,3 @@ def test_what_an_operator_gives_is_valid(
     texts = [*map(latex, derivation.equations), latex(result)]
     verdict = check(prompt_of(before), SEPARATOR.join(texts)).steps[-1]
     assert verdict.truth in ("premise", "valid"), (name, operand, latex(equation), latex(result), verdict)
-
-
-def no_constant() -> Symbol:
-    raise OperatorError("no integral is evaluated here")
