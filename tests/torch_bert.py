@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,7 @@ CONFIG = BertConfig(
     intermediate_size=40,
     max_position_embeddings=512,
 )
-GOLDEN = BertConfig(
-    vocab_size=50,
-    hidden_size=24,
-    num_hidden_layers=3,
-    num_attention_heads=3,
-    intermediate_size=40,
-    max_position_embeddings=64,
-)
+GOLDEN = replace(CONFIG, vocab_size=50, max_position_embeddings=64)
 BASE = BertConfig(
     vocab_size=30522,
     hidden_size=768,

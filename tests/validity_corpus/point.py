@@ -154,7 +154,7 @@ class Point:
         axis = self._model.axes.index(choice.variable)
 
         def difference(value: Series) -> Series:
-            self._assume([*before, *opened[:position], replace(choice, value=value), *opened[position + 1 :]], values)
+            self._assume([*before, *_with_value(opened, position, value)], values)
             return self._difference(equation).coefficient_of(axis, 0)
 
         now = difference(choice.value)
@@ -186,7 +186,7 @@ class Point:
             raise UndecidableError("too many unknowns")
 
         def difference(value: Series) -> list[Any]:
-            self._assume([*before, *opened[:position], replace(choice, value=value), *opened[position + 1 :]], values)
+            self._assume([*before, *_with_value(opened, position, value)], values)
             return _dense(self._difference(equation))
 
         now = difference(choice.value)
@@ -264,6 +264,11 @@ def bared(equation: Equality) -> Equality:
             break
         ((left, right),) = differing
     return Equality(left, right, evaluate=False)
+
+
+def _with_value(opened: list[Choice], position: int, value: Series) -> list[Choice]:
+    """The choices, with another value of one of them."""
+    return [*opened[:position], replace(opened[position], value=value), *opened[position + 1 :]]
 
 
 def _dense(series: Series) -> list[Any]:
