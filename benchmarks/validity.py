@@ -6,9 +6,11 @@ First, on one core: the references of the authors' result files in DIR, if it is
 generator, which have to come out verified. Then, on `--workers` processes, the outputs that the files record. Then
 texts that a failing or hostile model could write: changed equations, random pieces of LaTeX, and expressions built to
 be deep, high or endless. The last line is a JSON object: derivations a second, how many of them are verified and how
-many equations are neither premise nor valid, seconds for the outputs, and for the texts how many equations the
-backstop ended, the slowest text in seconds per equation and the largest process. The exit code is 1 where a generated
-derivation is not verified, or a text ends in anything but a verdict.
+many equations are neither premise nor valid, seconds for the outputs, and for the texts how many equations the backstop
+ended, the longest time that one equation took and the largest process. An equation that the backstop ends takes until a
+new process is ready and has caught up; where it ends several of a text, their share of the text's time is counted, and
+a text of which it ends none counts as one equation. The exit code is 1 where a generated derivation is not verified, or
+a text ends in anything but a verdict.
 """
 
 import argparse
@@ -22,8 +24,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mathderive.metrics.validity.checker import check
-from mathderive.metrics.validity.supervised import SupervisedChecker
+from mathderive.metrics.validity.checker import TOO_MUCH, check
+from mathderive.metrics.validity.supervised import MAX_ENDED, SupervisedChecker
 from mathderive.metrics.validity.verdicts import Validity
 from mathderive.prompts import prompt, target
 from mathderive.symbolic.sampling import sample_derivation
@@ -184,9 +186,10 @@ def hostile_part(ours: list[Question], options: argparse.Namespace, results: dic
                 crashes += 1
                 print(f"crash: {error}: {text!r}")
                 continue
-            seconds = (time.perf_counter() - start) / len(verdict.steps)
             truths.update(step.truth for step in verdict.steps)
-            ended += sum(step.reason.startswith("it takes more time") for step in verdict.steps)
+            ended_here = sum(step.reason == TOO_MUCH for step in verdict.steps)
+            seconds = (time.perf_counter() - start) / max(1, min(ended_here, MAX_ENDED + 1))
+            ended += ended_here
             if seconds > slowest:
                 slowest, slowest_text = seconds, text
             if count % 10_000 == 0:

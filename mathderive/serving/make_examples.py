@@ -1,7 +1,7 @@
 """Writes the page's examples, examples.json, from the test examples of the released checkpoint's own data.
 
     ./run.sh data --config configs/mini.yaml
-    python -m mathderive.serving.make_examples runs/mini/data/derivations/mini/3.0.0
+    python -m mathderive.serving.make_examples runs/mini/data/derivations/mini/4.0.0
 
 They are the first in the static split, which `checkpoints/mini` never saw, that are short and whose derivation uses
 other operators than those before: chosen without a look at how any model answers them.

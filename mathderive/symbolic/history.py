@@ -8,7 +8,7 @@ from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import TooLargeError, check_expression, tower_height
-from mathderive.symbolic.derivation import Annotation, Derivation, Step, renumber, step_references
+from mathderive.symbolic.derivation import PREMISES, Annotation, Derivation, Step, renumber, step_references
 from mathderive.symbolic.operators import OperatorError, substitute
 from mathderive.symbolic.printer import plain_text, raw_latex
 from mathderive.symbolic.srepr import is_readable
@@ -55,6 +55,14 @@ class History:
 
     def __len__(self) -> int:
         return len(self.equations)
+
+    def premises(self) -> list[Equality]:
+        """The equations that follow from nothing, in order."""
+        return [
+            equation
+            for equation, annotation in zip(self.equations, self.annotations, strict=True)
+            if annotation in PREMISES
+        ]
 
     def is_new(self, equation: Equality) -> bool:
         """Whether neither the equation nor its mirror image has occurred."""

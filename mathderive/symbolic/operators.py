@@ -150,7 +150,12 @@ def _integrate(side: Expr, variable: Expr) -> Expr:
     return Integral(side, variable)
 
 
-def _expand(side: Expr) -> Expr:
+def multiplied_out(side: Expr) -> Expr:
+    """`expand(side)`.
+
+    Raises:
+        TooLargeError: it would have more than `MAX_EXPANDED_TERMS` terms.
+    """
     if _expanded_terms(side) > MAX_EXPANDED_TERMS:
         raise TooLargeError(f"the expansion would have more than {MAX_EXPANDED_TERMS} terms")
     return expand(side)
@@ -250,7 +255,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("sin", Arity.EQUATION, _on_both_sides(sin)),
         Operator("exp", Arity.EQUATION, _on_both_sides(_exponential)),
         Operator("log", Arity.EQUATION, _on_both_sides(log)),
-        Operator("expand", Arity.EQUATION, _on_both_sides(_expand)),
+        Operator("expand", Arity.EQUATION, _on_both_sides(multiplied_out)),
         Operator("evaluate_derivatives", Arity.EQUATION, _on_both_sides(_evaluate_derivatives)),
         Operator("evaluate_integrals", Arity.EQUATION, _evaluate_integrals),
         Operator("add", Arity.OPERAND, _with_operand(lambda side, operand: side + operand)),

@@ -19,6 +19,7 @@ from mathderive.symbolic.operators import OPERATORS, Arity, Operator, OperatorEr
 from mathderive.symbolic.premises import draw_premise, draw_renaming_premise
 from mathderive.symbolic.printer import latex
 from mathderive.symbolic.settings import OPERATORS_BY_ARGUMENTS, OperatorWeights, SamplingSettings
+from mathderive.symbolic.zero import is_zero_given
 
 __all__ = [
     "OperatorWeights",
@@ -130,6 +131,8 @@ def propose_step(
         if not candidates:
             return None
         operand = rng.choice(candidates)
+        if operator.name == "divide" and is_zero_given(history.premises(), operand):
+            return None
         annotation = (*annotation, write_operand(operand))
 
     def draw_constant() -> Symbol:

@@ -60,8 +60,9 @@ class LocalFirstWriter(tfds.core.writer.ExampleWriter):
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Derivations written by the symbolic engine."""
 
-    VERSION = tfds.core.Version("3.0.0")
+    VERSION = tfds.core.Version("4.0.0")
     RELEASE_NOTES = {  # noqa: RUF012 - TFDS's own form
+        "4.0.0": "Nothing is divided by what is 0 where the premises hold.",
         "3.0.0": "A substitution leaves alone what it does not reach, and no power counts as one of an integral of 0.",
         "2.0.0": "Variants that are in train or validation up to renaming are left out of leak-free splits; a faster "
         "generator draws other derivations.",

@@ -34,6 +34,9 @@ MAX_FACTS = 30
 MAX_PREMISE_READINGS = 2
 """Of each premise; the second one is meant in 1 of 1,000."""
 
+MAX_VALID_READINGS = 4
+"""Of an equation that some operator gives in each of them."""
+
 MAX_CONTEXTS = 4
 """Combinations of them."""
 
@@ -180,15 +183,23 @@ class _Run:
             self.steps.append(_Step(text, _Link("unparsable", reading.fault)))
             return
         link, chain = self._best(number, reading)
-        chains = [chain]
-        if link.truth == "premise":  # which may be meant in another reading, as the next steps will show
-            chains += [other for other in reading.chains[:MAX_PREMISE_READINGS] if other != chain]
+        chains = [chain, *self._also_meant(number, reading, chain, link.truth)]
         stated = [fact for one in chains for fact in _links(number, one) if fact.lhs != fact.rhs]
         self.steps.append(_Step(text, link, stated))
         if link.truth in TRUE:
             for context in self.contexts:
                 for fact in stated:
                     context.take_equation(fact.sides)
+
+    def _also_meant(self, number: int, reading: Reading, chain: Chain, truth: Truth) -> list[Chain]:
+        """Other readings of an equation that may be the one meant, as the next steps will show."""
+        if truth == "premise":
+            return [other for other in reading.chains[:MAX_PREMISE_READINGS] if other != chain]
+        if truth == "valid":
+            others = [other for other in reading.plausible[:MAX_VALID_READINGS] if len(other) == 2 and other != chain]
+            facts = self.facts()
+            return [other for other in others if ways(Fact(number, *other), facts)]
+        return []
 
     def _restored(self, text: str) -> Reading:
         """The first equation; where it is a premise without its first token, that premise.

@@ -20,6 +20,7 @@ from sympy import (
     S,
     Symbol,
     exp,
+    factor_terms,
 )
 from sympy.core.basic import Basic
 
@@ -37,7 +38,7 @@ from mathderive.metrics.validity.evaluation import (
 from mathderive.metrics.validity.facts import Fact, no_constant, size_of
 from mathderive.metrics.validity.integrals import evaluates_integrals
 from mathderive.metrics.validity.rewriting import Sides
-from mathderive.metrics.validity.taylor import Array, Value
+from mathderive.metrics.validity.taylor import Value
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.operators import (
     OPERATORS,
@@ -120,19 +121,17 @@ _ONE_EQUATION = {"exp": functions.exp, "log": functions.log, "sin": functions.si
 
 
 def _functions(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
+    if any(integral.function.is_zero for integral in fact.equation.atoms(Integral)):
+        # SymPy's functions take an integral of zero, left as it is, for zero.
+        for name in _ONE_EQUATION:
+            result = fact.applied(name)
+            if result is not None and _same(new, result):
+                yield name, ()
+        return
     with np.errstate(all="ignore"):
         for name, function in _ONE_EQUATION.items():
-            if all(
-                _is_value(after, function(_argument(side, before.values)))
-                for after, side, before in ((new.left, fact.lhs, fact.left), (new.right, fact.rhs, fact.right))
-            ):
+            if _is_value(new.left, function(fact.left.values)) and _is_value(new.right, function(fact.right.values)):
                 yield name, ()
-
-
-def _argument(side: Expr, values: Array) -> Array:
-    """A side's values as functions see it: SymPy takes an integral of zero, left as it is, for zero."""
-    of_zero = any(integral.function.is_zero for integral in side.atoms(Integral))
-    return values * 0 if of_zero and side.is_zero else values
 
 
 def _is_value(value: Fingerprint, values: Value) -> bool:
@@ -162,23 +161,28 @@ def _products(new: Fact, fact: Fact, known: Collection[Expr]) -> Matches:
     if not close(times(new.left, fact.right), times(new.right, fact.left)) or _same(new, fact):
         return
     sides = ((new.lhs, fact.lhs, fact.left), (new.rhs, fact.rhs, fact.right))
-    factors = [after / before for after, before, value in sides if not is_zero(value)]
-    if not factors:
-        return
-    factor = min(factors, key=size_of)
-    # Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
-    if (len(factors) == 1 or fact.is_trivial() or is_zero(fingerprint(factor))) and (
-        fact.lhs * factor,
-        fact.rhs * factor,
-    ) != new.sides:
-        return
-    if len(factors) == 1 and not _is_visible(factor, new, fact) and not _occurs(factor, known):
-        return
-    numerator, denominator = factor.as_numer_denom() if factor.has(Pow) else (factor, S.One)
-    if numerator in (1, -1) and denominator != 1:
-        yield "divide", (denominator * numerator,)
-    else:
-        yield "times", (factor,)
+    ratios = [(after, before) for after, before, value in sides if not is_zero(value)]
+    # SymPy multiplies numbers into sums, where they no longer cancel.
+    for plainer in (lambda side: side, factor_terms):
+        factors = [plainer(after) / plainer(before) for after, before in ratios]
+        if factors and _is_factor(factor := min(factors, key=size_of), len(factors) == 1, new, fact, known):
+            numerator, denominator = factor.as_numer_denom() if factor.has(Pow) else (factor, S.One)
+            if numerator in (1, -1) and denominator != 1:
+                yield "divide", (denominator * numerator,)
+            else:
+                yield "times", (factor,)
+            return
+
+
+def _is_factor(factor: Expr, of_one_side: bool, new: Fact, fact: Fact, known: Collection[Expr]) -> bool:
+    """Whether that is what both sides were multiplied with.
+
+    Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
+    """
+    doubtful = of_one_side or fact.is_trivial() or is_zero(fingerprint(factor))
+    if doubtful and (fact.lhs * factor, fact.rhs * factor) != new.sides:
+        return False
+    return not of_one_side or _is_visible(factor, new, fact) or _occurs(factor, known)
 
 
 def _is_visible(factor: Expr, new: Fact, fact: Fact) -> bool:

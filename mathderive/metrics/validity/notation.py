@@ -85,7 +85,7 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
 
 def _with_applications(text: str, head: str, arguments: str) -> str:
     """The text with `head(...)` as an application, and `head'(...)` as a derivative of one."""
-    pattern = re.compile(rf"(?<![A-Za-z\\]){re.escape(head)}\s*(?P<primes>'*)\s*(?:\\left\s*)?\(")
+    pattern = re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?P<primes>'*)\s*(?:\\left\s*)?\(")
     place = 0
     while (match := pattern.search(text, place)) is not None:
         end = _closing(text, match.end() - 1)

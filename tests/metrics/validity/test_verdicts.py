@@ -204,6 +204,43 @@ def test_domains() -> None:
     assert steps(r"\frac{x - x}{x - x} = 1", prompt=prompt)[0].truth in ("undecided", "skipped")
 
 
+def test_an_equation_may_be_meant_in_any_reading_in_which_it_follows() -> None:
+    r"""`\frac{d}{d x} a b` is the derivative of `a b`, or of `a`, times `b`; here only the second one goes on."""
+    prompt = r"Given f{(x)} = \sin{(x)} and g{(x)} = \frac{d}{d x} f{(x)} \int h{(x)} d x, then obtain x = 1"
+    derivation = (
+        r"g{(x)} = \frac{d}{d x} f{(x)} \int h{(x)} d x",
+        r"g{(x)} = \frac{d}{d x} \sin{(x)} \int h{(x)} d x",
+        r"g{(x)} = \cos{(x)} \int h{(x)} d x",
+    )
+    assert [step.operator for step in steps(PREMISE, *derivation, prompt=prompt)[2:]] == [
+        "substitute_LHS_for_RHS",
+        "evaluate_derivatives",
+    ]
+    wrong = derivation[2].replace("cos", "sin")
+    assert steps(PREMISE, *derivation[:2], wrong, prompt=prompt)[-1].truth == "incorrect"
+
+
+def test_a_function_named_like_another_names_index() -> None:
+    prompt = r"Given b{(x,\rho_b)} = x \rho_b, then obtain \int \rho_b (1 - b{(x,\rho_b)}) d x = 1"
+    premise = r"b{(x,\rho_b)} = x \rho_b"
+    found = steps(premise, r"\rho_b (1 - b{(x,\rho_b)}) = \rho_b (1 - x \rho_b)", prompt=prompt)
+    assert [step.truth for step in found] == ["premise", "skipped"]
+
+
+def test_a_factor_is_found_where_numbers_were_multiplied_out() -> None:
+    before = r"0 = \frac{2 (- f{(x)} + \sin{(x)})}{f{(x)}}"
+    after = r"0 = - 2 f{(x)} + 2 \sin{(x)}"
+    assert steps(PREMISE, r"0 = - f{(x)} + \sin{(x)}", r"0 = \frac{- f{(x)} + \sin{(x)}}{f{(x)}}", before, after)[
+        -1
+    ].operator in ("times", "add")
+
+
+def test_functions_take_an_integral_of_zero_for_zero() -> None:
+    prompt = r"Given f{(x)} = \sin{(x)} and g{(x)} = f{(x)} + \int 0 d x, then obtain x = 1"
+    texts = (r"g{(x)} = f{(x)} + \int 0 d x", r"e^{g{(x)}} = e^{f{(x)}}")
+    assert steps(*texts, prompt=prompt)[-1].operator == "exp"
+
+
 def test_what_has_no_value_follows_to_the_letter() -> None:
     zero, log = r"- \sin{(x)} + f{(x)}", r"\log{((- \sin{(x)} + f{(x)})^{x})}"
     texts = (
