@@ -24,6 +24,8 @@ class RunSettings(Settings):
     name: Name | None = None
     """The folder below `runs/`; by default the config's file name."""
     seed: int = Field(default=0, ge=0, lt=2**32)
+    needs_accelerator: bool = False
+    """Training is refused where JAX finds neither GPU nor TPU: it would take weeks. No influence on the results."""
 
 
 class SplitSizes(Settings):

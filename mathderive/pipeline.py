@@ -12,6 +12,7 @@ from mathderive.config_files import dump_config
 from mathderive.errors import InputError
 from mathderive.files import write_text
 from mathderive.planning import plan_predictors
+from mathderive.preflight import preflight
 from mathderive.processes import join, own_folder, silence
 from mathderive.progress import say
 from mathderive.stages.data import prepare_data
@@ -43,10 +44,7 @@ def run_stages(run: Run, last: str) -> Path | None:
     process = join(run.processes) if trains else None
     run = replace(run, folder=own_folder(run.folder, process))
     with locked(run.folder), silence(process):
-        if "score" in steps and run.config.score.bleurt and not process:
-            from mathderive.metrics.bleurt import Bleurt
-
-            Bleurt(run.config.score.bleurt)  # refuses what could not be used in the end
+        preflight(run, steps)
         write_text(run.folder / "config.yaml", dump_config(run.config))
         data = prepare_data(run.data_from or run)
         shards = make_shards(run, data) if "shards" in steps else None

@@ -7,6 +7,7 @@ stage is done; output without a manifest of the same stamp is never written over
 
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -89,10 +90,19 @@ def locked(folder: Path) -> Iterator[None]:
     """Keeps a second process out of the run folder; the lock falls with the process that holds it.
 
     Raises:
-        InputError: another process is at work there.
+        InputError: another process is at work there, or the folder cannot be made or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{error.filename}: {error.strerror}; expected a folder, or none yet") from None
+    except PermissionError as error:
+        raise InputError(
+            f"{error.filename}: may not be written by user {os.getuid()}; expected a folder of that user's, "
+            "or, with docker compose, HOST_UID=$(id -u) HOST_GID=$(id -g) before it"
+        ) from None
+    with lock as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
