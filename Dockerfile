@@ -1,25 +1,73 @@
-# The whole kit in one image: `docker compose up` runs the quick reproduction.
+# The whole kit in an image: `docker compose up` runs the quick reproduction; docs/docker.md says more.
+#
+#   docker build --tag mathderive:cpu .                    cuda or tpu: --build-arg ACCELERATOR=cuda
+#   docker build --target test --tag mathderive:test .     and its tests: docker run --rm --init mathderive:test test
 ARG BASE_IMAGE=python:3.13-slim-trixie
-FROM ${BASE_IMAGE}
 
+# What the lock file names, by the base image's pip; without what only installing needs, and without pyarrow (0.2 GB),
+# with which TFDS reads Parquet files, of which there are none here.
+FROM ${BASE_IMAGE} AS libraries
 ARG ACCELERATOR=cpu
-ENV MATHDERIVE_VENV=/opt/venv \
-    MATHDERIVE_ACCELERATOR=${ACCELERATOR} \
-    PYTHONUNBUFFERED=1
+COPY requirements/${ACCELERATOR}.txt /tmp/
+RUN python3 -m venv --without-pip /opt/venv \
+    && python3 -m pip --python /opt/venv/bin/python install --quiet --no-cache-dir --require-hashes \
+        --requirement /tmp/${ACCELERATOR}.txt \
+    && python3 -m pip --python /opt/venv/bin/python uninstall --quiet --yes \
+        editables hatchling pathspec pluggy trove-classifiers pyarrow
 
+# What run.sh installs on top: the command itself, which is taken from here to its place in the image.
+FROM libraries AS command
+ARG ACCELERATOR=cpu
+ENV MATHDERIVE_ACCELERATOR=${ACCELERATOR} MATHDERIVE_VENV=/opt/venv
 WORKDIR /app
-# The libraries first: this layer changes with the lock file only.
-COPY requirements/${ACCELERATOR}.txt requirements/
-RUN python3 -m venv /opt/venv \
-    && /opt/venv/bin/python -m pip install --quiet --no-cache-dir --require-hashes -r requirements/${ACCELERATOR}.txt
-
 COPY . .
-RUN ./run.sh --help >/dev/null \
-    && mkdir -p runs \
-    && useradd --create-home --uid 1000 mathderive \
-    && chown mathderive runs
+RUN python3 -m venv /opt/venv && ./run.sh --help >/dev/null
+WORKDIR /opt/venv
+RUN mkdir /opt/command \
+    && cp --archive --parents bin/mathderive .installed-* lib/python3*/site-packages/*mathderive* /opt/command
 
-USER mathderive
-VOLUME /app/runs
+FROM ${BASE_IMAGE} AS kit
+ARG ACCELERATOR=cpu
+ARG REVISION=""
+LABEL org.opencontainers.image.title="mathderive" \
+      org.opencontainers.image.description="Reproducibility kit for 'Generating Mathematical Derivations with Large Language Models'" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV MATHDERIVE_ACCELERATOR=${ACCELERATOR} \
+    MATHDERIVE_VENV=/opt/venv \
+    MATHDERIVE_REVISION=${REVISION} \
+    HF_HOME=/cache/huggingface \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+# Whoever it runs as may write to the cache; a volume made there takes over its mode.
+RUN useradd --uid 1000 --no-create-home --home-dir /tmp mathderive \
+    && install --directory --mode=1777 /cache /cache/huggingface \
+    && install --directory --owner=mathderive /app /app/runs
+WORKDIR /app
+COPY --from=libraries /opt/venv /opt/venv
+COPY run.sh pyproject.toml README.md LICENSE CITATION.cff ./
+COPY requirements/${ACCELERATOR}.txt requirements/
+COPY checkpoints checkpoints
+COPY configs configs
+COPY tfds_builders tfds_builders
+COPY mathderive mathderive
+COPY --from=command /opt/command /opt/venv
+RUN /opt/venv/bin/python -m compileall -q mathderive tfds_builders
+USER 1000
+EXPOSE 8000
+HEALTHCHECK --start-period=1m --interval=10s --timeout=5s \
+    CMD ["/opt/venv/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
 ENTRYPOINT ["./run.sh"]
 CMD ["all"]
+
+# The image with the test tools and the tests.
+FROM kit AS test
+USER 0
+COPY . .
+RUN python3 -m venv /opt/venv && ./run.sh test --help >/dev/null && chown mathderive /app
+USER 1000
+CMD ["test"]
+
+# The default target is the last one.
+FROM kit

@@ -306,25 +306,35 @@ def check_derivation(
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_tests(
     context: typer.Context,
-    slow: Annotated[bool, typer.Option("--slow", help="Every test, slow ones too.")] = False,
+    slow: Annotated[bool, typer.Option("--slow", help="Slow ones too.")] = False,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="Those of the images and compose.yaml alone; needs a Docker engine.")
+    ] = False,
 ) -> None:
     """Run the test suite on all cores; further arguments go to pytest (`-n 0` for one process)."""
-    selection = [] if slow else ["-m", "not slow"]
     # A file's tests share what they set up, so each file is one process's; tests/conftest.py says which come first.
     cores = ["--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder"]
+    selection = ["-m", "not containers" if slow else "not containers and not slow"]
+    if containers:
+        cores, selection = [], ["-m", "containers", "-rs", "-s"]
     _run_tools([[sys.executable, "-m", "pytest", *cores, *selection, *context.args]])
 
 
 @app.command("lint")
 def run_linters() -> None:
-    """Check style, types and the layers' import contracts."""
-    python = [sys.executable, "-m"]
+    """Check style, types, the layers' import contracts, the shell scripts and the Dockerfile."""
+    python, tools = [sys.executable, "-m"], Path(sys.executable).parent
+    scripts = [
+        str(path) for place in ("*.sh", "requirements/*.sh", "scripts/*.sh", ".ci/*") for path in ROOT.glob(place)
+    ]
     _run_tools(
         [
             [*python, "ruff", "check", "."],
             [*python, "ruff", "format", "--check", "."],
             [*python, "mypy"],
-            [str(Path(sys.executable).with_name("lint-imports"))],
+            [str(tools / "lint-imports")],
+            [str(tools / "shellcheck"), *sorted(scripts)],
+            [str(tools / "hadolint"), "Dockerfile"],
         ]
     )
 

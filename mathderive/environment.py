@@ -32,12 +32,15 @@ def describe() -> dict[str, Any]:
 
 
 def git_revision(folder: Path) -> str | None:
-    """The commit the code is at, `+` behind it where files differ from it; null outside a checkout."""
+    """The commit the code is at, `+` behind it where files differ from it; null where that cannot be found out.
+
+    An image has no checkout; it was told at its build.
+    """
     try:
         command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
         answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
-        return None
+        return os.environ.get("MATHDERIVE_REVISION") or None
     return answer.stdout.strip()
 
 

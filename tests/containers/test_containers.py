@@ -1,0 +1,183 @@
+"""The images and compose.yaml, used as users do."""
+
+import hashlib
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from containers.engine import IMAGE, ROOT, User, docker, inspect
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
+
+MAX_BYTES = 1.2e9
+"""Of the image for the CPU beyond its base."""
+
+INSIDE = """
+id -u
+grep -E '^(CapPrm|CapEff|CapBnd|NoNewPrivs)' /proc/self/status
+for place in / /app /app/configs /opt/venv /etc /var/tmp; do touch $place/x 2>/dev/null && echo "writes to $place"; done
+touch /tmp/x /app/runs/.x /cache/x && rm /app/runs/.x && echo writes where it should
+"""
+
+
+def contents(user: User) -> dict[str, str]:
+    """The predictions and their scores, by name."""
+    folder = user.runs / "smoke"
+    files = [path for name in ("predictions", "scores") for path in sorted((folder / name).rglob("*.jsonl"))]
+    assert len(files) >= 20
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def wait_for_log(user: User, pattern: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not re.search(pattern, user.compose("logs", "--no-color").stdout):
+        assert time.monotonic() < deadline, user.compose("logs", "--no-color").stdout[-2000:]
+        time.sleep(0.3)
+
+
+def exit_code(user: User) -> int:
+    """Of the reproduction's container."""
+    (container,) = user.compose("ps", "--all", "--quiet", "reproduction").stdout.split()
+    return int(docker("inspect", "--format={{.State.ExitCode}}", container).stdout)
+
+
+def test_the_image(image: str, base: str) -> None:
+    config = inspect(image)["Config"]
+    assert config["User"] == "1000"
+    assert config["Entrypoint"] == ["./run.sh"]
+    assert "/healthz" in config["Healthcheck"]["Test"][-1]
+    assert config["Labels"]["org.opencontainers.image.title"] == "mathderive"
+    assert inspect(image)["Size"] - inspect(base)["Size"] <= MAX_BYTES
+    said = docker("run", "--rm", "--network=none", image, "--help").stdout
+    assert "installing" not in said
+    assert "Reproduces" in said
+    tools = docker("run", "--rm", "--entrypoint=sh", image, "-c", "command -v gcc cc make; ls /opt/venv/bin").stdout
+    assert not {"gcc", "cc", "make", "pip", "pytest"} & set(re.split(r"[\s/]", tools))
+
+
+def test_the_fast_tests(image: str) -> None:
+    shared = ROOT.parent / "shared"
+    references = [f"--volume={shared}:/shared:ro", "--env=MATHDERIVE_SHARED=/shared"] if shared.is_dir() else []
+    result = docker("run", "--rm", "--init", *references, f"{IMAGE}:test", check=False, seconds=1700)
+    assert result.returncode == 0, result.stdout[-5000:]
+    print(result.stdout[-300:])
+
+
+@pytest.fixture(scope="module")
+def reproduced(users: dict[int, User]) -> dict[int, User]:
+    """Every user has run the smoke config, uninterrupted."""
+    for user in users.values():
+        user.compose("up", "--exit-code-from=reproduction")
+    return users
+
+
+def test_up_leaves_the_report_to_its_user(reproduced: dict[int, User]) -> None:
+    for user in reproduced.values():
+        assert (user.runs / "smoke" / "report" / "index.html").stat().st_size > 10_000
+        assert {path.stat().st_uid for path in user.runs.rglob("*")} == {user.uid}
+    first, *others = map(contents, reproduced.values())
+    assert all(other == first for other in others)
+
+
+def test_a_stopped_run_goes_on_to_the_same_end(reproduced: dict[int, User]) -> None:
+    user = next(iter(reproduced.values()))
+    uninterrupted = contents(user)
+    (user.runs / "smoke").rename(user.runs / "smoke-uninterrupted")
+    user.compose("down")  # and its container's log
+    user.compose("up", "--detach")
+    wait_for_log(user, r"train: steps \d+/")
+    user.compose("stop")
+    assert exit_code(user) == 143
+    assert "whose checkpoint is written" in user.compose("logs", "--no-color").stdout
+    assert not (user.runs / "smoke" / "report").exists()
+    user.compose("up", "--exit-code-from=reproduction")
+    assert contents(user) == uninterrupted
+
+
+def test_inside(reproduced: dict[int, User]) -> None:
+    for user in reproduced.values():
+        said = user.compose("run", "--rm", "--entrypoint=sh", "reproduction", "-c", INSIDE).stdout
+        assert f"\n{user.uid}\n" in f"\n{said}"
+        assert not re.search(r"Cap\w+:\s*0*[1-9a-f]", said), said
+        assert re.search(r"NoNewPrivs:\s*1", said)
+        assert "writes to" not in said
+        assert "writes where it should" in said
+
+
+def test_every_profile_can_be_read(users: dict[int, User]) -> None:
+    user = next(iter(users.values()))
+    services = {
+        profile: user.compose(*([f"--profile={profile}"] if profile else []), "config", "--services").stdout.split()
+        for profile in ("", "gpu", "serve")
+    }
+    assert services == {"": ["reproduction"], "gpu": ["reproduction-gpu"], "serve": ["server"]}
+
+
+def test_the_server_answers(users: dict[int, User]) -> None:
+    user = next(iter(users.values()))
+    user.compose("--profile=serve", "up", "--detach", "--wait", "--wait-timeout=120")
+    assert "reproduction" not in user.compose("--profile=serve", "ps", "--services").stdout
+    place = user.compose("--profile=serve", "port", "server", "8000").stdout.strip()
+    question = {"role": "user", "content": r"Given f{(x)} = \sin{(x)}, then obtain 2 f{(x)} = 2 \sin{(x)}"}
+    body = json.dumps({"model": "mini", "messages": [question], "max_tokens": 60}).encode()
+    request = urllib.request.Request(f"http://{place}/v1/chat/completions", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer = json.load(response)["choices"][0]["message"]["content"]
+    assert r"f{(x)} = \sin{(x)}" in answer
+    user.compose("--profile=serve", "stop")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(None, "no such config file"), ("extends: ../configs/smoke.yaml\ntraining: {stepps: 3}\n", "stepps")],
+)
+def test_a_wrong_config_is_one_line(users: dict[int, User], text: str | None, says: str, tmp_path: Path) -> None:
+    user = next(iter(users.values()))
+    if text is not None:
+        (user.runs / "wrong.yaml").write_text(text, encoding="utf-8")
+    result = user.compose("up", "--exit-code-from=reproduction", config="runs/wrong.yaml", check=False)
+    assert result.returncode == 2
+    (line,) = [line for line in result.stdout.splitlines() if "mathderive: " in line and "|" in line]
+    assert says in line
+    assert "Traceback" not in result.stdout
+
+
+def test_runs_that_may_not_be_written(users: dict[int, User]) -> None:
+    user = next(iter(users.values()))
+    user.runs.chmod(0o555)
+    try:
+        result = user.compose("up", "--exit-code-from=reproduction", config="configs/scratch.yaml", check=False)
+    finally:
+        user.runs.chmod(0o755)
+    assert result.returncode == 2
+    assert f"may not be written by user {user.uid}" in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+def test_a_tpus_worker_in_a_plain_container(base: str, tmp_path: Path) -> None:
+    """What `scripts/tpu_vm.sh` has every worker do; with the CPU's libraries, for there is no TPU."""
+    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, tmp_path / "kit.git"], check=True)
+    script = """
+    git config --global --add safe.directory '*' 2>/dev/null || { apt-get update -qq && apt-get install -yqq git \
+        && git config --global --add safe.directory '*'; } >/dev/null
+    cp /kit/scripts/tpu_worker.sh . && bash tpu_worker.sh install /kit.git "$REVISION" \
+        && bash tpu_worker.sh run data --config configs/smoke.yaml
+    bash tpu_worker.sh run; echo "a second one: $?"
+    while kill -0 "$(cat mathderive/runs/run.pid)" 2>/dev/null; do sleep 1; done
+    tail -n 1 mathderive/runs/run.log
+    """
+    revision = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    said = docker(
+        *("run", "--rm", "--init", "--workdir=/root", f"--volume={tmp_path}/kit.git:/kit.git:ro"),
+        *(f"--volume={ROOT}:/kit:ro", f"--env=REVISION={revision.strip()}", "--env=MATHDERIVE_ACCELERATOR=cpu"),
+        *(base, "bash", "-c", script),
+        seconds=900,
+    ).stdout
+    assert f"installed {revision.strip()}" in said
+    assert "a run is at work here already" in said
+    assert "a second one: 2" in said
+    assert said.splitlines()[-1] == "runs/smoke/data"
