@@ -1,9 +1,11 @@
 """One typed tree for `configs/*.yaml`: what every key means, and what it may be."""
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mathderive.model.config import T5Config
 from mathderive.model.search_settings import SearchSettings
 from mathderive.symbolic.settings import SamplingSettings
 
@@ -99,6 +101,11 @@ class ModelSettings(Settings):
     remat: bool = False
     """Computes each block again in the backward pass rather than keep what it held: a third more work, for memory
     that XLA saves on accelerators; its schedule for CPUs makes nothing of it."""
+
+    def network(self, vocab_size: int) -> T5Config:
+        """The network of these settings, from scratch, for a tokenizer of so many tokens."""
+        shape = {field.name for field in fields(T5Config)} - {"vocab_size"}
+        return T5Config(vocab_size=vocab_size, **self.model_dump(include=shape))
 
 
 FirstToken = Literal["authors", "fixed"]

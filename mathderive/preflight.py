@@ -7,11 +7,10 @@ and for a model of another shape, the time may well be half or double.
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from math import prod
 from typing import TYPE_CHECKING
 
-from mathderive.config import Config, ModelSettings, T5Predictor, TrainingSettings
+from mathderive.config import Config, T5Predictor, TrainingSettings
 from mathderive.errors import InputError
 from mathderive.progress import say
 from mathderive.stages.run import Run
@@ -135,7 +134,7 @@ def _estimate(config: Config, pending: Sequence[str], opened: "T5Config | None")
     if "train" in pending and config.model and config.training:
         from mathderive.model.parameters import parameter_shapes
 
-        network = opened or _from_nothing(config.model)
+        network = opened or config.model.network(config.model.vocab_size)
         parameters = sum(map(prod, parameter_shapes(network).values()))
         states = 3 if config.training.optimizer == "adamw" else 1
         needed += KEPT_CHECKPOINTS * states * 4 * parameters
@@ -143,12 +142,6 @@ def _estimate(config: Config, pending: Sequence[str], opened: "T5Config | None")
         if speed is not None:
             seconds["train"] = _training_flops(config, config.training, network) / speed
     return seconds, needed
-
-
-def _from_nothing(settings: ModelSettings) -> "T5Config":
-    from mathderive.model.config import T5Config
-
-    return T5Config(**settings.model_dump(include={field.name for field in fields(T5Config)}))
 
 
 def _training_flops(config: Config, training: TrainingSettings, network: "T5Config") -> float:
@@ -167,13 +160,12 @@ def _flops() -> float | None:
     """Floating-point operations a second that training is taken to do on all devices; None where that is not known."""
     import jax
 
-    from mathderive.training.flops import peak_flops
+    from mathderive.training.flops import peak_of_all_devices
 
-    devices = jax.devices()
-    if devices[0].platform == "cpu":
+    if jax.default_backend() == "cpu":
         return CPU_FLOPS * _cores()
-    peak = peak_flops(devices[0].device_kind)
-    return None if peak is None else ACCELERATOR_SHARE * peak * len(devices)
+    peak = peak_of_all_devices()
+    return None if peak is None else ACCELERATOR_SHARE * peak
 
 
 def _duration(seconds: float) -> str:

@@ -4,7 +4,6 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import fields
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +14,6 @@ import numpy as np
 from mathderive.config import ModelSettings, ShardsSettings, TrainingSettings
 from mathderive.errors import InputError
 from mathderive.files import new_folder
-from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from mathderive.progress import Report
 from mathderive.prompts import Pair, prompt, split_prompt, target
@@ -91,10 +89,7 @@ def write_shards(
             lengths[name] = np.array([(len(source), len(answer)) for source, answer in read_shard(folder / name)])
         report("files", len(parts), len(parts))
         write(folder / VALIDATION, held_out, 0)
-    network = T5Config(
-        vocab_size=tokenizer.vocab_size,
-        **model.model_dump(include={field.name for field in fields(T5Config)} - {"vocab_size"}),
-    )
+    network = model.network(tokenizer.vocab_size)
     everything = np.concatenate(list(lengths.values()))
     digest = write_recipe(
         folder,

@@ -66,7 +66,13 @@ def peak_flops(device_kind: str) -> float | None:
     return next((peak for pattern, peak in PEAKS if re.fullmatch(pattern, device_kind)), None)
 
 
+def peak_of_all_devices() -> float | None:
+    """`peak_flops` of all devices together; None where one's is not known, as on a CPU."""
+    peaks = [peak_flops(device.device_kind) for device in jax.devices()]
+    return None if None in peaks else sum(peak for peak in peaks if peak is not None)
+
+
 def utilisation(flops_per_second: float) -> float | None:
     """The share of all devices' peak, between 0 and 1; None where the peak is not known, as on a CPU."""
-    peaks = [peak_flops(device.device_kind) for device in jax.devices()]
-    return None if None in peaks else flops_per_second / sum(peak for peak in peaks if peak is not None)
+    peak = peak_of_all_devices()
+    return None if peak is None else flops_per_second / peak

@@ -1,7 +1,7 @@
 """What a training run starts from: a tokenizer, the network's shape and, with `init_from`, its parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,10 +43,7 @@ def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Ma
         tokenizer = load_tokenizer(folder / "tokenizer")
     elif source is None:
         tokenizer = train_tokenizer(texts, folder / "tokenizer", settings.vocab_size)
-        config = T5Config(
-            vocab_size=tokenizer.vocab_size,
-            **settings.model_dump(include={field.name for field in fields(T5Config)} - {"vocab_size"}),
-        )
+        config = settings.network(tokenizer.vocab_size)
     else:
         tokenizer = source.tokenizer
         if settings.tokens_to_add:
