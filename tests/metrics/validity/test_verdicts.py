@@ -222,9 +222,12 @@ def test_an_equation_may_be_meant_in_any_reading_in_which_it_follows() -> None:
 
 def test_a_function_named_like_another_names_index() -> None:
     prompt = r"Given b{(x,\rho_b)} = x \rho_b, then obtain \int \rho_b (1 - b{(x,\rho_b)}) d x = 1"
-    premise = r"b{(x,\rho_b)} = x \rho_b"
-    found = steps(premise, r"\rho_b (1 - b{(x,\rho_b)}) = \rho_b (1 - x \rho_b)", prompt=prompt)
-    assert [step.truth for step in found] == ["premise", "skipped"]
+    premise, goal = r"b{(x,\rho_b)} = x \rho_b", r"\rho_b (1 - b{(x,\rho_b)}) = \rho_b (1 - x \rho_b)"
+    assert [step.truth for step in steps(premise, goal, prompt=prompt)] == ["premise", "skipped"]
+    before = r"1 - b{(x,\rho_b)} = 1 - x \rho_b"
+    verdict = check(f"Given {premise}, then obtain {goal}", SEPARATOR.join((premise, before, goal)))
+    assert verdict.steps[-1].operator == "times"
+    assert verdict.goal_reached
 
 
 def test_a_factor_is_found_where_numbers_were_multiplied_out() -> None:
