@@ -56,7 +56,7 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
         return
     if "train" in pending:
         _require_accelerator(run.config)
-    opened = _open_checkpoints(run.config)
+    opened = _open_checkpoints(run.config, pending)
     answers = "predict" in pending and any(isinstance(one, T5Predictor) for one in run.config.predictors)
     devices = _devices() if "train" in pending or answers else f"{_cores()} CPU cores"
     say(f"plan: {', '.join(pending)}, in {run.folder}, on {devices}")
@@ -81,10 +81,11 @@ def _is_marked_done(run: Run, step: str) -> bool:
     return bool(manifests) and all(manifest is not None and manifest["done"] for manifest in manifests)
 
 
-def _open_checkpoints(config: Config) -> "T5Config | None":
-    """Has every checkpoint of the config at hand; returns the network that training starts from, if it is one's."""
-    named = [one.checkpoint for one in config.predictors if isinstance(one, T5Predictor) and one.checkpoint]
-    start = config.model.init_from if config.model else None
+def _open_checkpoints(config: Config, pending: Sequence[str]) -> "T5Config | None":
+    """Has every checkpoint at hand that is still needed; returns the network that training starts from, if one's."""
+    asked = config.predictors if "predict" in pending else ()
+    named = [one.checkpoint for one in asked if isinstance(one, T5Predictor) and one.checkpoint]
+    start = config.model.init_from if config.model and "train" in pending else None
     found = None
     if named or start:
         from mathderive.training.conversion import open_checkpoint
@@ -93,7 +94,7 @@ def _open_checkpoints(config: Config) -> "T5Config | None":
             open_checkpoint(place)
         if start:
             found = open_checkpoint(start).config
-    if config.score.bleurt:
+    if config.score.bleurt and "score" in pending:
         from mathderive.metrics.bleurt import Bleurt
 
         Bleurt(config.score.bleurt)

@@ -36,6 +36,17 @@ def test_a_checkpoint_that_cannot_be_had_is_missed_before_the_data_are_made(tmp_
     assert not (tmp_path / "runs" / "flan_t5_large" / "data").exists()
 
 
+def test_a_checkpoint_that_is_needed_no_more_is_not_missed(tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    shutil.copytree(PAPER.parents[2] / "checkpoints" / "mini", start)
+    changes = (f"model.init_from={start}", "training.steps=1")
+    run("all", "--config", TINY, *changes, cwd=tmp_path)
+    (tmp_path / "runs" / "tiny" / "report.json").unlink()
+    shutil.rmtree(start)
+    said = run("report", "--config", TINY, *changes, cwd=tmp_path).stderr
+    assert "report: begins" in said
+
+
 def test_the_disk_must_hold_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
