@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mathderive.config import Config, T5Predictor, TrainingSettings
 from mathderive.errors import InputError
 from mathderive.progress import say
+from mathderive.records import EVALUATION_SETS
 from mathderive.stages.run import Run
 from mathderive.stamps import read_manifest
 
@@ -27,6 +28,12 @@ BYTES_PER_DERIVATION = 4_000
 
 CPU_FLOPS = 40e9
 """A second and core, while a small T5 is trained in float32."""
+
+CPU_SECONDS_PER_ANSWER = 0.25
+"""Of one core, for a beam of a small T5, whose time goes into many small products; a large one's goes into its size."""
+
+RELEASED_EXAMPLES = 100
+"""In each of the authors' sets."""
 
 ACCELERATOR_SHARE = 0.3
 """Of its peak that a GPU or TPU is taken to do."""
@@ -56,11 +63,11 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
         return
     if "train" in pending:
         _require_accelerator(run.config)
-    opened = _open_checkpoints(run.config, pending)
-    answers = "predict" in pending and any(isinstance(one, T5Predictor) for one in run.config.predictors)
-    devices = _devices() if "train" in pending or answers else f"{_cores()} CPU cores"
+    trained, answering = _open_checkpoints(run.config, pending)
+    computes = trained or ("predict" in pending and any(isinstance(one, T5Predictor) for one in run.config.predictors))
+    devices = _devices() if computes else f"{_cores()} CPU cores"
     say(f"plan: {', '.join(pending)}, in {run.folder}, on {devices}")
-    seconds, needed = _estimate(run.config, pending, opened)
+    seconds, needed = _estimate(run.config, pending, trained, answering)
     free = shutil.disk_usage(run.folder).free
     times = ", ".join(f"{step} {_duration(time)}" for step, time in seconds.items())
     say(f"plan: {times + '; ' if times else ''}{_bytes(needed)} of disk, of {_bytes(free)} free; estimates")
@@ -81,24 +88,32 @@ def _is_marked_done(run: Run, step: str) -> bool:
     return bool(manifests) and all(manifest is not None and manifest["done"] for manifest in manifests)
 
 
-def _open_checkpoints(config: Config, pending: Sequence[str]) -> "T5Config | None":
-    """Has every checkpoint at hand that is still needed; returns the network that training starts from, if one's."""
-    asked = config.predictors if "predict" in pending else ()
-    named = [one.checkpoint for one in asked if isinstance(one, T5Predictor) and one.checkpoint]
-    start = config.model.init_from if config.model and "train" in pending else None
-    found = None
-    if named or start:
-        from mathderive.training.conversion import open_checkpoint
+def _open_checkpoints(config: Config, pending: Sequence[str]) -> "tuple[T5Config | None, Sequence[T5Config]]":
+    """Has every checkpoint at hand that is still needed.
 
-        for place in named:
-            open_checkpoint(place)
-        if start:
-            found = open_checkpoint(start).config
+    Returns:
+        The network to train, and those that will answer; without this run's own where it is trained already.
+    """
+    trained, answering = None, []
+    if config.model and "train" in pending:
+        start = config.model.init_from
+        trained = _network_at(start) if start else config.model.network(config.model.vocab_size)
+    for one in config.predictors if "predict" in pending else ():
+        if isinstance(one, T5Predictor) and one.checkpoint:
+            answering.append(_network_at(one.checkpoint))
+        elif isinstance(one, T5Predictor) and trained:
+            answering.append(trained)
     if config.score.bleurt and "score" in pending:
         from mathderive.metrics.bleurt import Bleurt
 
         Bleurt(config.score.bleurt)
-    return found
+    return trained, answering
+
+
+def _network_at(checkpoint: str) -> "T5Config":
+    from mathderive.training.conversion import open_checkpoint
+
+    return open_checkpoint(checkpoint).config
 
 
 def _cores() -> int:
@@ -123,8 +138,10 @@ def _require_accelerator(config: Config) -> None:
         )
 
 
-def _estimate(config: Config, pending: Sequence[str], opened: "T5Config | None") -> tuple[Mapping[str, float], float]:
-    """Seconds by stage, of those that take long, and bytes of disk."""
+def _estimate(
+    config: Config, pending: Sequence[str], trained: "T5Config | None", answering: "Sequence[T5Config]"
+) -> tuple[Mapping[str, float], float]:
+    """Seconds by stage, of those that take long and whose speed is known, and bytes of disk."""
     seconds: dict[str, float] = {}
     needed = SPARE_BYTES
     if "data" in pending and config.data:
@@ -132,16 +149,17 @@ def _estimate(config: Config, pending: Sequence[str], opened: "T5Config | None")
         derivations = sizes.train + sizes.validation + sizes.static
         seconds["data"] = derivations * SECONDS_PER_DERIVATION / min(config.data.workers or _cores(), _cores())
         needed += derivations * BYTES_PER_DERIVATION
-    if "train" in pending and config.model and config.training:
+    if trained and config.training:
         from mathderive.model.parameters import parameter_shapes
 
-        network = opened or config.model.network(config.model.vocab_size)
-        parameters = sum(map(prod, parameter_shapes(network).values()))
+        parameters = sum(map(prod, parameter_shapes(trained).values()))
         states = 3 if config.training.optimizer == "adamw" else 1
         needed += KEPT_CHECKPOINTS * states * 4 * parameters
         speed = _flops()
         if speed is not None:
-            seconds["train"] = _training_flops(config, config.training, network) / speed
+            seconds["train"] = _training_flops(config, config.training, trained) / speed
+    if answering and "CPU" in _devices():
+        seconds["predict"] = sum(_answering_seconds(config, network) for network in answering)
     return seconds, needed
 
 
@@ -155,6 +173,16 @@ def _training_flops(config: Config, training: TrainingSettings, network: "T5Conf
     assert training.epochs is not None
     assert config.data is not None
     return row * training.epochs * config.data.sizes.train
+
+
+def _answering_seconds(config: Config, network: "T5Config") -> float:
+    """Of a CPU."""
+    from mathderive.training.flops import forward_flops
+
+    of_each_set = config.evaluation.examples or (config.data.sizes.static if config.data else RELEASED_EXAMPLES)
+    beams = len(EVALUATION_SETS) * of_each_set * config.decoding.search.num_beams
+    beam = forward_flops(network, config.decoding.max_source_length // 2, config.decoding.max_target_length // 2)
+    return beams * max(beam / CPU_FLOPS, CPU_SECONDS_PER_ANSWER) / _cores()
 
 
 def _flops() -> float | None:

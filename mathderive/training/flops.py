@@ -37,7 +37,12 @@ counts. From Google's *TPU architecture* pages and NVIDIA's data sheets (half of
 
 
 def training_flops(config: T5Config, source_length: Lengths, target_length: Lengths) -> Lengths:
-    """Floating-point operations of one row's training step: matrix products forward, and twice that backward.
+    """Floating-point operations of one row's training step: those of `forward_flops`, and twice that backward."""
+    return 3 * forward_flops(config, source_length, target_length)
+
+
+def forward_flops(config: T5Config, source_length: Lengths, target_length: Lengths) -> Lengths:
+    """Floating-point operations of the matrix products by which a row becomes logits.
 
     A multiplication and an addition are two. As with PaLM, attention scores are counted as if no mask halved them,
     and softmax, norms, lookups and the optimizer are left out.
@@ -58,7 +63,7 @@ def training_flops(config: T5Config, source_length: Lengths, target_length: Leng
         + target_length * source_length * attend
     )
     logits = target_length * (2 * config.d_model * config.vocab_size)
-    return 3 * (config.num_layers * encoder + config.num_decoder_layers * decoder + logits)
+    return config.num_layers * encoder + config.num_decoder_layers * decoder + logits
 
 
 def peak_flops(device_kind: str) -> float | None:
