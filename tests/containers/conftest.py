@@ -5,6 +5,7 @@ cannot pull, and its base image is a stand-in: Debian's own Python, not the offi
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,11 +34,22 @@ def engine() -> Iterator[None]:
         patch.setenv("W", str(folder))
         patch.setenv("DOCKER_HOST", f"unix://{folder}/docker.sock")
         patch.setenv("DOCKER_CONFIG", f"{folder}/cfg")
+        policy = _forwarding_policy()
         try:
             subprocess.run([PRIVATE_ENGINE, "start"], stdout=subprocess.DEVNULL, check=True, timeout=BUILD_SECONDS)
             yield
         finally:
             subprocess.run([PRIVATE_ENGINE, "stop"], stdout=subprocess.DEVNULL, check=True, timeout=300)
+            # The engine's own, DROP, would stay where no rule had been there to go back to.
+            subprocess.run(["iptables", "--policy", "FORWARD", policy], check=True)
+
+
+def _forwarding_policy() -> str:
+    """What this machine does with packets that are not for itself."""
+    if shutil.which("iptables") is None:
+        return "ACCEPT"
+    listed = subprocess.run(["iptables", "--list-rules", "FORWARD"], capture_output=True, text=True, check=True).stdout
+    return listed.split()[2]  # -P FORWARD ACCEPT
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +73,10 @@ def users(image: str) -> Iterator[dict[int, User]]:
 
 @pytest.fixture(scope="session")
 def base(engine: None) -> str:
-    return os.environ.get("MATHDERIVE_BASE_IMAGE", "python:3.13-slim-trixie")
+    name = os.environ.get("MATHDERIVE_BASE_IMAGE", "python:3.13-slim-trixie")
+    if docker("image", "inspect", name, check=False).returncode != 0:
+        docker("pull", "--quiet", name)
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,122 @@
+"""How large the image for the CPU is, what is in it, and how long it takes to build.
+
+    python benchmarks/image.py [--base python:3.13-slim-trixie]
+
+Needs a Docker engine, and builds from a clone of the current commit: without any cache, with all of it, and after a
+change of a line of Python. Sizes of packages are those of their files; a package counts as imported if any of its
+modules is looked for while the image runs the smoke config with a model behind the API of `serve`, which it runs too,
+checks a derivation, and shows an example. The last line is a JSON object.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGE = "mathderive-benchmark"
+
+RECORDER = """
+import os, sys
+
+class Recorder:
+    file = os.open("/seen/modules", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        os.write(cls.file, f"{name}\\n".encode())
+
+sys.meta_path.insert(0, Recorder)
+"""
+
+CONFIG = """
+extends: /app/configs/smoke.yaml
+predictors:
+  - {kind: t5}
+  - {kind: copy}
+  - {kind: openai, name: served, model: mini, base_url: 'http://127.0.0.1:8001/v1', api_key_variable: null, few_shot: 0}
+"""
+
+USE = r"""
+set -e
+export PYTHONPATH=/seen
+./run.sh serve --port 8001 --checkpoint checkpoints/mini & server=$!
+./run.sh all --config /seen/smoke.yaml --runs /seen/runs
+kill $server
+echo 'Given f{(x)} = \sin{(x)}, then obtain 2 f{(x)} = 2 \sin{(x)}' >/tmp/prompt
+echo 'f{(x)} = \sin{(x)} and 2 f{(x)} = 2 \sin{(x)}' | ./run.sh check /tmp/prompt -
+./run.sh data --config /seen/smoke.yaml --show 1
+"""
+
+SIZES = """
+import importlib.metadata, json
+found = {}
+for package in importlib.metadata.distributions():
+    files = package.files or []
+    modules = {str(file.with_name(file.name.split(".")[0])).removesuffix("/__init__").replace("/", ".")
+               for file in files if file.suffix in (".py", ".so")}
+    size = sum(file.locate().stat().st_size for file in files if file.locate().exists())
+    found[package.name] = {"bytes": size, "modules": sorted(modules)}
+print(json.dumps(found))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", default="python:3.13-slim-trixie")
+    base = parser.parse_args().base
+    with tempfile.TemporaryDirectory() as place:
+        clone = Path(place) / "mathderive"
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        build = ("build", f"--tag={IMAGE}", f"--build-arg=BASE_IMAGE={base}", str(clone))
+        seconds = {"no_cache": timed(*build, "--no-cache"), "cache": timed(*build)}
+        module = clone / "mathderive" / "__init__.py"
+        module.write_text(module.read_text() + "# changed\n")
+        seconds["changed_line"] = timed(*build)
+        try:
+            size = int(docker("image", "inspect", "--format={{.Size}}", IMAGE))
+            base_size = int(docker("image", "inspect", "--format={{.Size}}", base))
+            packages = json.loads(inside(SIZES))
+            modules = used(Path(place))
+        finally:
+            docker("rmi", "--force", IMAGE)
+    for name, package in sorted(packages.items(), key=lambda item: -item[1]["bytes"]):
+        package["imported"] = not modules.isdisjoint(package.pop("modules"))
+        print(f"{package['bytes'] / 1e6:8.1f} MB  {name}{'' if package['imported'] else '  (not imported)'}")
+    print(json.dumps({"build_seconds": seconds, "bytes_beyond_base": size - base_size, "packages": packages}))
+
+
+def timed(*arguments: str) -> float:
+    started = time.monotonic()
+    docker(*arguments)
+    return round(time.monotonic() - started, 1)
+
+
+def inside(program: str) -> str:
+    return docker("run", "--rm", "--entrypoint=/opt/venv/bin/python", IMAGE, "-c", program)
+
+
+def used(place: Path) -> set[str]:
+    """The modules that are looked for while the image does what it is for."""
+    seen = place / "seen"
+    seen.mkdir()
+    (seen / "sitecustomize.py").write_text(RECORDER)
+    (seen / "smoke.yaml").write_text(CONFIG)
+    place.chmod(0o755)
+    seen.chmod(0o777)
+    docker("run", "--rm", "--init", f"--volume={seen}:/seen", "--entrypoint=bash", IMAGE, "-c", USE)
+    return set((seen / "modules").read_text().split())
+
+
+def docker(*arguments: str) -> str:
+    result = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        sys.exit(f"docker {' '.join(arguments)[:100]}: {result.stderr[-3000:]}")
+    return result.stdout
+
+
+if __name__ == "__main__":
+    main()
