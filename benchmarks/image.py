@@ -3,9 +3,9 @@
     python benchmarks/image.py [--base python:3.13-slim-trixie]
 
 Needs a Docker engine, and builds from a clone of the current commit: without any cache, with all of it, and after a
-change of a line of Python. Sizes of packages are those of their files; a package counts as imported if any of its
+change of a line of Python. Sizes of packages are those of their files. A package counts as imported if any of its
 modules is looked for while the image runs the smoke config with a model behind the API of `serve`, which it runs too,
-checks a derivation, and shows an example. The last line is a JSON object.
+checks a derivation, trains by way of shards, and converts a checkpoint there and back. The last line is a JSON object.
 """
 
 import argparse
@@ -49,17 +49,36 @@ kill $server
 echo 'Given f{(x)} = \sin{(x)}, then obtain 2 f{(x)} = 2 \sin{(x)}' >/tmp/prompt
 echo 'f{(x)} = \sin{(x)} and 2 f{(x)} = 2 \sin{(x)}' | ./run.sh check /tmp/prompt -
 ./run.sh data --config /seen/smoke.yaml --show 1
+./run.sh train --config configs/scratch.yaml --runs /seen/runs 'shards={}' training.steps=2 data.sizes.train=200 \
+    data.sizes.validation=20 data.sizes.static=20 data.expected_content_hash=null
+./run.sh convert checkpoints/mini /seen/ours
+./run.sh convert /seen/ours /seen/hugging_face
+rm /seen/hugging_face/sentencepiece.model
+./run.sh convert /seen/hugging_face /seen/back
+# What the hub and the authors' repository would send.
+! ./run.sh convert nobody/nothing /seen/none
+! ./run.sh data --config configs/smoke.yaml --runs /seen/runs run.name=released evaluation.source=released
 """
 
-SIZES = """
-import importlib.metadata, json
+PACKAGES = r"""
+import importlib.metadata, json, re
+from pathlib import Path
+
+packages = {package.name: package.files or [] for package in importlib.metadata.distributions()}
+texts = {path: path.read_text(errors="replace") for path in Path("/opt/venv/lib").rglob("*.py")}
 found = {}
-for package in importlib.metadata.distributions():
-    files = package.files or []
+for name, files in packages.items():
+    paths = {Path(file.locate()) for file in files}
     modules = {str(file.with_name(file.name.split(".")[0])).removesuffix("/__init__").replace("/", ".")
                for file in files if file.suffix in (".py", ".so")}
-    size = sum(file.locate().stat().st_size for file in files if file.locate().exists())
-    found[package.name] = {"bytes": size, "modules": sorted(modules)}
+    # A namespace such as google is several packages'.
+    tops = {".".join(module.split(".")[: 1 + module.startswith("google.")]) for module in modules}
+    imports = re.compile(rf"^\s*(import|from)\s+({'|'.join(map(re.escape, sorted(tops)))})\b", re.MULTILINE)
+    found[name] = {
+        "bytes": sum(path.stat().st_size for path in paths if path.exists()),
+        "modules": sorted(modules),
+        "importers": sum(path not in paths and bool(imports.search(text)) for path, text in texts.items()),
+    }
 print(json.dumps(found))
 """
 
@@ -79,13 +98,15 @@ def main() -> None:
         try:
             size = int(docker("image", "inspect", "--format={{.Size}}", IMAGE))
             base_size = int(docker("image", "inspect", "--format={{.Size}}", base))
-            packages = json.loads(inside(SIZES))
+            packages = json.loads(inside(PACKAGES))
             modules = used(Path(place))
         finally:
             docker("rmi", "--force", IMAGE)
+    packages.pop("mathderive")
     for name, package in sorted(packages.items(), key=lambda item: -item[1]["bytes"]):
         package["imported"] = not modules.isdisjoint(package.pop("modules"))
-        print(f"{package['bytes'] / 1e6:8.1f} MB  {name}{'' if package['imported'] else '  (not imported)'}")
+        note = "" if package["imported"] else f"  (not imported; by {package['importers']} modules in other uses)"
+        print(f"{package['bytes'] / 1e6:8.1f} MB  {name}{note}")
     print(json.dumps({"build_seconds": seconds, "bytes_beyond_base": size - base_size, "packages": packages}))
 
 
