@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import typer
 
 from mathderive.config import BeamSettings, ProcessSettings
 from mathderive.config_files import load_config
+from mathderive.development import run_linters, run_tests
 from mathderive.errors import InputError, Terminated
 from mathderive.evaluation import run_evaluation
 from mathderive.pipeline import STAGES, run_stages
@@ -303,40 +303,8 @@ def check_derivation(
     raise typer.Exit(0 if validity.verified else 1)
 
 
-@app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def run_tests(
-    context: typer.Context,
-    slow: Annotated[bool, typer.Option("--slow", help="Slow ones too.")] = False,
-    containers: Annotated[
-        bool, typer.Option("--containers", help="Those of the images and compose.yaml alone; needs a Docker engine.")
-    ] = False,
-) -> None:
-    """Run the test suite on all cores; further arguments go to pytest (`-n 0` for one process)."""
-    # A file's tests share what they set up, so each file is one process's; tests/conftest.py says which come first.
-    cores = ["--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder"]
-    selection = ["-m", "not containers" if slow else "not containers and not slow"]
-    if containers:
-        cores, selection = [], ["-m", "containers", "-rs", "-s"]
-    _run_tools([[sys.executable, "-m", "pytest", *cores, *selection, *context.args]])
-
-
-@app.command("lint")
-def run_linters() -> None:
-    """Check style, types, the layers' import contracts, the shell scripts and the Dockerfile."""
-    python, tools = [sys.executable, "-m"], Path(sys.executable).parent
-    scripts = [
-        str(path) for place in ("*.sh", "requirements/*.sh", "scripts/*.sh", ".ci/*") for path in ROOT.glob(place)
-    ]
-    _run_tools(
-        [
-            [*python, "ruff", "check", "."],
-            [*python, "ruff", "format", "--check", "."],
-            [*python, "mypy"],
-            [str(tools / "lint-imports")],
-            [str(tools / "shellcheck"), *sorted(scripts)],
-            [str(tools / "hadolint"), "Dockerfile"],
-        ]
-    )
+app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_tests)
+app.command("lint")(run_linters)
 
 
 MAX_BYTES = 2**20
@@ -355,12 +323,6 @@ def _text(place: str) -> str:
         raise InputError(f"{place}: {error.strerror}; expected a text file") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{place}: not UTF-8 ({error})") from None
-
-
-def _run_tools(commands: Sequence[Sequence[str]]) -> None:
-    """Runs each command in the repository; the exit code is the first one that is not 0."""
-    codes = [subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands]
-    raise typer.Exit(next((code for code in codes if code), 0))
 
 
 def _run(config: Path, overrides: Sequence[str] | None, released: Path | None, runs: Path) -> Run:

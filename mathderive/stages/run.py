@@ -30,10 +30,6 @@ class Run:
     beam: BeamSettings | None = None
     processes: ProcessSettings | None = None
 
-    @property
-    def data_folder(self) -> Path:
-        return (self.data_from or self).folder / "data"
-
 
 def evaluated_dataset(run: Run) -> str:
     """The dataset that the evaluated examples are from."""
