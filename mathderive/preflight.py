@@ -4,13 +4,13 @@ Time and disk are estimates from what was measured on two cores of a server (Int
 and for a model of another shape, the time may well be half or double.
 """
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
 from mathderive.config import Config, T5Predictor, TrainingSettings
+from mathderive.environment import cores
 from mathderive.errors import InputError
 from mathderive.progress import say
 from mathderive.records import EVALUATION_SETS
@@ -65,7 +65,7 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
         _require_accelerator(run.config)
     trained, answering = _open_checkpoints(run.config, pending)
     computes = trained or ("predict" in pending and any(isinstance(one, T5Predictor) for one in run.config.predictors))
-    devices = _devices() if computes else f"{_cores()} CPU cores"
+    devices = _devices() if computes else f"{cores()} CPU cores"
     say(f"plan: {', '.join(pending)}, in {run.folder}, on {devices}")
     seconds, needed = _estimate(run.config, pending, trained, answering)
     free = shutil.disk_usage(run.folder).free
@@ -116,16 +116,12 @@ def _network_at(checkpoint: str) -> "T5Config":
     return open_checkpoint(checkpoint).config
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 def _devices() -> str:
     """What JAX computes on: `2 CPU cores`, `4 × NVIDIA H100 80GB HBM3`."""
     import jax
 
     devices = jax.devices()
-    return f"{_cores()} CPU cores" if devices[0].platform == "cpu" else f"{len(devices)} × {devices[0].device_kind}"
+    return f"{cores()} CPU cores" if devices[0].platform == "cpu" else f"{len(devices)} × {devices[0].device_kind}"
 
 
 def _require_accelerator(config: Config) -> None:
@@ -147,7 +143,7 @@ def _estimate(
     if "data" in pending and config.data:
         sizes = config.data.sizes
         derivations = sizes.train + sizes.validation + sizes.static
-        seconds["data"] = derivations * SECONDS_PER_DERIVATION / min(config.data.workers or _cores(), _cores())
+        seconds["data"] = derivations * SECONDS_PER_DERIVATION / min(config.data.workers or cores(), cores())
         needed += derivations * BYTES_PER_DERIVATION
     if trained and config.training:
         from mathderive.model.parameters import parameter_shapes
@@ -182,7 +178,7 @@ def _answering_seconds(config: Config, network: "T5Config") -> float:
     of_each_set = config.evaluation.examples or (config.data.sizes.static if config.data else RELEASED_EXAMPLES)
     beams = len(EVALUATION_SETS) * of_each_set * config.decoding.search.num_beams
     beam = forward_flops(network, config.decoding.max_source_length // 2, config.decoding.max_target_length // 2)
-    return beams * max(beam / CPU_FLOPS, CPU_SECONDS_PER_ANSWER) / _cores()
+    return beams * max(beam / CPU_FLOPS, CPU_SECONDS_PER_ANSWER) / cores()
 
 
 def _flops() -> float | None:
@@ -192,7 +188,7 @@ def _flops() -> float | None:
     from mathderive.training.flops import peak_of_all_devices
 
     if jax.default_backend() == "cpu":
-        return CPU_FLOPS * _cores()
+        return CPU_FLOPS * cores()
     peak = peak_of_all_devices()
     return None if peak is None else ACCELERATOR_SHARE * peak
 

@@ -1,6 +1,5 @@
 """The shards stage: derivations, most of them under other names, as token ids for `mathderive.training.shards`."""
 
-import os
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mathderive.config import ModelSettings, ShardsSettings, TrainingSettings
+from mathderive.environment import cores
 from mathderive.errors import InputError
 from mathderive.files import new_folder
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
@@ -62,7 +62,7 @@ def write_shards(
     if not kept or not held_out:
         raise InputError("shards: no example is left; expected a larger shards.max_characters or more data")
     # Spawned, because JAX has threads here, and a forked process would lack them.
-    with ProcessPoolExecutor(workers or len(os.sched_getaffinity(0)), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers or cores(), get_context("spawn")) as pool:
 
         def renamed(part: Sequence[Example], copy: int) -> list[Pair]:
             return list(pool.map(partial(_texts, copy, shards, seed), part, chunksize=_AT_ONCE))

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from mathderive.environment import cores
 from mathderive.errors import InputError
 from mathderive.symbolic.sampling import collect_garbage_rarely
 
@@ -235,7 +236,7 @@ def run_in_lanes(
     Raises:
         InputError, RuntimeError: as `Lane.run`.
     """
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or cores()
     lanes = [Lane(function, limits) for _ in range(workers)]
     free: SimpleQueue[Lane[ItemT, ResultT]] = SimpleQueue()
     for lane in lanes:
