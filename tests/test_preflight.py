@@ -9,18 +9,19 @@ from command import TINY, complaint, run
 
 from mathderive.cli import main
 
+SHORT = ("training.steps=2", "decoding.max_target_length=8", "score.validity=false")
 PAPER = Path(__file__).parents[1] / "configs" / "paper" / "flan_t5_large.yaml"
 
 
 def test_it_says_what_it_will_do_and_where(tmp_path: Path) -> None:
-    said = run("data", "--config", TINY, cwd=tmp_path).stderr
+    said = run("data", "--config", TINY, *SHORT, cwd=tmp_path).stderr
     assert "plan: data, in runs/tiny, on" in said
-    said = run("all", "--config", TINY, cwd=tmp_path).stderr
+    said = run("all", "--config", TINY, *SHORT, cwd=tmp_path).stderr
     assert "plan: train, predict, score, report, in runs/tiny, on" in said
     assert "CPU cores" in said
-    assert "train less than a minute" in said
+    assert "train less than a minute, predict less than a minute; " in said
     assert "of disk, of" in said
-    assert "plan:" not in run("all", "--config", TINY, cwd=tmp_path).stderr
+    assert "plan:" not in run("all", "--config", TINY, *SHORT, cwd=tmp_path).stderr
 
 
 def test_the_papers_models_want_an_accelerator(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_a_checkpoint_that_cannot_be_had_is_missed_before_the_data_are_made(tmp_
 def test_a_checkpoint_that_is_needed_no_more_is_not_missed(tmp_path: Path) -> None:
     start = tmp_path / "start"
     shutil.copytree(PAPER.parents[2] / "checkpoints" / "mini", start)
-    changes = (f"model.init_from={start}", "training.steps=1")
+    changes = (f"model.init_from={start}", *SHORT)
     run("all", "--config", TINY, *changes, cwd=tmp_path)
     (tmp_path / "runs" / "tiny" / "report.json").unlink()
     shutil.rmtree(start)

@@ -1,13 +1,7 @@
-"""A Docker engine, the images, and clones of the repository that belong to users.
-
-The engine at hand is taken, or else a private one, which a tool beside the checkout starts for root on Debian. That one
-cannot pull, and its base image is a stand-in: Debian's own Python, not the official image's.
-"""
+"""A Docker engine, the images, and clones of the repository that belong to users."""
 
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,41 +9,14 @@ from pathlib import Path
 import pytest
 from containers.engine import IMAGE, ROOT, User, answers, docker, uids
 
-PRIVATE_ENGINE = ROOT.parent / "shared" / "tools" / "docker_engine.sh"
 BUILD_SECONDS = 1200
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[None]:
+def engine() -> None:
     """A running engine, which `docker` finds by its environment."""
-    if answers():
-        yield
-        return
-    if not PRIVATE_ENGINE.exists() or os.getuid() != 0:
+    if not answers():
         pytest.skip("no Docker engine runs here: nothing about the containers was checked")
-    print("a private Docker engine; its python:3.13-slim-trixie is a STAND-IN, Debian's Python", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
-        folder = Path(place) / "engine"
-        Path(place).chmod(0o755)
-        patch.setenv("W", str(folder))
-        patch.setenv("DOCKER_HOST", f"unix://{folder}/docker.sock")
-        patch.setenv("DOCKER_CONFIG", f"{folder}/cfg")
-        policy = _forwarding_policy()
-        try:
-            subprocess.run([PRIVATE_ENGINE, "start"], stdout=subprocess.DEVNULL, check=True, timeout=BUILD_SECONDS)
-            yield
-        finally:
-            subprocess.run([PRIVATE_ENGINE, "stop"], stdout=subprocess.DEVNULL, check=True, timeout=300)
-            # The engine's own, DROP, would stay where no rule had been there to go back to.
-            subprocess.run(["iptables", "--policy", "FORWARD", policy], check=True)
-
-
-def _forwarding_policy() -> str:
-    """What this machine does with packets that are not for itself."""
-    if shutil.which("iptables") is None:
-        return "ACCEPT"
-    listed = subprocess.run(["iptables", "--list-rules", "FORWARD"], capture_output=True, text=True, check=True).stdout
-    return listed.split()[2]  # -P FORWARD ACCEPT
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,9 @@ def test_the_fast_tests(image: str) -> None:
 
 @pytest.fixture(scope="module")
 def reproduced(users: dict[int, User]) -> dict[int, User]:
-    """Every user has run the smoke config, uninterrupted."""
-    for user in users.values():
-        user.compose("up", "--exit-code-from=reproduction")
+    """Every user has run the smoke config, uninterrupted, all at the same time."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda user: user.compose("up", "--exit-code-from=reproduction"), users.values()))
     return users
 
 
