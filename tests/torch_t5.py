@@ -146,3 +146,20 @@ def torch_generate(
     padded = np.full((len(generated), max_length), model.config.pad_token_id)
     padded[:, : generated.shape[1]] = generated
     return padded
+
+
+def torch_score(model: Any, source: list[int], row: list[int], search: SearchSettings) -> float:
+    """What beam search weighs this hypothesis by, in double precision."""
+    import torch
+    from transformers import RepetitionPenaltyLogitsProcessor
+
+    penalty = RepetitionPenaltyLogitsProcessor(search.repetition_penalty)
+    ids = torch.tensor([[model.config.decoder_start_token_id, *row]])
+    try:
+        with torch.no_grad():
+            logits = model.double()(input_ids=torch.tensor([source]), decoder_input_ids=ids[:, :-1]).logits[0]
+    finally:
+        model.float()
+    scores = logits.log_softmax(dim=-1)
+    total = sum(penalty(ids[:, : i + 1], scores[i : i + 1])[0, token].item() for i, token in enumerate(row))
+    return total / len(row) ** search.length_penalty
