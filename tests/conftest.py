@@ -1,10 +1,13 @@
 """What every part of the suite may ask for."""
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import COMPILED
 
 # A shell starts its background jobs with SIGINT ignored, which would pass on to every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,6 +27,13 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> Iterator[None]:
+    """What XLA compiled for this session's processes is removed after it."""
+    yield
+    shutil.rmtree(COMPILED["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
