@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,9 +34,13 @@ def contents(user: User) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def wait_for_log(user: User, pattern: str, seconds: float = 120) -> None:
+def wait_for_log(user: User, pattern: str) -> None:
+    wait_for(lambda: re.search(pattern, user.compose("logs", "--no-color").stdout), user)
+
+
+def wait_for(condition: Callable[[], object], user: User, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
-    while not re.search(pattern, user.compose("logs", "--no-color").stdout):
+    while not condition():
         assert time.monotonic() < deadline, user.compose("logs", "--no-color").stdout[-2000:]
         time.sleep(0.3)
 
@@ -91,12 +96,17 @@ def test_a_stopped_run_goes_on_to_the_same_end(reproduced: dict[int, User]) -> N
     user.compose("down")  # and its container's log
     user.compose("up", "--detach")
     wait_for_log(user, r"train: steps \d+/")
+    metrics = user.runs / "smoke" / "checkpoints" / "t5" / "metrics.jsonl"
+    wait_for(lambda: metrics.exists() and metrics.stat().st_size, user)
     user.compose("stop")
+    before = metrics.read_text(encoding="utf-8")
     assert exit_code(user) == 143
     assert "whose checkpoint is written" in user.compose("logs", "--no-color").stdout
     assert not (user.runs / "smoke" / "report").exists()
     user.compose("up", "--exit-code-from=reproduction")
     assert contents(user) == uninterrupted
+    # They tell how long steps took: had it begun anew, others would stand there.
+    assert metrics.read_text(encoding="utf-8").startswith(before)
 
 
 def test_inside(reproduced: dict[int, User]) -> None:
