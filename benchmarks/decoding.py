@@ -25,7 +25,7 @@ import jax
 import numpy as np
 from peer import SHAPES, make_examples, pytorch_model
 
-from mathderive import parallel
+from mathderive.core import devices
 from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import initialise
@@ -36,7 +36,7 @@ def main() -> None:
     arguments = parse_arguments()
     config = SHAPES[arguments.shape]
     params = initialise(config, seed=0)
-    ours = partial(decode, config, parallel.replicate(params), dtype=arguments.dtype)
+    ours = partial(decode, config, devices.replicate(params), dtype=arguments.dtype)
     model = pytorch_model(config, params).eval()
     theirs = partial(generate, model.bfloat16() if arguments.dtype == "bfloat16" else model, config)
     pairs = make_examples(max(arguments.prompts, arguments.rows), arguments.seed)
@@ -106,7 +106,7 @@ def in_batches(ours: Callable[..., object], examples: Sequence[TokenPair], rows:
         sources = [source.tolist() for source, _ in batch] + [[]] * (rows - len(batch))
         ours(sources, [len(target) for _, target in batch] + [1] * (rows - len(batch)))
 
-    list(parallel.overlapped(one_batch, range(0, len(examples), rows)))
+    list(devices.overlapped(one_batch, range(0, len(examples), rows)))
 
 
 def one_by_one(theirs: Callable[..., object], examples: Sequence[TokenPair]) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mathderive.symbolic import sampling
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.engine.settings import SamplingSettings
 
 
 @dataclass(frozen=True)

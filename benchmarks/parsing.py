@@ -20,10 +20,10 @@ from collections.abc import Iterator
 
 from sympy import Equality
 
-from mathderive.symbolic.parser import LatexError, parse, parse_equation, readings
-from mathderive.symbolic.printer import latex
-from mathderive.symbolic.sampling import sample_derivation
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.engine.sampling import sample_derivation
+from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.latex.parser import LatexError, parse, parse_equation, readings
+from mathderive.symbolic.latex.printer import latex
 
 PIECES = (
     *(r"\frac{", r"\frac{d}{d x} ", r"\frac{\partial^{2}}{\partial y\partial x} ", r"\int ", r"\int_{0}^{1} ", " dx"),

@@ -6,11 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mathderive.config import DataSettings, ModelSettings, SplitSizes
+from mathderive.config.schema import DataSettings, ModelSettings, SplitSizes
+from mathderive.core.progress import progress
 from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import train_tokenizer
 from mathderive.model.weights import write_folder
-from mathderive.progress import progress
 from mathderive.training.input_pipeline import TokenPair, tokenize
 from tfds_builders.derivations.generation import preview
 

@@ -27,8 +27,8 @@ import jax
 import numpy as np
 from peer import LONGEST, SHAPES, make_examples, pytorch_model
 
-from mathderive import parallel
-from mathderive.config import TrainingSettings
+from mathderive.config.schema import TrainingSettings
+from mathderive.core import devices
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
 from mathderive.training.flops import training_flops, utilisation
@@ -46,11 +46,11 @@ def our_step(config: T5Config, params: Mapping[str, Any], options: argparse.Name
     settings = TrainingSettings(batch_size=options.rows, steps=1, optimizer=options.optimizer, learning_rate=5e-5)
     optimizer = make_optimizer(settings, total_steps=1)
     step = make_train_step(config, optimizer, options.seed, dtype=options.dtype)
-    state = parallel.replicate(fresh_state(dict(params), optimizer))
+    state = devices.replicate(fresh_state(dict(params), optimizer))
 
     def train_on(batch: Batch) -> None:
         nonlocal state
-        state, loss = step(state, parallel.shard(batch))
+        state, loss = step(state, devices.shard(batch))
         jax.block_until_ready((state, loss))
 
     return train_on

@@ -24,12 +24,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mathderive.metrics.validity.checker import TOO_MUCH, check
-from mathderive.metrics.validity.supervised import MAX_ENDED, SupervisedChecker
-from mathderive.metrics.validity.verdicts import Validity
-from mathderive.prompts import prompt, target
-from mathderive.symbolic.sampling import sample_derivation
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.checker.checker import TOO_MUCH, check
+from mathderive.checker.supervision import MAX_ENDED, SupervisedChecker
+from mathderive.checker.verdicts import Validity
+from mathderive.symbolic.engine.sampling import sample_derivation
+from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.prompts import prompt, target
 from tfds_builders.released.result_files import find_result_files, read_result_files
 
 Question = tuple[str, str]

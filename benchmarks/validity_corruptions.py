@@ -19,20 +19,19 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))  # where the judge lives
+sys.path.insert(0, str(ROOT))  # where the judge lives
 
-from validity_corpus.agreement import Agreement, Disagreement  # noqa: E402
-from validity_corpus.corpus import (  # noqa: E402
+from mathderive.checker.checker import check  # noqa: E402
+from mathderive.core.progress import progress, say  # noqa: E402
+from mathderive.records import read_jsonl, write_jsonl  # noqa: E402
+from tests.validity_corpus.agreement import Agreement, Disagreement  # noqa: E402
+from tests.validity_corpus.corpus import (  # noqa: E402
     Corpus,
     LabelledDerivation,
     add_corruptions,
     generated_sources,
     released_sources,
 )
-
-from mathderive.metrics.validity.checker import check  # noqa: E402
-from mathderive.progress import progress, say  # noqa: E402
-from mathderive.records import read_jsonl, write_jsonl  # noqa: E402
 
 
 def make_corpus(released: Path, generated: int) -> Corpus:

@@ -2,7 +2,7 @@
 
 import sys
 
-from mathderive.cli import main
+from mathderive.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mathderive.errors import InputError
-from mathderive.files import replacing
+from mathderive.core.errors import InputError
+from mathderive.core.files import replacing
 
 EvaluationSet = Literal["static", "vr", "ee", "ag", "sr"]
 """static; variable renaming; expression exchange; alternative goal; step removal."""

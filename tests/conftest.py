@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import COMPILED
+
+from tests.support.command import COMPILED
 
 # A shell starts its background jobs with SIGINT ignored, which would pass on to every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -16,10 +17,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 LONGEST = (
-    *("model/test_generate.py", "predictors/test_faulty_endpoint.py", "test_kill.py", "test_processes.py"),
-    *("test_pipeline.py", "serving/test_agreement.py", "test_sharding.py", "test_released_checkpoint.py"),
-    *("metrics/validity/test_agreement.py", "model/test_parity.py", "symbolic/test_sampling.py"),
-    *("metrics/validity/test_references.py", "test_bad_input.py", "model/test_decoding.py", "training/test_loop.py"),
+    *("model/test_generate.py", "predictors/test_faulty_endpoint.py", "pipeline/test_kill.py"),
+    *("pipeline/test_processes.py", "pipeline/test_pipeline.py", "serving/test_agreement.py"),
+    *("pipeline/test_token_shards.py", "pipeline/test_released_checkpoint.py", "checker/test_agreement.py"),
+    *("model/test_parity.py", "symbolic/engine/test_sampling.py", "checker/test_references.py"),
+    *("cli/test_bad_input.py", "model/test_decoding.py", "training/test_loop.py"),
 )
 """Files that take a minute or more, the longest first: begun last, one would keep a single process at work alone."""
 

@@ -12,10 +12,10 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
-from mathderive.config import BeamSettings, DataSettings, RunSettings
-from mathderive.environment import versions
-from mathderive.errors import InputError
-from mathderive.progress import Report, say
+from mathderive.config.schema import BeamSettings, DataSettings, RunSettings
+from mathderive.core.environment import versions
+from mathderive.core.errors import InputError
+from mathderive.core.progress import Report, say
 from mathderive.records import EVALUATION_SETS
 from tfds_builders.derivations import derivations_dataset_builder as derivations
 from tfds_builders.derivations.chunks import LocalComputer

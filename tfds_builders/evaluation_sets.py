@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
-from mathderive.config import EvaluationSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import EvaluationSettings
+from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, EvaluationSet, Example
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.records import Example, StepRecord, to_line
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from mathderive import parallel
-from mathderive.config import BleurtSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import BleurtSettings
+from mathderive.core import devices
+from mathderive.core.errors import InputError
 from mathderive.metrics.text import MAX_CHARACTERS
 from mathderive.model.bert import BertRegressor
 from mathderive.model.bert_tokenizer import load_pair_tokenizer
@@ -58,7 +58,7 @@ class Bleurt:
 
     @cached_property
     def _params(self) -> Params:
-        return parallel.replicate(read_folder(self._folder))
+        return devices.replicate(read_folder(self._folder))
 
     def __call__(self, pairs: Sequence[Pair]) -> list[float]:
         """The score of each pair.
@@ -86,12 +86,12 @@ class Bleurt:
         encoded = self._encode(batch)
         length = min(-(-max(len(ids) for ids, _ in encoded) // _STEP) * _STEP, self._max_length)
         # A short batch is filled up with empty rows, so that it needs no compilation of its own.
-        rows = -(-self._batch_size // (devices := parallel.local_device_count())) * devices
+        rows = -(-self._batch_size // (device_count := devices.local_device_count())) * device_count
         input_ids, segment_ids = np.zeros((rows, length), np.int32), np.zeros((rows, length), np.int32)
         mask = np.zeros((rows, length), bool)
         for row, (ids, segments) in enumerate(encoded):
             input_ids[row, : len(ids)], segment_ids[row, : len(ids)], mask[row, : len(ids)] = ids, segments, True
-        inputs = parallel.shard_locally((input_ids, mask, segment_ids))
+        inputs = devices.shard_locally((input_ids, mask, segment_ids))
         scores = np.asarray(_scores(self._config, self._params, *inputs)).reshape(-1)[: len(batch)].tolist()
         if not all(map(math.isfinite, scores)):
             raise InputError(f"{self._place}: gives a score that is no finite number; expected other weights")
@@ -102,7 +102,7 @@ class Bleurt:
         return self._tokenizer.encode(cut, self._max_length)
 
 
-@partial(parallel.each_device, static_argnums=0)
+@partial(devices.each_device, static_argnums=0)
 def _scores(
     config: BertConfig, params: Any, input_ids: jax.Array, mask: jax.Array, segment_ids: jax.Array
 ) -> jax.Array:

@@ -1,6 +1,6 @@
 """The verdicts on one answer as a line to be reviewed by hand, and what the tables need of them."""
 
-from mathderive.metrics.validity.verdicts import Validity
+from mathderive.checker.verdicts import Validity
 from mathderive.records import (
     ERROR_CATEGORIES,
     TRUTHS,

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.metrics.text import bleu, gleu, rouge2
 from mathderive.records import (
     PERTURBED_SETS,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 
 _FIRST, _END = "[CLS]", "[SEP]"
 

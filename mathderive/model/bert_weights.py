@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mathderive.errors import InputError
-from mathderive.files import read_json
+from mathderive.core.errors import InputError
+from mathderive.core.files import read_json
 from mathderive.model import hugging_face
 from mathderive.model.bert import BertRegressor
 from mathderive.model.config import BertConfig

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mathderive import parallel
+from mathderive.core import devices
 from mathderive.model.cache import LayerCache, fit, join_groups
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, bind
@@ -63,7 +63,7 @@ def decode(
     """What the model writes for each source, until its end-of-sequence token.
 
     Args:
-        params: as `mathderive.model.parameters.initialise` makes them, on every device (`parallel.replicate`).
+        params: as `mathderive.model.parameters.initialise` makes them, on every device (`devices.replicate`).
         sources: token ids, one row each; an empty one gets an empty output, so that a short batch can be filled up.
         max_length: tokens a row at most, the end-of-sequence token included; for all rows or for each.
         watch: called with each row's ids so far, every few tokens; never for beams, which settle at the end only.
@@ -73,11 +73,11 @@ def decode(
     """
     if not any(len(source) for source in sources):
         return [[] for _ in sources]
-    devices = parallel.local_device_count()
+    device_count = devices.local_device_count()
     lengths = np.array([len(source) for source in sources])
     # The shortest first, and one after the other to each device, so that the same rows are of like length on all.
     order = np.argsort(lengths, kind="stable")
-    rows = np.pad(order, (0, -len(order) % devices), constant_values=_NO_ROW).reshape(-1, devices).T
+    rows = np.pad(order, (0, -len(order) % device_count), constant_values=_NO_ROW).reshape(-1, device_count).T
     lengths = np.append(lengths, 0)  # the length of `_NO_ROW`
     limits = np.append(np.broadcast_to(max_length, len(sources)), 1)
     # Rounded up, so that few limits make shapes of their own.
@@ -167,7 +167,7 @@ def _rows_left(done: np.ndarray) -> np.ndarray:
     return np.sort(np.argsort(done, axis=1, kind="stable")[:, :room], axis=1).astype(np.int32)
 
 
-@partial(parallel.each_device, static_argnums=(0, 1, 2, 3))
+@partial(devices.each_device, static_argnums=(0, 1, 2, 3))
 def _start(
     config: T5Config,
     dtype: str,
@@ -188,7 +188,7 @@ def _start(
     )
 
 
-@partial(parallel.each_device, static_argnums=(0, 1, 2), donate_argnums=7)
+@partial(devices.each_device, static_argnums=(0, 1, 2), donate_argnums=7)
 def _segment(
     config: T5Config,
     dtype: str,
@@ -217,7 +217,7 @@ def _segment(
     return jax.lax.while_loop(unfinished, step, progress)
 
 
-@partial(parallel.each_device, static_argnums=0)
+@partial(devices.each_device, static_argnums=0)
 def _keep(
     source_length: int, progress: _Progress, encoder_mask: tuple[jax.Array, ...], rows: jax.Array
 ) -> tuple[_Progress, tuple[jax.Array, ...]]:
@@ -232,7 +232,7 @@ def _keep(
     return kept, (join_groups(encoder_mask, source_length)[rows],)
 
 
-@partial(parallel.each_device, static_argnums=0)
+@partial(devices.each_device, static_argnums=0)
 def _grow(length: int, progress: _Progress) -> _Progress:
     """Room for `length` tokens."""
     found = progress.found
@@ -243,14 +243,14 @@ def _grow(length: int, progress: _Progress) -> _Progress:
     )
 
 
-@partial(parallel.each_device, static_argnums=0)
+@partial(devices.each_device, static_argnums=0)
 def _best(search: SearchSettings, found: Hypotheses) -> jax.Array:
     return best(search, found)
 
 
 def _everywhere(number: int) -> np.ndarray:
     """The number, for each of this process's devices."""
-    return np.full(parallel.local_device_count(), number, np.int32)
+    return np.full(devices.local_device_count(), number, np.int32)
 
 
 def _until_end(ids: list[int], eos_token_id: int) -> list[int]:

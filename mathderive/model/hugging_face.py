@@ -13,8 +13,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from mathderive.errors import InputError
-from mathderive.files import read_json
+from mathderive.core.errors import InputError
+from mathderive.core.files import read_json
 from mathderive.model.torch_file import read_torch_file, torch_file_shapes
 
 SAFETENSORS = "model.safetensors"

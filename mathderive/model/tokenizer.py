@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import sentencepiece
 
-from mathderive.errors import InputError
-from mathderive.files import replacing
+from mathderive.core.errors import InputError
+from mathderive.core.files import replacing
 
 PAD_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2
 """T5's numbering, also that of the tokenizers trained here."""

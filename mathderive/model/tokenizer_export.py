@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mathderive.files import write_json
+from mathderive.core.files import write_json
 from mathderive.model.tokenizer import EOS_ID, PAD_ID, SPACE_MARK, UNKNOWN_ID, SentencePieceTokenizer
 
 _SPECIAL = {"pad_token": PAD_ID, "eos_token": EOS_ID, "unk_token": UNKNOWN_ID}

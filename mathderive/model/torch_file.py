@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.torch_pickle import read_pickle
 
 MAX_PICKLE_BYTES = 2**20

@@ -10,7 +10,7 @@ import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 
 _PROTOCOLS = (2, 3)
 _LITERALS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"})

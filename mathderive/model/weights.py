@@ -9,8 +9,8 @@ import ml_dtypes
 import numpy as np
 from safetensors.numpy import save_file
 
-from mathderive.errors import InputError
-from mathderive.files import read_json, write_json
+from mathderive.core.errors import InputError
+from mathderive.core.files import read_json, write_json
 from mathderive.model import hugging_face
 from mathderive.model.config import T5Config
 from mathderive.model.hugging_face import SAFETENSORS, Shape, check_shapes, read_shapes, read_tensors, to_parameters

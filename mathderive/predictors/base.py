@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from mathderive.errors import InputError
-from mathderive.progress import Report
+from mathderive.core.errors import InputError
+from mathderive.core.progress import Report
 from mathderive.records import Example, Prediction, parse_line, to_line, write_jsonl
 
 

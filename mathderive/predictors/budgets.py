@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 
 WINDOW_SECONDS = 61.0
 """A minute, and what two requests may come nearer to each other on their way."""

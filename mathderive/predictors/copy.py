@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from mathderive.predictors.base import answer
-from mathderive.prompts import split_prompt
 from mathderive.records import Example, Prediction
-from mathderive.symbolic.derivation import SEPARATOR
+from mathderive.symbolic.engine.derivation import SEPARATOR
+from mathderive.symbolic.prompts import split_prompt
 
 
 class CopyBaseline:

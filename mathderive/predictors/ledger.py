@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.records import Record, iterate_jsonl, write_jsonl
 
 _VERSION = 1

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from mathderive import parallel
-from mathderive.config import DecodingSettings
+from mathderive.config.schema import DecodingSettings
+from mathderive.core import devices
 from mathderive.model.decoding import decode
 from mathderive.predictors.base import answer
 from mathderive.records import Example, Prediction
@@ -38,7 +38,7 @@ class T5Model:
         opened = open_checkpoint(checkpoint)
         self._config, self._tokenizer = opened.config, opened.tokenizer
         self._dtype = decoding.dtype or opened.dtype
-        self._params = parallel.replicate(dict(opened.params()))
+        self._params = devices.replicate(dict(opened.params()))
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Examples of like source length together, the shortest first; a function of the examples alone."""
@@ -49,7 +49,7 @@ class T5Model:
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
         """Yields each batch's predictions, in its order; a batch has at most `decoding.batch_size` examples."""
-        return parallel.overlapped(self._predict_batch, batches)
+        return devices.overlapped(self._predict_batch, batches)
 
     def _predict_batch(self, batch: Sequence[Example]) -> list[Prediction]:
         completions = self.complete([self._source(example) for example in batch])

@@ -8,16 +8,16 @@ from itertools import zip_longest
 
 from markupsafe import Markup
 
+from mathderive.checker.reading.equations import split_output
+from mathderive.checker.verdicts import StepVerdict, Validity
 from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.metrics.text import equations, normalised
-from mathderive.metrics.validity.reading import split_output
-from mathderive.metrics.validity.verdicts import StepVerdict, Validity
-from mathderive.prompts import split_prompt
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, Score, StepRecord
 from mathderive.report.alignment import Alignment, Match, align
 from mathderive.report.plain import cut
 from mathderive.report.typeset import typeset
-from mathderive.symbolic.derivation import annotation_from_json, step_references
+from mathderive.symbolic.engine.derivation import annotation_from_json, step_references
+from mathderive.symbolic.prompts import split_prompt
 
 MAX_CHARACTERS = 5_000
 """Of one prompt, reference or answer; a page with more is no longer read."""

@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mathderive.checker.verdicts import StepVerdict
 from mathderive.metrics.error_table import FINDINGS, Finding
-from mathderive.metrics.validity.verdicts import StepVerdict
 from mathderive.records import METRICS
 from mathderive.report.examples import Answer, Line, Lines, ShownExample
 from mathderive.report.plain import visible

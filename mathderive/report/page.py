@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from mathderive.files import write_json, write_text
+from mathderive.core.files import write_json, write_text
 from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.metrics.error_table import FINDINGS
 from mathderive.records import EvaluationSet, Example, Prediction, Scores, Sensitivity

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from mathderive.symbolic.tokens import LatexError
-from mathderive.symbolic.written import as_written
+from mathderive.symbolic.latex.lexer import LatexError
+from mathderive.symbolic.latex.tree_printer import as_written
 
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 _ELEMENTS = frozenset(

@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from mathderive.metrics.validity.verdicts import Validity
+from mathderive.checker.verdicts import Validity
 from mathderive.predictors.t5 import T5Model
 from mathderive.report.typeset import typeset
 from mathderive.serving.batching import Batcher

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from mathderive.metrics.validity.supervised import SupervisedChecker
-from mathderive.metrics.validity.verdicts import Validity
+from mathderive.checker.supervision import SupervisedChecker
+from mathderive.checker.verdicts import Validity
 from mathderive.serving.protocol import Refusal
 
 MAX_WAITING = 16

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mathderive.records import Example
-from mathderive.symbolic.derivation import PREMISES
+from mathderive.symbolic.engine.derivation import PREMISES
 from tfds_builders.example_features import read_examples
 
 COUNT = 6

@@ -6,10 +6,10 @@ import socket
 
 import uvicorn
 
-from mathderive.config import DecodingSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import DecodingSettings
+from mathderive.core.errors import InputError
+from mathderive.core.progress import say
 from mathderive.predictors.t5 import T5Model
-from mathderive.progress import say
 from mathderive.serving.app import make_app
 from mathderive.serving.chat import ServerSettings
 

@@ -8,8 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mathderive.errors import InputError, Terminated
-from mathderive.progress import progress, say
+from mathderive.core.errors import InputError, Terminated
+from mathderive.core.progress import progress, say
 from mathderive.training.shards import train_on_shards
 
 

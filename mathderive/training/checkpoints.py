@@ -24,9 +24,9 @@ import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
-from mathderive import parallel
-from mathderive.errors import InputError
-from mathderive.files import read_json, write_json
+from mathderive.core import devices
+from mathderive.core.errors import InputError
+from mathderive.core.files import read_json, write_json
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import parameter_shapes
 
@@ -137,7 +137,7 @@ class Checkpoints:
         """
         self._folder = _orbax_folder(folder)
         self._manager = None
-        if parallel.process_index() == 0:
+        if devices.process_index() == 0:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._manager = _manager(self._folder)
@@ -190,10 +190,10 @@ class Checkpoints:
             InputError: there are checkpoints, and none can be read.
         """
         found = None if self._manager is None else self._newest(self._manager)
-        head = parallel.share(found and {"step": found.step, "data": found.data})
+        head = devices.share(found and {"step": found.step, "data": found.data})
         if head is None:
             return None
-        params, training = (parallel.share_arrays(arrays) for arrays in (found[1:3] if found else ({}, {})))
+        params, training = (devices.share_arrays(arrays) for arrays in (found[1:3] if found else ({}, {})))
         return Restored(head["step"], dict(params), dict(training), head["data"])
 
     def _newest(self, manager: ocp.CheckpointManager) -> Restored | None:

@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from mathderive.errors import InputError
-from mathderive.files import new_folder
+from mathderive.core.errors import InputError
+from mathderive.core.files import new_folder
 from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
 from mathderive.model.tokenizer_export import export_tokenizer

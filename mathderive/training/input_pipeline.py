@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
 
 if TYPE_CHECKING:
-    from mathderive.config import FirstToken
+    from mathderive.config.schema import FirstToken
     from mathderive.model.tokenizer import Tokenizer
 
 SHAPES = 6

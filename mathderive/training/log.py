@@ -7,9 +7,9 @@ from pathlib import Path
 
 from etils import epath
 
-from mathderive import parallel
-from mathderive.errors import InputError
-from mathderive.files import write_text
+from mathderive.core import devices
+from mathderive.core.errors import InputError
+from mathderive.core.files import write_text
 from mathderive.training.checkpoints import read_metrics
 
 
@@ -24,9 +24,9 @@ class MetricsLog:
             copy: beside checkpoints that are elsewhere; read where `path` is gone, as on a machine that is new.
         """
         self._path = path
-        self._copy = copy if parallel.process_index() == 0 else None
+        self._copy = copy if devices.process_index() == 0 else None
         found = path if self._copy is None or path.is_file() else self._copy
-        self._rows = parallel.share(read_metrics(found, first_step))
+        self._rows = devices.share(read_metrics(found, first_step))
         self._since = time.monotonic()
         write_text(path, "".join(json.dumps(row) + "\n" for row in self._rows))
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 from etils import epath
 
-from mathderive import parallel
-from mathderive.errors import InputError, Terminated
+from mathderive.core import devices
+from mathderive.core.errors import InputError, Terminated
 from mathderive.model.config import T5Config
 from mathderive.training.checkpoints import Checkpoints, Restored, flatten, unflatten
 from mathderive.training.flops import utilisation
@@ -26,8 +26,8 @@ from mathderive.training.step import NEVER, TrainState, fresh_state, fresh_total
 from mathderive.training.termination import TerminationRequest
 
 if TYPE_CHECKING:
-    from mathderive.config import TrainingSettings
-    from mathderive.progress import Report
+    from mathderive.config.schema import TrainingSettings
+    from mathderive.core.progress import Report
 
 
 NO_INFLUENCE = frozenset({"log_every", "checkpoint_every", "checkpoint_folder"})
@@ -88,19 +88,19 @@ def train(task: Task, training: "TrainingSettings", seed: int, folder: Path, rep
     with TerminationRequest() as request, Checkpoints(store or folder) as checkpoints:
         restored = checkpoints.restore()
         if restored is None:
-            params = parallel.share_arrays(task.params())
+            params = devices.share_arrays(task.params())
             first_step, host_state = 0, fresh_state(dict(params), optimizer)
         else:
             first_step, host_state = restored.step, _state_of(restored, optimizer, folder)
             iterator.set_state(restored.data)
         log = MetricsLog(folder / "metrics.jsonl", first_step, store and store / "metrics.jsonl")
         last_saved = first_step
-        state = parallel.replicate(host_state)
+        state = devices.replicate(host_state)
         note, in_flight = "", None
         report("steps", first_step, total_steps)
 
         for step in range(first_step + 1, total_steps + 1):
-            state, loss = train_step(state, parallel.shard(next(iterator)))
+            state, loss = train_step(state, devices.shard(next(iterator)))
             # One step ahead of the devices and no more: they never wait for us, and memory stays bounded.
             jax.block_until_ready(in_flight)
             in_flight = loss
@@ -117,15 +117,15 @@ def train(task: Task, training: "TrainingSettings", seed: int, folder: Path, rep
                 row = _training_row(state, float(learning_rate(step - 1)), log.seconds_since_last())
                 log.write(step, row)
                 note = f"loss {row['loss']:.3f}"
-                state = state._replace(totals=parallel.replicate(fresh_totals()))
+                state = state._replace(totals=devices.replicate(fresh_totals()))
             validation_rouge2 = None
             if to_validate:
-                found = task.validate(parallel.unreplicate(state.params))
+                found = task.validate(devices.unreplicate(state.params))
                 validation_rouge2 = found.get("validation_rouge2")
                 log.write(step, found)
                 report("steps", step, total_steps, ", ".join(f"{name} {value:.3f}" for name, value in found.items()))
             if to_save:
-                host_state = parallel.unreplicate(state)
+                host_state = devices.unreplicate(state)
                 rest = flatten(host_state._replace(params={}))
                 checkpoints.save(step, host_state.params, rest, iterator.get_state(), validation_rouge2)
                 log.save_copy()
@@ -154,7 +154,7 @@ def _state_of(restored: Restored, optimizer: Any, folder: Path) -> TrainState:
 
 
 def _check_finite(state: TrainState, folder: Path, last_saved: int) -> None:
-    failed_step = int(parallel.unreplicate(state.totals.failed_step))
+    failed_step = int(devices.unreplicate(state.totals.failed_step))
     if failed_step != NEVER:
         kept = f"the checkpoint of step {last_saved} is good" if last_saved else "there is no checkpoint yet"
         raise InputError(
@@ -165,7 +165,7 @@ def _check_finite(state: TrainState, folder: Path, last_saved: int) -> None:
 
 def _training_row(state: TrainState, learning_rate: float, seconds: float) -> Mapping[str, Any]:
     """A line of the log: means over the steps since the last one, loss in nats a label."""
-    totals = parallel.unreplicate(state.totals)
+    totals = devices.unreplicate(state.totals)
     flops_per_second = float(totals.flops / seconds)
     return {
         "loss": float(totals.loss / totals.labels),

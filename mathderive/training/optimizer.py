@@ -8,7 +8,7 @@ import optax
 from mathderive.model.parameters import Params
 
 if TYPE_CHECKING:
-    from mathderive.config import TrainingSettings
+    from mathderive.config.schema import TrainingSettings
 
 
 def learning_rate_schedule(training: "TrainingSettings", total_steps: int) -> optax.Schedule:

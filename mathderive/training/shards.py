@@ -23,12 +23,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from mathderive import parallel
-from mathderive.errors import InputError
-from mathderive.files import read_json, replacing, write_json
+from mathderive.core import devices
+from mathderive.core.errors import InputError
+from mathderive.core.files import read_json, replacing, write_json
+from mathderive.core.progress import Report
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
-from mathderive.progress import Report
 from mathderive.training.checkpoints import check_same, read_description, write_description
 from mathderive.training.input_pipeline import Batch, Batches, BatchPlan, TokenPair, collate
 from mathderive.training.loop import NO_INFLUENCE, Task, TrainingResult, train
@@ -171,7 +171,7 @@ def train_on_shards(shards: Path, folder: Path, report: Report) -> TrainingResul
     network = recipe["model"]
     # The settings were checked when a config was read; here are the libraries for that missing.
     training = cast(Any, SimpleNamespace(**recipe["training"]))
-    parallel.check_divides(training.batch_size, training.accumulate)
+    devices.check_divides(training.batch_size, training.accumulate)
     batches = ShardBatches(
         shards,
         {file["name"]: file["examples"] for file in recipe["files"]},
@@ -234,15 +234,15 @@ def _make_validation(
     loss = make_loss(network, dtype)
     ordered = sorted(examples, key=lambda pair: len(pair[0]) + len(pair[1]))
     longest = (max(len(source) for source, _ in examples), max(len(target) for _, target in examples))
-    devices = parallel.local_device_count()
-    rows = -(-_VALIDATION_ROWS // devices) * devices
+    device_count = devices.local_device_count()
+    rows = -(-_VALIDATION_ROWS // device_count) * device_count
 
     def validate(params: Mapping[str, Any]) -> dict[str, float]:
-        everywhere = parallel.replicate(dict(params))
+        everywhere = devices.replicate(dict(params))
         losses, labels = 0.0, 0.0
         for start in range(0, len(ordered), rows):
             batch = collate(ordered[start : start + rows], network, rows, longest, first_token)
-            found, counted = loss(everywhere, parallel.shard_locally(batch))
+            found, counted = loss(everywhere, devices.shard_locally(batch))
             losses, labels = losses + float(np.sum(found)), labels + float(np.sum(counted))
         return {"validation_loss": losses / labels}
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mathderive.config import ModelSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import ModelSettings
+from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, initialise
 from mathderive.model.tokenizer import HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from mathderive import parallel
+from mathderive.core import devices
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, bind
 from mathderive.training.flops import training_flops
@@ -79,7 +79,7 @@ def label_loss(
 
 def make_loss(config: T5Config, dtype: str) -> Callable[[Params, Batch], tuple[jax.Array, jax.Array]]:
     """The compiled loss of each device's part of a sharded batch, without dropout; see `label_loss`."""
-    return parallel.each_device(lambda params, batch: label_loss(config, params, batch, None, dtype))
+    return devices.each_device(lambda params, batch: label_loss(config, params, batch, None, dtype))
 
 
 def make_train_step(
@@ -104,7 +104,7 @@ def make_train_step(
         key = None
         if config.dropout_rate:
             key = jax.random.fold_in(jax.random.key(seed), state.step)
-            key = jax.random.fold_in(key, parallel.device_index())
+            key = jax.random.fold_in(key, devices.device_index())
 
         if accumulate == 1:
             sums = gradients(state.params, batch, key)
@@ -121,7 +121,7 @@ def make_train_step(
             zeros = jax.tree.map(lambda array: jnp.zeros(array.shape, array.dtype), shapes)
             sums, _ = jax.lax.scan(add, zeros, (jnp.arange(accumulate), parts))
 
-        (loss, labels), gradient = parallel.sum_over_devices(sums)
+        (loss, labels), gradient = devices.sum_over_devices(sums)
         gradient = jax.tree.map(lambda array: array / jnp.maximum(labels, 1.0), gradient)
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
         failed = jnp.where(jnp.isfinite(loss), NEVER, state.step)
@@ -130,16 +130,16 @@ def make_train_step(
             labels=state.totals.labels + labels,
             gradient_norm=state.totals.gradient_norm + optax.tree.norm(gradient),
             steps=state.totals.steps + 1,
-            tokens=state.totals.tokens + parallel.sum_over_devices(_real_tokens(batch, config)),
+            tokens=state.totals.tokens + devices.sum_over_devices(_real_tokens(batch, config)),
             positions=state.totals.positions
-            + parallel.sum_over_devices(jnp.int32(batch["input_ids"].size + batch["labels"].size)),
-            flops=state.totals.flops + parallel.sum_over_devices(_needed_flops(batch, config)),
+            + devices.sum_over_devices(jnp.int32(batch["input_ids"].size + batch["labels"].size)),
+            flops=state.totals.flops + devices.sum_over_devices(_needed_flops(batch, config)),
             failed_step=jnp.minimum(state.totals.failed_step, failed),
         )
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, optimizer_state, totals), loss / jnp.maximum(labels, 1.0)
 
-    return parallel.parallel_step(step)
+    return devices.parallel_step(step)
 
 
 def _real_tokens(batch: Batch, config: T5Config) -> jax.Array:

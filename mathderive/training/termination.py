@@ -8,7 +8,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-from mathderive import parallel
+from mathderive.core import devices
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -44,10 +44,10 @@ class TerminationRequest:
         protocol of its own for this; it catches SIGTERM for as long as the processes are connected, in the stages
         before training too, and knows nothing of SIGINT.)
         """
-        if parallel.process_count() == 1:
+        if devices.process_count() == 1:
             return self._received
-        agreed, self._agreed = self._agreed, parallel.largest(self._received)
-        return 0 if agreed is None else int(parallel.unreplicate(agreed))
+        agreed, self._agreed = self._agreed, devices.largest(self._received)
+        return 0 if agreed is None else int(devices.unreplicate(agreed))
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = self._received or number

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mathderive import parallel
-from mathderive.config import ModelSettings, TrainingSettings
+from mathderive.config.schema import ModelSettings, TrainingSettings
+from mathderive.core import devices
+from mathderive.core.progress import Report
 from mathderive.metrics.text import rouge2
-from mathderive.progress import Report
 from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
 from mathderive.training.loop import NO_INFLUENCE, Task, TrainingResult, train
 from mathderive.training.start import prepare
@@ -41,7 +41,7 @@ def train_on_texts(
             longer finite.
         Terminated: SIGTERM or SIGINT came; a checkpoint of the step it came in is written.
     """
-    parallel.check_divides(training.batch_size, training.accumulate)
+    devices.check_divides(training.batch_size, training.accumulate)
     run = _what_decides(model, training, seed, train_pairs, validation_pairs)
     config, tokenizer, params = prepare(model, [text for pair in train_pairs for text in pair], folder, run, seed)
     lengths = (training.max_source_length, training.max_target_length)

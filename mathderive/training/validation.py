@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mathderive import parallel
-from mathderive.errors import InputError
+from mathderive.core import devices
+from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
 from mathderive.model.tokenizer import Tokenizer
@@ -14,7 +14,7 @@ from mathderive.training.input_pipeline import collate, tokenize
 from mathderive.training.step import make_loss
 
 if TYPE_CHECKING:
-    from mathderive.config import TrainingSettings
+    from mathderive.config.schema import TrainingSettings
 
 Score = Callable[[str, str], float]
 """ROUGE-2 of (prediction, reference), between 0 and 1."""
@@ -52,8 +52,8 @@ class Validation:
         self._references = [target for _, target in pairs]
         # By length, so that the rows of a batch end at about the same time.
         order = sorted(range(len(pairs)), key=lambda number: len(self._examples[number][0]))
-        devices = parallel.local_device_count()
-        self._rows = -(-_ROWS // devices) * devices
+        device_count = devices.local_device_count()
+        self._rows = -(-_ROWS // device_count) * device_count
         self._batches = [order[start : start + self._rows] for start in range(0, len(order), self._rows)]
         longest = np.max([(len(source), len(target)) for source, target in self._examples], axis=0)
         self._shape = (int(longest[0]), int(longest[1]))
@@ -63,12 +63,12 @@ class Validation:
 
         Outputs may be as long as the longest reference: what goes on beyond it is wrong already.
         """
-        everywhere = parallel.replicate(dict(params))
+        everywhere = devices.replicate(dict(params))
         losses, labels, scores = 0.0, 0.0, []
         for numbers in self._batches:
             examples = [self._examples[number] for number in numbers]
             batch = collate(examples, self._config, self._rows, self._shape, self._settings.first_token)
-            loss, counted = self._loss(everywhere, parallel.shard_locally(batch))
+            loss, counted = self._loss(everywhere, devices.shard_locally(batch))
             losses, labels = losses + float(np.sum(loss)), labels + float(np.sum(counted))
             sources = [source.tolist() for source, _ in examples]
             sources += [[]] * (self._rows - len(sources))

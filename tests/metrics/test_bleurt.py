@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from torch_bert import CONFIG, PAIRS, VOCABULARY, torch_model, torch_scores, write_bleurt
 
-from mathderive.config import BleurtSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import BleurtSettings
+from mathderive.core.errors import InputError
 from mathderive.metrics.bleurt import Bleurt
 from mathderive.model.bert_tokenizer import load_pair_tokenizer
+from tests.support.torch_bert import CONFIG, PAIRS, VOCABULARY, torch_model, torch_scores, write_bleurt
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from resampling import rng_of
 from sklearn.metrics import roc_auc_score
 
 from mathderive.metrics.metric_study import MetricStudyRow, auc, metric_study, spearman
 from mathderive.metrics.statistics import FEWER_RESAMPLES
 from mathderive.records import EVALUATION_SETS, Score, Scores, ValiditySummary
+from tests.support.resampling import rng_of
 
 few_values = st.integers(0, 4).map(lambda value: value / 4)
 """Few of them, so that many are equal."""

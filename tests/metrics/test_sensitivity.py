@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from released_records import METRIC_KEYS, MODELS, load
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.metrics.sensitivity import SensitivityScorer
 from mathderive.metrics.text import score
 from mathderive.records import PERTURBED_SETS, Example, Prediction, Score, Sensitivity
+from tests.support.released_records import METRIC_KEYS, MODELS, load
 
 PUBLISHED_MEANS = {
     "rouge2": {"vr": 0.214641, "ee": 0.918394, "ag": 0.917853, "sr": 1.0},

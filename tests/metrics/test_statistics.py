@@ -9,7 +9,6 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from resampling import rng_of
 from sacrebleu.significance import _compute_p_value
 
 from mathderive.metrics.statistics import (
@@ -24,6 +23,7 @@ from mathderive.metrics.statistics import (
     p_value,
     rate,
 )
+from tests.support.resampling import rng_of
 
 values = st.lists(st.floats(-1, 1).map(lambda value: round(value, 3)), min_size=2, max_size=30)
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.translate.bleu_score import sentence_bleu
 from nltk.translate.gleu_score import sentence_gleu
-from released_records import METRIC_KEYS, MODELS, load
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 from mathderive.metrics.text import MAX_CHARACTERS, bleu, equations, gleu, goal_reached, rouge2, score
 from mathderive.records import Example, Prediction
+from tests.support.released_records import METRIC_KEYS, MODELS, load
 
 METRICS = {"rouge2": rouge2, "bleu": bleu, "gleu": gleu}
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch_t5 import CONFIGS
 
 from mathderive.model.config import T5Config
 from mathderive.model.weights import from_hugging_face
+from tests.support.torch_t5 import CONFIGS
 
 Arrays = dict[str, np.ndarray]
 

@@ -8,13 +8,22 @@ import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from torch_bert import BASE, CONFIG, GOLDEN, random_batch, random_tensors, torch_model, torch_numbers, write_bleurt
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.bert import BertRegressor
 from mathderive.model.bert_weights import check_folder, fetch, name_table, read_config, read_folder
 from mathderive.model.hugging_face import to_parameters
 from mathderive.model.parameters import shapes_of, with_parameters
+from tests.support.torch_bert import (
+    BASE,
+    CONFIG,
+    GOLDEN,
+    random_batch,
+    random_tensors,
+    torch_model,
+    torch_numbers,
+    write_bleurt,
+)
 
 
 def numbers(config, params, batch):

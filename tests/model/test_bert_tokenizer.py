@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from torch_bert import VOCABULARY, write_bleurt
 from transformers import BertTokenizer
 from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.bert_tokenizer import PairTokenizer, load_pair_tokenizer, truncated
+from tests.support.torch_bert import VOCABULARY, write_bleurt
 
 END = VOCABULARY.index("[SEP]")
 PIECES = [

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from searches import prompts, sources_of
-from torch_t5 import random_prompts
 
-from mathderive import parallel
+from mathderive.core import devices
 from mathderive.model import decoding
 from mathderive.model.decoding import FEWEST, SHORTEST, decode, groups_of, padded_length
 from mathderive.model.search_settings import SearchSettings
+from tests.support.searches import prompts, sources_of
+from tests.support.torch_t5 import random_prompts
 
 BEAMS = SearchSettings(num_beams=3, repetition_penalty=1.5)
 
 
 @pytest.fixture
 def replicated(params):
-    return parallel.replicate(params)
+    return devices.replicate(params)
 
 
 @pytest.fixture

@@ -5,12 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from searches import SEARCHES, assert_same, limit, prompts, sharpened, sources_of
-from torch_t5 import PUBLISHED, SEEDS, random_params, random_prompts, torch_generate, torch_model_of, torch_score
 
-from mathderive import parallel
+from mathderive.core import devices
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import initialise
+from tests.support.searches import SEARCHES, assert_same, limit, prompts, sharpened, sources_of
+from tests.support.torch_t5 import (
+    PUBLISHED,
+    SEEDS,
+    random_params,
+    random_prompts,
+    torch_generate,
+    torch_model_of,
+    torch_score,
+)
 
 FAST = ("greedy", "the paper's validation")
 
@@ -21,7 +29,7 @@ FAST = ("greedy", "the paper's validation")
 def test_tokens_are_those_of_generate(name, kind, config, params):
     with np.load(Path(__file__).parent / "golden" / "generated.npz") as generated:
         expected = generated[f"{kind}/{name}"]
-    replicated = parallel.replicate(sharpened(params, config))
+    replicated = devices.replicate(sharpened(params, config))
     found = decode(config, replicated, sources_of(prompts(config)), expected.shape[1], search=SEARCHES[name])
     assert_same(found, expected, config)
     if SEARCHES[name].length_penalty <= 1:
@@ -40,7 +48,7 @@ def test_tokens_are_those_of_generate_today(name, longest, seed, kind, config):
     batch = random_prompts(config, seed, rows=100, longest=longest)
     params = sharpened(random_params(config, seed), config)
     expected = torch_generate(torch_model_of(config, params), batch, limit(SEARCHES[name]), SEARCHES[name])
-    found = decode(config, parallel.replicate(params), sources_of(batch), expected.shape[1], search=SEARCHES[name])
+    found = decode(config, devices.replicate(params), sources_of(batch), expected.shape[1], search=SEARCHES[name])
     assert_same(found, expected, config)
 
 
@@ -73,7 +81,7 @@ def test_published_shapes_write_the_tokens_of_generate(shape):
     for name, column in (("embedding", np.s_[config.eos_token_id]), ("head", np.s_[:, config.eos_token_id])):
         if name in params:
             params[name][column] *= 3
-    model, replicated = torch_model_of(config, params), parallel.replicate(params)
+    model, replicated = torch_model_of(config, params), devices.replicate(params)
     batch = random_prompts(config, seed=1, rows=100, longest=16)
     sources = sources_of(batch)
     for name in ("greedy", "greedy, penalty", "2 beams", "2 beams, penalty", "4 beams", "4 beams, penalty"):

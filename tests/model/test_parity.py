@@ -6,12 +6,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from torch_t5 import PUBLISHED, torch_gradients, torch_logits
 
 from mathderive.model.parameters import bind, initialise
 from mathderive.model.weights import from_hugging_face, write_folder
 from mathderive.training.input_pipeline import collate
 from mathderive.training.step import label_loss
+from tests.support.torch_t5 import PUBLISHED, torch_gradients, torch_logits
 
 RESIZED = 32105
 """What is left of the embedding after the authors added five tokens to the 32,100 that the tokenizer has."""

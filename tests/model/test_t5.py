@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
 from mathderive.model.dropout import dropout
 from mathderive.model.parameters import bind, initialise
 from mathderive.model.t5 import relative_position_bucket
+from tests.support.torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
 TOLERANCE = 1e-4
 

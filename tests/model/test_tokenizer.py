@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.tokenizer import EOS_ID, HuggingFaceTokenizer, load_tokenizer, train_tokenizer
 
 TEXTS = [

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.torch_file import MAX_PICKLE_BYTES, read_torch_file, torch_file_shapes
 
 # The opcodes that PyTorch writes, spelled out, so that a file can be made without it and against its rules.

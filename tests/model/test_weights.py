@@ -5,9 +5,8 @@ import json
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from torch_t5 import random_batch, random_params, torch_logits, torch_model
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.parameters import parameter_shapes
 from mathderive.model.weights import (
     check_folder,
@@ -20,6 +19,7 @@ from mathderive.model.weights import (
     to_hugging_face,
     write_folder,
 )
+from tests.support.torch_t5 import random_batch, random_params, torch_logits, torch_model
 
 
 @pytest.fixture

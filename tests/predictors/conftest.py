@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from chat_server import ChatServer, serving
+
+from tests.support.chat_server import ChatServer, serving
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.predictors.budgets import Prices, Purse, RateLimit, TokenEstimate
 
 WINDOW = 0.2

@@ -6,9 +6,9 @@ from email.utils import formatdate
 import openai
 import pytest
 import tenacity
-from chat_server import ChatServer
 
 from mathderive.predictors.completions import LONGEST_WAIT, seconds_to_wait
+from tests.support.chat_server import ChatServer
 
 
 def seconds_after(server: ChatServer, retry_after: str) -> float:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from chat_server import KEY, ChatServer, answer_to
-from command import complaint, jsonl_files, run, start
-from faulty_proxy import FAULTS, FaultyProxy, spoiling
-from released_files import large_released_file
 
 from mathderive.predictors.ledger import LEDGER_FILE, Ledger
 from mathderive.records import EVALUATION_SETS, Prediction, read_jsonl
+from tests.support.chat_server import KEY, ChatServer, answer_to
+from tests.support.command import complaint, jsonl_files, run, start
+from tests.support.faulty_proxy import FAULTS, FaultyProxy, spoiling
+from tests.support.released_files import large_released_file
 
 CONCURRENCY = 8
 PRICES = {"prompt_price": 1e6, "completion_price": 1e6, "max_tokens": 3}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.predictors.ledger import Answer, Entry, Ledger, Request
 
 MESSAGES = [{"role": "user", "content": "Given $x = \\theta$, derive $y$"}]

@@ -3,15 +3,15 @@
 import threading
 
 import pytest
-import tiny_training
-from torch_t5 import CONFIGS, random_params
 
-from mathderive.config import DecodingSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import DecodingSettings
+from mathderive.core.errors import InputError
 from mathderive.model.weights import write_folder
 from mathderive.predictors import t5
 from mathderive.predictors.t5 import T5Model
 from mathderive.records import Example
+from tests.support import tiny_training
+from tests.support.torch_t5 import CONFIGS, random_params
 
 DECODING = DecodingSettings(batch_size=4, max_source_length=24, max_target_length=12)
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from explored import checked_contents
 
+from mathderive.checker.verdicts import Validity
 from mathderive.metrics.error_table import FINDINGS
 from mathderive.metrics.text import equations
-from mathderive.metrics.validity.verdicts import Validity
-from mathderive.prompts import split_prompt
 from mathderive.records import METRICS
 from mathderive.report.explorer import explorer_data
 from mathderive.report.page import ReportContents, shown_examples
 from mathderive.report.plain import visible
+from mathderive.symbolic.prompts import split_prompt
+from tests.support.explored import checked_contents
 
 MakeContents = Callable[..., ReportContents]
 

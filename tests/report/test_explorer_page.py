@@ -7,10 +7,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 
-import command
 import pytest
-from explored import HOSTILE, checked_contents
-from released_files import released_file
 
 from mathderive.metrics.text import equations
 from mathderive.records import EVALUATION_SETS
@@ -18,6 +15,9 @@ from mathderive.report.page import write_report
 from mathderive.report.plain import visible
 from mathderive.report.tables import SET_NAMES
 from mathderive.report.typeset import typeset
+from tests.support import command
+from tests.support.explored import HOSTILE, checked_contents
+from tests.support.released_files import released_file
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect

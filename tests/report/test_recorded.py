@@ -1,10 +1,10 @@
 """The recorded means, against the recorded scores of the half of the examples that was released."""
 
 import pytest
-from released_records import MODELS, load
 
 from mathderive.records import EVALUATION_SETS
 from mathderive.report.recorded import RECORDED
+from tests.support.released_records import MODELS, load
 
 KEYS = {"rouge2": "rouge", "bleu": "bleu", "gleu": "gleu", "bleurt": "bleurt"}
 ROWS = dict(zip(MODELS, RECORDED, strict=False))

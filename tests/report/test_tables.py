@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from released_records import load
 
 from mathderive.metrics.statistics import Estimate
 from mathderive.metrics.text import score
@@ -18,6 +17,7 @@ from mathderive.report.tables import (
     score_rows,
     sensitivity_rows,
 )
+from tests.support.released_records import load
 
 
 def make_score(name: str, value: float, goal: bool = True, bleurt: float | None = None, model: str = "m") -> Score:

@@ -6,10 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from released_records import MODELS, load
 
 from mathderive.metrics.text import equations
 from mathderive.report.typeset import mathml, typeset
+from tests.support.released_records import MODELS, load
 
 
 def shown_text(markup: str | None) -> str:

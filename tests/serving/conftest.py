@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tiny_training
-from served import Served, serving
+
+from tests.support import tiny_training
+from tests.support.served import Served, serving
 
 
 @pytest.fixture(scope="session")

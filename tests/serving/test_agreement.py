@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from command import run
-from served import KEY, serving
+
+from tests.support.command import run
+from tests.support.served import KEY, serving
 
 MINI = Path(__file__).parents[2] / "checkpoints" / "mini"
 LENGTH = 544

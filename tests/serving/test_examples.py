@@ -4,9 +4,9 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from mathderive.config_files import load_config
-from mathderive.prompts import split_prompt
+from mathderive.config.loading import load_config
 from mathderive.serving.make_examples import MOST_CHARACTERS, MOST_STEPS, choose
+from mathderive.symbolic.prompts import split_prompt
 from tfds_builders.derivations.generation import make_example, sample, split_by_hash, split_sizes
 
 EXAMPLES = json.loads(resources.files("mathderive.serving").joinpath("examples.json").read_text())

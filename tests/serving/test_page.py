@@ -6,12 +6,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import tiny_training
-from served import KEY, serving
 
 from mathderive.metrics.text import equations, goal_reached
-from mathderive.prompts import split_prompt
 from mathderive.report.typeset import typeset
+from mathderive.symbolic.prompts import split_prompt
+from tests.support import tiny_training
+from tests.support.served import KEY, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect

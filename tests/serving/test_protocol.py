@@ -9,13 +9,13 @@ from http.client import HTTPConnection
 
 import openai
 import pytest
-import tiny_training
-from command import complaint, run
-from served import KEY, TOKENS, serving
 
-from mathderive.config import DecodingSettings
-from mathderive.metrics.validity.checker import check
+from mathderive.checker.checker import check
+from mathderive.config.schema import DecodingSettings
 from mathderive.predictors.t5 import T5Model
+from tests.support import tiny_training
+from tests.support.command import complaint, run
+from tests.support.served import KEY, TOKENS, serving
 
 PROMPT = tiny_training.PAIRS[0][0]
 ASKED = {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mathderive.symbolic.derivation import Derivation, derivation_from_json
-from mathderive.symbolic.sampling import sample_derivation
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.engine.derivation import Derivation, derivation_from_json
+from mathderive.symbolic.engine.sampling import sample_derivation
+from mathderive.symbolic.engine.settings import SamplingSettings
 
 GOLDEN = Path(__file__).parent / "golden.json"
 

@@ -9,11 +9,11 @@ import json
 import random
 from pathlib import Path
 
-from mathderive.prompts import has_intermediate, prompt, target
-from mathderive.symbolic.derivation import Derivation, annotation_to_json, canonical_form, write_srepr
-from mathderive.symbolic.perturbations import alternative_goal, expression_exchange, variable_renaming
-from mathderive.symbolic.sampling import sample_derivation
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.engine.derivation import Derivation, annotation_to_json, canonical_form, write_srepr
+from mathderive.symbolic.engine.perturbations import alternative_goal, expression_exchange, variable_renaming
+from mathderive.symbolic.engine.sampling import sample_derivation
+from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.prompts import has_intermediate, prompt, target
 
 SEED = 7
 COUNT = 6

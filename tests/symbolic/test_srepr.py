@@ -6,10 +6,10 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from released_records import MODELS, load
 from sympy import Derivative, Equality, Function, Integral, Symbol, exp
 
 from mathderive.symbolic.srepr import SreprError, read_srepr, write_srepr
+from tests.support.released_records import MODELS, load
 
 NAMES = ("x", "y", r"\rho", r"\mathbf{E}", "C_1", r"f^{\prime}")
 

@@ -9,8 +9,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from mathderive.config import DataSettings, RunSettings
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.config.schema import DataSettings, RunSettings
+from mathderive.symbolic.engine.settings import SamplingSettings
 from tfds_builders.building import build_derivations
 from tfds_builders.derivations.derivations_dataset_builder import Builder
 

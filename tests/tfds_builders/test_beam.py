@@ -6,13 +6,13 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from command import TINY, complaint, run
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from mathderive.config import BeamSettings, RunSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import BeamSettings, RunSettings
+from mathderive.core.errors import InputError
 from mathderive.records import Example
+from tests.support.command import TINY, complaint, run
 from tfds_builders.building import build_derivations
 from tfds_builders.derivations.chunks import Candidate, Task, finished_chunks, read_keys
 from tfds_builders.example_features import read_examples

@@ -12,11 +12,11 @@ from etils import epath
 from tensorflow_datasets.core import dataset_metadata, shuffle
 
 import tfds_builders
-from mathderive.config import DataSettings, RunSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import DataSettings, RunSettings
+from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, Example, Split
-from mathderive.symbolic.derivation import canonical_form, derivation_from_json
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.engine.derivation import canonical_form, derivation_from_json
+from mathderive.symbolic.engine.settings import SamplingSettings
 from tfds_builders.building import build_derivations
 from tfds_builders.derivations import splits as splitting
 from tfds_builders.derivations.display import display

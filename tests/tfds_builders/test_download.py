@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from tfds_builders.released.download import COMMIT, FILES, fetch_result_files
 
 CONTENT = {"one_results.json": b"[1]" * 50_000, "two_results.json": b"[2]"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mathderive.config import EvaluationSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import EvaluationSettings
+from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, Example
 from tfds_builders.evaluation_sets import choose_examples
 

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from command import TINY, run, start
+
+from tests.support.command import TINY, run, start
 
 ARGUMENTS = ("data", "--config", TINY, "data.workers=1", "data.sizes.train=150")
 

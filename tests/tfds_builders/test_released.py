@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 
 import pytest
-from command import TINY, jsonl_files, run
-from released_records import METRIC_KEYS, MODELS
 
 from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Score, Sensitivity, read_jsonl
+from tests.support.command import TINY, jsonl_files, run
+from tests.support.released_records import METRIC_KEYS, MODELS
 from tfds_builders.building import build_released
 from tfds_builders.example_features import read_examples
 from tfds_builders.released.outputs import read_outputs

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.records import Split
 from tfds_builders.derivations.chunks import Candidate, ChunkKeys, Key, LocalComputer, Task, candidates_path
 from tfds_builders.derivations.generation import SPLITS

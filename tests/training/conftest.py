@@ -2,7 +2,8 @@
 
 import jax
 import pytest
-import tiny_training
+
+from tests.support import tiny_training
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.training.checkpoints import Checkpoints, is_model_folder, read_metrics
 from mathderive.training.conversion import load_model
 

@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_training
-from torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
-from mathderive import parallel
-from mathderive.config import ModelSettings
-from mathderive.errors import InputError
+from mathderive.config.schema import ModelSettings
+from mathderive.core import devices
+from mathderive.core.errors import InputError
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import bind
 from mathderive.model.weights import write_folder
 from mathderive.training.checkpoints import is_model_folder
 from mathderive.training.conversion import convert, load_model, open_checkpoint
 from mathderive.training.start import prepare
+from tests.support import tiny_training
+from tests.support.torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
 PROMPTS = [prompt for prompt, _ in tiny_training.PAIRS[::13]]
 TOKENS = ["\\", "{", "}", "_", "^"]
@@ -99,7 +99,7 @@ def test_transformers_generates_our_tokens(ours, tmp_path):
     expected = tokenizer.batch_decode(generated, skip_special_tokens=True)
     opened = open_checkpoint(ours)
     sources = [opened.tokenizer.encode(prompt) for prompt in PROMPTS]
-    outputs = decode(opened.config, parallel.replicate(dict(opened.params())), sources, 24)
+    outputs = decode(opened.config, devices.replicate(dict(opened.params())), sources, 24)
     assert [opened.tokenizer.decode(output) for output in outputs] == expected
     assert any(expected), "something should be said"
 

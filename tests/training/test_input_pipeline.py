@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_t5 import CONFIGS, random_params, torch_model
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.training.input_pipeline import Batches, batch_iterator, choose_shapes, collate, tokenize
 from mathderive.training.step import label_loss
+from tests.support.torch_t5 import CONFIGS, random_params, torch_model
 
 CONFIG = T5Config(
     vocab_size=1000, d_model=1, d_kv=1, d_ff=1, num_heads=1, num_layers=1, num_decoder_layers=1,

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_training
-from command import COMPILED, wait_for_step
-from torch_t5 import random_params
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model import decoding
 from mathderive.model.search_settings import SearchSettings
 from mathderive.model.weights import write_folder
 from mathderive.training import validation
 from mathderive.training.checkpoints import Checkpoints, digest
 from mathderive.training.conversion import load_model
+from tests.support import tiny_training
+from tests.support.command import COMPILED, wait_for_step
+from tests.support.torch_t5 import random_params
 
 
 class KilledError(Exception):
@@ -223,8 +223,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 @pytest.mark.slow
 def test_training_starts_from_a_released_checkpoint(tmp_path):
-    from torch_t5 import CONFIGS
     from transformers import T5Tokenizer
+
+    from tests.support.torch_t5 import CONFIGS
 
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     pieces = [(piece, -3.0) for piece in "\u2581abcdeghinoprtvxyz=+-,G0123456789q"]

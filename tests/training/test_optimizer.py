@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import torch_adafactor
-from torch_adafactor import STEPS, random_gradients, torch_updates
 
-from mathderive.config import TrainingSettings
+from mathderive.config.schema import TrainingSettings
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
 from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
+from tests.support import torch_adafactor
+from tests.support.torch_adafactor import STEPS, random_gradients, torch_updates
 
 SHAPES = {"matrix": (7, 5), "wide": (3, 200), "scale": (6,)}
 

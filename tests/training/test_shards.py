@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_training
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import train_tokenizer
 from mathderive.training.checkpoints import digest
@@ -27,6 +26,7 @@ from mathderive.training.shards import (
     write_recipe,
     write_shard,
 )
+from tests.support import tiny_training
 
 FILES = {"train-000-000.npz": 30, "train-000-001.npz": 20}
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from torch_t5 import CONFIGS, random_batch, random_params
 
 from mathderive.training.step import label_loss
+from tests.support.torch_t5 import CONFIGS, random_batch, random_params
 
 
 def loss(config, batch, remat):

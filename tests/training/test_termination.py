@@ -4,10 +4,10 @@ import os
 import signal
 
 import pytest
-import tiny_training
 
-from mathderive.errors import Terminated
+from mathderive.core.errors import Terminated
 from mathderive.training.termination import TerminationRequest
+from tests.support import tiny_training
 
 
 def handlers():

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from validity_corpus.corpus import LabelledDerivation, LabelledStep
+from tests.validity_corpus.corpus import LabelledDerivation, LabelledStep
 
 Check = Callable[[str, str], Any]
-"""`mathderive.metrics.validity.checker.check`: a prompt and an output into a `Validity`."""
+"""`mathderive.checker.checker.check`: a prompt and an output into a `Validity`."""
 
 CATCHES_FALSE = 0.99
 """The share of false equations that has to be called incorrect."""

@@ -13,20 +13,20 @@ from itertools import combinations, count
 from pathlib import Path
 from typing import Literal
 
-from released_records import UNRENAMED, derivation_of, load
 from sympy import Equality, Symbol
-from validity_corpus.corruptions import CORRUPTIONS, Line, Lines
-from validity_corpus.follows import Follows, Search
-from validity_corpus.point import State
-from validity_corpus.truth import Judge, Truth
 
-from mathderive.prompts import prompt
 from mathderive.records import Record
-from mathderive.symbolic.derivation import PREMISES, SEPARATOR, Derivation, step_references
-from mathderive.symbolic.parser import LatexError, parse_equation
-from mathderive.symbolic.printer import latex
-from mathderive.symbolic.sampling import sample_derivation
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.engine.derivation import PREMISES, SEPARATOR, Derivation, step_references
+from mathderive.symbolic.engine.sampling import sample_derivation
+from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.latex.parser import LatexError, parse_equation
+from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.prompts import prompt
+from tests.support.released_records import UNRENAMED, derivation_of, load
+from tests.validity_corpus.corruptions import CORRUPTIONS, Line, Lines
+from tests.validity_corpus.follows import Follows, Search
+from tests.validity_corpus.point import State
+from tests.validity_corpus.truth import Judge, Truth
 
 GENERATED_SEED = 20_230_709
 MAX_CHARACTERS = 750

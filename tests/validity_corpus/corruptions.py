@@ -13,12 +13,12 @@ from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Pow, Symbol, c
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
-from mathderive.symbolic.derivation import PREMISES, SUBSTITUTIONS, Derivation, step_references
-from mathderive.symbolic.history import History, is_acceptable
-from mathderive.symbolic.operators import Arity
+from mathderive.symbolic.engine.derivation import PREMISES, SUBSTITUTIONS, Derivation, step_references
+from mathderive.symbolic.engine.history import History, is_acceptable
+from mathderive.symbolic.engine.operators import Arity
+from mathderive.symbolic.engine.sampling import draw_operator, propose_step
+from mathderive.symbolic.engine.settings import SamplingSettings
 from mathderive.symbolic.renaming import names_of
-from mathderive.symbolic.sampling import draw_operator, propose_step
-from mathderive.symbolic.settings import SamplingSettings
 from mathderive.symbolic.vocabulary import VOCABULARY
 
 MAX_CHARACTERS = 350

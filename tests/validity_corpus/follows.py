@@ -34,8 +34,9 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, Subs
-from validity_corpus.model import CONSTANTS, SPECIAL
-from validity_corpus.truth import Judge, Truth
+
+from tests.validity_corpus.model import CONSTANTS, SPECIAL
+from tests.validity_corpus.truth import Judge, Truth
 
 DIGITS = 30
 

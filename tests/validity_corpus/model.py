@@ -15,7 +15,8 @@ from mpmath import mp
 from sympy import Add, Derivative, Dummy, E, Expr, I, Integral, Mul, Pow, Rational, Symbol, cos, exp, log, pi, sin
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
-from validity_corpus.series import Series, SingularError, composed, constant, monomials, taylor, variable
+
+from tests.validity_corpus.series import Series, SingularError, composed, constant, monomials, taylor, variable
 
 Definition = tuple[tuple[Expr, ...], Expr]
 """The arguments of a defined function, and what it is of them."""

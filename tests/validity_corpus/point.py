@@ -12,8 +12,9 @@ from typing import Any
 from mpmath import mp, mpf
 from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Symbol, preorder_traversal
 from sympy.core.function import AppliedUndef
-from validity_corpus.model import DIGITS, Choice, HiddenChoiceError, Model, UndecidableError, agree
-from validity_corpus.series import Series, SingularError, constant, monomials, padded
+
+from tests.validity_corpus.model import DIGITS, Choice, HiddenChoiceError, Model, UndecidableError, agree
+from tests.validity_corpus.series import Series, SingularError, constant, monomials, padded
 
 State = tuple[Equality, ...]
 """The earlier equations that fixed an integral or a constant, in order."""

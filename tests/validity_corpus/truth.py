@@ -16,8 +16,9 @@ from mpmath import mp
 from sympy import Derivative, Equality, Integral, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
-from validity_corpus.model import DIGITS, Definition, DegreeError, HiddenChoiceError, Model, UndecidableError
-from validity_corpus.point import Point, State
+
+from tests.validity_corpus.model import DIGITS, Definition, DegreeError, HiddenChoiceError, Model, UndecidableError
+from tests.validity_corpus.point import Point, State
 
 MOVES = 6
 """A point that is a bad one (a pole, a large value) is replaced so many times."""

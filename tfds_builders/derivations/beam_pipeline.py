@@ -19,9 +19,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, TypeOptions, WorkerOptions
 from apache_beam.runners import create_runner
 
-from mathderive.errors import InputError
-from mathderive.progress import say
-from mathderive.workers import KILLED, ChunkT, ItemT, Lane
+from mathderive.core.errors import InputError
+from mathderive.core.progress import say
+from mathderive.core.workers import KILLED, ChunkT, ItemT, Lane
 from tfds_builders.derivations.chunks import (
     ChunkKeys,
     Computer,

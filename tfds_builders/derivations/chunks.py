@@ -12,10 +12,10 @@ from typing import Any, Generic, Protocol
 
 from etils import epath
 
-from mathderive.errors import InputError
-from mathderive.files import write_text
+from mathderive.core.errors import InputError
+from mathderive.core.files import write_text
+from mathderive.core.workers import ChunkT, ItemT, Lane, run_in_lanes
 from mathderive.records import EvaluationSet, Record, StepRecord, parse_line, to_line
-from mathderive.workers import ChunkT, ItemT, Lane, run_in_lanes
 
 
 class Key(Record):

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
-from mathderive.config import DataSettings
-from mathderive.progress import Report
+from mathderive.config.schema import DataSettings
+from mathderive.core.progress import Report
 from tfds_builders.derivations.chunks import Computer, is_remote
 from tfds_builders.derivations.splits import Slice, generate, read_slices
 from tfds_builders.example_features import content_hash, encode_example, example_features

@@ -1,8 +1,8 @@
 """An example as text for a terminal: its prompt, then its steps with the operators that made them."""
 
 from mathderive.records import Example
-from mathderive.symbolic.derivation import Annotation, derivation_from_json, read_operand, step_references
-from mathderive.symbolic.printer import latex
+from mathderive.symbolic.engine.derivation import Annotation, derivation_from_json, read_operand, step_references
+from mathderive.symbolic.latex.printer import latex
 
 
 def display(example: Example) -> str:

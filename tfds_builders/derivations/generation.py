@@ -10,24 +10,24 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from mathderive.config import DataSettings
-from mathderive.errors import InputError
-from mathderive.prompts import has_intermediate, prompt, target
+from mathderive.config.schema import DataSettings
+from mathderive.core.errors import InputError
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Split, StepRecord
-from mathderive.symbolic.derivation import (
+from mathderive.symbolic.engine.derivation import (
     Derivation,
     annotation_to_json,
     canonical_form,
     derivation_from_json,
     write_srepr,
 )
-from mathderive.symbolic.perturbations import (
+from mathderive.symbolic.engine.perturbations import (
     alternative_goal,
     expression_exchange,
     variable_renaming,
 )
-from mathderive.symbolic.sampling import sample_derivation
-from mathderive.symbolic.settings import SamplingSettings
+from mathderive.symbolic.engine.sampling import sample_derivation
+from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.prompts import has_intermediate, prompt, target
 from tfds_builders.derivations.chunks import Candidate
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "static")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from mathderive.config import DataSettings
-from mathderive.errors import InputError
-from mathderive.progress import Report
+from mathderive.config.schema import DataSettings
+from mathderive.core.errors import InputError
+from mathderive.core.progress import Report
 from mathderive.records import PERTURBED_SETS, Example, Split
 from tfds_builders.derivations.chunks import (
     Candidate,

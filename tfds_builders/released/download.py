@@ -7,8 +7,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from mathderive.errors import InputError
-from mathderive.files import replacing, sha256
+from mathderive.core.errors import InputError
+from mathderive.core.files import replacing, sha256
 from tfds_builders.released.result_files import MAX_BYTES
 
 COMMIT = "1ad0e2653f0d4bde0ae8699d1498954d4fb332dc"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mathderive.errors import InputError
+from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS
 from tfds_builders.example_features import data_source, text
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mathderive.errors import InputError
-from mathderive.files import read_json
-from mathderive.prompts import parse_few_shot_prompt, split_prompt
+from mathderive.core.errors import InputError
+from mathderive.core.files import read_json
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, StepRecord
+from mathderive.symbolic.prompts import parse_few_shot_prompt, split_prompt
 
 MAX_BYTES = 64 * 2**20
 """The largest of the authors' files has 4 MB."""

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1]))
+sys.path.insert(0, str(HERE.parents[2]))
 
-from torch_bert import (  # noqa: E402
+from tests.support.torch_bert import (  # noqa: E402
     CONFIG,
     GOLDEN,
     PAIRS,

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1]))
+sys.path.insert(0, str(HERE.parents[2]))
 
-from searches import SEARCHES, limit, prompts, sharpened  # noqa: E402
-from torch_t5 import (  # noqa: E402
+from tests.support.searches import SEARCHES, limit, prompts, sharpened  # noqa: E402
+from tests.support.torch_t5 import (  # noqa: E402
     CONFIGS,
     SEEDS,
     random_batch,

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1]))
+sys.path.insert(0, str(HERE.parents[2]))
 
-from torch_adafactor import random_gradients, torch_updates  # noqa: E402
+from tests.support.torch_adafactor import random_gradients, torch_updates  # noqa: E402
 
 
 def main() -> None:

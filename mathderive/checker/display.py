@@ -1,0 +1,55 @@
+"""Verdicts for a terminal: a block a step, and what they amount to below."""
+
+from collections.abc import Callable
+
+from mathderive.checker.verdicts import StepVerdict, Validity
+
+COLOURS = {
+    "premise": "blue",
+    "valid": "green",
+    "skipped": "yellow",
+    "incorrect": "red",
+    "unparsable": "magenta",
+    "undecided": "cyan",
+}
+
+Paint = Callable[[str, str], str]
+"""Puts a text in a colour."""
+
+
+def display(validity: Validity, paint: Paint = lambda text, colour: text) -> str:
+    """The verdict on every step with its reason, and a summary.
+
+    Args:
+        paint: called with a text and a colour's name; by default there are no colours.
+    """
+    blocks = [_block(number, step, paint) for number, step in enumerate(validity.steps, start=1)]
+    return "\n".join([*blocks, _summary(validity)])
+
+
+def _block(number: int, step: StepVerdict, paint: Paint) -> str:
+    flags = [flag for flag in ("redundant", "irrelevant") if getattr(step, flag)]
+    verdict = ", ".join([step.truth, *flags])
+    lines = [
+        f"{number:>3}  {paint(f'{verdict:<12}', COLOURS[step.truth])}  {printable(step.text)}",
+        f"     {printable(step.reason.replace('$', ''))}",
+    ]
+    if step.counterexample:
+        values = ", ".join(f"{name} = {value}" for name, value in step.counterexample.items())
+        lines.append(f"     for {values}")
+    return "\n".join(lines)
+
+
+def _summary(validity: Validity) -> str:
+    parts = [
+        f"{sum(validity.premises_used)} of {len(validity.premises_used)} premises stated",
+        f"{sum(validity.intermediates_present)} of {len(validity.intermediates_present)} requested equations derived",
+        "goal reached" if validity.goal_reached else "goal not reached",
+        "verified" if validity.verified else "not verified",
+    ]
+    return "; ".join(parts)
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,114 @@
+r"""What people write where the data has `f{(x)}`: `f(x)`, `f'(x)`, and `f` alone.
+
+The data's own notation tells a function from a factor; `f(x)` is read as a product there. Whoever defines `f(x) = ...`
+means a function, and so everywhere else.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sympy import Expr, Symbol
+from sympy.core.function import AppliedUndef
+
+from mathderive.symbolic.latex.lexer import LETTERS
+from mathderive.symbolic.latex.parser import LatexError, parse
+from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.renaming import name_of
+
+_NAME = r"(?:\\(?:" + "|".join(sorted(LETTERS)) + r")(?![A-Za-z])|[A-Za-z])(?:_(?:\{[^{}]*\}|[A-Za-z0-9]))?"
+_HEAD = rf"\s*(?P<name>{_NAME})\s*(?:\\left\s*)?\(\s*(?P<arguments>{_NAME}(?:\s*,\s*{_NAME})*)\s*(?:\\right\s*)?\)\s*"
+_DEFINITION = re.compile(rf"(?:\A{_HEAD}=)")
+_MIRRORED = re.compile(rf"(?:=(?P<only>{_HEAD})\Z)")
+
+
+@dataclass(frozen=True)
+class Notation:
+    """The functions that premises define.
+
+    Attributes:
+        heads: their names as they are written before an argument list, and the arguments that they are defined with.
+        applications: by name, the one application that a bare name stands for.
+    """
+
+    heads: dict[str, str]
+    applications: dict[Symbol, AppliedUndef]
+
+    def rewritten(self, text: str) -> str:
+        """The text in the data's notation."""
+        for head, arguments in self.heads.items():
+            text = _with_applications(text, head, arguments)
+        return text
+
+    def applied(self, sides: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """The sides with bare names of functions as applications."""
+        present = {symbol for side in sides for symbol in side.atoms(Symbol)} & self.applications.keys()
+        if not present:
+            return sides
+        return tuple(side.xreplace({symbol: self.applications[symbol] for symbol in present}) for side in sides)
+
+
+def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
+    """What the equations of a prompt say about how functions are written.
+
+    Args:
+        premises: equations that may define functions.
+        others: the prompt's other equations.
+    """
+    heads: dict[str, str] = {}
+    for text in premises:
+        match = _DEFINITION.search(text) or _MIRRORED.search(text)
+        if match:
+            heads.setdefault(match["name"], match["arguments"])
+    first = Notation(heads, {})
+    applications: dict[str, set[AppliedUndef]] = {}
+    symbols: set[Symbol] = set()
+    for text in (*premises, *others):
+        try:
+            sides = parse(first.rewritten(text))
+        except LatexError:
+            continue
+        for side in sides:
+            symbols |= side.atoms(Symbol)
+            for application in side.atoms(AppliedUndef):
+                applications.setdefault(str(name_of(application)), set()).add(application)
+    bare: dict[Symbol, AppliedUndef] = {}
+    for name, found in applications.items():
+        symbol = Symbol(name)
+        if symbol not in symbols and len(found) == 1:
+            bare[symbol] = application = next(iter(found))
+            arguments = ",".join(map(latex, application.args))
+            for head in (latex(symbol), latex(application).removesuffix(f"{{({arguments})}}")):
+                heads.setdefault(head, arguments)
+    return Notation(heads, bare)
+
+
+def _with_applications(text: str, head: str, arguments: str) -> str:
+    """The text with `head(...)` as an application, and `head'(...)` as a derivative of one."""
+    pattern = re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?P<primes>'*)\s*(?:\\left\s*)?\(")
+    place = 0
+    while (match := pattern.search(text, place)) is not None:
+        end = _closing(text, match.end() - 1)
+        if end is None:
+            break
+        inside = re.sub(r"\\right\s*\Z", "", text[match.end() : end])
+        written = f"{head}{{({inside})}}"
+        order = len(match["primes"])
+        if order and "," not in arguments and inside.strip() == arguments.strip():
+            power = f"^{{{order}}}" if order > 1 else ""
+            written = rf"(\frac{{d{power}}}{{d {arguments}{power}}} {written})"
+        elif order:
+            written = text[match.start() : end + 1]
+        text = text[: match.start()] + written + text[end + 1 :]
+        place = match.start() + len(written)
+    return text
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the parenthesis at `start` is closed."""
+    depth = 0
+    for place in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth == 0:
+            return place
+    return None

@@ -1,0 +1,91 @@
+"""The checker in a child process, for text that nobody vouches for.
+
+The checker bounds its own work by size and counts. Behind that stands a backstop: the kernel ends a child that uses
+more memory than it may, or more CPU time on one equation, even inside a loop of C code. That equation is undecided, and
+the check is done again without it.
+"""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from mathderive.checker.checker import Checker, unchecked
+from mathderive.checker.verdicts import Validity
+from mathderive.core.workers import Lane, Limits, mark
+
+EQUATION = Limits(memory_bytes=2**30, cpu_seconds=0.6)
+"""What one equation may use, 0.2 GB for the libraries among it; a model's equation takes 0.003 s on average, and the
+slowest of 6,367 took 0.12 s.
+
+With a second for the next child to start in, an equation has its verdict within two.
+"""
+
+MAX_ENDED = 4
+"""Of one output's equations; after so many, all of it is undecided."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """An output to be checked against its prompt, without the equations of these numbers."""
+
+    prompt: str
+    output: str
+    leave_out: frozenset[int] = frozenset()
+
+
+Answer = Validity | str
+"""A verdict, or what is wrong with the prompt."""
+
+
+def answer(request: Request) -> Answer:
+    """What the child does. Before each equation it says which one comes; the prompt is 0."""
+    mark(0)
+    try:
+        checker = Checker(request.prompt)
+    except ValueError as error:
+        return str(error)
+    return checker.check(request.output, request.leave_out, mark)
+
+
+def check_in(lane: Lane[Request, Answer], prompt: str, output: str) -> Validity:
+    """`checker.check` in a lane that runs `answer`, with an undecided verdict for an equation that takes too much.
+
+    Raises:
+        ValueError: the prompt has another form; says what was expected where.
+        InputError, RuntimeError: as `Lane.run`.
+    """
+    left_out: frozenset[int] = frozenset()
+    while True:
+        found = lane.ask(Request(prompt, output, left_out))
+        if isinstance(found, Validity):
+            return found
+        if isinstance(found, str):
+            raise ValueError(found)
+        if found.for_memory and found.had_worked:
+            continue  # others' traces may have filled it
+        if not found.mark or len(left_out) >= MAX_ENDED:
+            return unchecked(output)
+        left_out |= {found.mark}
+
+
+class SupervisedChecker:
+    """Checks derivations in a child process of its own; a context manager."""
+
+    def __init__(self, limits: Limits = EQUATION) -> None:
+        self._lane = Lane(answer, limits)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the child, and any check that another thread has it do."""
+        self._lane.stop()
+
+    def check(self, prompt: str, output: str) -> Validity:
+        """See `check_in`."""
+        return check_in(self._lane, prompt, output)

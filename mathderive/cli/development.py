@@ -1,0 +1,51 @@
+"""`test` and `lint`: what whoever changes the kit runs."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_tests(
+    context: typer.Context,
+    slow: Annotated[bool, typer.Option("--slow", help="Slow ones too.")] = False,
+    containers: Annotated[
+        bool, typer.Option("--containers", help="Those of the images and compose.yaml alone; needs a Docker engine.")
+    ] = False,
+) -> None:
+    """Run the test suite on all cores; further arguments go to pytest (`-n 0` for one process)."""
+    # A file's tests share what they set up, so each file is one process's; tests/conftest.py says which come first.
+    cores = ["--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder"]
+    selection = ["-m", "not containers" if slow else "not containers and not slow"]
+    if containers:
+        cores, selection = [], ["-m", "containers", "-rs", "-s"]
+    _run_tools([[sys.executable, "-m", "pytest", *cores, *selection, *context.args]])
+
+
+def run_linters() -> None:
+    """Check style, types, the layers' import contracts, the shell scripts and the Dockerfile."""
+    python, tools = [sys.executable, "-m"], Path(sys.executable).parent
+    scripts = [
+        str(path) for place in ("*.sh", "requirements/*.sh", "scripts/*.sh", ".ci/*") for path in ROOT.glob(place)
+    ]
+    _run_tools(
+        [
+            [*python, "ruff", "check", "."],
+            [*python, "ruff", "format", "--check", "."],
+            [*python, "mypy"],
+            [str(tools / "lint-imports")],
+            [str(tools / "shellcheck"), *sorted(scripts)],
+            [str(tools / "hadolint"), "Dockerfile"],
+        ]
+    )
+
+
+def _run_tools(commands: Sequence[Sequence[str]]) -> None:
+    """Runs each command in the repository; the exit code is the first one that is not 0."""
+    codes = [subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands]
+    raise typer.Exit(next((code for code in codes if code), 0))

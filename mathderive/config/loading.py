@@ -1,0 +1,197 @@
+"""Config files and the command line's overrides, read into the typed tree; unknown keys are refused by name."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mathderive.config.schema import Config, CopyPredictor, OpenAIPredictor, ReleasedPredictor, Settings, T5Predictor
+from mathderive.core.errors import InputError
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads a config file and applies `key.sub=value` overrides, whose values are YAML.
+
+    A file may say `extends: OTHER.yaml`, a path seen from itself, and then only what differs: sections are merged key
+    by key, anything else is replaced. A `data.expected_content_hash` is forgotten where an extending file or an
+    override asks for other examples.
+
+    Raises:
+        InputError: names the file (or the override), the key and what was expected.
+    """
+    tree = _read_tree(path)
+    overridden = [_apply_override(tree, override) for override in overrides]
+    if any(_asks_for_other_examples(key) for key in overridden) and ("data", "expected_content_hash") not in overridden:
+        _forget_expected_hash(tree)
+    config = validate(tree, str(path), overridden)
+    if config.run.name is None:
+        named = config.run.model_copy(update={"name": path.stem})
+        config = config.model_copy(update={"run": named})
+    return config
+
+
+def _read_tree(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file's sections, and below them those of the file it extends; `extending` are the files that led here."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        who = f"{extending[-1]}: extends: " if extending else ""
+        raise InputError(f"{who}{path}: no such config file; expected one like configs/quick.yaml") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error})") from None
+    tree = parse_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: expected a mapping of sections ({', '.join(Config.model_fields)})")
+    if "extends" not in tree:
+        return tree
+    other = tree.pop("extends")
+    if not isinstance(other, str):
+        raise InputError(f"{path}: extends: expected the path of another config, seen from this one")
+    extended = path.parent / other
+    if extended.resolve() in [place.resolve() for place in (*extending, path)]:
+        raise InputError(f"{path}: extends: {other} extends this file again; expected an end")
+    below = _read_tree(extended, (*extending, path))
+    if any(_asks_for_other_examples((section, key)) for section in tree for key in _keys_of(tree[section])):
+        _forget_expected_hash(below)
+    return _merged(below, tree)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = _merged(below[key], above[key])
+    return merged
+
+
+def _keys_of(section: Any) -> Iterable[str]:
+    return section if isinstance(section, dict) else ("",)
+
+
+def _asks_for_other_examples(key: tuple[str, ...]) -> bool:
+    return (key[0] == "data" and key[1:] != ("workers",)) or key[:2] == ("run", "seed")
+
+
+def _forget_expected_hash(tree: dict[str, Any]) -> None:
+    if isinstance(tree.get("data"), dict):
+        tree["data"].pop("expected_content_hash", None)
+
+
+def validate(tree: dict[str, Any], place: str, overridden: Sequence[tuple[str, ...]] = ()) -> Config:
+    """Makes the typed tree; `place` is named in errors, save for keys that an override set."""
+    try:
+        # By way of JSON: pydantic's strict mode then takes a list for a tuple and still no "5" for 5.
+        return Config.model_validate_json(json.dumps(tree))
+    except TypeError as error:
+        raise InputError(f"{place}: {error}; expected numbers, text, lists and mappings only") from None
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        # A misspelt key often shows twice, as unknown and as missing: the unknown one says more.
+        first: Any = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
+        raise InputError(_explain(first, place, overridden)) from None
+
+
+def dump_config(config: Config) -> str:
+    """The resolved config as YAML that `load_config` reads back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with 5e-5 a number, as in YAML 1.2 and JSON, and a repeated key an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", node.start_mark)
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
+)
+
+
+def parse_yaml(text: str, place: str) -> Any:
+    """Reads YAML safely; `place` is named in the error."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{place}: not valid YAML: {error}") from None
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> tuple[str, ...]:
+    key, equals, text = override.partition("=")
+    path = tuple(key.split("."))
+    if not equals or not all(path):
+        raise InputError(f"command line: {override}: expected key.sub=value, such as training.learning_rate=1e-3")
+    node: Any = tree
+    for depth, part in enumerate(path[:-1]):
+        node = _child(node, part, path[: depth + 1], override, make=True)
+    if isinstance(node, list):
+        _child(node, path[-1], path, override)
+        node[int(path[-1])] = parse_yaml(text, f"command line: {key}")
+    elif isinstance(node, dict):
+        node[path[-1]] = parse_yaml(text, f"command line: {key}")
+    else:
+        raise InputError(f"command line: {override}: {'.'.join(path[:-1])} is a value, not a section")
+    return path
+
+
+def _child(node: Any, part: str, path: tuple[str, ...], override: str, make: bool = False) -> Any:
+    if isinstance(node, list):
+        if not part.isdigit() or int(part) >= len(node):
+            raise InputError(f"command line: {override}: {'.'.join(path)}: expected an index below {len(node)}")
+        return node[int(part)]
+    if not isinstance(node, dict):
+        raise InputError(f"command line: {override}: {'.'.join(path[:-1])} is a value, not a section")
+    if node.get(part) is None and make:
+        node[part] = {}
+    return node[part]
+
+
+def _explain(problem: Any, place: str, overridden: Sequence[tuple[str, ...]]) -> str:
+    location = tuple(str(part) for part in problem["loc"] if part not in _UNION_TAGS)
+    if any(path == location[: len(path)] or (location == path[: len(location)] and location) for path in overridden):
+        place = "command line"
+    key = ".".join(location) or "config"
+    if problem["type"] == "extra_forbidden":
+        known = sorted(set(_known_keys(problem["loc"])))
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+        return f"{place}: {key}: unknown key; {hint}"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if problem["type"] == "missing":
+        return f"{place}: {key}: missing; expected a value"
+    given = problem["input"]
+    shown = "" if isinstance(given, dict | list) else f", got {json.dumps(given)[:80]}"
+    return f"{place}: {key}: {message}{shown}"
+
+
+_PREDICTORS: dict[str, type[Settings]] = {
+    get_args(kind.model_fields["kind"].annotation)[0]: kind
+    for kind in (CopyPredictor, T5Predictor, ReleasedPredictor, OpenAIPredictor)
+}
+_UNION_TAGS = frozenset(_PREDICTORS)
+
+
+def _known_keys(location: Sequence[str | int]) -> Iterator[str]:
+    """The keys that could have stood where the last part of `location` stands."""
+    kind: Any = Config
+    for part in location[:-1]:
+        if part in _PREDICTORS:
+            kind = _PREDICTORS[str(part)]
+        elif isinstance(kind, type) and issubclass(kind, BaseModel) and part in kind.model_fields:
+            annotation = kind.model_fields[str(part)].annotation
+            options = [annotation, *get_args(annotation)]
+            models = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+            kind = models[0] if models else None
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield from kind.model_fields

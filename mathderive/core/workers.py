@@ -1,0 +1,322 @@
+"""Supervised worker processes: what one item does to its process costs that item only.
+
+The engine bounds its own work by size and method. Behind that stands a backstop: every item runs in a child process
+under a memory cap and a limit of CPU time, and an item that ends a fresh child of its own is lost and named. The
+kernel counts the child's own CPU time, never the wall clock, and ends it even inside a loop of C code.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import multiprocessing.process
+import os
+import resource
+import signal
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from mathderive.core.environment import cores
+from mathderive.core.errors import InputError
+from mathderive.symbolic.engine.sampling import collect_garbage_rarely
+
+ItemT = TypeVar("ItemT")
+ChunkT = TypeVar("ChunkT")
+ResultT = TypeVar("ResultT")
+
+OUT_OF_MEMORY = 77
+"""A child's exit code after a MemoryError: nothing needs to be allocated to give it."""
+
+_FAULTS = {signal.SIGABRT: "aborted", signal.SIGSEGV: "a segmentation fault", signal.SIGBUS: "a bus error"}
+
+MOST_LOST_IN_A_ROW = 8
+"""Of sound work an item in many thousands is lost at most: more in a row are the machine's fault."""
+
+KILLED = "a worker process was killed from outside"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one item may use in a fresh process.
+
+    Attributes:
+        memory_bytes: of the whole child, imports included (0.1 GB); normal work stays below 0.5 GB.
+        cpu_seconds: of the child's own CPU time, for an item or from one mark to the next; a normal attempt takes 0.05
+            to 5.
+    """
+
+    memory_bytes: int = 3 * 2**30
+    cpu_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[ResultT]):
+    """What came of some items.
+
+    Attributes:
+        results: of the items that were not lost, in their order.
+        lost: the position of each lost item, and what ended its process.
+    """
+
+    results: list[ResultT]
+    lost: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The backstop ended the child.
+
+    Attributes:
+        cause: in words.
+        mark: what the function said last by `mark`; None if nothing.
+        for_memory: it was the memory cap that did; `had_worked`: the child had run other items before, which may have
+            left little room.
+    """
+
+    cause: str
+    mark: Any
+    for_memory: bool
+    had_worked: bool
+
+
+def mark(what: object) -> None:
+    """Says what a function that runs in a lane does next, and gives that the limit of CPU time anew.
+
+    Elsewhere, it does nothing.
+    """
+    if _report_mark is not None:
+        _report_mark(what)
+
+
+_report_mark: Callable[[object], None] | None = None
+
+
+class Lane(Generic[ItemT, ResultT]):
+    """Runs a function on items, one at a time, in a child process that it starts anew when one has ended.
+
+    Args:
+        function: picklable, a pure function of an item.
+        limits: the backstop's.
+    """
+
+    def __init__(self, function: Callable[[ItemT], ResultT], limits: Limits = Limits()) -> None:
+        self._function = function
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._connection: multiprocessing.connection.Connection | None = None
+        self._has_worked = False
+
+    def run(self, items: Iterable[ItemT]) -> Outcome[ResultT]:
+        """Runs every item.
+
+        Raises:
+            InputError: the child was killed from outside, by a person or for want of memory on the whole machine; or
+                items are lost in a row.
+            RuntimeError: the function failed; holds the child's traceback.
+        """
+        results: list[ResultT] = []
+        lost: dict[int, str] = {}
+        in_a_row = 0
+        for position, item in enumerate(items):
+            answer = self.ask(item)
+            if isinstance(answer, Ended):
+                # Earlier items may have left little room: only a fresh process shows what the item itself does.
+                answer = self.ask(item)
+            if isinstance(answer, Ended):
+                lost[position] = answer.cause
+                in_a_row += 1
+                if in_a_row == MOST_LOST_IN_A_ROW:
+                    raise InputError(
+                        f"{in_a_row} items in a row ended their processes (the last one: {answer.cause}); none is "
+                        "taken for lost: expected a machine with more memory to spare, or fewer workers"
+                    )
+            else:
+                in_a_row = 0
+                results.append(answer)
+        return Outcome(results, lost)
+
+    def stop(self) -> None:
+        """Ends the child, at once, and any work that another thread has it do; the lane is of no use afterwards."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+    def ask(self, item: ItemT) -> ResultT | Ended:
+        """Runs one item, once.
+
+        Raises:
+            InputError, RuntimeError: as `run`.
+        """
+        connection = self._started()
+        had_worked, self._has_worked = self._has_worked, True
+        marked = None
+        try:
+            connection.send(item)
+            while True:
+                kind, content = connection.recv()
+                if kind != "mark":
+                    break
+                marked = content
+        except (EOFError, OSError):
+            cause, code = self._reap()
+            return Ended(cause, marked, code == OUT_OF_MEMORY, had_worked)
+        if kind == "failed":
+            raise RuntimeError(f"a worker process failed:\n{content}")
+        return content
+
+    def _started(self) -> multiprocessing.connection.Connection:
+        """The connection to a living child."""
+        with self._lock:
+            if self._stopped:
+                raise InputError("the work was stopped")
+            if self._process is None or self._connection is None:
+                # spawn: a child starts from nothing, so what it computes cannot depend on what this process did
+                context = multiprocessing.get_context("spawn")
+                self._connection, theirs = context.Pipe()
+                arguments = (self._function, self._limits, theirs)
+                self._process = context.Process(target=_serve, args=arguments, daemon=True)
+                self._process.start()
+                self._has_worked = False
+                theirs.close()  # the child's end lives in the child alone, so that its death shows as the end of file
+            return self._connection
+
+    def _reap(self) -> tuple[str, int]:
+        """What the backstop ended the child for, and its exit code.
+
+        Raises:
+            InputError, RuntimeError: as `run`; it was not the backstop.
+        """
+        with self._lock:
+            process, connection = self._process, self._connection
+            assert process is not None
+            assert connection is not None
+            self._process = self._connection = None
+        connection.close()
+        # Another thread that starts a child may collect this one's exit code in between: then it comes a moment later.
+        while (code := process.exitcode) is None:
+            process.join(0.05)
+        if code == OUT_OF_MEMORY:
+            return f"more than {self._limits.memory_bytes / 2**30:.3g} GB of memory", code
+        if code == -signal.SIGPROF:
+            return f"more than {self._limits.cpu_seconds:.3g} s of CPU time", code
+        if code < 0 and -code in _FAULTS:
+            return _FAULTS[signal.Signals(-code)], code
+        if code < 0:
+            raise InputError(
+                f"{KILLED} (by signal {-code}), most likely for lack of memory on this machine; "
+                "the same command goes on from there, and needs less with fewer workers"
+            )
+        raise RuntimeError(f"a worker process ended with exit code {code}; what it printed says why")
+
+
+def run_in_lanes(
+    function: Callable[[ItemT], ResultT],
+    work: Callable[[Lane[ItemT, ResultT], ChunkT], Any],
+    chunks: Iterable[ChunkT],
+    workers: int,
+    limits: Limits = Limits(),
+) -> Generator[Any]:
+    """Yields `work(lane, chunk)` for each chunk, in the chunks' order, computed by several lanes at once.
+
+    Args:
+        function: what the lanes run.
+        work: called in a thread of this process, with a lane of its own; a child is started when it first asks.
+        chunks: may be endless; only a few are taken ahead of what is consumed.
+        workers: lanes; 0 is one per core this process may use.
+        limits: the lanes'.
+
+    Raises:
+        InputError, RuntimeError: as `Lane.run`.
+    """
+    workers = workers or cores()
+    lanes = [Lane(function, limits) for _ in range(workers)]
+    free: SimpleQueue[Lane[ItemT, ResultT]] = SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
+
+    def in_a_lane(chunk: ChunkT) -> Any:
+        lane = free.get()
+        try:
+            return work(lane, chunk)
+        finally:
+            free.put(lane)
+
+    with ExitStack() as stack:
+        threads = ThreadPoolExecutor(workers)
+        stack.callback(threads.shutdown, wait=True, cancel_futures=True)
+        for lane in lanes:
+            stack.callback(lane.stop)  # before the threads are waited for
+        waiting: deque[Future[Any]] = deque()
+        remaining = iter(chunks)
+        while True:
+            while len(waiting) < 2 * workers and (chunk := next(remaining, None)) is not None:
+                waiting.append(threads.submit(in_a_lane, chunk))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+
+
+def _serve(function: Callable[[Any], Any], limits: Limits, connection: multiprocessing.connection.Connection) -> None:
+    """The child: answers each item with ("result", result) or ("failed", traceback), marks before it."""
+    global _report_mark
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    _cap(resource.RLIMIT_DATA, limits.memory_bytes)
+    _cap(resource.RLIMIT_CORE, 0)
+    _end_with_parent()
+    collect_garbage_rarely()
+
+    def report_mark(what: object) -> None:
+        connection.send(("mark", what))
+        signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+
+    _report_mark = report_mark
+    while True:
+        try:
+            item = connection.recv()
+        except EOFError:
+            return
+        try:
+            signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+            answer = _answer(function, item)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            connection.send(answer)
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)
+
+
+def _answer(function: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
+    try:
+        return "result", function(item)
+    except MemoryError:
+        raise
+    except Exception:
+        return "failed", traceback.format_exc()
+
+
+def _cap(limit: int, value: int) -> None:
+    _, hard = resource.getrlimit(limit)
+    resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+
+
+def _end_with_parent() -> None:
+    """Ends this child when its parent is gone, which a child in the middle of an item would not notice.
+
+    A loop in C code that holds the interpreter's lock keeps this thread waiting; the limit of CPU time ends it then.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()
+
+
+def _wait_and_exit(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)

@@ -1,0 +1,146 @@
+"""The shards stage: derivations, most of them under other names, as token ids for `mathderive.training.shards`."""
+
+import random
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mathderive.config.schema import ModelSettings, ShardsSettings, TrainingSettings
+from mathderive.core.environment import cores
+from mathderive.core.errors import InputError
+from mathderive.core.files import new_folder
+from mathderive.core.progress import Report
+from mathderive.model.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from mathderive.records import Example
+from mathderive.symbolic.engine.derivation import derivation_from_json
+from mathderive.symbolic.engine.fresh_names import with_made_up_names, with_vocabulary_names
+from mathderive.symbolic.prompts import Pair, prompt, split_prompt, target
+from mathderive.training.input_pipeline import choose_shapes
+from mathderive.training.shards import VALIDATION, read_shard, write_recipe, write_shard
+
+_TOKENIZER_EXAMPLES = 5000
+"""Derivations that pieces are learnt from."""
+
+_SHAPES = 12
+"""That batches are padded to: a run of hours pays for more compilations than one of minutes."""
+
+_AT_ONCE = 64
+"""Derivations that a worker renames before it answers."""
+
+
+def write_shards(
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    shards: ShardsSettings,
+    model: ModelSettings,
+    training: TrainingSettings,
+    seed: int,
+    workers: int,
+    folder: Path,
+    report: Report,
+) -> dict[str, Any]:
+    """Fills `folder`, going on from what a killed call left there.
+
+    Args:
+        examples: of the training split; `validation` likewise.
+        seed: decides names and order.
+        workers: processes; 0 is one per core. No influence on the contents.
+
+    Returns:
+        How many `examples` there are, their `tokens`, and a `digest` of all of it.
+
+    Raises:
+        InputError: no example is left by the settings.
+    """
+    kept = [example for example in examples if _is_kept(example, shards, seed)]
+    held_out = [example for example in validation if _is_kept(example, shards, seed)][: training.validation_examples]
+    if not kept or not held_out:
+        raise InputError("shards: no example is left; expected a larger shards.max_characters or more data")
+    # Spawned, because JAX has threads here, and a forked process would lack them.
+    with ProcessPoolExecutor(workers or cores(), get_context("spawn")) as pool:
+
+        def renamed(part: Sequence[Example], copy: int) -> list[Pair]:
+            return list(pool.map(partial(_texts, copy, shards, seed), part, chunksize=_AT_ONCE))
+
+        tokenizer = _make_tokenizer(folder / "tokenizer", model.vocab_size, kept, seed)
+
+        def write(path: Path, part: Sequence[Example], copy: int) -> None:
+            pairs = [(tokenizer.encode(asked), tokenizer.encode(answer)) for asked, answer in renamed(part, copy)]
+            fitting = [
+                (np.array(source), np.array(answer))
+                for source, answer in pairs
+                if len(source) <= training.max_source_length and len(answer) <= training.max_target_length
+            ]
+            if not fitting:
+                raise InputError(f"{path}: no example of at most training.max_source_length and max_target_length")
+            write_shard(path, fitting)
+
+        parts = list(_parts(kept, shards))
+        lengths: dict[str, np.ndarray] = {}
+        for done, (name, copy, part) in enumerate(parts):
+            report("files", done, len(parts))
+            if not (folder / name).exists():
+                write(folder / name, part, copy)
+            lengths[name] = np.array([(len(source), len(answer)) for source, answer in read_shard(folder / name)])
+        report("files", len(parts), len(parts))
+        write(folder / VALIDATION, held_out, 0)
+    network = model.network(tokenizer.vocab_size)
+    everything = np.concatenate(list(lengths.values()))
+    digest = write_recipe(
+        folder,
+        network,
+        model.dtype,
+        model.remat,
+        training.model_dump(mode="json"),
+        seed,
+        {name: len(found) for name, found in lengths.items()},
+        choose_shapes(everything, _SHAPES),
+    )
+    return {"examples": len(everything), "tokens": int(everything.sum()), "digest": digest}
+
+
+def _is_kept(example: Example, shards: ShardsSettings, seed: int) -> bool:
+    if len(example.target) > shards.max_characters:
+        return False
+    with_clause = len(split_prompt(example.prompt).derive) > 0
+    return with_clause or _random(seed, "kept", example).random() < shards.without_clause
+
+
+def _parts(kept: Sequence[Example], shards: ShardsSettings) -> Iterator[tuple[str, int, Sequence[Example]]]:
+    """Each file's name, the copy that it belongs to, and its examples: those of the first copy from short to long."""
+    by_length = sorted(kept, key=lambda example: len(example.target))
+    for copy in range(shards.copies):
+        examples = kept if copy else by_length
+        for number, start in enumerate(range(0, len(examples), shards.examples_per_file)):
+            yield f"train-{copy:03d}-{number:03d}.npz", copy, examples[start : start + shards.examples_per_file]
+
+
+def _texts(copy: int, shards: ShardsSettings, seed: int, example: Example) -> Pair:
+    """Prompt and target of one copy of an example."""
+    rng, names = _random(seed, f"copy {copy}", example), shards.names
+    (kind,) = rng.choices(("own", "vocabulary", "made up"), weights=(names.own, names.vocabulary, names.made_up))
+    if kind == "own":
+        return example.prompt, example.target
+    derivation = derivation_from_json([(step.annotation, step.srepr) for step in example.steps])
+    renamed = (with_vocabulary_names if kind == "vocabulary" else with_made_up_names)(derivation, rng)
+    return prompt(renamed), target(renamed)
+
+
+def _make_tokenizer(folder: Path, vocab_size: int, kept: Sequence[Example], seed: int) -> Tokenizer:
+    """Trains it on derivations under their own names: made-up ones must not become pieces, but be spelled."""
+    if folder.is_dir():
+        return load_tokenizer(folder)
+    some = random.Random(f"{seed} tokenizer").sample(kept, min(len(kept), _TOKENIZER_EXAMPLES))
+    with new_folder(folder) as place:
+        return train_tokenizer(
+            (text for example in some for text in (example.prompt, example.target)), place, vocab_size
+        )
+
+
+def _random(seed: int, purpose: str, example: Example) -> random.Random:
+    return random.Random(f"{seed} {purpose} {example.source_id}")

@@ -1,0 +1,178 @@
+"""The growing candidate: its equations, and what the next step can draw on."""
+
+import random
+from functools import lru_cache
+
+from sympy import Equality, Expr, Symbol, preorder_traversal
+from sympy.core.basic import Basic
+from sympy.core.function import AppliedUndef
+
+from mathderive.symbolic.bounds import TooLargeError, check_expression, tower_height
+from mathderive.symbolic.engine.derivation import PREMISES, Annotation, Derivation, Step, renumber, step_references
+from mathderive.symbolic.engine.operators import OperatorError, substitute
+from mathderive.symbolic.latex.printer import plain_text, raw_latex
+from mathderive.symbolic.srepr import is_readable
+
+RECENT = 9
+"""So many of the latest equations are preferred to act on, the latest most."""
+
+
+TRIVIAL = {"0", "1"}
+"""Sides that no substitution uses."""
+
+
+class History:
+    """The accepted steps of a candidate, whether they will end up in the derivation or not."""
+
+    def __init__(self) -> None:
+        self.equations: list[Equality] = []
+        self.annotations: list[Annotation] = []
+        self.parts: dict[Expr, None] = {}
+        self.names: set[str] = set()
+        self._ancestors: list[frozenset[int]] = []
+        self._known: set[tuple[Expr, Expr]] = set()
+        self._texts: list[tuple[str, str]] = []
+        self._substitutable: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+        self._substitutions: dict[tuple[int, int, bool], Equality | None] = {}
+
+    def append(self, equation: Equality, annotation: Annotation) -> None:
+        """Adds a step that has been found acceptable."""
+        number = len(self.equations) + 1
+        self.equations.append(equation)
+        self.annotations.append(annotation)
+        self._ancestors.append(
+            frozenset({number}).union(*(self._ancestors[reference - 1] for reference in step_references(annotation)))
+        )
+        self._known |= {(equation.lhs, equation.rhs), (equation.rhs, equation.lhs)}
+        self._texts.append((plain_text(equation.lhs), plain_text(equation.rhs)))
+        self._find_occurrences(number)
+        for part in equation_parts(equation):
+            self.parts[part] = None
+            if isinstance(part, Symbol):
+                self.names.add(part.name)
+            elif isinstance(part, AppliedUndef):
+                self.names.add(part.func.__name__)
+
+    def __len__(self) -> int:
+        return len(self.equations)
+
+    def premises(self) -> list[Equality]:
+        """The equations that follow from nothing, in order."""
+        return [
+            equation
+            for equation, annotation in zip(self.equations, self.annotations, strict=True)
+            if annotation in PREMISES
+        ]
+
+    def is_new(self, equation: Equality) -> bool:
+        """Whether neither the equation nor its mirror image has occurred."""
+        return (equation.lhs, equation.rhs) not in self._known
+
+    def mentions(self, text: str) -> bool:
+        """Whether a plain text occurs in the text of some equation."""
+        return any(text in side for sides in self._texts for side in sides)
+
+    def draw_step(self, rng: random.Random) -> int:
+        """The number of an equation to act on, recent ones preferred: 1 for each, and (9 - k)³ more for the k-th
+        most recent, k = 0, …, 8."""
+        count = len(self.equations)
+        weights = [1 + max(0, RECENT - (count - number)) ** 3 for number in range(1, count + 1)]
+        return rng.choices(range(1, count + 1), weights)[0]
+
+    def free_names(self, names: tuple[str, ...]) -> list[str]:
+        """The names that are no free symbol of any equation."""
+        used = {symbol.name for equation in self.equations for symbol in equation.free_symbols}
+        return [name for name in names if name not in used]
+
+    def chain_length(self) -> int:
+        """How many steps the latest step builds on, itself included."""
+        return len(self._ancestors[-1])
+
+    def latest_chain(self) -> Derivation:
+        """The latest step and all it builds on, renumbered."""
+        kept = sorted(self._ancestors[-1])
+        numbers = {old: new for new, old in enumerate(kept, start=1)}
+        return Derivation(
+            tuple(Step(self.equations[old - 1], renumber(self.annotations[old - 1], numbers)) for old in kept)
+        )
+
+    def draw_substitution(
+        self, left_for_right: bool, rng: random.Random, of: int | None = None
+    ) -> tuple[int, int, Equality] | None:
+        """A pair of steps (i, j) such that replacing in i one side of j by the other changes i, and the result.
+
+        Uniform among such pairs; with `of`, among those where i is that step. None where there is none.
+        """
+        pairs = [pair for pair in self._substitutable[left_for_right] if of is None or pair[0] == of]
+        # The first that works, in random order, is uniform among those that work; most need not be tried.
+        while pairs:
+            position = rng.randrange(len(pairs))
+            pairs[position], pairs[-1] = pairs[-1], pairs[position]
+            i, j = pairs.pop()
+            result = self._substitution(i, j, left_for_right)
+            if result is not None:
+                return i, j, result
+        return None
+
+    def _find_occurrences(self, latest: int) -> None:
+        """Notes the pairs (i, j) with the latest step where the text of a side of j occurs in the text of i.
+
+        `_substitutable[True]` has those of left sides, `_substitutable[False]` of right sides; none where a side of
+        j is 0 or 1.
+        """
+        earlier = range(1, latest)
+        for i, j in (*((latest, j) for j in earlier), *((i, latest) for i in earlier)):
+            if TRIVIAL & {*self._texts[j - 1]}:
+                continue
+            for left_for_right, replaced in zip((True, False), self._texts[j - 1], strict=True):
+                if any(replaced in side for side in self._texts[i - 1]):
+                    self._substitutable[left_for_right].append((i, j))
+
+    def _substitution(self, i: int, j: int, left_for_right: bool) -> Equality | None:
+        """The result of a substitution, None where it is no equation or the one it started from."""
+        key = (i, j, left_for_right)
+        if key not in self._substitutions:
+            rule = self.equations[j - 1]
+            old, new = (rule.lhs, rule.rhs) if left_for_right else (rule.rhs, rule.lhs)
+            try:
+                self._substitutions[key] = substitute(self.equations[i - 1], old, new)
+            except OperatorError:
+                self._substitutions[key] = None
+        return self._substitutions[key]
+
+
+@lru_cache(maxsize=20_000)
+def parts_of(side: Expr) -> tuple[Expr, ...]:
+    """The distinct subexpressions of a side, itself included, tuples left out."""
+    return tuple(dict.fromkeys(part for part in preorder_traversal(side) if isinstance(part, Expr)))
+
+
+def equation_parts(equation: Equality) -> list[Expr]:
+    """The distinct subexpressions of an equation, without the equation itself."""
+    return list(dict.fromkeys((*parts_of(equation.lhs), *parts_of(equation.rhs))))
+
+
+def is_acceptable(equation: Equality, max_characters: int) -> bool:
+    """Whether an equation may enter a derivation.
+
+    It holds nothing but what `read_srepr` reads (no `Subs`, no `Piecewise`), no undefined function stands within
+    the arguments of another, its numbers are within bounds, and it prints shorter than `max_characters` before
+    cleaning.
+    """
+    if not all(map(_is_sound, equation.args)):
+        return False
+    try:
+        for side in equation.args:
+            if tower_height(side) > 0:
+                check_expression(side, {})
+    except TooLargeError:
+        return False
+    return len(raw_latex(equation)) < max_characters
+
+
+@lru_cache(maxsize=20_000)
+def _is_sound(part: Basic) -> bool:
+    """Whether all of an expression is readable and no undefined function stands within another."""
+    if isinstance(part, AppliedUndef) and any(argument.has(AppliedUndef) for argument in part.args):
+        return False
+    return is_readable(part) and all(map(_is_sound, part.args))

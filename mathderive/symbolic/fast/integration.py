@@ -1,0 +1,313 @@
+"""Which integrals the generator evaluates, and to what.
+
+The rule of Meadows et al. (2024) is a quirk that is part of their data: an integral `i` is evaluated where
+`str(simplify(i)) != str(simplify(i.doit()))`. Written out for SymPy's `simplify`, which takes factors and terms
+that do not depend on the variable out of the integral and, if there were any, evaluates what is left: an integral
+with such a factor stays; one without anything to take out is evaluated; with such a term, both texts decide. So
+`∫ 2x dx` and `∫ x*y dx` stay as they are while `∫ e^x dx` and `∫ (x + y) dx` are evaluated.
+
+The work is bounded by size and method, never by the clock. SymPy's heuristic Risch, Meijer G and rule-based
+algorithms, each of which can run for hours, are left out, the last one except for small integrands of functions
+of linear arguments; two rules that only it had, undoing a derivative and undoing the chain rule, are stated here.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from sympy import (
+    Add,
+    Derivative,
+    Expr,
+    Function,
+    Integral,
+    Piecewise,
+    Pow,
+    S,
+    Symbol,
+    Tuple,
+    cancel,
+    cos,
+    degree,
+    exp,
+    factor_terms,
+    log,
+    simplify,
+    sin,
+)
+from sympy.core import random as sympy_random
+from sympy.core.function import AppliedUndef
+from sympy.integrals.manualintegrate import manualintegrate
+from sympy.integrals.rationaltools import ratint
+from sympy.integrals.risch import risch_integrate
+from sympy.integrals.trigonometry import trigintegrate
+
+from mathderive.symbolic.fast.differentiation import differentiate
+from mathderive.symbolic.renaming import names_of, rename, to_pattern
+
+MAX_OPERATIONS = 30
+"""Integrands larger than this are not tried."""
+
+MAX_RULE_OPERATIONS = 10
+"""Integrands larger than this are not given to SymPy's rule-based algorithm."""
+
+ELEMENTARY = (sin, cos, exp, log)
+CHAIN: dict[type, Callable[[Expr], Expr]] = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
+"""Antiderivatives of the functions the chain rule is undone for."""
+
+
+class IntegralError(ValueError):
+    """The integral evaluates to something that no derivation may hold."""
+
+
+@lru_cache(maxsize=20_000)
+def evaluate_integral(integral: Integral) -> Expr | None:
+    """What the generator replaces an integral by, without its constant; None where it leaves it alone.
+
+    Raises:
+        IntegralError: it would be replaced by something with cases.
+    """
+    pattern, names = to_pattern(integral)
+    return _in_names(_evaluate_pattern(pattern), names)
+
+
+def _in_names(result: Expr | None, names: Mapping[str, str]) -> Expr | None:
+    """What was found for a pattern, in the names the pattern was made of; NaN stands for cases."""
+    if result is S.NaN:
+        raise IntegralError("the integral evaluates to cases")
+    return None if result is None else rename(result, names)
+
+
+@lru_cache(maxsize=20_000)
+def _evaluate_pattern(integral: Integral) -> Expr | None:
+    """`evaluate_integral`, shared by all integrals equal up to renaming, and NaN where that raises.
+
+    It always starts from the same random state, so that it does not matter who asks first.
+    """
+    sympy_random.seed(0)
+    factored = factor_terms(integral)
+    if factored.is_Mul:
+        return None
+    try:
+        result = _compute(integral)
+    except IntegralError:
+        return S.NaN
+    if result is None or isinstance(factored, Integral):
+        return result
+    return None if str(_simplify_integral(integral)) == str(simplify(result)) else result
+
+
+def _simplify_integral(integral: Integral) -> Expr:
+    """`simplify(integral)`, which ends by integrating what it could not take out.
+
+    With all of SymPy's algorithms: where they would search without end (an integrand that undoing a derivative was
+    the only way to integrate), what is left is carried out as everywhere here.
+    """
+    try:
+        integrand = carry_out(integral.function)
+        if any(_is_out_of_reach(integrand, variable) for variable in integral.variables):
+            return carry_out(simplify(integral, doit=False))
+    except IntegralError:
+        return integral  # differs from every value, as cases do
+    return simplify(integral)
+
+
+def _compute(integral: Integral) -> Expr | None:
+    """The value of an integral, None where the methods above find none."""
+    result: Expr | None = integral.function
+    for variable, *bounds in integral.limits:
+        if result is None:
+            return None
+        result = _antiderivative(result, variable)
+        if result is not None and bounds:
+            result = _between(result, variable, bounds)
+    return result
+
+
+def _between(antiderivative: Expr, variable: Expr, bounds: list[Expr]) -> Expr:
+    """Two bounds give a difference; one, as a substitution leaves it, replaces the variable."""
+    upper = antiderivative.subs(variable, bounds[-1])
+    return upper - antiderivative.subs(variable, bounds[0]) if len(bounds) == 2 else upper
+
+
+def carry_out(expression: Expr) -> Expr:
+    """The derivatives in an expression carried out, and those integrals that have an antiderivative.
+
+    Raises:
+        IntegralError: an integral in it evaluates to cases.
+    """
+    if isinstance(expression, Integral):
+        value = _compute(expression)
+        return expression if value is None else value
+    if not expression.has(Integral, Derivative):
+        return expression
+    parts = [carry_out(part) if isinstance(part, Expr) else part for part in expression.args]
+    if isinstance(expression, Derivative):
+        return _carry_out_derivative(*parts)
+    return expression.func(*parts)
+
+
+def _carry_out_derivative(expression: Expr, *counts: Tuple) -> Expr:
+    """Not by `doit`, which would try again the integrals that are left, without bounds."""
+    if len(counts) == 1 and counts[0][1] == 1 and isinstance(counts[0][0], Symbol):
+        return differentiate(expression, counts[0][0])
+    return Derivative(expression, *counts, evaluate=True)
+
+
+def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """`_pattern_antiderivative`, in the names given."""
+    pattern, names = to_pattern(Tuple(integrand, variable))
+    result = _pattern_antiderivative(*pattern)
+    sympy_random.seed(0)  # so that what follows does not depend on whether the answer was remembered
+    return _in_names(result, names)
+
+
+@lru_cache(maxsize=20_000)
+def _pattern_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """An antiderivative, None where there is none within reach, and NaN where it has cases."""
+    sympy_random.seed(0)
+    try:
+        result = _find_antiderivative(integrand, variable)
+    except IntegralError:
+        return S.NaN
+    if result is not None and not names_of(result) <= names_of(integrand) | names_of(variable):
+        return None  # a sum over the roots of a polynomial, which binds a name of its own
+    return result
+
+
+def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """Tries one method after another; derivatives and integrals within the integrand are carried out first."""
+    if not integrand.has(variable):
+        return integrand * variable
+    undone = _undo_derivative(integrand, variable)
+    if undone is not None:
+        return undone
+    integrand = carry_out(integrand)
+    polynomial = integrand.as_poly(variable)
+    if polynomial is not None:
+        return polynomial.integrate().as_expr()
+    if not _is_out_of_reach(integrand, variable):
+        result = _by_risch(integrand, variable)
+        if result is not None:
+            return result
+    if integrand.is_Add:
+        return _antiderivative_by_terms(integrand, variable)
+    if _is_out_of_reach(integrand, variable):
+        return None
+    return _antiderivative_of_term(integrand, variable)
+
+
+def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
+    """What SymPy's algorithms for single terms give, in the order SymPy tries them."""
+    constant, term = integrand.as_independent(variable)
+    if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
+        return constant * _power_of_linear(term, variable)
+    for method in (_rational, trigintegrate, _by_risch, _undo_chain_rule, _by_rules):
+        result = method(term, variable)
+        if result is not None:
+            return constant * _without_cases(result)
+    return None
+
+
+def _power_of_linear(power: Pow, variable: Expr) -> Expr:
+    """SymPy distinguishes cases unless the exponent is a number."""
+    if power.exp == -1:
+        result = log(power.base)
+    elif power.exp.is_Number:
+        result = power.base ** (power.exp + 1) / (power.exp + 1)
+    else:
+        raise IntegralError("an integral evaluates to cases")
+    return result / power.base.diff(variable)
+
+
+def _rational(term: Expr, variable: Expr) -> Expr | None:
+    return ratint(term, variable) if term.is_rational_function(variable) else None
+
+
+@lru_cache(maxsize=1000)
+def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
+    """The Risch algorithm for exponentials and logarithms.
+
+    Remembered, because a term that stands alone is tried as a whole and then as a term.
+    """
+    try:
+        result, rest = risch_integrate(integrand, variable, separate_integral=True)
+    except NotImplementedError:
+        return None
+    return None if rest else _without_cases(result)
+
+
+def _without_cases(result: Expr) -> Expr:
+    if result.has(Piecewise):
+        raise IntegralError("an integral evaluates to cases")
+    return result
+
+
+def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
+    terms = [_antiderivative(term, variable) for term in integrand.args]
+    return None if None in terms else Add(*terms)
+
+
+def _undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """`c*F` for `c*dF/dx`, where nothing is gained by carrying out the derivative of F."""
+    factor, derivative = integrand.as_independent(variable, as_Add=False)
+    if not isinstance(derivative, Derivative) or variable not in derivative.variables:
+        return None
+    if not derivative.has(AppliedUndef) and not _has_tower(derivative, variable):
+        return None
+    variables = list(derivative.variables)
+    variables.remove(variable)
+    return factor * (Derivative(derivative.expr, *variables) if variables else derivative.expr)
+
+
+def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
+    """`c*F(u)` for `c*f(u)*du/dx`, f a sine, cosine or exponential."""
+    factor: Expr
+    for factor in integrand.as_ordered_factors():
+        if factor.func in CHAIN and factor.has(variable):
+            inner = factor.args[0]
+            constant = cancel(integrand / factor / inner.diff(variable))
+            if not constant.has(variable):
+                return constant * CHAIN[factor.func](inner)
+    return None
+
+
+def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
+    """SymPy's rule-based algorithm (by parts, by substitution), where it is sure to end soon.
+
+    With symbolic powers, or sums below a fraction line, it searches for seconds and finds next to nothing.
+    """
+    functions = [part for part in integrand.atoms(Function) if part.has(variable)]
+    powers = [part for part in integrand.atoms(Pow) if part.has(variable)]
+    if (
+        integrand.count_ops() > MAX_RULE_OPERATIONS
+        or not all(_is_linear(part.args[0], variable) for part in functions)
+        or any(not part.exp.is_Number or (part.exp.is_negative and part.base.is_Add) for part in powers)
+    ):
+        return None
+    result = manualintegrate(integrand, variable)
+    return None if result.has(Integral) else result
+
+
+def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:
+    """Whether an integrand is too large, or of a kind that SymPy has no antiderivative for.
+
+    Such are an undefined function of the variable, a power with the variable in base and exponent, and a symbolic
+    power of more than a linear term.
+    """
+    if integrand.count_ops() > MAX_OPERATIONS or _has_tower(integrand, variable):
+        return True
+    for part in integrand.atoms(AppliedUndef, Function, Integral, Derivative):
+        if part != variable and part.has(variable) and not isinstance(part, ELEMENTARY):
+            return True
+    return any(
+        power.base.has(variable) and not power.exp.is_Number and not _is_linear(power.base, variable)
+        for power in integrand.atoms(Pow)
+    )
+
+
+def _has_tower(expression: Expr, variable: Expr) -> bool:
+    return any(power.base.has(variable) and power.exp.has(variable) for power in expression.atoms(Pow))
+
+
+def _is_linear(expression: Expr, variable: Expr) -> bool:
+    return bool(expression.is_polynomial(variable)) and degree(expression, variable) <= 1

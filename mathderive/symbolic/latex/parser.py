@@ -1,0 +1,256 @@
+r"""LaTeX back to SymPy: what our printer writes, exactly, and what language models make of it.
+
+A LALR(1) grammar (`grammar.lark`, on the tokens of `lexer.py`) gives a tree of bounded size and depth; the tree is
+built into an expression as `read_srepr` builds one: numbers bounded, nothing evaluated but what SymPy's constructors
+evaluate. Text has fewer distinctions than expressions, so some of it can be read in more than one way: a
+derivative may take the rest of its term (as in 1,852 of the 1,855 distinct equations that Meadows et al. (2024)
+released, and so preferred) or fewer factors; `\pi` and `i` may be names or constants.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
+from itertools import islice, product
+from typing import NamedTuple
+
+from sympy import Add, Derivative, Equality, Expr, Integer, Integral, Mul, Pow, Rational, S, Symbol, exp
+from sympy.core.basic import Basic
+
+from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_runaway_integral
+from mathderive.symbolic.engine.operators import SYMPY_ERRORS
+from mathderive.symbolic.latex.lexer import LatexError, canonical_name
+from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.latex.tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
+from mathderive.symbolic.renaming import function
+from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER, apply_function
+from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
+
+__all__ = ["LatexError", "parse", "parse_equation", "readings"]
+
+MAX_READINGS = 64
+"""Ways to tell how far each derivative of a text reaches."""
+
+MAX_COMPARED = 16
+"""Readings besides the first that are printed to see which one is meant."""
+
+Sides = tuple[Expr, ...]
+
+
+def parse(text: str) -> Sides:
+    """The sides of a chain of equations `a = b = c`, one for a bare expression, in their preferred reading.
+
+    That is the first one that prints as the text does; and where none does, as with what a model wrote in its own
+    way, the first.
+
+    Raises:
+        LatexError: the text is too long, too deep, no mathematics of ours, or stands for a number too large.
+    """
+    found = readings(text)
+    first = next(found)
+    others = list(islice(found, MAX_COMPARED))
+    if not others or _prints_as(first, text):
+        return first
+    return next((sides for sides in others if _prints_as(sides, text)), first)
+
+
+def _prints_as(sides: Sides, text: str) -> bool:
+    """Whether the sides print as the text does, but for spaces and the backslash that T5 loses."""
+    return _skeleton("=".join(latex(side) for side in sides)) == _skeleton(text)
+
+
+def _skeleton(text: str) -> str:
+    return "".join(text.replace("\\", "").split())
+
+
+def parse_equation(text: str) -> Equality:
+    """An equation in its preferred reading; its sides are left as they are.
+
+    Raises:
+        LatexError: as `parse`, or there are not two sides.
+    """
+    sides = parse(text)
+    if len(sides) != 2:
+        raise LatexError(f"expected an equation, found {len(sides)} side(s)", 0)
+    return Equality(*sides, evaluate=False)
+
+
+def readings(text: str) -> Iterator[Sides]:
+    """Every reading of a text, the most usual one first; some may be equal.
+
+    Raises:
+        LatexError: as `parse`; of the first reading only, because others that cannot be are left out.
+    """
+    trees = parse_tree(text)
+    first = _build_sides(trees, next(_choices(trees, {})))
+    yield first
+    names = set().union(*(side.free_symbols for side in first)) - _bound_symbols(first)
+    constants = {name: value for name, value in _CONSTANTS.items() if Symbol(name) in names}
+    for choice in islice(_choices(trees, constants), 1, None):
+        try:
+            sides = _build_sides(trees, choice)
+        except LatexError:
+            continue
+        yield sides
+
+
+class _Choice(NamedTuple):
+    """What tells one reading from another.
+
+    Attributes:
+        extents: how many factors each derivative takes.
+        constants: the names that are none.
+    """
+
+    extents: dict[Node, int]
+    constants: dict[str, Expr]
+
+
+def _choices(trees: tuple[Node, ...], constants: dict[str, Expr]) -> Iterator[_Choice]:
+    """All that follows, for each derivative, to begin with, then less and less; without and with constants."""
+    derivatives = [node for tree in trees for node in _derivatives(tree)]
+    extents = (range(len(node.parts[2]), 0, -1) for node in derivatives)
+    for chosen in islice(product(*extents), MAX_READINGS):
+        extent_of = dict(zip(derivatives, chosen, strict=True))
+        yield _Choice(extent_of, {})
+        if constants:
+            yield _Choice(extent_of, constants)
+
+
+_CONSTANTS = {"i": S.ImaginaryUnit, r"\pi": S.Pi}
+"""What prints like a name of the vocabulary."""
+
+
+def _build_sides(trees: tuple[Node, ...], choice: _Choice) -> Sides:
+    try:
+        return tuple(_build(tree, choice) for tree in trees)
+    except LatexError:
+        raise
+    except TooLargeError as error:
+        raise LatexError(str(error)) from None
+    except SYMPY_ERRORS as error:
+        raise LatexError(f"SymPy refuses it: {error}") from None
+
+
+def _bound_symbols(sides: Sides) -> set[Basic]:
+    """The variables of derivatives and integrals."""
+    integrals = {limit[0] for side in sides for integral in side.atoms(Integral) for limit in integral.limits}
+    return integrals | {count[0] for side in sides for part in side.atoms(Derivative) for count in part.variable_count}
+
+
+_NAMED = {"E": S.Exp1, "oo": S.Infinity, "zoo": S.ComplexInfinity, "nan": S.NaN}
+
+
+def _derivatives(node: Node) -> Iterator[Node]:
+    if node.kind == "derivative":
+        yield node
+    for part in subtrees(node.parts):
+        yield from _derivatives(part)
+
+
+def _build(node: Node, choice: _Choice) -> Expr:
+    match node.kind, node.parts:
+        case "number", (text,):
+            value = Fraction(text)
+            return Rational(value.numerator, value.denominator)
+        case "symbol", (name,):
+            known = _name(name)
+            return choice.constants.get(known) or Symbol(known)
+        case "constant", (name,):
+            return _NAMED[name]
+        case "applied", (name, arguments):
+            return function(_name(name))(*(_build(argument, choice) for argument in arguments))
+        case "elementary", (name, argument):
+            built = _build(argument, choice)
+            return _power(S.Exp1, built) if name == "exp" else apply_function(name, [built])
+        case "sum", terms:
+            return Add(*(_build(term, choice) for term in terms))
+        case "product", (sign, chain):
+            return _product(sign, chain, choice)
+        case "power", (base, exponent):
+            return _power(_build(base, choice), _build(exponent, choice))
+        case "root", (radicand, degree):
+            return _power(_build(radicand, choice), _power(_build(degree, choice), S.NegativeOne))
+        case "derivative", (differentials, sign, chain):
+            extent = choice.extents[node]
+            derivative = _derivative(_product(sign, chain[:extent], choice), differentials, choice)
+            return _multiply(1, [derivative, *_factors(chain[extent:], choice)])
+        case "integral", (integrand, limits):
+            bounds = [_limit(variable, bounds, choice) for variable, bounds in limits]
+            integral = Integral(_build(integrand, choice), *bounds)
+            if is_runaway_integral(integral):
+                raise LatexError("an integral of constants, or without end")
+            return integral
+    raise AssertionError(node.kind)
+
+
+def _power(base: Expr, exponent: Expr) -> Expr:
+    if base is S.Exp1:
+        check_exponential(exponent)
+        return exp(exponent)
+    check_power(base, exponent)
+    return Pow(base, exponent)
+
+
+def _product(sign: int, chain: Chain, choice: _Choice) -> Expr:
+    return _multiply(sign, _factors(chain, choice))
+
+
+def _factors(chain: Chain, choice: _Choice) -> list[Expr]:
+    built = [(_build(factor, choice), divides) for factor, divides in chain]
+    return [_power(factor, S.NegativeOne) if divides else factor for factor, divides in built]
+
+
+def _multiply(sign: int, factors: list[Expr]) -> Expr:
+    """A product; a number times a sum stays that, as a text that shows it so must have stood for it."""
+    coefficient, others = Integer(sign), []
+    for factor in factors:
+        number, rest = factor.as_coeff_Mul(rational=True)
+        if factor.is_Rational or rest.is_Add:
+            coefficient *= number
+            if rest is not S.One:
+                others.append(rest)
+        else:
+            others.append(factor)
+    if len(others) == 1 and others[0].is_Add and coefficient is not S.One:
+        return Mul(coefficient, others[0], evaluate=False)
+    if S.ComplexInfinity in others:
+        return Mul(coefficient, *others, evaluate=False) if coefficient is not S.One else Mul(*others)
+    return Mul(coefficient, *others)
+
+
+def _derivative(expression: Expr, differentials: tuple[Differential, ...], choice: _Choice) -> Expr:
+    counts = [(_build(name, choice), _order(order, choice)) for name, order in differentials]
+    if sum(order for _, order in counts if order.is_Integer) > MAX_DERIVATIVE_ORDER:
+        raise LatexError(f"a derivative of order above {MAX_DERIVATIVE_ORDER}")
+    # The text names the last variable first.
+    return Derivative(expression, *reversed(counts), evaluate=False)
+
+
+def _order(order: Node | None, choice: _Choice) -> Expr:
+    """A positive number, or an expression: a substitution may have put one there."""
+    value = Integer(1) if order is None else _build(order, choice)
+    if value.is_Number and not (value.is_Integer and value.is_positive):
+        raise LatexError("the order of a derivative is a positive number")
+    return value
+
+
+def _limit(differential: Differential, bounds: Bounds, choice: _Choice) -> tuple[Expr, ...]:
+    name, order = differential
+    if order is not None:
+        raise LatexError("a power of a differential")
+    return (_build(name, choice), *(_build(bound, choice) for bound in bounds))
+
+
+def _name(spelling: str) -> str:
+    return _names().get(spelling, spelling)
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, str]:
+    """The names of the vocabulary by the spellings of the symbol and of the function, as tokens have them."""
+    names = {}
+    for name in (*VOCABULARY, *RENAMING_LETTERS):
+        applied = latex(function(name)(Symbol("x"))).removesuffix("{(x)}")
+        for text in (latex(Symbol(name)), applied):
+            names[canonical_name(text) or text] = name
+    return names

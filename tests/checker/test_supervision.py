@@ -1,0 +1,73 @@
+"""The backstop: what a text does to the checking process costs one equation."""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+import pytest
+
+from mathderive.checker.checker import check
+from mathderive.checker.supervision import SupervisedChecker
+from mathderive.core.workers import Limits
+from mathderive.symbolic.engine.derivation import Derivation
+from mathderive.symbolic.prompts import prompt, target
+
+PROMPT = r"Given f{(x)} = \cos{(x)}, then obtain \frac{d}{d x} f{(x)} = - \sin{(x)}"
+OUTPUT = r"f{(x)} = \cos{(x)} and \frac{d}{d x} f{(x)} = \frac{d}{d x} \cos{(x)} and \frac{d}{d x} f{(x)} = - \sin{(x)}"
+DEEP = (
+    *("(" * 1000 + "x" + ")" * 1000, "x^{" * 300 + "x" + "}" * 300, "{" * 3000, r"\frac{" * 500, "9^{9^{9^{9^{9}}}}"),
+    *(r"\int " * 40 + r"x^{x^{x}}" + " d x" * 40, r"\frac{d^{12}}{d x^{12}} x^{x^{x^{x}}}", "x" * 100_000),
+    *(r"\frac{d^{99999999}}{d x^{99999999}} e^{x}", r"(x + y + z)^{999999}", r"\infty - \infty", r"\sin" * 400),
+    *("\x00\ud800", "x = " * 400, r"\int_{0}^{\infty} e^{- x^{2}} d x", r"\log{(\log{(1)})}", r"\frac{0}{0}"),
+)
+
+
+@pytest.fixture(scope="module")
+def hostile() -> ModuleType:
+    """The benchmark's texts."""
+    path = Path(__file__).parents[2] / "benchmarks" / "validity.py"
+    spec = spec_from_file_location("benchmark_of_validity", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_says_what_the_checker_says() -> None:
+    with SupervisedChecker() as checker:
+        assert checker.check(PROMPT, OUTPUT) == check(PROMPT, OUTPUT)
+        with pytest.raises(ValueError, match="a prompt begins with"):
+            checker.check("Show 1 = 1", "1 = 1")
+        assert checker.check(PROMPT, OUTPUT).verified
+
+
+def test_without_time_nothing_is_decided() -> None:
+    with SupervisedChecker(Limits(cpu_seconds=0.0001)) as checker:
+        verdict = checker.check(PROMPT, OUTPUT)
+    assert {step.truth for step in verdict.steps} == {"undecided"}
+    assert len(verdict.steps) == 3
+    assert not verdict.verified
+
+
+def test_hostile_equations_get_a_verdict_and_harm_no_other() -> None:
+    with SupervisedChecker() as checker:
+        for text in DEEP:
+            verdict = checker.check(PROMPT, f"{OUTPUT} and {text} = 1 and 1 = {text}")
+            assert [step.truth for step in verdict.steps[:3]] == ["premise", "valid", "valid"], text[:50]
+            assert len(verdict.steps) >= 5
+            assert verdict.verified
+            assert all(step.truth in ("unparsable", "undecided", "skipped", "incorrect") for step in verdict.steps[3:])
+
+
+def test_random_text_ends_in_a_verdict(hostile: ModuleType, sampled: list[Derivation]) -> None:
+    rng = Random(8)
+    texts = target(sampled[0]).split(" and ")
+    asked = prompt(sampled[0])
+    with SupervisedChecker() as checker:
+        for _ in range(150):
+            verdict = checker.check(asked, f"{texts[0]} and {hostile.hostile(texts, rng)}")
+            assert verdict.steps[0].truth == "premise"

@@ -1,0 +1,72 @@
+"""`mathderive check`, as a person meets it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import complaint, run
+
+PROMPT = "Given f(x) = \\sin(x), then obtain \\frac{d}{dx} f(x) = \\cos(x)\n"
+DERIVATION = "f(x) = \\sin(x)\n\\frac{d}{dx} f(x) = \\frac{d}{dx} \\sin(x)\n\\frac{d}{dx} f(x) = \\cos(x)\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "prompt.txt").write_text(PROMPT)
+    (tmp_path / "right.txt").write_text(DERIVATION)
+    (tmp_path / "wrong.txt").write_text(DERIVATION.replace("= \\cos", "= \\tan"))
+    return tmp_path
+
+
+def test_a_right_derivation(folder: Path) -> None:
+    done = run("check", "prompt.txt", "right.txt", cwd=folder)
+    assert done.stdout.splitlines()[-1].endswith("goal reached; verified")
+    assert "\x1b" not in done.stdout
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.lstrip()[0].isdigit()][:3] == [
+        "premise",
+        "valid",
+        "valid",
+    ]
+
+
+def test_a_wrong_one_as_json(folder: Path) -> None:
+    found = json.loads(run("check", "prompt.txt", "wrong.txt", "--json", cwd=folder, code=1).stdout)
+    assert found["verified"] is False
+    assert [step["truth"] for step in found["steps"]] == ["premise", "valid", "incorrect"]
+    assert set(found["steps"][2]["counterexample"]) == {"x"}
+
+
+@pytest.mark.parametrize("arguments", [("prompt.txt",), ("prompt.txt", "-")])
+def test_from_standard_input(folder: Path, arguments: tuple[str, ...]) -> None:
+    with (folder / "right.txt").open() as stream:
+        command = [sys.executable, "-m", "mathderive", "check", *arguments]
+        done = subprocess.run(command, cwd=folder, stdin=stream, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "verified" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nowhere.txt", "right.txt"), "nowhere.txt: No such file"),
+        (("prompt.txt", "."), ".: Is a directory"),
+        (("right.txt", "right.txt"), "right.txt: a prompt begins with 'Given '"),
+        (("prompt.txt", "empty.txt"), "empty.txt: empty; expected equations"),
+        (("prompt.txt", "bytes.txt"), "bytes.txt: not UTF-8"),
+        (("prompt.txt", "huge.txt"), "huge.txt: expected at most"),
+        (("-", "-"), "expected one of PROMPT and DERIVATION"),
+    ],
+)
+def test_bad_input_is_one_line(folder: Path, arguments: tuple[str, str], said: str) -> None:
+    (folder / "empty.txt").write_text(" \n")
+    (folder / "bytes.txt").write_bytes(b"\xff\xfe")
+    (folder / "huge.txt").write_text("x = x\n" * 200_000)
+    assert said in complaint(run("check", *arguments, cwd=folder, code=2).stderr)
+
+
+def test_a_terminal_is_told_nothing_to_obey(folder: Path) -> None:
+    (folder / "evil.txt").write_text("\x1b]0;owned\x07 x = 1\n")
+    assert "\x1b" not in run("check", "prompt.txt", "evil.txt", cwd=folder, code=1).stdout

@@ -1,0 +1,195 @@
+"""Supervised workers: the same results for any number of them, and an item that ends its process costs itself alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mathderive.core.errors import InputError
+from mathderive.core.workers import MOST_LOST_IN_A_ROW, Lane, Limits, run_in_lanes
+
+TIGHT = Limits(memory_bytes=2**29, cpu_seconds=1.0)
+
+
+def square(marks: Path, number: int) -> int:
+    (marks / f"{number}-{os.getpid()}").touch()
+    return number**2
+
+
+def behave(what: str) -> str:
+    """Does as told: fills the memory, loops in Python or in C, crashes, fails, or gives its process's id."""
+    if what == "fills":
+        hoard = []
+        while True:
+            hoard.append(bytearray(10**7))
+    if what == "loops":
+        while True:
+            pass
+    if what == "loops in C":
+        pow(3, 10**9)
+    if what == "crashes":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "aborts":
+        os.abort()
+    if what == "sleeps":
+        time.sleep(3)
+    if what == "fails":
+        raise ZeroDivisionError("on purpose")
+    if what.startswith("killed by "):
+        os.kill(os.getpid(), int(what.removeprefix("killed by ")))
+    return str(os.getpid())
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return folder
+
+
+def run_chunk(lane: Lane[int, int], chunk: range) -> list[int]:
+    return lane.run(chunk).results
+
+
+CHUNKS = [range(start, start + 3) for start in range(0, 30, 3)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_order(marks: Path, workers: int) -> None:
+    chunks = list(run_in_lanes(partial(square, marks), run_chunk, CHUNKS, workers))
+    assert [result for chunk in chunks for result in chunk] == [number**2 for number in range(30)]
+    processes = {path.name.partition("-")[2] for path in marks.iterdir()}
+    assert len(processes) == workers
+    assert str(os.getpid()) not in processes
+
+
+def test_an_endless_source_is_read_a_little_ahead(marks: Path) -> None:
+    def endless() -> Iterator[range]:
+        start = 0
+        while True:
+            yield range(start, start + 1)
+            start += 1
+
+    chunks = run_in_lanes(partial(square, marks), run_chunk, endless(), 1)
+    for _ in range(3):
+        next(chunks)
+    chunks.close()
+    assert len(list(marks.iterdir())) <= 6
+
+
+@pytest.mark.parametrize(
+    ("deed", "cause"),
+    [
+        ("fills", "GB of memory"),
+        ("loops", "s of CPU time"),
+        ("loops in C", "s of CPU time"),
+        ("crashes", "segmentation fault"),
+        ("aborts", "aborted"),
+    ],
+)
+def test_an_item_that_ends_its_process_is_lost_alone(deed: str, cause: str) -> None:
+    lane = Lane(behave, TIGHT)
+    outcome = lane.run(["is good", deed, "is good", "is good"])
+    lane.stop()
+    assert list(outcome.lost) == [1]
+    assert cause in outcome.lost[1]
+    first, second, third = outcome.results
+    assert first != second == third  # a fresh process after the loss, and one only
+
+
+def test_the_limit_counts_cpu_time_not_the_clock() -> None:
+    lane = Lane(behave, TIGHT)
+    assert not lane.run(["sleeps"]).lost
+    lane.stop()
+
+
+def fill(marks: Path, size: int) -> int:
+    """Allocates so many MB and keeps them, as a cache would; says how often it was tried."""
+    KEPT.append(bytearray(size * 10**6))
+    (marks / f"{size}-{time.monotonic_ns()}").touch()
+    return size
+
+
+KEPT: list[bytearray] = []
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sizes=st.lists(st.integers(100, 300), min_size=3, max_size=6))
+def test_what_earlier_items_left_in_memory_loses_nothing(marks: Path, sizes: list[int]) -> None:
+    """Each fits alone; together they do not."""
+    lane = Lane(partial(fill, marks), TIGHT)
+    outcome = lane.run(sizes)
+    lane.stop()
+    assert outcome.results == sizes
+    assert not outcome.lost
+
+
+@pytest.mark.slow
+def test_a_machine_on_which_everything_dies_loses_nothing() -> None:
+    lane = Lane(behave, TIGHT)
+    assert len(lane.run(["aborts"] * (MOST_LOST_IN_A_ROW - 1) + ["is good"]).lost) == MOST_LOST_IN_A_ROW - 1
+    with pytest.raises(InputError, match="none is taken for lost"):
+        lane.run(["aborts"] * MOST_LOST_IN_A_ROW)
+    lane.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_killed_from_outside_is_one_line_and_no_loss(number: int) -> None:
+    with pytest.raises(InputError, match="killed from outside"):
+        Lane(behave).run(["is good", f"killed by {int(number)}"])
+
+
+def test_a_fault_of_the_function_shows_its_traceback() -> None:
+    lane = Lane(behave)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: on purpose"):
+        lane.run(["fails"])
+    lane.stop()
+
+
+ORPHANS = """
+import sys
+sys.path[:0] = [{tests!r}]
+from test_workers_child import wait
+from mathderive.core.workers import run_in_lanes
+if __name__ == "__main__":
+    list(run_in_lanes(wait, lambda lane, chunk: lane.run([chunk]), [1, 2], 2))
+"""
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    (tmp_path / "test_workers_child.py").write_text(
+        "import os, pathlib, time\n"
+        "def wait(chunk):\n"
+        f"    (pathlib.Path({str(tmp_path)!r}) / f'pid-{{os.getpid()}}').touch()\n"
+        "    time.sleep(600)\n"
+        "    return []\n",
+        encoding="utf-8",
+    )
+    script.write_text(ORPHANS.format(tests=str(tmp_path)), encoding="utf-8")
+    parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"})
+    deadline = time.monotonic() + 60
+    while len(pids := [int(path.name[4:]) for path in tmp_path.glob("pid-*")]) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(pids) == 2
+    parent.kill()
+    parent.wait()
+    while any(map(_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(_alive, pids))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

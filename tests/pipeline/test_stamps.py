@@ -1,0 +1,110 @@
+"""A stage runs once for the same inputs, goes on after a kill, and never writes over what another stamp made."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mathderive.core.errors import InputError
+from mathderive.core.files import write_text
+from mathderive.pipeline.stamps import locked, read_manifest, run_stage
+
+
+class Work:
+    """Writes a text, unless told to fail; counts how often it was done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.times = folder, 0
+
+    def __call__(self, text: str) -> dict[str, Any]:
+        self.times += 1
+        write_text(self.folder / "out" / "text", text)
+        return {"text": text}
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(tmp_path)
+
+
+def run(work: Work, text: str) -> dict[str, Any]:
+    return run_stage(work.folder, "stage", {"text": text}, ["out"], lambda: work(text))
+
+
+def test_the_same_stamp_runs_once(work: Work) -> None:
+    assert run(work, "a") == run(work, "a") == {"text": "a"}
+    assert work.times == 1
+
+
+def test_another_stamp_keeps_the_old_output_aside(work: Work) -> None:
+    run(work, "a")
+    run(work, "b")
+    (aside,) = (work.folder / "old").iterdir()
+    assert (aside / "out" / "text").read_text() == "a"
+    assert read_manifest(aside / "stage.json")["results"] == {"text": "a"}
+    assert (work.folder / "out" / "text").read_text() == "b"
+
+
+def test_lost_output_is_made_again(work: Work) -> None:
+    run(work, "a")
+    (work.folder / "out" / "text").unlink()
+    (work.folder / "out").rmdir()
+    run(work, "a")
+    assert work.times == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"done": true}'])
+def test_a_damaged_manifest_loses_nothing(work: Work, damage: str) -> None:
+    run(work, "a")
+    (work.folder / "stage.json").write_text(damage)
+    run(work, "a")
+    (aside,) = (work.folder / "old").iterdir()
+    assert (aside / "out" / "text").read_text() == "a"
+
+
+def test_a_failed_stage_goes_on(work: Work) -> None:
+    def fail() -> dict[str, Any]:
+        write_text(work.folder / "out" / "half", "half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        run_stage(work.folder, "stage", {"text": "a"}, ["out"], fail)
+    run(work, "a")
+    assert sorted(path.name for path in (work.folder / "out").iterdir()) == ["half", "text"]
+
+
+def test_bad_input_puts_the_earlier_results_back(work: Work) -> None:
+    run(work, "a")
+
+    def refuse() -> dict[str, Any]:
+        raise InputError("no such thing")
+
+    with pytest.raises(InputError):
+        run_stage(work.folder, "stage", {"text": "b"}, ["out"], refuse)
+    assert (work.folder / "out" / "text").read_text() == "a"
+    assert not list((work.folder / "old").iterdir())
+    run(work, "a")
+    assert work.times == 1
+
+
+def _hold(folder: Path, held: Any) -> None:
+    with locked(folder):
+        held.set()
+        signal.pause()
+
+
+def test_a_run_folder_is_one_processes_own(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=_hold, args=(tmp_path, held))
+    process.start()
+    assert held.wait(60)
+    with pytest.raises(InputError, match="another process is at work"), locked(tmp_path):
+        pass
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with locked(tmp_path):
+        pass

@@ -1,0 +1,69 @@
+"""A training run of seconds, and its command line for tests that kill it."""
+
+import json
+import sys
+from pathlib import Path
+
+from mathderive.config.schema import ModelSettings, TrainingSettings
+from mathderive.training.texts import train_on_texts
+
+MODEL = ModelSettings(vocab_size=60, d_model=16, d_kv=4, d_ff=32, num_heads=2, num_layers=1, num_decoder_layers=1)
+TRAINING = TrainingSettings(
+    batch_size=4,
+    steps=40,
+    learning_rate=3e-3,
+    max_source_length=16,  # most texts are longer, so there is one shape to compile
+    max_target_length=16,
+    evaluate_every=20,
+    validation_examples=4,
+    checkpoint_every=6,
+    log_every=4,
+)
+PAIRS = [
+    (f"Given {a} = {f}{{({b})}} + {n}, then obtain {a} - {n}", f"{a} = {f}{{({b})}} + {n} and {a} - {n} = {f}{{({b})}}")
+    for a in ("x", "y", "\\theta", "t")
+    for b in "pqr"
+    for n, f in enumerate(("\\sin", "\\cos", "\\log", "e", "\\mathbf{J}"))
+]
+
+
+def word_overlap(prediction: str, reference: str) -> float:
+    """Stands in for ROUGE-2, so that these tests know nothing of the metrics."""
+    words = set(reference.split())
+    return len(words & set(prediction.split())) / len(words)
+
+
+def silent(what: str, done: int, wanted: int, note: str = "") -> None:
+    pass
+
+
+def run(folder: Path, model=MODEL, training=TRAINING, seed=0, report=silent):
+    return train_on_texts(model, training, seed, PAIRS[:50], PAIRS[50:], folder, report, score=word_overlap)
+
+
+def rows(folder: Path):
+    """`metrics.jsonl` without what is measured in time."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    measured = {"tokens_per_second", "flops_per_second", "model_flop_utilisation"}
+    return [{key: value for key, value in row.items() if key not in measured} for row in rows]
+
+
+def end_after(step: int):
+    """A progress report that ends the process after `step` steps, without a checkpoint of its own."""
+
+    def report(what: str, done: int, wanted: int, note: str = "") -> None:
+        if done == step:
+            raise SystemExit(0)
+
+    return report
+
+
+if __name__ == "__main__":
+    # FOLDER [JSON]: what is other than above, and after which step the process ends.
+    changes = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    run(
+        Path(sys.argv[1]),
+        MODEL.model_copy(update=changes.get("model")),
+        TRAINING.model_copy(update=changes.get("training")),
+        report=end_after(changes["end_after"]) if "end_after" in changes else silent,
+    )
