@@ -18,6 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from mathderive.core.workers import collect_garbage_rarely
 from mathderive.symbolic import sampling
 from mathderive.symbolic.engine.settings import SamplingSettings
 
@@ -43,7 +44,7 @@ def generate(seed: int, first: int, every: int, seconds: float) -> Work:
     seconds_by_part: Counter[str] = Counter()
     _time_parts(seconds_by_part)
     settings = SamplingSettings()
-    sampling.collect_garbage_rarely()
+    collect_garbage_rarely()
     derivations = attempts = 0
     start = time.process_time()
     while time.process_time() - start < seconds:

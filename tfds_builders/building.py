@@ -15,7 +15,7 @@ from etils import epath
 from mathderive.config.schema import BeamSettings, DataSettings, RunSettings
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
-from mathderive.core.progress import Report, say
+from mathderive.core.progress import ProgressCallback, say
 from mathderive.records import EVALUATION_SETS
 from tfds_builders.derivations import derivations_dataset_builder as derivations
 from tfds_builders.derivations.chunks import LocalComputer
@@ -25,7 +25,7 @@ from tfds_builders.released import released_dataset_builder as released
 
 
 def build_derivations(
-    settings: DataSettings, run: RunSettings, folder: Path, report: Report, beam: BeamSettings | None = None
+    settings: DataSettings, run: RunSettings, folder: Path, report: ProgressCallback, beam: BeamSettings | None = None
 ) -> dict[str, Any]:
     """Generates the derivations of a config below `folder/data`, going on from what a killed call left.
 

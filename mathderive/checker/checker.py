@@ -15,7 +15,7 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.dependencies import smallest_supports
 from mathderive.checker.inference.facts import Fact
-from mathderive.checker.inference.matching import Way, ways
+from mathderive.checker.inference.matching import Justification, ways
 from mathderive.checker.inference.truth import Context, Finding, is_name
 from mathderive.checker.reading.equations import Chain, Reading, read, split_output
 from mathderive.checker.reading.notation import notation_of
@@ -60,7 +60,7 @@ class _Link:
 
     truth: Truth
     reason: str
-    ways: tuple[Way, ...] = ()
+    ways: tuple[Justification, ...] = ()
     sources: tuple[int, ...] | None = ()
     counterexample: dict[str, str] | None = None
     repeats: int | None = None
@@ -260,7 +260,7 @@ class _Run:
             for context in self.contexts:
                 context.take_premise((name, body))
             if of_function and any(body in fact.parts for fact in known):
-                way = Way("renaming_premise", (body,), ())
+                way = Justification("renaming_premise", (body,), ())
                 return _Link("valid", sentence(way), (way,))
             return _Link("skipped", "a new name for an expression")
         return None

@@ -1,6 +1,6 @@
 """What a person is told about how an operator gives an equation."""
 
-from mathderive.checker.inference.matching import Way
+from mathderive.checker.inference.matching import Justification
 from mathderive.symbolic.latex.printer import latex
 
 SENTENCES = {
@@ -21,7 +21,7 @@ SENTENCES = {
 }
 
 
-def sentence(way: Way) -> str:
+def sentence(way: Justification) -> str:
     """A line for a person, with its formulas between dollar signs."""
     sources = [f"equation {number}" if number else "what is given" for number in way.steps]
     return SENTENCES[way.operator].format(*sources, operand=", ".join(f"${latex(o)}$" for o in way.operands))

@@ -11,7 +11,7 @@ from typing import Self
 
 from mathderive.checker.checker import Checker, unchecked
 from mathderive.checker.verdicts import Validity
-from mathderive.core.workers import Lane, Limits, mark
+from mathderive.core.workers import Limits, WorkerProcess, mark
 
 EQUATION = Limits(memory_bytes=2**30, cpu_seconds=0.6)
 """What one equation may use, 0.2 GB for the libraries among it; a model's equation takes 0.003 s on average, and the
@@ -47,12 +47,12 @@ def answer(request: Request) -> Answer:
     return checker.check(request.output, request.leave_out, mark)
 
 
-def check_in(lane: Lane[Request, Answer], prompt: str, output: str) -> Validity:
+def check_in(lane: WorkerProcess[Request, Answer], prompt: str, output: str) -> Validity:
     """`checker.check` in a lane that runs `answer`, with an undecided verdict for an equation that takes too much.
 
     Raises:
         ValueError: the prompt has another form; says what was expected where.
-        InputError, RuntimeError: as `Lane.run`.
+        InputError, RuntimeError: as `WorkerProcess.run`.
     """
     left_out: frozenset[int] = frozenset()
     while True:
@@ -72,7 +72,7 @@ class SupervisedChecker:
     """Checks derivations in a child process of its own; a context manager."""
 
     def __init__(self, limits: Limits = EQUATION) -> None:
-        self._lane = Lane(answer, limits)
+        self._lane = WorkerProcess(answer, limits)
 
     def __enter__(self) -> Self:
         return self

@@ -19,7 +19,7 @@ from rich.progress import (
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Report(Protocol):
+class ProgressCallback(Protocol):
     """Tells how far some work is: what is counted, how many are done, how many are wanted, what else to show."""
 
     def __call__(self, what: str, done: int, wanted: int, note: str = "") -> None: ...
@@ -31,7 +31,7 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def progress(stage: str) -> Iterator[Report]:
+def progress(stage: str) -> Iterator[ProgressCallback]:
     """Shows the progress of `stage` while the block runs."""
     if sys.stderr.isatty():
         with _bars(stage) as report:
@@ -43,7 +43,7 @@ def progress(stage: str) -> Iterator[Report]:
 
 
 @contextmanager
-def _bars(stage: str) -> Iterator[Report]:
+def _bars(stage: str) -> Iterator[ProgressCallback]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

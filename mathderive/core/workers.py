@@ -5,6 +5,7 @@ under a memory cap and a limit of CPU time, and an item that ends a fresh child 
 kernel counts the child's own CPU time, never the wall clock, and ends it even inside a loop of C code.
 """
 
+import gc
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.process
@@ -23,7 +24,6 @@ from typing import Any, Generic, TypeVar
 
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
-from mathderive.symbolic.engine.sampling import collect_garbage_rarely
 
 ItemT = TypeVar("ItemT")
 ChunkT = TypeVar("ChunkT")
@@ -36,6 +36,8 @@ _FAULTS = {signal.SIGABRT: "aborted", signal.SIGSEGV: "a segmentation fault", si
 
 MOST_LOST_IN_A_ROW = 8
 """Of sound work an item in many thousands is lost at most: more in a row are the machine's fault."""
+
+ALLOCATIONS_PER_COLLECTION = 50_000
 
 KILLED = "a worker process was killed from outside"
 
@@ -84,6 +86,16 @@ class Ended:
     had_worked: bool
 
 
+def collect_garbage_rarely() -> None:
+    """Runs Python's garbage collector less often in this process.
+
+    SymPy's expressions hardly ever form cycles, and the default rate takes a twelfth of a worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(ALLOCATIONS_PER_COLLECTION)
+
+
 def mark(what: object) -> None:
     """Says what a function that runs in a lane does next, and gives that the limit of CPU time anew.
 
@@ -96,7 +108,7 @@ def mark(what: object) -> None:
 _report_mark: Callable[[object], None] | None = None
 
 
-class Lane(Generic[ItemT, ResultT]):
+class WorkerProcess(Generic[ItemT, ResultT]):
     """Runs a function on items, one at a time, in a child process that it starts anew when one has ended.
 
     Args:
@@ -217,9 +229,9 @@ class Lane(Generic[ItemT, ResultT]):
         raise RuntimeError(f"a worker process ended with exit code {code}; what it printed says why")
 
 
-def run_in_lanes(
+def run_in_workers(
     function: Callable[[ItemT], ResultT],
-    work: Callable[[Lane[ItemT, ResultT], ChunkT], Any],
+    work: Callable[[WorkerProcess[ItemT, ResultT], ChunkT], Any],
     chunks: Iterable[ChunkT],
     workers: int,
     limits: Limits = Limits(),
@@ -234,11 +246,11 @@ def run_in_lanes(
         limits: the lanes'.
 
     Raises:
-        InputError, RuntimeError: as `Lane.run`.
+        InputError, RuntimeError: as `WorkerProcess.run`.
     """
     workers = workers or cores()
-    lanes = [Lane(function, limits) for _ in range(workers)]
-    free: SimpleQueue[Lane[ItemT, ResultT]] = SimpleQueue()
+    lanes = [WorkerProcess(function, limits) for _ in range(workers)]
+    free: SimpleQueue[WorkerProcess[ItemT, ResultT]] = SimpleQueue()
     for lane in lanes:
         free.put(lane)
 

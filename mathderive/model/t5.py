@@ -244,10 +244,10 @@ class Block(nnx.Module):
         key, value = self.self_attention.keys_values(normed)
         keys = jax.lax.dynamic_update_slice_in_dim(cache.self_key, key, position, axis=2)
         values = jax.lax.dynamic_update_slice_in_dim(cache.self_value, value, position, axis=2)
-        attended = self.self_attention.look_back(normed, [keys], [values], [self_bias])
+        attended = self.self_attention.attend_cached(normed, [keys], [values], [self_bias])
         hidden = hidden + attended.reshape(hidden.shape)
         normed = self.cross_norm(hidden)
-        hidden = hidden + self.cross_attention.look_back(normed, cache.cross_key, cache.cross_value, cross_bias)
+        hidden = hidden + self.cross_attention.attend_cached(normed, cache.cross_key, cache.cross_value, cross_bias)
         hidden = hidden + self.feed_forward(self.feed_forward_norm(hidden), None)
         return hidden, cache._replace(self_key=keys, self_value=values)
 
@@ -282,7 +282,7 @@ class Attention(nnx.Module):
         queries = self._project(hidden, self.query)
         return self._join(self._attend(queries, keys, values, bias, rngs))
 
-    def look_back(
+    def attend_cached(
         self, hidden: jax.Array, keys: Sequence[jax.Array], values: Sequence[jax.Array], bias: Sequence[jax.Array]
     ) -> jax.Array:
         """`__call__` on cached keys and values, by groups of rows."""

@@ -14,8 +14,8 @@ from mathderive.checker.checker import unchecked
 from mathderive.checker.supervision import EQUATION, Answer, Request, answer, check_in
 from mathderive.checker.verdicts import Validity
 from mathderive.core.errors import InputError
-from mathderive.core.progress import Report
-from mathderive.core.workers import Lane, run_in_lanes
+from mathderive.core.progress import ProgressCallback
+from mathderive.core.workers import WorkerProcess, run_in_workers
 from mathderive.metrics.checked_answers import CheckedAnswer, checked_answer
 from mathderive.records import Example, Prediction, parse_line, read_jsonl, to_line, write_jsonl
 
@@ -49,7 +49,9 @@ class AnswersToCheck:
         return found
 
 
-def check_answers(jobs: Sequence[AnswersToCheck], workers: int, report: Report) -> Iterator[list[CheckedAnswer]]:
+def check_answers(
+    jobs: Sequence[AnswersToCheck], workers: int, report: ProgressCallback
+) -> Iterator[list[CheckedAnswer]]:
     """Yields each job's verdicts, in the answers' order, when their file is written.
 
     Args:
@@ -66,7 +68,7 @@ def check_answers(jobs: Sequence[AnswersToCheck], workers: int, report: Report) 
         (example.prompt, prediction.text) for job in jobs for example, prediction in job.answers[len(job.done) :]
     )
     report("answers checked", count, wanted)
-    with closing(run_in_lanes(answer, _check, open_questions, workers, EQUATION)) as found:
+    with closing(run_in_workers(answer, _check, open_questions, workers, EQUATION)) as found:
         for job in jobs:
             done = list(job.done)
             if not job.path.exists():
@@ -83,7 +85,7 @@ def check_answers(jobs: Sequence[AnswersToCheck], workers: int, report: Report) 
             yield done
 
 
-def _check(lane: Lane[Request, Answer], question: tuple[str, str]) -> Validity:
+def _check(lane: WorkerProcess[Request, Answer], question: tuple[str, str]) -> Validity:
     """The verdict on an answer to a prompt; undecided where the prompt has a form of its own."""
     prompt, text = question
     try:

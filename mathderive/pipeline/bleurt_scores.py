@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from mathderive.core.files import write_text
-from mathderive.core.progress import Report
+from mathderive.core.progress import ProgressCallback
 from mathderive.metrics.bleurt import Bleurt, Pair
 from mathderive.metrics.sensitivity import pair_up
 from mathderive.records import EvaluationSet, Example, Prediction
@@ -35,7 +35,7 @@ def asked_pairs(
         yield from ((texts[variant.id], texts[static.id]) for static, variant in couples)
 
 
-def score_pairs(bleurt: Bleurt, pairs: Sequence[Pair], partial: Path, report: Report) -> dict[Pair, float]:
+def score_pairs(bleurt: Bleurt, pairs: Sequence[Pair], partial: Path, report: ProgressCallback) -> dict[Pair, float]:
     """The score of each pair.
 
     Args:

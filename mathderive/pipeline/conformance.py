@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mathderive.core.errors import InputError
-from mathderive.core.progress import Report
+from mathderive.core.progress import ProgressCallback
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example
 from mathderive.symbolic.engine.derivation import (
     SEPARATOR,
@@ -96,7 +96,7 @@ Tallies = dict[str, dict[EvaluationSet, Tally]]
 """By check, then set."""
 
 
-def check_file(path: Path, report: Report) -> Tallies:
+def check_file(path: Path, report: ProgressCallback) -> Tallies:
     """Every check on every example of a result file.
 
     Raises:

@@ -14,7 +14,7 @@ from mathderive.config.schema import ModelSettings, ShardsSettings, TrainingSett
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
 from mathderive.core.files import new_folder
-from mathderive.core.progress import Report
+from mathderive.core.progress import ProgressCallback
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from mathderive.records import Example
 from mathderive.symbolic.engine.derivation import derivation_from_json
@@ -42,7 +42,7 @@ def write_shards(
     seed: int,
     workers: int,
     folder: Path,
-    report: Report,
+    report: ProgressCallback,
 ) -> dict[str, Any]:
     """Fills `folder`, going on from what a killed call left there.
 

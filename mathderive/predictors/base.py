@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from mathderive.core.errors import InputError
-from mathderive.core.progress import Report
+from mathderive.core.progress import ProgressCallback
 from mathderive.records import Example, Prediction, parse_line, to_line, write_jsonl
 
 
@@ -62,7 +62,7 @@ class UnansweredError(InputError):
         super().__init__(f"predictors: {model}: {count} item{'s' * (count != 1)} {why}")
 
 
-def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, report: Report) -> None:
+def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, report: ProgressCallback) -> None:
     """Writes `path`: one prediction an example, in the examples' order.
 
     Finished batches are appended to a file beside it at once; after a kill, only batches that are not whole there

@@ -80,7 +80,7 @@ class Prices:
         return (self.prompt * prompt_tokens + self.completion * completion_tokens) / 1e6
 
 
-class Purse:
+class CostBudget:
     """Money: what is spent and what is under way, at its worst, never pass `limit` together.
 
     Args:

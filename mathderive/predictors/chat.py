@@ -19,7 +19,7 @@ from openai.types.chat import ChatCompletion
 from mathderive.config.schema import OpenAIPredictor
 from mathderive.core.errors import InputError
 from mathderive.predictors.base import UnansweredError, answer
-from mathderive.predictors.budgets import WINDOW_SECONDS, Prices, Purse, RateLimit, TokenEstimate
+from mathderive.predictors.budgets import WINDOW_SECONDS, CostBudget, Prices, RateLimit, TokenEstimate
 from mathderive.predictors.completions import (
     NoCompletionError,
     is_unusable,
@@ -161,7 +161,7 @@ class _Session:
         self._rate = RateLimit(settings.requests_per_minute, settings.tokens_per_minute, recent)
         self._prices = Prices(settings.prompt_price or 0.0, settings.completion_price or 0.0)
         entries = [entry for entry in ledger.entries() if self._is_mine(entry.request)]
-        self._purse = Purse(settings.max_cost, sum(map(self._cost_of_entry, entries)), baseline.name)
+        self._purse = CostBudget(settings.max_cost, sum(map(self._cost_of_entry, entries)), baseline.name)
         self._tokens = sum(sum((entry.answer.usage or {}).values()) for entry in entries if entry.answer)
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unknown = 0

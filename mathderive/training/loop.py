@@ -16,6 +16,7 @@ from etils import epath
 
 from mathderive.core import devices
 from mathderive.core.errors import InputError, Terminated
+from mathderive.core.progress import ProgressCallback
 from mathderive.model.config import T5Config
 from mathderive.training.checkpoints import Checkpoints, Restored, flatten, unflatten
 from mathderive.training.flops import utilisation
@@ -27,7 +28,6 @@ from mathderive.training.termination import TerminationRequest
 
 if TYPE_CHECKING:
     from mathderive.config.schema import TrainingSettings
-    from mathderive.core.progress import Report
 
 
 NO_INFLUENCE = frozenset({"log_every", "checkpoint_every", "checkpoint_folder"})
@@ -66,7 +66,9 @@ class TrainingResult(NamedTuple):
     validation_rouge2: float | None
 
 
-def train(task: Task, training: "TrainingSettings", seed: int, folder: Path, report: "Report") -> TrainingResult:
+def train(
+    task: Task, training: "TrainingSettings", seed: int, folder: Path, report: "ProgressCallback"
+) -> TrainingResult:
     """Trains a model in `folder`, going on where an earlier call left off; does nothing if that had finished.
 
     Args:

@@ -26,7 +26,7 @@ import numpy as np
 from mathderive.core import devices
 from mathderive.core.errors import InputError
 from mathderive.core.files import read_json, replacing, write_json
-from mathderive.core.progress import Report
+from mathderive.core.progress import ProgressCallback
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
 from mathderive.training.checkpoints import check_same, read_description, write_description
@@ -157,7 +157,7 @@ class _Steps:
         self._next = state["next_step"]
 
 
-def train_on_shards(shards: Path, folder: Path, report: Report) -> TrainingResult:
+def train_on_shards(shards: Path, folder: Path, report: ProgressCallback) -> TrainingResult:
     """Trains the recipe's model in `folder`; see `mathderive.training.loop.train`.
 
     Where there are no texts there is no ROUGE-2: the newest checkpoint is the one to predict with.

@@ -8,7 +8,7 @@ from typing import Any
 
 from mathderive.config.schema import ModelSettings, TrainingSettings
 from mathderive.core import devices
-from mathderive.core.progress import Report
+from mathderive.core.progress import ProgressCallback
 from mathderive.metrics.text import rouge2
 from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
 from mathderive.training.loop import NO_INFLUENCE, Task, TrainingResult, train
@@ -26,7 +26,7 @@ def train_on_texts(
     train_pairs: Sequence[TextPair],
     validation_pairs: Sequence[TextPair],
     folder: Path,
-    report: Report,
+    report: ProgressCallback,
     score: Score = rouge2,
 ) -> TrainingResult:
     """Trains a model in `folder`; see `mathderive.training.loop.train`.

@@ -1,5 +1,7 @@
 """The validity checker against the judge, on hundreds of corrupted derivations; thousands are in `benchmarks/`."""
 
+from pathlib import Path
+
 import pytest
 
 from mathderive.checker.checker import check
@@ -28,5 +30,5 @@ def test_on_generated_derivations() -> None:
     expect_agreement(list(generated_sources(30)), 250)
 
 
-def test_on_the_authors_references(shared_reference) -> None:
+def test_on_the_authors_references(shared_reference: Path) -> None:
     expect_agreement(released_sources(shared_reference)[::8], 250)

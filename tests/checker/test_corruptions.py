@@ -31,26 +31,26 @@ def of_kind(corpus, *kinds):
     return [derivation for derivation in corpus.derivations if derivation.kind in kinds]
 
 
-def test_the_same_each_time():
+def test_the_same_each_time() -> None:
     for source in generated_sources(4):
         for kind, corrupt in CORRUPTIONS.items():
             first, second = (corrupt(source.derivation, random.Random(kind)) for _ in range(2))
             assert first == second
 
 
-def test_most_changes_are_false(corpus):
+def test_most_changes_are_false(corpus) -> None:
     changed = [step for one in of_kind(corpus, *FALSIFYING) for step in one.steps if step.changed]
     assert len(changed) > 12
     assert sum(step.truth == "false" for step in changed) > 0.8 * len(changed)
 
 
-def test_what_is_unchanged_is_true(corpus):
+def test_what_is_unchanged_is_true(corpus) -> None:
     kept = [s for one in of_kind(corpus, "intact", "step repeated", "mirrored step", "detour") for s in one.steps]
     assert {step.truth for step in kept} == {"true"}
     assert {step.support for step in kept if not step.put_in} == {"premise", "valid"}
 
 
-def test_what_is_put_in_is_labelled(corpus):
+def test_what_is_put_in_is_labelled(corpus) -> None:
     for one in of_kind(corpus, "step repeated", "mirrored step"):
         assert [step.redundant for step in one.steps if step.put_in] == [True]
     for one in of_kind(corpus, "detour"):
@@ -58,12 +58,12 @@ def test_what_is_put_in_is_labelled(corpus):
     assert of_kind(corpus, "detour")
 
 
-def test_a_removed_step_is_missed(corpus):
+def test_a_removed_step_is_missed(corpus) -> None:
     missed = [[s.support for s in one.steps].count("skipped") for one in of_kind(corpus, "one step removed")]
     assert sum(count > 0 for count in missed) > 0.6 * len(missed) > 0
 
 
-def test_a_missing_goal_is_not_reached(corpus):
+def test_a_missing_goal_is_not_reached(corpus) -> None:
     for one in corpus.derivations:
         has_goal = split_prompt(one.prompt).goal in one.output.split(SEPARATOR)
         if one.kind == "goal missing":
@@ -73,7 +73,7 @@ def test_a_missing_goal_is_not_reached(corpus):
             assert one.goal_reached
 
 
-def test_removing_and_breaking_off_change_no_equation(corpus):
+def test_removing_and_breaking_off_change_no_equation(corpus) -> None:
     texts = {one.id: [latex(e) for e in one.derivation.equations] for one in generated_sources(6)}
     for one in of_kind(corpus, "one step removed", "two steps removed", "goal missing"):
         source = texts["-".join(one.id.split("-")[:2])]
@@ -106,14 +106,14 @@ def oracle(corpus):
     return lambda prompt, output: answers[prompt, output]
 
 
-def test_a_perfect_checker_agrees(corpus):
+def test_a_perfect_checker_agrees(corpus) -> None:
     agreement = compare(oracle(corpus), corpus.derivations)
     assert agreement.disagreements == []
     assert agreement.meets_its_aims()
     assert set(agreement.figures().values()) == {0.0, 1.0}
 
 
-def test_a_credulous_checker_does_not(corpus):
+def test_a_credulous_checker_does_not(corpus) -> None:
     def credulous(_, output):
         return SimpleNamespace(steps=[answer() for _ in output.split(SEPARATOR)], goal_reached=True, verified=True)
 
@@ -124,7 +124,7 @@ def test_a_credulous_checker_does_not(corpus):
     assert sum(agreement.counts["truth"].values()) == labels.count("true") + labels.count("false")
 
 
-def test_a_checker_that_splits_otherwise_disagrees(corpus):
+def test_a_checker_that_splits_otherwise_disagrees(corpus) -> None:
     def lazy(_, __):
         return SimpleNamespace(steps=[answer()], goal_reached=True, verified=True)
 
@@ -133,7 +133,7 @@ def test_a_checker_that_splits_otherwise_disagrees(corpus):
     assert [one.got for one in agreement.disagreements] == ["1 steps"]
 
 
-def test_sympy_is_of_the_judges_opinion(corpus):
+def test_sympy_is_of_the_judges_opinion(corpus) -> None:
     """Where there is no integral: definitions put in, derivatives carried out by SymPy, values at a real point."""
     agree: Counter[tuple[str, bool]] = Counter()
     for one in corpus.derivations:

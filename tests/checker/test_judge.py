@@ -45,7 +45,7 @@ def truths_of(derivation: Derivation) -> list[Truth]:
 
 
 @pytest.mark.parametrize("module", [series, model, point, truth, follows])
-def test_shares_no_code_with_what_it_judges(module):
+def test_shares_no_code_with_what_it_judges(module) -> None:
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
@@ -65,7 +65,7 @@ def test_shares_no_code_with_what_it_judges(module):
     ],
     ids=["exp", "log", "reciprocal", "sqrt", "cos", "sin", "cube"],
 )
-def test_series_are_taylors(function):
+def test_series_are_taylors(function) -> None:
     """Of `F(u*v + u)` in two variables, against mpmath's derivatives of the function on the line v = v0 + 2(u - u0)."""
     with mp.workdps(40):
         start = mp.mpc("0.6", "0.3")
@@ -83,7 +83,7 @@ def test_series_are_taylors(function):
         assert all(abs(a - b) < 1e-20 for a, b in zip(on_line, mp.taylor(plain, 0, 6), strict=True))
 
 
-def test_series_undo_each_other():
+def test_series_undo_each_other() -> None:
     with mp.workdps(40):
         u, v = (series.variable(2, 5, axis, mp.mpc("0.7", "0.2")) for axis in range(2))
         w = (u * v).cos_and_sin()[1] + v
@@ -92,7 +92,7 @@ def test_series_undo_each_other():
         assert (w.log().exp() - w).norm() < 1e-35
 
 
-def test_every_reference_is_true_but_for_the_authors_anomaly(shared_reference):
+def test_every_reference_is_true_but_for_the_authors_anomaly(shared_reference: Path) -> None:
     examples = [one for one in load(shared_reference, "flan-t5-large").examples if one.set != "sr"]
     found = {(one.id, number): t for one in examples for number, t in enumerate(truths_of(derivation_of(one)), 1)}
     assert len(found) > 1100
@@ -100,7 +100,7 @@ def test_every_reference_is_true_but_for_the_authors_anomaly(shared_reference):
     assert {place: t for place, t in found.items() if t is not Truth.TRUE} == {(UNRENAMED, 4): Truth.FALSE}
 
 
-def test_generated_steps_are_true():
+def test_generated_steps_are_true() -> None:
     """All but those that divide by zero, where nothing has a value and operators give anything."""
     candidates = (sample_derivation(SamplingSettings(), seed=31, attempt=attempt) for attempt in range(60))
     verdicts = [t for one in candidates if one is not None for t in truths_of(one)]
@@ -152,13 +152,13 @@ FALSE = [
 ]
 
 
-def test_judges_by_hand_made_equations():
+def test_judges_by_hand_made_equations() -> None:
     by_hand = judge(PREMISES_BY_HAND, TRUE + FALSE)
     assert [one for one in TRUE if by_hand.truth(one)[0] is not Truth.TRUE] == []
     assert [one for one in FALSE if by_hand.truth(one)[0] is not Truth.FALSE] == []
 
 
-def test_integrals_are_known_up_to_what_does_not_depend_on_their_variable():
+def test_integrals_are_known_up_to_what_does_not_depend_on_their_variable() -> None:
     given = [equation(f(x, y), x + y)]
     integral = Integral(f(x, y), x)
     value = x**2 / 2 + x * y
@@ -189,7 +189,7 @@ def test_integrals_are_known_up_to_what_does_not_depend_on_their_variable():
         assert {str(each): one.truth(each)[0] for each in listed} == {str(each): wanted for each in listed}
 
 
-def test_no_choice_makes_a_false_equation_true():
+def test_no_choice_makes_a_false_equation_true() -> None:
     """Not even where the unknown integral is also a factor, or stands in a power or a derivative."""
     given = [equation(f(x, y), y / x), equation(g(x), log(x))]
     first, second = Integral(f(x, y), y), Integral(y / x**2, y)
@@ -204,7 +204,7 @@ def test_no_choice_makes_a_false_equation_true():
     assert [judge(given, listed).truth(one)[0] for one in listed] == [Truth.FALSE] * len(listed)
 
 
-def test_finds_a_choice_within_a_power():
+def test_finds_a_choice_within_a_power() -> None:
     given = [equation(g(x), Integral(log(x), x))]
     listed = [
         equation((g(x) - C) ** x, (x * log(x) - x) ** x),
@@ -212,14 +212,14 @@ def test_finds_a_choice_within_a_power():
     assert [judge(given, listed, [C]).truth(one)[0] for one in listed] == [Truth.TRUE] * len(listed)
 
 
-def test_leaves_undecided_what_needs_a_choice_within_an_integral():
+def test_leaves_undecided_what_needs_a_choice_within_an_integral() -> None:
     one = equation(Integral(Integral(sin(x), x), y), Integral(y - cos(x), y))
     other = equation(Integral(x + y, x, x), Integral(x**2 / 2 + x * y + C, x))
     assert judge([], [one, other], [C]).truth(one)[0] is Truth.UNDECIDED
     assert judge([], [one, other], [C]).truth(other)[0] is Truth.TRUE
 
 
-def test_a_constant_stays_what_it_was():
+def test_a_constant_stays_what_it_was() -> None:
     given = [equation(f(x), cos(x))]
     integral = Integral(f(x), x)
     first = equation(integral, sin(x) + C)
@@ -237,7 +237,7 @@ def test_a_constant_stays_what_it_was():
 @pytest.mark.parametrize(
     "undecidable", [1 / (x - x), log(f(x) - f(x)), Integral(f(x), (x, 0, 1)), Derivative(f(x), (x, y))]
 )
-def test_says_where_it_cannot_decide(undecidable):
+def test_says_where_it_cannot_decide(undecidable) -> None:
     listed = [equation(g(y), undecidable)]
     one = judge([equation(f(x), cos(x))], listed)
     assert one.truth(listed[0])[0] is Truth.UNDECIDED
@@ -248,7 +248,7 @@ def searched(derivation: Derivation) -> Search:
     return Search(judge([], derivation.equations, constants_of(derivation)), "test")
 
 
-def test_the_search_finds_every_operator_of_a_reference(shared_reference):
+def test_the_search_finds_every_operator_of_a_reference(shared_reference: Path) -> None:
     for example in load(shared_reference, "flan-t5-large").examples[::12]:
         derivation = derivation_of(example)
         search = searched(derivation)
@@ -263,7 +263,7 @@ def test_the_search_finds_every_operator_of_a_reference(shared_reference):
             assert found in allowed, (example.id, position, latex(step.equation))
 
 
-def test_the_search_wants_the_step_between():
+def test_the_search_wants_the_step_between() -> None:
     """Differentiating and carrying it out are two operators, and so are most pairs of steps."""
     start = equation(f(x), x**2 * sin(x))
     between = equation(Derivative(f(x), x), Derivative(x**2 * sin(x), x))
@@ -281,13 +281,13 @@ def test_the_search_wants_the_step_between():
     assert search.follows(equation(between.rhs, between.lhs), [start]) is Follows.EXACTLY
 
 
-def test_the_search_leaves_another_way_of_writing_open():
+def test_the_search_leaves_another_way_of_writing_open() -> None:
     start = equation(f(x), x * (x + 1))
     written = equation(f(x) + y, x**2 + x + y)
     assert Search(judge([], [start, written]), "test").follows(written, [start]) is Follows.LOOSELY
 
 
-def test_references_lead_to_their_steps(shared_reference):
+def test_references_lead_to_their_steps(shared_reference: Path) -> None:
     """Without any step that it refers to, hardly a step follows: what is labelled as removed is missed."""
     follow = []
     for example in load(shared_reference, "flan-t5-large").examples[::30]:

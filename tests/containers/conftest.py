@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers.engine import IMAGE, ROOT, User, answers, docker, uids
+
+from tests.containers.engine import IMAGE, ROOT, User, answers, docker, uids
 
 BUILD_SECONDS = 1200
 

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from containers.engine import IMAGE, ROOT, User, docker, inspect
+
+from tests.containers.engine import IMAGE, ROOT, User, docker, inspect
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 

@@ -135,7 +135,7 @@ def on_one_device():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("devices", "processes", "accumulate"), [(2, 1, (1, 2)), (8, 1, (1,)), (1, 2, (1, 2))])
-def test_devices_processes_and_parts_train_as_one_device_does(on_one_device, devices, processes, accumulate):
+def test_devices_processes_and_parts_train_as_one_device_does(on_one_device, devices, processes, accumulate) -> None:
     expected, expected_totals = on_one_device
     for rows in losses(*accumulate, devices=devices, processes=processes):
         assert len(rows) == len(accumulate)
@@ -146,7 +146,7 @@ def test_devices_processes_and_parts_train_as_one_device_does(on_one_device, dev
 
 
 @pytest.mark.slow
-def test_what_the_first_process_shares_arrives_bit_for_bit():
+def test_what_the_first_process_shares_arrives_bit_for_bit() -> None:
     first, second = outputs(SHARED, processes=2)
     assert first == second
     arrays, value, largest, alone = second
@@ -158,11 +158,11 @@ def test_what_the_first_process_shares_arrives_bit_for_bit():
 
 
 @pytest.mark.slow
-def test_what_is_decoded_does_not_depend_on_the_number_of_devices():
+def test_what_is_decoded_does_not_depend_on_the_number_of_devices() -> None:
     assert outputs(DECODED, devices=3) == outputs(DECODED)
 
 
-def test_two_calls_are_under_way_at_once_and_their_results_keep_the_order():
+def test_two_calls_are_under_way_at_once_and_their_results_keep_the_order() -> None:
     both = threading.Barrier(2, timeout=60)
 
     def slower_when_first(number):
@@ -173,7 +173,7 @@ def test_two_calls_are_under_way_at_once_and_their_results_keep_the_order():
     assert list(devices.overlapped(slower_when_first, range(6))) == list(range(6))
 
 
-def test_what_one_of_them_raises_arrives_and_the_rest_is_not_begun():
+def test_what_one_of_them_raises_arrives_and_the_rest_is_not_begun() -> None:
     begun = []
 
     def fail(number):
@@ -186,7 +186,7 @@ def test_what_one_of_them_raises_arrives_and_the_rest_is_not_begun():
     assert len(begun) < 1000
 
 
-def test_one_process_shares_with_itself():
+def test_one_process_shares_with_itself() -> None:
     arrays = {"a": np.arange(3)}
     assert devices.share_arrays(arrays) is arrays
     assert devices.share([1, None]) == [1, None]
@@ -202,7 +202,9 @@ def test_one_process_shares_with_itself():
         (8, 12, 1, "expected 8 or 16, or a number of devices that divides it"),
     ],
 )
-def test_a_batch_that_cannot_be_shared_is_named(monkeypatch, count, batch_size, accumulate, expected):
+def test_a_batch_that_cannot_be_shared_is_named(
+    monkeypatch: pytest.MonkeyPatch, count, batch_size, accumulate, expected
+) -> None:
     monkeypatch.setattr(devices, "device_count", lambda: count)
     with pytest.raises(InputError, match=rf"training\.batch_size: {batch_size} .* among {count} devices") as caught:
         devices.check_divides(batch_size, accumulate)

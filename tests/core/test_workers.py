@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mathderive.core.errors import InputError
-from mathderive.core.workers import MOST_LOST_IN_A_ROW, Lane, Limits, run_in_lanes
+from mathderive.core.workers import MOST_LOST_IN_A_ROW, Limits, WorkerProcess, run_in_workers
 
 TIGHT = Limits(memory_bytes=2**29, cpu_seconds=1.0)
 
@@ -55,7 +55,7 @@ def marks(tmp_path: Path) -> Path:
     return folder
 
 
-def run_chunk(lane: Lane[int, int], chunk: range) -> list[int]:
+def run_chunk(lane: WorkerProcess[int, int], chunk: range) -> list[int]:
     return lane.run(chunk).results
 
 
@@ -64,7 +64,7 @@ CHUNKS = [range(start, start + 3) for start in range(0, 30, 3)]
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_order(marks: Path, workers: int) -> None:
-    chunks = list(run_in_lanes(partial(square, marks), run_chunk, CHUNKS, workers))
+    chunks = list(run_in_workers(partial(square, marks), run_chunk, CHUNKS, workers))
     assert [result for chunk in chunks for result in chunk] == [number**2 for number in range(30)]
     processes = {path.name.partition("-")[2] for path in marks.iterdir()}
     assert len(processes) == workers
@@ -78,7 +78,7 @@ def test_an_endless_source_is_read_a_little_ahead(marks: Path) -> None:
             yield range(start, start + 1)
             start += 1
 
-    chunks = run_in_lanes(partial(square, marks), run_chunk, endless(), 1)
+    chunks = run_in_workers(partial(square, marks), run_chunk, endless(), 1)
     for _ in range(3):
         next(chunks)
     chunks.close()
@@ -96,7 +96,7 @@ def test_an_endless_source_is_read_a_little_ahead(marks: Path) -> None:
     ],
 )
 def test_an_item_that_ends_its_process_is_lost_alone(deed: str, cause: str) -> None:
-    lane = Lane(behave, TIGHT)
+    lane = WorkerProcess(behave, TIGHT)
     outcome = lane.run(["is good", deed, "is good", "is good"])
     lane.stop()
     assert list(outcome.lost) == [1]
@@ -106,7 +106,7 @@ def test_an_item_that_ends_its_process_is_lost_alone(deed: str, cause: str) -> N
 
 
 def test_the_limit_counts_cpu_time_not_the_clock() -> None:
-    lane = Lane(behave, TIGHT)
+    lane = WorkerProcess(behave, TIGHT)
     assert not lane.run(["sleeps"]).lost
     lane.stop()
 
@@ -125,7 +125,7 @@ KEPT: list[bytearray] = []
 @given(sizes=st.lists(st.integers(100, 300), min_size=3, max_size=6))
 def test_what_earlier_items_left_in_memory_loses_nothing(marks: Path, sizes: list[int]) -> None:
     """Each fits alone; together they do not."""
-    lane = Lane(partial(fill, marks), TIGHT)
+    lane = WorkerProcess(partial(fill, marks), TIGHT)
     outcome = lane.run(sizes)
     lane.stop()
     assert outcome.results == sizes
@@ -134,7 +134,7 @@ def test_what_earlier_items_left_in_memory_loses_nothing(marks: Path, sizes: lis
 
 @pytest.mark.slow
 def test_a_machine_on_which_everything_dies_loses_nothing() -> None:
-    lane = Lane(behave, TIGHT)
+    lane = WorkerProcess(behave, TIGHT)
     assert len(lane.run(["aborts"] * (MOST_LOST_IN_A_ROW - 1) + ["is good"]).lost) == MOST_LOST_IN_A_ROW - 1
     with pytest.raises(InputError, match="none is taken for lost"):
         lane.run(["aborts"] * MOST_LOST_IN_A_ROW)
@@ -144,11 +144,11 @@ def test_a_machine_on_which_everything_dies_loses_nothing() -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_killed_from_outside_is_one_line_and_no_loss(number: int) -> None:
     with pytest.raises(InputError, match="killed from outside"):
-        Lane(behave).run(["is good", f"killed by {int(number)}"])
+        WorkerProcess(behave).run(["is good", f"killed by {int(number)}"])
 
 
 def test_a_fault_of_the_function_shows_its_traceback() -> None:
-    lane = Lane(behave)
+    lane = WorkerProcess(behave)
     with pytest.raises(RuntimeError, match="ZeroDivisionError: on purpose"):
         lane.run(["fails"])
     lane.stop()
@@ -158,9 +158,9 @@ ORPHANS = """
 import sys
 sys.path[:0] = [{tests!r}]
 from test_workers_child import wait
-from mathderive.core.workers import run_in_lanes
+from mathderive.core.workers import run_in_workers
 if __name__ == "__main__":
-    list(run_in_lanes(wait, lambda lane, chunk: lane.run([chunk]), [1, 2], 2))
+    list(run_in_workers(wait, lambda lane, chunk: lane.run([chunk]), [1, 2], 2))
 """
 
 

@@ -39,11 +39,11 @@ def parameters(config, tensors):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path):
     return write_bleurt(tmp_path / "bleurt")
 
 
-def test_the_numbers_are_the_recorded_ones():
+def test_the_numbers_are_the_recorded_ones() -> None:
     with np.load(Path(__file__).parent / "golden" / "bert.npz") as arrays:
         golden = dict(arrays)
     tensors = {name.removeprefix("weights/"): array for name, array in golden.items() if name.startswith("weights/")}
@@ -51,7 +51,7 @@ def test_the_numbers_are_the_recorded_ones():
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 64, 512])
-def test_the_numbers_are_pytorchs(length):
+def test_the_numbers_are_pytorchs(length) -> None:
     pytest.importorskip("torch")
     batch = random_batch(CONFIG, 5, length)
     batch["mask"][:, 0] = True
@@ -62,7 +62,7 @@ def test_the_numbers_are_pytorchs(length):
 
 
 @pytest.mark.slow
-def test_the_published_shape_computes_what_pytorch_does():
+def test_the_published_shape_computes_what_pytorch_does() -> None:
     pytest.importorskip("torch")
     batch = random_batch(BASE, 1, 512)
     expected = torch_numbers(torch_model(BASE, 1), batch)
@@ -70,7 +70,7 @@ def test_the_published_shape_computes_what_pytorch_does():
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
-def test_we_load_what_transformers_writes(tmp_path):
+def test_we_load_what_transformers_writes(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     model = torch_model(CONFIG, 6)
     model.save_pretrained(tmp_path / "whole")
@@ -90,12 +90,12 @@ def test_we_load_what_transformers_writes(tmp_path):
             np.testing.assert_array_equal(found[parameter], array, err_msg=parameter)
 
 
-def test_the_table_names_every_parameter_once():
+def test_the_table_names_every_parameter_once() -> None:
     ours = [name for name, _ in name_table(CONFIG).values()]
     assert sorted(ours) == sorted(shapes_of(BertRegressor, CONFIG))
 
 
-def test_a_pair_is_alone_in_its_batch():
+def test_a_pair_is_alone_in_its_batch() -> None:
     params = parameters(CONFIG, random_tensors(CONFIG, 7))
     batch = random_batch(CONFIG, 7, 40)
     together = numbers(CONFIG, params, batch)
@@ -127,14 +127,14 @@ def test_a_pair_is_alone_in_its_batch():
         ({"hidden_size": 12}, r"word_embeddings\.weight has shape \(\d+, 24\); config\.json asks for \(\d+, 12\)"),
     ],
 )
-def test_another_architecture_is_one_line(tmp_path, changes, message):
+def test_another_architecture_is_one_line(tmp_path: Path, changes, message) -> None:
     write_bleurt(tmp_path, **changes)
     for read in (check_folder, read_folder):
         with pytest.raises(InputError, match=message):
             read(tmp_path)
 
 
-def test_a_missing_key_is_named(folder):
+def test_a_missing_key_is_named(folder) -> None:
     tree = json.loads((folder / "config.json").read_text())
     del tree["intermediate_size"]
     (folder / "config.json").write_text(json.dumps(tree))
@@ -149,7 +149,7 @@ def test_a_missing_key_is_named(folder):
         read_config(folder)
 
 
-def test_wrong_weights_are_one_line(folder):
+def test_wrong_weights_are_one_line(folder) -> None:
     path = folder / "model.safetensors"
     tensors = load_file(path)
     save_file(tensors | {"classifier.bias": np.zeros(1, np.int32)}, path)
@@ -166,7 +166,7 @@ def test_wrong_weights_are_one_line(folder):
         check_folder(folder)
 
 
-def test_the_hub_is_asked_for_the_least_that_is_needed(monkeypatch, folder):
+def test_the_hub_is_asked_for_the_least_that_is_needed(monkeypatch: pytest.MonkeyPatch, folder) -> None:
     asked = []
 
     def download(identifier, allow_patterns):

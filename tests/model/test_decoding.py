@@ -27,14 +27,14 @@ def sources(config):
     return sources_of(prompts(config))[:3]
 
 
-def test_a_row_does_not_depend_on_its_neighbours(config, replicated, sources):
+def test_a_row_does_not_depend_on_its_neighbours(config, replicated, sources) -> None:
     together = decode(config, replicated, sources, 30, search=BEAMS)
     assert decode(config, replicated, sources[:2], 30, search=BEAMS) == together[:2]
     others = decode(config, replicated, [sources[0], [], sources[2]], 30, search=BEAMS)
     assert others == [together[0], [], together[2]]
 
 
-def test_a_row_does_not_depend_on_what_is_padded_with_it(config, replicated, monkeypatch):
+def test_a_row_does_not_depend_on_what_is_padded_with_it(config, replicated, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = [*sources_of(random_prompts(config, seed=8, rows=3 * FEWEST, longest=300)), []]
     assert len(groups_of(sorted(map(len, sources)))) > 1
     in_groups = decode(config, replicated, sources, 10, search=BEAMS)
@@ -43,7 +43,7 @@ def test_a_row_does_not_depend_on_what_is_padded_with_it(config, replicated, mon
 
 
 @pytest.mark.slow
-def test_the_limit_is_in_tokens(config, replicated, sources):
+def test_the_limit_is_in_tokens(config, replicated, sources) -> None:
     longest = decode(config, replicated, sources, 100)
     assert max(map(len, longest)) > SHORTEST
     for limit in (1, SHORTEST + 1):
@@ -51,7 +51,7 @@ def test_the_limit_is_in_tokens(config, replicated, sources):
 
 
 @pytest.mark.parametrize("search", [SearchSettings(), BEAMS])
-def test_every_row_may_have_a_limit_of_its_own(config, replicated, sources, search):
+def test_every_row_may_have_a_limit_of_its_own(config, replicated, sources, search) -> None:
     limits = [3, 40, 9]
     apart = [
         decode(config, replicated, [one], limit, search=search)[0] for one, limit in zip(sources, limits, strict=True)
@@ -59,7 +59,9 @@ def test_every_row_may_have_a_limit_of_its_own(config, replicated, sources, sear
     assert decode(config, replicated, sources, limits, search=search) == apart
 
 
-def test_a_batch_goes_on_with_the_rows_that_are_left(config, replicated, sources, monkeypatch):
+def test_a_batch_goes_on_with_the_rows_that_are_left(
+    config, replicated, sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From 24 rows over 12 to 8, of which the one that is longest on its way has the longest source."""
     left = []
     keep = decoding._keep
@@ -74,18 +76,18 @@ def test_a_batch_goes_on_with_the_rows_that_are_left(config, replicated, sources
     assert left == 2 * [12, 8]
 
 
-def test_a_hypothesis_cut_at_the_limit_counts(config, replicated, sources):
+def test_a_hypothesis_cut_at_the_limit_counts(config, replicated, sources) -> None:
     found = decode(config, replicated, sources, 5, search=SearchSettings(num_beams=4, early_stopping=True))
     assert all(1 <= len(row) <= 5 for row in found)
 
 
-def test_nothing_to_decode(config, replicated):
+def test_nothing_to_decode(config, replicated) -> None:
     assert decode(config, replicated, [], 5) == []
     assert decode(config, replicated, [[], []], 5) == [[], []]
 
 
 @given(st.integers(1, 5000))
-def test_padded_lengths_are_few_and_long_enough(length):
+def test_padded_lengths_are_few_and_long_enough(length) -> None:
     padded = padded_length(length)
     assert padded >= length
     assert padded == SHORTEST or padded < 1.5 * length
@@ -93,7 +95,7 @@ def test_padded_lengths_are_few_and_long_enough(length):
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=100).map(sorted))
-def test_groups_hold_every_row_and_save_padding(lengths):
+def test_groups_hold_every_row_and_save_padding(lengths) -> None:
     groups = groups_of(lengths)
     padded = [length for rows, length in groups for _ in range(rows)]
     assert len(padded) == len(lengths)
@@ -103,7 +105,7 @@ def test_groups_hold_every_row_and_save_padding(lengths):
     assert sum(padded) == together if len(groups) == 1 else sum(padded) <= 0.75 * together
 
 
-def test_half_precision_decodes(config, replicated, sources):
+def test_half_precision_decodes(config, replicated, sources) -> None:
     rows = decode(config, replicated, sources, 10, "bfloat16")
     assert all(1 <= len(row) <= 10 for row in rows)
     assert np.max(np.concatenate(rows)) < config.vocab_size

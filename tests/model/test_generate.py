@@ -26,7 +26,7 @@ FAST = ("greedy", "the paper's validation")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in SEARCHES]
 )
-def test_tokens_are_those_of_generate(name, kind, config, params):
+def test_tokens_are_those_of_generate(name, kind, config, params) -> None:
     with np.load(Path(__file__).parent / "golden" / "generated.npz") as generated:
         expected = generated[f"{kind}/{name}"]
     replicated = devices.replicate(sharpened(params, config))
@@ -42,7 +42,7 @@ def test_tokens_are_those_of_generate(name, kind, config, params):
 # the first seed and long prompts it is, once, by what it computes in float64 itself.
 @pytest.mark.parametrize(("longest", "seed"), [(40, 1), (300, 2)])
 @pytest.mark.parametrize("name", SEARCHES)
-def test_tokens_are_those_of_generate_today(name, longest, seed, kind, config):
+def test_tokens_are_those_of_generate_today(name, longest, seed, kind, config) -> None:
     pytest.importorskip("torch")
     seed += SEEDS[kind]
     batch = random_prompts(config, seed, rows=100, longest=longest)
@@ -73,7 +73,7 @@ def settle_a_tie(model, sources, found, generated, search):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("shape", PUBLISHED)
-def test_published_shapes_write_the_tokens_of_generate(shape):
+def test_published_shapes_write_the_tokens_of_generate(shape) -> None:
     pytest.importorskip("torch")
     config = PUBLISHED[shape]
     params = {name: np.array(array) for name, array in initialise(config, seed=0).items()}

@@ -39,7 +39,7 @@ def assert_parity(config, params, batch, expected_loss, expected_gradients):
         assert error < 1e-3, name
 
 
-def test_loss_and_gradients_are_the_recorded_ones(kind, config, params, golden):
+def test_loss_and_gradients_are_the_recorded_ones(kind, config, params, golden) -> None:
     with np.load(Path(__file__).parent / "golden" / f"{kind}-gradients.npz") as arrays:
         recorded = dict(arrays)
     batch = {key: golden[key] for key in ("input_ids", "decoder_input_ids")}
@@ -56,7 +56,7 @@ def test_loss_and_gradients_are_the_recorded_ones(kind, config, params, golden):
         ("t5-1.1-tiny", 32128), ("t5-1.1-tiny", RESIZED), ("t5-1.1-small", RESIZED), ("t5-1.1-base", 32128),
     ],
 )  # fmt: skip
-def test_published_shapes_compute_what_pytorch_does(shape, vocab_size, tmp_path):
+def test_published_shapes_compute_what_pytorch_does(shape, vocab_size, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     import transformers
 

@@ -27,19 +27,19 @@ def logits_of(config, params, batch, dtype="float32"):
     return np.asarray(compiled(config, params, *arrays, dtype))
 
 
-def test_logits_are_pytorchs(config, params, golden):
+def test_logits_are_pytorchs(config, params, golden) -> None:
     np.testing.assert_allclose(logits_of(config, params, golden), golden["logits"], atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("seed", [5, 6])
-def test_logits_are_those_of_pytorch_today(config, seed):
+def test_logits_are_those_of_pytorch_today(config, seed) -> None:
     pytest.importorskip("torch")
     batch = random_batch(config, seed)
     expected = torch_logits(torch_model(config, seed), batch)
     np.testing.assert_allclose(logits_of(config, random_params(config, seed), batch), expected, atol=TOLERANCE)
 
 
-def test_decoding_step_by_step_gives_the_logits_of_teacher_forcing(config, params, golden):
+def test_decoding_step_by_step_gives_the_logits_of_teacher_forcing(config, params, golden) -> None:
     encoder_mask = jnp.asarray(golden["encoder_mask"])
     tokens = jnp.asarray(golden["decoder_input_ids"])
 
@@ -63,7 +63,7 @@ def test_decoding_step_by_step_gives_the_logits_of_teacher_forcing(config, param
     np.testing.assert_allclose(logits[:, :, 1].swapaxes(0, 1), golden["logits"], atol=TOLERANCE)
 
 
-def test_position_buckets_are_pytorchs():
+def test_position_buckets_are_pytorchs() -> None:
     pytest.importorskip("torch")
     import torch
     from transformers.models.t5.modeling_t5 import T5Attention
@@ -78,7 +78,7 @@ def test_position_buckets_are_pytorchs():
             np.testing.assert_array_equal(found, expected.numpy())
 
 
-def test_fresh_parameters_have_the_published_scale():
+def test_fresh_parameters_have_the_published_scale() -> None:
     config = replace(CONFIGS["t5-1.1"], vocab_size=500, d_model=96, d_ff=256, d_kv=32)
     params = initialise(config, seed=0)
     expected = {
@@ -97,13 +97,13 @@ def test_fresh_parameters_have_the_published_scale():
     assert np.all(params["encoder/final_norm/scale"] == 1)
 
 
-def test_the_seed_decides_the_parameters(config):
+def test_the_seed_decides_the_parameters(config) -> None:
     first, again, other = (initialise(config, seed) for seed in (1, 1, 2))
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["embedding"], other["embedding"])
 
 
-def test_half_precision_touches_matrix_products_only(config, params, golden):
+def test_half_precision_touches_matrix_products_only(config, params, golden) -> None:
     found = logits_of(config, params, golden, "bfloat16")
     assert found.dtype == np.float32
     exact = golden["logits"]
@@ -111,7 +111,7 @@ def test_half_precision_touches_matrix_products_only(config, params, golden):
     assert np.abs(found - exact).mean() < 0.1 * np.abs(exact).mean()
 
 
-def test_dropout_zeroes_its_share_and_keeps_the_mean():
+def test_dropout_zeroes_its_share_and_keeps_the_mean() -> None:
     values = jnp.ones((300, 300))
     dropped = np.asarray(dropout(values, 0.25, nnx.Rngs(dropout=0)))
     assert (dropped == 0).mean() == pytest.approx(0.25, abs=0.01)
@@ -119,7 +119,7 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean():
     assert dropout(values, 0.25, None) is values
 
 
-def test_what_is_dropped_is_random():
+def test_what_is_dropped_is_random() -> None:
     kept = np.stack([dropout(jnp.ones(2**16), 0.5, nnx.Rngs(dropout=seed)) > 0 for seed in range(20)])
     signs = kept * 2.0 - 1
     five_deviations = 5 / 2**8
@@ -130,6 +130,6 @@ def test_what_is_dropped_is_random():
         assert np.abs((signs[1:] * np.roll(signs, shift, axis=1)[:-1]).mean(axis=1)).max() < five_deviations
 
 
-def test_a_row_without_any_source_stays_finite(config, params, golden):
+def test_a_row_without_any_source_stays_finite(config, params, golden) -> None:
     batch = dict(golden, encoder_mask=np.zeros_like(golden["encoder_mask"]))
     assert np.isfinite(logits_of(config, params, batch)).all()

@@ -1,5 +1,7 @@
 """Tokenizers: nothing is lost, the same text trains the same one, and released ones load."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tokenizer")
     train_tokenizer(TEXTS, folder, 64)
     return folder
@@ -32,7 +34,7 @@ TRICKY = st.text(alphabet="\0\n\r\t \u2581\u00a0\\a</s>x0419A<unk>e\u0301\ufeff\
 
 @settings(max_examples=500, deadline=None)
 @given(text=st.text(max_size=40) | TRICKY | st.sampled_from(TEXTS))
-def test_decoding_gives_back_every_text(tokenizer, text):
+def test_decoding_gives_back_every_text(tokenizer, text) -> None:
     ids = tokenizer.encode(text)
     assert ids[-1] == EOS_ID
     assert EOS_ID not in ids[:-1]
@@ -43,26 +45,26 @@ def test_decoding_gives_back_every_text(tokenizer, text):
 @pytest.mark.parametrize(
     "text", ["", " ", "  a  ", "\n", "a\0b", "\u2581", "</s><pad><0x41><unk>", "é日本🙂", "\r\n\t"]
 )
-def test_texts_that_sentencepiece_alone_would_change(tokenizer, text):
+def test_texts_that_sentencepiece_alone_would_change(tokenizer, text) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-def test_training_text_becomes_short(tokenizer):
+def test_training_text_becomes_short(tokenizer) -> None:
     assert sum(len(tokenizer.encode(text)) for text in TEXTS) < 0.6 * sum(map(len, TEXTS))
 
 
-def test_the_same_texts_train_the_same_tokenizer(folder, tmp_path):
+def test_the_same_texts_train_the_same_tokenizer(folder, tmp_path: Path) -> None:
     train_tokenizer(TEXTS, tmp_path, 64)
     (written,) = tmp_path.iterdir()
     assert written.read_bytes() == (folder / written.name).read_bytes()
 
 
-def test_a_saved_tokenizer_is_the_same(tokenizer, tmp_path):
+def test_a_saved_tokenizer_is_the_same(tokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path)
     assert load_tokenizer(tmp_path).encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
 
 
-def test_a_size_that_does_not_fit_the_text_is_named(tmp_path):
+def test_a_size_that_does_not_fit_the_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model\.vocab_size: .* no 20000 pieces; .* at most (\d+)"):
         train_tokenizer(TEXTS, tmp_path, 20_000)
     with pytest.raises(InputError, match=r"model\.vocab_size: 32 is too small .* at least (\d+)"):
@@ -71,14 +73,14 @@ def test_a_size_that_does_not_fit_the_text_is_named(tmp_path):
         train_tokenizer([], tmp_path, 100)
 
 
-def test_the_sizes_named_do_fit(tmp_path):
+def test_the_sizes_named_do_fit(tmp_path: Path) -> None:
     for wrong, pattern in ((32, "at least"), (20_000, "at most")):
         with pytest.raises(InputError) as caught:
             train_tokenizer(TEXTS, tmp_path, wrong)
         train_tokenizer(TEXTS, tmp_path, int(str(caught.value).split(pattern)[1]))
 
 
-def test_a_missing_or_damaged_tokenizer_is_one_line(folder, tmp_path):
+def test_a_missing_or_damaged_tokenizer_is_one_line(folder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no tokenizer here"):
         load_tokenizer(tmp_path)
     (name,) = (path.name for path in folder.iterdir())
@@ -92,7 +94,7 @@ def test_a_missing_or_damaged_tokenizer_is_one_line(folder, tmp_path):
 
 
 @pytest.fixture
-def released(tmp_path):
+def released(tmp_path: Path):
     """A folder as a released T5 has it, with a vocabulary of single characters."""
     from transformers import T5Tokenizer
 
@@ -102,7 +104,7 @@ def released(tmp_path):
     return tmp_path
 
 
-def test_a_released_tokenizer_loads_grows_and_saves(released, tmp_path):
+def test_a_released_tokenizer_loads_grows_and_saves(released, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(released)
     assert isinstance(tokenizer, HuggingFaceTokenizer)
     ids = tokenizer.encode("a = b")

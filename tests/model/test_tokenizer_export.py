@@ -1,5 +1,7 @@
 """The exported tokenizer in `transformers`: the ids and the text of ours."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tokenizer")
     export_tokenizer(train_tokenizer(TEXTS, folder, 64), folder)
     return folder
@@ -44,7 +46,7 @@ TRICKY = ["", " ", "  a  ", "\n\r", "a\0b", "\u2581", "a\u2581 \u2581b", "<<0x20
 
 
 @pytest.mark.parametrize("text", TRICKY)
-def test_texts_that_a_tokenizer_might_change(ours, theirs, text):
+def test_texts_that_a_tokenizer_might_change(ours, theirs, text) -> None:
     assert_same(ours, theirs, text)
 
 
@@ -54,15 +56,15 @@ PARTS = st.sampled_from([*LATEX, "<0x41>", "</s>", "\u2581", "é", "\n", "<"])
 
 @settings(max_examples=500, deadline=None)
 @given(text=st.text(max_size=40) | st.lists(PARTS, max_size=12).map("".join) | st.sampled_from(TEXTS))
-def test_ids_and_text_are_ours(ours, theirs, text):
+def test_ids_and_text_are_ours(ours, theirs, text) -> None:
     assert_same(ours, theirs, text)
 
 
-def test_a_folder_with_both_files_is_ours(folder):
+def test_a_folder_with_both_files_is_ours(folder) -> None:
     assert isinstance(load_tokenizer(folder), SentencePieceTokenizer)
 
 
-def test_it_is_ready_for_a_t5(theirs, ours):
+def test_it_is_ready_for_a_t5(theirs, ours) -> None:
     batch = theirs(["x = 1", "\\frac{d}{d x} x"], padding=True)
     assert set(batch) == {"input_ids", "attention_mask"}
     assert batch["input_ids"][0][-1] == PAD_ID
@@ -71,7 +73,7 @@ def test_it_is_ready_for_a_t5(theirs, ours):
     assert (theirs.pad_token_id, theirs.eos_token_id) == (PAD_ID, EOS_ID)
 
 
-def test_use_fast_makes_no_difference(folder, theirs):
+def test_use_fast_makes_no_difference(folder, theirs) -> None:
     from transformers import AutoTokenizer
 
     for use_fast in (True, False):
@@ -79,7 +81,7 @@ def test_use_fast_makes_no_difference(folder, theirs):
         assert loaded(TEXTS)["input_ids"] == theirs(TEXTS)["input_ids"]
 
 
-def test_saving_it_again_changes_nothing(theirs, ours, tmp_path):
+def test_saving_it_again_changes_nothing(theirs, ours, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     theirs.save_pretrained(tmp_path)

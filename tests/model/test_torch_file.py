@@ -2,6 +2,7 @@
 
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,11 +59,11 @@ def write(path, data_pickle, compression=zipfile.ZIP_STORED, **entries):
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path):
     return tmp_path / "pytorch_model.bin"
 
 
-def test_the_format_as_written_down(path):
+def test_the_format_as_written_down(path) -> None:
     write(path, state_dict(rows=MATRIX, columns=tensor((3, 2), (1, 3)), last=tensor((), (), offset=5)))
     tensors = read_torch_file(path)
     np.testing.assert_array_equal(tensors["rows"], SIX.reshape(2, 3))
@@ -71,7 +72,7 @@ def test_the_format_as_written_down(path):
     assert torch_file_shapes(path) == {"rows": (2, 3), "columns": (3, 2), "last": ()}
 
 
-def test_what_pytorch_saves_is_what_it_loads(path):
+def test_what_pytorch_saves_is_what_it_loads(path) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     base = torch.randn(5, 7)
@@ -99,7 +100,7 @@ def test_what_pytorch_saves_is_what_it_loads(path):
     assert np.shares_memory(found["base"], found["transposed"])
 
 
-def test_a_models_state_with_its_metadata(path):
+def test_a_models_state_with_its_metadata(path) -> None:
     torch = pytest.importorskip("torch")
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
     torch.save(model.state_dict(), path)
@@ -109,7 +110,7 @@ def test_a_models_state_with_its_metadata(path):
         np.testing.assert_array_equal(found[key], value.numpy())
 
 
-def test_the_format_before_1_6_is_named(path):
+def test_the_format_before_1_6_is_named(path) -> None:
     torch = pytest.importorskip("torch")
     torch.save({"x": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
     with pytest.raises(InputError, match=r"pytorch_model\.bin: saved by PyTorch before 1\.6"):
@@ -117,18 +118,18 @@ def test_the_format_before_1_6_is_named(path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02}.", b"x" * 1000])
-def test_what_is_no_zip_is_one_line(path, content):
+def test_what_is_no_zip_is_one_line(path, content) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"pytorch_model\.bin: not a whole PyTorch file"):
         read_torch_file(path)
 
 
-def test_a_missing_file_is_one_line(path):
+def test_a_missing_file_is_one_line(path) -> None:
     with pytest.raises(InputError, match=r"pytorch_model\.bin: no such file"):
         read_torch_file(path)
 
 
-def test_truncation_and_flipped_bits_are_seen(path):
+def test_truncation_and_flipped_bits_are_seen(path) -> None:
     whole = write(path, state_dict(x=MATRIX)).read_bytes()
     for damaged in (whole[:-30], whole.replace(SIX.tobytes(), SIX[::-1].tobytes())):
         path.write_bytes(damaged)
@@ -172,7 +173,7 @@ RECURSIVE = PROTOCOL + DICT + b"q\x00" + MARK + text("x") + b"h\x00" + SET_ITEMS
         (state_dict(x=tensor((2, 3), (3, 1), key="7")), "not a whole PyTorch file"),
     ],
 )
-def test_a_hostile_pickle_is_one_line(path, monkeypatch, data_pickle, message):
+def test_a_hostile_pickle_is_one_line(path, monkeypatch: pytest.MonkeyPatch, data_pickle, message) -> None:
     monkeypatch.chdir(path.parent)
     write(path, data_pickle)
     for read in (read_torch_file, torch_file_shapes):
@@ -183,7 +184,7 @@ def test_a_hostile_pickle_is_one_line(path, monkeypatch, data_pickle, message):
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
-def test_views_that_overlap_beyond_the_files_size_are_refused(path):
+def test_views_that_overlap_beyond_the_files_size_are_refused(path) -> None:
     storage = np.zeros(1000, np.float32)
     views = {f"x{i}": tensor((900,), (1,), size=1000, offset=i) for i in range(100)}
     write(path, state_dict(**views), **{"data/0": storage.tobytes()})
@@ -191,7 +192,7 @@ def test_views_that_overlap_beyond_the_files_size_are_refused(path):
         read_torch_file(path)
 
 
-def test_a_zip_that_claims_more_than_it_holds_is_refused(path):
+def test_a_zip_that_claims_more_than_it_holds_is_refused(path) -> None:
     write(path, state_dict(x=MATRIX), compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(InputError, match="compressed; expected them stored"):
         read_torch_file(path)
@@ -203,19 +204,19 @@ def test_a_zip_that_claims_more_than_it_holds_is_refused(path):
         read_torch_file(path)
 
 
-def test_a_memo_of_any_number_costs_nothing(path):
+def test_a_memo_of_any_number_costs_nothing(path) -> None:
     """Python's own machine would make room for 2^31 entries."""
     write(path, PROTOCOL + DICT + b"r" + struct.pack("<I", 2**31 - 1) + STOP)
     assert read_torch_file(path) == {}
 
 
-def test_big_endian_numbers_are_refused(path):
+def test_big_endian_numbers_are_refused(path) -> None:
     write(path, state_dict(x=MATRIX), byteorder=b"big")
     with pytest.raises(InputError, match="big-endian"):
         read_torch_file(path)
 
 
-def test_an_archive_without_a_pickle_is_refused(path):
+def test_an_archive_without_a_pickle_is_refused(path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme", "nothing")
     with pytest.raises(InputError, match=r"expected one data\.pkl inside, found 0"):

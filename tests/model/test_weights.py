@@ -1,6 +1,7 @@
 """Hugging Face's files and ours: both ways, with PyTorch as the judge, and what is said of a wrong one."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from tests.support.torch_t5 import random_batch, random_params, torch_logits, to
 
 
 @pytest.fixture
-def folder(tmp_path, config):
+def folder(tmp_path: Path, config):
     write_folder(tmp_path / "hf", random_params(config, 3), config)
     return tmp_path / "hf"
 
@@ -34,23 +35,23 @@ def assert_equal(found, expected):
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
 
 
-def test_the_table_names_every_parameter_once(config):
+def test_the_table_names_every_parameter_once(config) -> None:
     ours = [name for name, _ in name_table(config).values()]
     assert sorted(ours) == sorted(parameter_shapes(config))
 
 
-def test_there_and_back(config):
+def test_there_and_back(config) -> None:
     params = random_params(config, 4)
     assert_equal(from_hugging_face(to_hugging_face(params, config), config, "here"), params)
 
 
-def test_a_written_folder_reads_back(folder, config):
+def test_a_written_folder_reads_back(folder, config) -> None:
     params, found = read_folder(folder)
     assert found == config
     assert_equal(params, random_params(config, 3))
 
 
-def test_bfloat16_takes_half_the_bytes_and_reads_back_rounded(tmp_path, folder, config):
+def test_bfloat16_takes_half_the_bytes_and_reads_back_rounded(tmp_path: Path, folder, config) -> None:
     write_folder(tmp_path / "half", random_params(config, 3), config, dtype="bfloat16", compute_dtype="bfloat16")
     sizes = [(place / "model.safetensors").stat().st_size for place in (folder, tmp_path / "half")]
     assert sizes[1] < 0.6 * sizes[0]
@@ -62,7 +63,7 @@ def test_bfloat16_takes_half_the_bytes_and_reads_back_rounded(tmp_path, folder, 
     assert read_compute_dtype(folder) == "float32"
 
 
-def test_transformers_loads_what_we_write(folder, config):
+def test_transformers_loads_what_we_write(folder, config) -> None:
     pytest.importorskip("torch")
     import transformers
 
@@ -74,7 +75,7 @@ def test_transformers_loads_what_we_write(folder, config):
     assert str(rounded.dtype) == "torch.bfloat16"
 
 
-def test_we_load_what_transformers_writes(tmp_path, config):
+def test_we_load_what_transformers_writes(tmp_path: Path, config) -> None:
     pytest.importorskip("torch")
     torch_model(config, 5).save_pretrained(tmp_path / "whole")
     torch_model(config, 5).save_pretrained(tmp_path / "shards", max_shard_size="20KB")
@@ -85,7 +86,7 @@ def test_we_load_what_transformers_writes(tmp_path, config):
         assert_equal(params, random_params(config, 5))
 
 
-def test_we_load_pytorchs_own_files(tmp_path, config):
+def test_we_load_pytorchs_own_files(tmp_path: Path, config) -> None:
     torch = pytest.importorskip("torch")
     (tmp_path / "config.json").write_text(json.dumps(config_to_hugging_face(config)))
     torch.save(torch_model(config, 6).state_dict(), tmp_path / "pytorch_model.bin")
@@ -93,7 +94,7 @@ def test_we_load_pytorchs_own_files(tmp_path, config):
     assert_equal(params, random_params(config, 6))
 
 
-def test_a_wrong_tensor_is_named(folder, config):
+def test_a_wrong_tensor_is_named(folder, config) -> None:
     path = folder / "model.safetensors"
     tensors = load_file(path)
     wrong = {
@@ -119,14 +120,14 @@ def test_a_wrong_tensor_is_named(folder, config):
     check_folder(folder)
 
 
-def test_what_checkpoints_carry_beside_the_parameters_is_no_error(config):
+def test_what_checkpoints_carry_beside_the_parameters_is_no_error(config) -> None:
     tensors = to_hugging_face(random_params(config, 3), config)
     unused = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
     more = {"decoder.embed_tokens.weight": tensors["shared.weight"], unused: np.zeros((32, 3))}
     assert_equal(from_hugging_face({**tensors, **more}, config, "here"), random_params(config, 3))
 
 
-def test_a_folder_that_is_no_t5_is_one_line(folder):
+def test_a_folder_that_is_no_t5_is_one_line(folder) -> None:
     description = json.loads((folder / "config.json").read_text())
     for change, message in (
         ({"model_type": "bert"}, 'config.json: model_type: expected "t5"'),
@@ -143,7 +144,7 @@ def test_a_folder_that_is_no_t5_is_one_line(folder):
         read_folder(folder)
 
 
-def test_truncated_weights_are_one_line(folder):
+def test_truncated_weights_are_one_line(folder) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     for read in (read_folder, check_folder):
@@ -155,7 +156,7 @@ def test_truncated_weights_are_one_line(folder):
             read(folder)
 
 
-def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
+def test_an_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def unreachable(*_, **__):
         raise OSError("no route\nto host")
 
@@ -165,7 +166,7 @@ def test_an_unreachable_hub_is_one_line(monkeypatch, tmp_path):
     assert fetch(str(tmp_path)) == tmp_path
 
 
-def test_the_hub_is_asked_for_the_least_that_is_needed(monkeypatch, folder):
+def test_the_hub_is_asked_for_the_least_that_is_needed(monkeypatch: pytest.MonkeyPatch, folder) -> None:
     asked = []
 
     def download(identifier, allow_patterns):

@@ -8,7 +8,7 @@ import pytest
 
 from mathderive.checker.checker import Checker, check, unchecked
 from mathderive.checker.supervision import Answer, Request, check_in
-from mathderive.core.workers import Lane, Limits, mark
+from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.metrics.checked_answers import CheckedAnswer, summarise
 from mathderive.pipeline.answer_checking import AnswersToCheck, check_answers
 from mathderive.records import ERROR_CATEGORIES, TRUTHS, Example, Prediction, read_jsonl
@@ -134,7 +134,7 @@ def hungry_at_the_second(request: Request) -> Answer:
 
 @pytest.mark.parametrize("checker", [stuck_at_the_second, hungry_at_the_second])
 def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(checker: Callable[[Request], Answer]) -> None:
-    lane = Lane(checker, Limits(memory_bytes=2**30, cpu_seconds=0.5))
+    lane = WorkerProcess(checker, Limits(memory_bytes=2**30, cpu_seconds=0.5))
     for _ in range(2):
         verdict = check_in(lane, PROMPT, ANSWERS[0])
         assert [step.text for step in verdict.steps] == [PREMISE, DERIVED, GOAL]
@@ -149,7 +149,7 @@ def stuck(request: Request) -> None:
 
 
 def test_an_answer_that_ends_its_process_is_undecided() -> None:
-    lane = Lane(stuck, Limits(cpu_seconds=0.5))
+    lane = WorkerProcess(stuck, Limits(cpu_seconds=0.5))
     assert check_in(lane, PROMPT, ANSWERS[0]) == unchecked(ANSWERS[0])
     lane.stop()
 

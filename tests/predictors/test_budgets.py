@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathderive.core.errors import InputError
-from mathderive.predictors.budgets import Prices, Purse, RateLimit, TokenEstimate
+from mathderive.predictors.budgets import CostBudget, Prices, RateLimit, TokenEstimate
 
 WINDOW = 0.2
 
@@ -24,7 +24,7 @@ async def passed(limit, sizes):
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(1, 6), st.integers(40, 80))
-def test_no_window_holds_more_than_the_limits(sizes, requests, tokens):
+def test_no_window_holds_more_than_the_limits(sizes, requests, tokens) -> None:
     passes = asyncio.run(passed(RateLimit(requests, tokens, window=WINDOW), sizes))
     assert [size for _, size in sorted(passes)] == sizes  # first come, first served
     for start, _ in passes:
@@ -33,18 +33,18 @@ def test_no_window_holds_more_than_the_limits(sizes, requests, tokens):
         assert sum(near) <= tokens
 
 
-def test_without_limits_nothing_waits():
+def test_without_limits_nothing_waits() -> None:
     passes = asyncio.run(passed(RateLimit(None, None, window=3600), [10**9] * 50))
     assert passes[-1][0] - passes[0][0] < 10
 
 
-def test_an_attempt_larger_than_the_limit_passes_alone():
+def test_an_attempt_larger_than_the_limit_passes_alone() -> None:
     first, second, third = asyncio.run(passed(RateLimit(None, 10, window=WINDOW), [5, 50, 5]))
     assert second[0] - first[0] >= WINDOW
     assert third[0] - second[0] >= WINDOW
 
 
-def test_a_correction_makes_room():
+def test_a_correction_makes_room() -> None:
     async def run():
         limit = RateLimit(None, 100, window=3600)
         spent = await limit.passes(90)
@@ -54,7 +54,7 @@ def test_a_correction_makes_room():
     asyncio.run(run())
 
 
-def test_attempts_before_the_start_count():
+def test_attempts_before_the_start_count() -> None:
     limit = RateLimit(3, None, recent=[(WINDOW / 2, 1), (0.0, 1)], window=WINDOW)
     started = time.monotonic()
     passes = [at - started for at, _ in asyncio.run(passed(limit, [1, 1, 1, 1]))]
@@ -63,9 +63,9 @@ def test_attempts_before_the_start_count():
     assert passes[2] >= WINDOW
 
 
-def test_money_under_way_counts_at_its_worst():
+def test_money_under_way_counts_at_its_worst() -> None:
     async def run():
-        purse = Purse(1.0, 0.25, "chat")
+        purse = CostBudget(1.0, 0.25, "chat")
         await purse.reserve(0.5)
         waiting = asyncio.create_task(purse.reserve(0.5))
         await asyncio.sleep(0.01)
@@ -81,7 +81,7 @@ def test_money_under_way_counts_at_its_worst():
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=30))
-def test_the_limit_is_never_passed(costs):
+def test_the_limit_is_never_passed(costs) -> None:
     async def attempt(purse, worst, share):
         await purse.reserve(worst)
         await asyncio.sleep(0)
@@ -89,18 +89,18 @@ def test_the_limit_is_never_passed(costs):
         assert purse.spent <= 3.0 + 1e-9
 
     async def run():
-        purse = Purse(3.0, 0.0, "chat")
+        purse = CostBudget(3.0, 0.0, "chat")
         ends = await asyncio.gather(*(attempt(purse, *cost) for cost in costs), return_exceptions=True)
         assert all(end is None or isinstance(end, InputError) for end in ends)
 
     asyncio.run(run())
 
 
-def test_prices_are_a_million_tokens():
+def test_prices_are_a_million_tokens() -> None:
     assert Prices(prompt=30, completion=60).cost(1000, 500) == pytest.approx(0.06)
 
 
-def test_estimates_follow_what_was_counted():
+def test_estimates_follow_what_was_counted() -> None:
     estimate = TokenEstimate(longest=0)
     messages = [{"role": "user", "content": "x" * 3000}]
     assert 1000 <= estimate.of(messages) <= 1020
@@ -111,7 +111,7 @@ def test_estimates_follow_what_was_counted():
 
 
 @pytest.mark.parametrize(("longest", "sizes"), [(100, [100, 100, 100, 100]), (None, [512, 30, 700, 700])])
-def test_a_completion_is_as_long_as_asked_for_or_as_the_longest_before(longest, sizes):
+def test_a_completion_is_as_long_as_asked_for_or_as_the_longest_before(longest, sizes) -> None:
     estimate, nothing = TokenEstimate(longest), TokenEstimate(longest=0)
     seen = []
     for completion in (30, 700, 200, None):

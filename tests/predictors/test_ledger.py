@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ def request(number=0, **changes):
 
 
 @pytest.fixture
-def ledger(tmp_path):
+def ledger(tmp_path: Path):
     with Ledger(tmp_path / "ledger.sqlite") as opened:
         yield opened
 
@@ -37,18 +38,18 @@ def fill(ledger):
     ledger.is_refused(request(1))
 
 
-def test_what_was_answered_is_known_and_nothing_else_is(ledger):
+def test_what_was_answered_is_known_and_nothing_else_is(ledger) -> None:
     fill(ledger)
     assert ledger.answer_of(request(0)) == Answer(text="y = θ", usage={"prompt_tokens": 3})
     assert [ledger.answer_of(request(number)) for number in (1, 2, 3)] == [None] * 3
 
 
-def test_attempts_that_may_have_been_billed_are_counted(ledger):
+def test_attempts_that_may_have_been_billed_are_counted(ledger) -> None:
     fill(ledger)
     assert {entry.request.sample: entry.unaccounted for entry in ledger.entries()} == {0: 0, 1: 0, 2: 1}
 
 
-def test_a_model_is_told_from_others(ledger):
+def test_a_model_is_told_from_others(ledger) -> None:
     fill(ledger)
     assert ledger.has_answers("http://127.0.0.1/v1", "m")
     assert not ledger.has_answers("http://127.0.0.1/v1", "n")
@@ -57,7 +58,7 @@ def test_a_model_is_told_from_others(ledger):
     assert ledger.unaccounted("http://127.0.0.1/v1", "n") == 0
 
 
-def test_the_last_minute_s_attempts_are_known_after_a_restart(tmp_path):
+def test_the_last_minute_s_attempts_are_known_after_a_restart(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.sends(request(), tokens=5)
         ledger.sends(request(model="n"), tokens=6)
@@ -80,17 +81,17 @@ def test_the_last_minute_s_attempts_are_known_after_a_restart(tmp_path):
         {"sample": 1},
     ],
 )
-def test_whatever_decides_an_answer_decides_the_key(change):
+def test_whatever_decides_an_answer_decides_the_key(change) -> None:
     assert request(**change).key() != request().key()
 
 
 @given(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)))
-def test_the_key_does_not_depend_on_the_order_of_parameters(parameters):
+def test_the_key_does_not_depend_on_the_order_of_parameters(parameters) -> None:
     backwards = dict(reversed(list(parameters.items())))
     assert request(parameters=backwards).key() == request(parameters=parameters).key()
 
 
-def test_a_kill_loses_nothing_that_was_written(tmp_path):
+def test_a_kill_loses_nothing_that_was_written(tmp_path: Path) -> None:
     script = """
 import sys, time
 from pathlib import Path
@@ -115,7 +116,7 @@ time.sleep(60)
         assert sum(entry.unaccounted for entry in ledger.entries()) == 1
 
 
-def test_an_export_taken_in_elsewhere_is_exported_alike(ledger, tmp_path):
+def test_an_export_taken_in_elsewhere_is_exported_alike(ledger, tmp_path: Path) -> None:
     fill(ledger)
     assert ledger.export(tmp_path / "out.jsonl") == 3
     with Ledger(tmp_path / "other.sqlite") as other:
@@ -127,7 +128,7 @@ def test_an_export_taken_in_elsewhere_is_exported_alike(ledger, tmp_path):
     assert (tmp_path / "answered.jsonl").read_text().splitlines() == [line for line in lines if "y = θ" in line]
 
 
-def test_an_import_with_one_bad_line_changes_nothing(ledger, tmp_path):
+def test_an_import_with_one_bad_line_changes_nothing(ledger, tmp_path: Path) -> None:
     good = Entry(request=request(5), sent=1, refused=0, answer=Answer(text="new")).model_dump_json()
     (tmp_path / "in.jsonl").write_text(good + "\n" + json.dumps({"request": {}}) + "\n")
     with pytest.raises(InputError, match=r"in\.jsonl:2: "):
@@ -136,14 +137,14 @@ def test_an_import_with_one_bad_line_changes_nothing(ledger, tmp_path):
 
 
 @pytest.mark.parametrize(("sent", "refused"), [(0, 0), (1, 1), (10**30, 0), (-1, 0)])
-def test_an_import_whose_attempts_do_not_add_up_is_refused(ledger, tmp_path, sent, refused):
+def test_an_import_whose_attempts_do_not_add_up_is_refused(ledger, tmp_path: Path, sent, refused) -> None:
     line = {"request": request(5).model_dump(), "sent": sent, "refused": refused, "answer": {"text": "new"}}
     (tmp_path / "in.jsonl").write_text(json.dumps(line) + "\n")
     with pytest.raises(InputError, match=r"in\.jsonl:1: "):
         ledger.take_in(tmp_path / "in.jsonl")
 
 
-def test_two_answers_to_one_request_are_not_mixed(ledger, tmp_path):
+def test_two_answers_to_one_request_are_not_mixed(ledger, tmp_path: Path) -> None:
     fill(ledger)
     other = Entry(request=request(0), sent=1, refused=0, answer=Answer(text="another")).model_dump_json()
     (tmp_path / "in.jsonl").write_text(other + "\n")
@@ -151,14 +152,14 @@ def test_two_answers_to_one_request_are_not_mixed(ledger, tmp_path):
         ledger.take_in(tmp_path / "in.jsonl")
 
 
-def test_a_foreign_file_is_one_line(tmp_path):
+def test_a_foreign_file_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_text("no database at all, but long enough to be taken for one" * 100)
     with pytest.raises(InputError, match=r"ledger\.sqlite: .*expected a ledger"):
         Ledger(path)
 
 
-def test_a_ledger_of_another_version_is_one_line_and_is_not_kept_locked(tmp_path):
+def test_a_ledger_of_another_version_is_one_line_and_is_not_kept_locked(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")

@@ -1,6 +1,7 @@
 """The T5 predictor, from a folder of ours and from Hugging Face's."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ EXAMPLES = [example(number, prompt) for number, (prompt, _) in enumerate(tiny_tr
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
+def checkpoint(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("model") / "t5"
     tiny_training.run(folder, training=tiny_training.TRAINING.model_copy(update={"steps": 8}))
     return folder
@@ -36,14 +37,14 @@ def predictor(checkpoint):
     return T5Model("ours", str(checkpoint), DECODING)
 
 
-def test_every_example_is_in_one_batch_whatever_the_order(predictor):
+def test_every_example_is_in_one_batch_whatever_the_order(predictor) -> None:
     batches = predictor.batches(EXAMPLES)
     assert batches == predictor.batches(EXAMPLES[::-1])
     assert sorted(one.id for batch in batches for one in batch) == sorted(one.id for one in EXAMPLES)
     assert [len(batch) for batch in batches] == [4, 4, 2]
 
 
-def test_predictions_are_whole_records_in_order(predictor):
+def test_predictions_are_whole_records_in_order(predictor) -> None:
     batches = predictor.batches(EXAMPLES)
     for batch, predictions in zip(batches, predictor.predict(batches), strict=True):
         assert [prediction.id for prediction in predictions] == [one.id for one in batch]
@@ -58,7 +59,7 @@ def test_predictions_are_whole_records_in_order(predictor):
 
 
 @pytest.mark.parametrize(("asked", "used"), [(None, "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")])
-def test_the_config_may_name_the_dtype(checkpoint, monkeypatch, asked, used):
+def test_the_config_may_name_the_dtype(checkpoint, monkeypatch: pytest.MonkeyPatch, asked, used) -> None:
     seen = []
     monkeypatch.setattr(
         t5, "decode", lambda config, params, sources, longest, dtype, *_: (seen.append(dtype), [[1]] * 4)[1]
@@ -68,19 +69,19 @@ def test_the_config_may_name_the_dtype(checkpoint, monkeypatch, asked, used):
     assert seen == [used]
 
 
-def test_the_same_checkpoint_and_batch_give_the_same_text(predictor, checkpoint):
+def test_the_same_checkpoint_and_batch_give_the_same_text(predictor, checkpoint) -> None:
     batches = predictor.batches(EXAMPLES)
     again = T5Model("ours", str(checkpoint), DECODING)
     assert list(again.predict(batches)) == list(predictor.predict(batches))
 
 
-def test_batches_under_way_together_do_not_change_each_other(predictor):
+def test_batches_under_way_together_do_not_change_each_other(predictor) -> None:
     batches = predictor.batches(EXAMPLES)
     alone = [predictions for batch in batches for predictions in predictor.predict([batch])]
     assert list(predictor.predict(batches)) == alone
 
 
-def test_two_batches_are_under_way_at_once(predictor, monkeypatch):
+def test_two_batches_are_under_way_at_once(predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     both = threading.Barrier(2, timeout=60)  # breaks where one batch waits for the other to end
 
     def ids(batch):
@@ -92,7 +93,7 @@ def test_two_batches_are_under_way_at_once(predictor, monkeypatch):
     assert list(predictor.predict(batches)) == [[one.id for one in batch] for batch in batches]
 
 
-def test_a_hugging_face_folder_predicts(tmp_path):
+def test_a_hugging_face_folder_predicts(tmp_path: Path) -> None:
     from transformers import T5Tokenizer
 
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
@@ -105,6 +106,6 @@ def test_a_hugging_face_folder_predicts(tmp_path):
     assert first.model == "released"
 
 
-def test_what_is_no_checkpoint_is_one_line(tmp_path):
+def test_what_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.json: no such file"):
         T5Model("none", str(tmp_path), DECODING)

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +37,7 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("report")
     write_report(folder, checked_contents())
     return folder / "index.html"
@@ -78,14 +79,14 @@ def ids(page):
     return page.locator(".answer .id").all_text_contents()
 
 
-def test_everything_is_there_and_nothing_is_asked_of_the_network(report, open_page):
+def test_everything_is_there_and_nothing_is_asked_of_the_network(report, open_page) -> None:
     page = open_page(report)
     expect(page.locator("#explorer-count")).to_have_text("90 of 90 answers")
     expect(page.locator(".answer")).to_have_count(90)
     assert page.evaluate("document.querySelectorAll('script:not([type])').length") == 1
 
 
-def test_filters_leave_what_they_say(report, open_page):
+def test_filters_leave_what_they_say(report, open_page) -> None:
     page = open_page(report)
     page.select_option("#explorer-model", "wrong")
     expect(page.locator("#explorer-count")).to_have_text("30 of 90 answers")
@@ -118,7 +119,7 @@ def test_filters_leave_what_they_say(report, open_page):
     expect(page.locator("#explorer-count")).to_have_text("0 of 90 answers")
 
 
-def test_the_keyboard_alone_finds_opens_turns_and_leaves(report, open_page):
+def test_the_keyboard_alone_finds_opens_turns_and_leaves(report, open_page) -> None:
     page = open_page(report)
     page.keyboard.press("/")
     expect(page.locator("#explorer-search")).to_be_focused()
@@ -153,7 +154,7 @@ def test_the_keyboard_alone_finds_opens_turns_and_leaves(report, open_page):
     assert page.evaluate("location.hash") == "#explorer?search=2-"
 
 
-def test_an_answer_stands_beside_its_prompt_and_its_reference(report, open_page):
+def test_an_answer_stands_beside_its_prompt_and_its_reference(report, open_page) -> None:
     page = open_page(report, "#explorer?by=wrong&open=1-static")
     expect(opened(page)).to_be_visible()
     (example,) = [example for example in checked_contents().examples["static"] if example.id == "1-static"]
@@ -180,7 +181,7 @@ def test_an_answer_stands_beside_its_prompt_and_its_reference(report, open_page)
     assert same[0] == same[1]
 
 
-def test_fragments_lead_to_answers_and_to_lists(report, open_page):
+def test_fragments_lead_to_answers_and_to_lists(report, open_page) -> None:
     page = open_page(report, "#explorer?model=right&set=Static&verdict=verified")
     assert ids(page) == [f"{source}-static" for source in range(6)]
     page.locator(".answer").nth(3).click()
@@ -205,7 +206,7 @@ def test_fragments_lead_to_answers_and_to_lists(report, open_page):
     expect(page.locator("#explorer-count")).to_have_text("90 of 90 answers")
 
 
-def test_narrow_screens_stack_and_do_not_overflow(report, open_page):
+def test_narrow_screens_stack_and_do_not_overflow(report, open_page) -> None:
     page = open_page(report, width=390)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.locator(".answer").nth(1).click()
@@ -216,7 +217,7 @@ def test_narrow_screens_stack_and_do_not_overflow(report, open_page):
     assert opened(page).evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
 
 
-def test_without_scripts_the_tables_are_there(report, open_page):
+def test_without_scripts_the_tables_are_there(report, open_page) -> None:
     page = open_page(report, scripts=False)
     expect(page.locator("noscript p")).to_be_visible()
     expect(page.locator("#explorer-filters")).to_be_hidden()
@@ -224,7 +225,7 @@ def test_without_scripts_the_tables_are_there(report, open_page):
     expect(page.locator("#examples math").first).to_be_visible()
 
 
-def test_without_verdicts_none_can_be_chosen(tmp_path, open_page):
+def test_without_verdicts_none_can_be_chosen(tmp_path: Path, open_page) -> None:
     contents = checked_contents()
     scores = {
         model: {name: [score.model_copy(update={"validity": None}) for score in rows] for name, rows in by_set.items()}
@@ -254,7 +255,7 @@ def check_hostile_text_is_text(page, model, texts):
 
 
 @pytest.mark.parametrize("guarded", [True, False])
-def test_hostile_text_runs_nothing_with_the_policy_and_without(report, open_page, tmp_path, guarded):
+def test_hostile_text_runs_nothing_with_the_policy_and_without(report, open_page, tmp_path: Path, guarded) -> None:
     bare = tmp_path / "bare.html"
     source, count = POLICY.subn("", report.read_text(encoding="utf-8"))
     assert count == 1
@@ -263,7 +264,7 @@ def test_hostile_text_runs_nothing_with_the_policy_and_without(report, open_page
     check_hostile_text_is_text(page, "hostile", {f"{place}-static": text for place, text in enumerate(HOSTILE)})
 
 
-def test_the_policy_refuses_scripts_of_others(report, browser, tmp_path):
+def test_the_policy_refuses_scripts_of_others(report, browser, tmp_path: Path) -> None:
     injected = tmp_path / "injected.html"
     script = "<script>document.title = 'ran'</script><img src=x onerror=\"document.title='ran'\">"
     text = report.read_text(encoding="utf-8")
@@ -279,7 +280,7 @@ def test_the_policy_refuses_scripts_of_others(report, browser, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_with_hostile_outputs_shows_them_as_text(open_page, tmp_path):
+def test_a_run_with_hostile_outputs_shows_them_as_text(open_page, tmp_path: Path) -> None:
     names = dict(zip(("static", "VR", "EE", "AG", "SR"), HOSTILE, strict=False))
     path = released_file(tmp_path, **{f"{name}_mine": text for name, text in names.items()})
     command.run("eval", "--predictions", path, cwd=tmp_path)

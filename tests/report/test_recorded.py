@@ -1,5 +1,7 @@
 """The recorded means, against the recorded scores of the half of the examples that was released."""
 
+from pathlib import Path
+
 import pytest
 
 from mathderive.records import EVALUATION_SETS
@@ -11,7 +13,7 @@ ROWS = dict(zip(MODELS, RECORDED, strict=False))
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_half_of_the_examples_have_nearly_the_means_of_all(shared_reference, model):
+def test_half_of_the_examples_have_nearly_the_means_of_all(shared_reference: Path, model) -> None:
     rows = load(shared_reference, model).rows
     for metric, key in KEYS.items():
         for name in EVALUATION_SETS:

@@ -23,7 +23,7 @@ predictors:
 
 
 @pytest.mark.slow
-def test_the_api_answers_as_the_predictor_does(tmp_path):
+def test_the_api_answers_as_the_predictor_does(tmp_path: Path) -> None:
     with serving(MINI, tokens=LENGTH) as server:
         config = CONFIG.replace("LENGTH", str(LENGTH)).replace("MINI", str(MINI)).replace("URL", server.url)
         (tmp_path / "agreement.yaml").write_text(config)

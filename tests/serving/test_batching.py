@@ -39,7 +39,7 @@ async def collected(job):
     return [piece async for piece in job.pieces()]
 
 
-def test_what_waits_goes_together_and_everybody_is_answered():
+def test_what_waits_goes_together_and_everybody_is_answered() -> None:
     async def run():
         batcher = Batcher(model := Echo(), batch_size=4, waiting=10)
         jobs = [batcher.submit(letters("abc" * (n + 1)), 5, streamed=False) for n in range(10)]
@@ -56,7 +56,7 @@ def test_what_waits_goes_together_and_everybody_is_answered():
 
 @given(st.lists(st.text(min_size=1, max_size=9).filter(lambda text: "\ufffd" not in text and "\0" not in text)))
 @settings(deadline=None, max_examples=30)
-def test_pieces_make_the_whole(texts):
+def test_pieces_make_the_whole(texts) -> None:
     async def run():
         batcher = Batcher(Echo(), batch_size=3, waiting=0)
         async with batcher.running():
@@ -66,7 +66,7 @@ def test_pieces_make_the_whole(texts):
     assert asyncio.run(run()) == texts
 
 
-def test_a_batch_that_fails_ends_alone(caplog):
+def test_a_batch_that_fails_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
     async def run():
         batcher = Batcher(Echo(), batch_size=1, waiting=9)
         async with batcher.running():
@@ -83,7 +83,7 @@ def test_a_batch_that_fails_ends_alone(caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_what_is_given_up_is_not_computed():
+def test_what_is_given_up_is_not_computed() -> None:
     async def run():
         batcher = Batcher(model := Echo(), batch_size=4, waiting=9)
         jobs = [batcher.submit(letters("x"), 1, streamed=False) for _ in range(4)]
@@ -97,21 +97,21 @@ def test_what_is_given_up_is_not_computed():
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
+def tokenizer(tmp_path_factory: pytest.TempPathFactory):
     texts = [f"\\theta_{{{n}}} = \\frac{{d}}{{d x}} é日本🙂 {n}" for n in range(20)]
     return train_tokenizer(texts, tmp_path_factory.mktemp("tokenizer"), 44)
 
 
 @settings(max_examples=500, deadline=None)
 @given(data=st.data(), text=st.text(max_size=20))
-def test_what_a_tokenizer_has_written_it_does_not_take_back(tokenizer, data, text):
+def test_what_a_tokenizer_has_written_it_does_not_take_back(tokenizer, data, text) -> None:
     # Any ids at all: a model may write half of a character and go on with something else.
     written = data.draw(st.lists(st.integers(0, tokenizer.vocab_size - 1), max_size=30)) + tokenizer.encode(text)
     part = tokenizer.decode(written[: data.draw(st.integers(0, len(written)))])
     assert tokenizer.decode(written).startswith(part.rstrip("\ufffd"))
 
 
-def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch):
+def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mathderive.serving.limits.BODY_SECONDS", 0.05)
     sent = []
 

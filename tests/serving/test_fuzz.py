@@ -12,7 +12,7 @@ pytest.importorskip("schemathesis")
 
 
 @pytest.mark.slow
-def test_no_request_made_from_the_description_breaks_the_server(served, tmp_path):
+def test_no_request_made_from_the_description_breaks_the_server(served, tmp_path: Path) -> None:
     with urllib.request.urlopen(f"{served.url}/openapi.json", timeout=60) as response:
         description = json.load(response)
     # Most requests would name another model and get no further.

@@ -98,7 +98,7 @@ def steps(page):
     return page.locator(".step > .latex").all_text_contents()
 
 
-def test_the_answer_on_the_page_is_the_servers(served, open_page):
+def test_the_answer_on_the_page_is_the_servers(served, open_page) -> None:
     page = open_page(served)
     with page.expect_response(CHAT) as response:
         ask(page)
@@ -117,7 +117,7 @@ def test_the_answer_on_the_page_is_the_servers(served, open_page):
     expect(page.locator("#start")).to_be_visible()
 
 
-def test_every_step_has_its_verdict(served, open_page):
+def test_every_step_has_its_verdict(served, open_page) -> None:
     page = open_page(served)
     premise, derived = r"f{(x)} = \sin{(x)}", r"\frac{d}{d x} f{(x)} = \frac{d}{d x} \sin{(x)}"
     goal, wrong = r"\frac{d}{d x} f{(x)} = \cos{(x)}", r"\frac{d}{d x} f{(x)} = x"
@@ -133,7 +133,7 @@ def test_every_step_has_its_verdict(served, open_page):
     expect(page.locator(".step .kinds")).to_have_text(["premise", "incorrect", "skipped", "unparsable"])
 
 
-def test_a_check_that_is_refused_is_said(served, open_page):
+def test_a_check_that_is_refused_is_said(served, open_page) -> None:
     page = open_page(served)
     page.route("**/check", lambda route: route.abort())
     answer_with(page, **answered(PREMISE))
@@ -142,7 +142,7 @@ def test_a_check_that_is_refused_is_said(served, open_page):
     expect(page.locator("#summary")).to_contain_text("1 step")
 
 
-def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, open_page):
+def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, open_page) -> None:
     page = open_page(served)
     written = [r"f{(x)} = \sin{(x)}", r"\int (f = ", r"\frac{d}{d x} f{(x)} = \cos{(x)}"]
     text = " and ".join(written)
@@ -163,7 +163,7 @@ def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, op
     assert page.evaluate("navigator.clipboard.readText()") == " and ".join(steps(page))
 
 
-def test_the_goal_is_reached_by_the_rule_of_the_scores(served, open_page):
+def test_the_goal_is_reached_by_the_rule_of_the_scores(served, open_page) -> None:
     page = open_page(served)
     for text, goal in (
         ("a = b and x = 1", "x = 1"),
@@ -180,14 +180,14 @@ def test_the_goal_is_reached_by_the_rule_of_the_scores(served, open_page):
         expect(page.locator("#summary strong")).to_have_text(verdict)
 
 
-def test_an_answer_that_was_cut_is_said_to_be(served, open_page):
+def test_an_answer_that_was_cut_is_said_to_be(served, open_page) -> None:
     page = open_page(served)
     answer_with(page, **answered("x = 1 and x", finish_reason="length"))
     ask(page)
     expect(page.locator("#summary")).to_contain_text("Cut off at the length limit · 2 steps")
 
 
-def test_wrong_input_is_said_at_its_field_and_not_sent(served, open_page):
+def test_wrong_input_is_said_at_its_field_and_not_sent(served, open_page) -> None:
     page = open_page(served)
     sent = []
     page.route(CHAT, lambda route: sent.append(route))
@@ -212,7 +212,7 @@ def test_wrong_input_is_said_at_its_field_and_not_sent(served, open_page):
     assert not sent
 
 
-def test_a_server_with_a_key_asks_for_it(served, open_page):
+def test_a_server_with_a_key_asks_for_it(served, open_page) -> None:
     page = open_page(served, key=None)
     expect(page.locator("#key")).to_be_focused()
     page.fill("#key", "wrong")
@@ -227,13 +227,13 @@ def test_a_server_with_a_key_asks_for_it(served, open_page):
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
 
 
-def test_a_question_too_long_is_refused_in_the_servers_words(served, open_page):
+def test_a_question_too_long_is_refused_in_the_servers_words(served, open_page) -> None:
     page = open_page(served)
     ask(page, premises="x = 1\n" * 60)
     expect(page.locator("#failure")).to_contain_text("tokens; expected at most 64")
 
 
-def test_a_failure_is_said_once_and_clearly(served, open_page):
+def test_a_failure_is_said_once_and_clearly(served, open_page) -> None:
     page = open_page(served)
     busy, broken = "The server is busy. Try again", "The connection ended before the answer did."
     for answer, message in (
@@ -251,7 +251,7 @@ def test_a_failure_is_said_once_and_clearly(served, open_page):
         expect(page.locator("#start")).to_be_visible()
 
 
-def test_an_answer_can_be_stopped_and_asked_for_again_with_the_keyboard_alone(served, open_page):
+def test_an_answer_can_be_stopped_and_asked_for_again_with_the_keyboard_alone(served, open_page) -> None:
     page = open_page(served)
     page.route(CHAT, lambda route: None)  # and so never answered
     page.fill("#premises", PREMISE)
@@ -270,7 +270,7 @@ def test_an_answer_can_be_stopped_and_asked_for_again_with_the_keyboard_alone(se
     expect(page.locator("#summary")).to_contain_text("tokens")
 
 
-def test_what_is_generated_runs_nothing(served, open_page):
+def test_what_is_generated_runs_nothing(served, open_page) -> None:
     page = open_page(served)
     answer_with(page, **answered(" and ".join(HOSTILE)))
     ask(page)
@@ -280,7 +280,7 @@ def test_what_is_generated_runs_nothing(served, open_page):
         expect(page.locator(tag)).to_have_count(0)
 
 
-def test_what_is_typed_runs_nothing(served, open_page):
+def test_what_is_typed_runs_nothing(served, open_page) -> None:
     page = open_page(served)
     answer_with(page, **answered("x = 1"))
     page.fill("#derive", "\n".join(HOSTILE))
@@ -295,7 +295,7 @@ def test_what_is_typed_runs_nothing(served, open_page):
         expect(page.locator(tag)).to_have_count(0)
 
 
-def test_only_mathml_is_taken_for_mathml(served, open_page):
+def test_only_mathml_is_taken_for_mathml(served, open_page) -> None:
     # The browser tells of handlers in what it has merely parsed.
     page = open_page(served, keep_console=False)
     math, html = 'math xmlns="http://www.w3.org/1998/Math/MathML"', 'xmlns="http://www.w3.org/1999/xhtml"'
@@ -314,7 +314,7 @@ def test_only_mathml_is_taken_for_mathml(served, open_page):
     expect(page.locator("math")).to_have_count(1)
 
 
-def test_a_long_formula_scrolls_in_its_own_box(served, open_page):
+def test_a_long_formula_scrolls_in_its_own_box(served, open_page) -> None:
     page = open_page(served, width=360)
     long = " + ".join(rf"\frac{{{letter}}}{{x}}" for letter in "abcfghklmnpqrstuvw") + " = 1"
     answer_with(page, **answered(f"{long} and {'x' * 400}"))
@@ -328,7 +328,7 @@ def test_a_long_formula_scrolls_in_its_own_box(served, open_page):
 
 
 @pytest.mark.slow
-def test_an_example_is_chosen_and_derived(open_page, mini):
+def test_an_example_is_chosen_and_derived(open_page, mini) -> None:
     page = open_page(mini)
     examples = page.request.get(f"{mini.url}/examples.json").json()
     for example in examples:

@@ -6,6 +6,7 @@ import time
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import Path
 
 import openai
 import pytest
@@ -57,14 +58,14 @@ def is_alive(served):
     return ask(served, max_tokens=1)[0] == 200
 
 
-def test_the_client_finds_the_model(client):
+def test_the_client_finds_the_model(client) -> None:
     assert [model.id for model in client.models.list()] == ["tiny"]
     assert client.models.retrieve("tiny").id == "tiny"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-4")
 
 
-def test_an_answer_is_what_the_model_writes_and_is_counted(client, model):
+def test_an_answer_is_what_the_model_writes_and_is_counted(client, model) -> None:
     for prompt, _ in tiny_training.PAIRS[:5]:
         (expected,) = model.complete([model.encode(prompt)])
         answered = client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": prompt}])
@@ -75,7 +76,7 @@ def test_an_answer_is_what_the_model_writes_and_is_counted(client, model):
         assert answered.usage.total_tokens == len(model.encode(prompt)) + expected.completion_tokens
 
 
-def test_a_streamed_answer_is_the_same_in_pieces(client, model):
+def test_a_streamed_answer_is_the_same_in_pieces(client, model) -> None:
     (expected,) = model.complete([model.encode(PROMPT)])
     chunks = list(
         client.chat.completions.create(**ASKED, temperature=0, stream=True, stream_options={"include_usage": True})
@@ -89,7 +90,7 @@ def test_a_streamed_answer_is_the_same_in_pieces(client, model):
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-def test_a_limit_cuts_the_answer(client, model):
+def test_a_limit_cuts_the_answer(client, model) -> None:
     (expected,) = model.complete([model.encode(PROMPT)], limits=[3])
     for limit in ({"max_tokens": 3}, {"max_completion_tokens": 3}, {"max_tokens": 3, "max_completion_tokens": 9}):
         answered = client.chat.completions.create(**ASKED, **limit)
@@ -98,7 +99,7 @@ def test_a_limit_cuts_the_answer(client, model):
     assert client.chat.completions.create(**ASKED, max_tokens=10**9).usage.completion_tokens <= TOKENS
 
 
-def test_text_may_come_in_parts(client):
+def test_text_may_come_in_parts(client) -> None:
     parts = [{"type": "text", "text": PROMPT[:9]}, {"type": "text", "text": PROMPT[9:]}]
     whole = client.chat.completions.create(**ASKED)
     again = client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": parts}])
@@ -128,7 +129,7 @@ def test_text_may_come_in_parts(client):
         ({"response_format": {"type": "json_object"}}, 400, "response_format.type"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_by_name(served, changes, status, named):
+def test_what_cannot_be_kept_is_refused_by_name(served, changes, status, named) -> None:
     answered, _, body = ask(served, **changes)
     assert answered == status
     assert body["error"]["param"] == named
@@ -157,14 +158,14 @@ def test_what_cannot_be_kept_is_refused_by_name(served, changes, status, named):
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_malformed_bodies_are_refused(served, body):
+def test_malformed_bodies_are_refused(served, body) -> None:
     status, headers, answer = send(served, "POST", CHAT, body)
     assert status in (400, 404)
     assert headers["Content-Type"] == "application/json"
     assert len(json.loads(answer)["error"]["message"]) < 1000
 
 
-def test_a_prompt_of_a_megabyte_is_refused(served):
+def test_a_prompt_of_a_megabyte_is_refused(served) -> None:
     status, _, body = ask(served, messages=[{"role": "user", "content": "x" * 2**20}])
     assert (status, body["error"]["type"]) == (413, "invalid_request_error")
     chunks = (b"x" * 2**16 for _ in range(16))
@@ -172,7 +173,7 @@ def test_a_prompt_of_a_megabyte_is_refused(served):
     assert is_alive(served)
 
 
-def test_a_body_without_end_is_dropped(served):
+def test_a_body_without_end_is_dropped(served) -> None:
     endless = (b"x" * 2**16 for _ in range(10_000))
     with pytest.raises(ConnectionError):
         send(served, "POST", CHAT, endless, Transfer_Encoding="chunked")
@@ -189,21 +190,21 @@ def test_a_body_without_end_is_dropped(served):
         ("POST", "/", 405),
     ],
 )
-def test_other_addresses_and_methods_are_refused_alike(served, method, path, status):
+def test_other_addresses_and_methods_are_refused_alike(served, method, path, status) -> None:
     answered, headers, body = send(served, method, path)
     assert answered == status
     assert json.loads(body)["error"]["message"]
     assert status != 405 or headers["Allow"]
 
 
-def test_only_json_is_read(served):
+def test_only_json_is_read(served) -> None:
     assert send(served, "POST", CHAT, json.dumps(ASKED), Content_Type="text/plain")[0] == 400
 
 
 @pytest.mark.parametrize(
     "value", ["", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer \u00fc", f"Bearer {KEY}x"]
 )
-def test_without_the_key_nobody_is_let_in(served, value):
+def test_without_the_key_nobody_is_let_in(served, value) -> None:
     for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/typeset"), ("POST", "/check")):
         status, headers, body = send(served, method, path, json.dumps(ASKED), Authorization=value.encode("latin-1"))
         assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -211,12 +212,12 @@ def test_without_the_key_nobody_is_let_in(served, value):
         assert KEY.encode() not in body
 
 
-def test_health_needs_no_key(served):
+def test_health_needs_no_key(served) -> None:
     status, _, body = send(served, "GET", "/healthz", Authorization="")
     assert (status, json.loads(body)) == (200, {"status": "ok", "model": "tiny", "waiting": 0})
 
 
-def test_equations_are_typeset_anew_and_nothing_else_is(served):
+def test_equations_are_typeset_anew_and_nothing_else_is(served) -> None:
     equations = [
         r"\frac{d}{d x} f{(x)} = 2 x",
         r"\href{javascript:alert(1)}{x} = 1",
@@ -233,7 +234,7 @@ def test_equations_are_typeset_anew_and_nothing_else_is(served):
     assert send(served, "POST", "/typeset", json.dumps({"equations": ["x" * 2001]}))[0] == 400
 
 
-def test_derivations_are_checked(served):
+def test_derivations_are_checked(served) -> None:
     prompt = r"Given f{(x)} = x^{2}, then obtain \frac{d}{d x} f{(x)} = 2 x"
     derivation = r"f{(x)} = x^{2} and \frac{d}{d x} f{(x)} = \frac{d}{d x} x^{2} and \frac{d}{d x} f{(x)} = 3 x"
     status, _, body = send(served, "POST", "/check", json.dumps({"prompt": prompt, "derivation": derivation}))
@@ -245,7 +246,7 @@ def test_derivations_are_checked(served):
     assert "a prompt begins with" in json.loads(body)["error"]["message"]
 
 
-def test_more_derivations_than_may_wait_are_refused(served):
+def test_more_derivations_than_may_wait_are_refused(served) -> None:
     """The first check takes a while, the child's start at least."""
     steps = " and ".join([r"f{(x)} = x^{2}"] * 20 + [rf"\int x^{{{n}}} d x = x^{{{n + 1}}}" for n in range(9)])
     asked = json.dumps({"prompt": "Given f{(x)} = x^{2}, then obtain x = 1", "derivation": steps})
@@ -258,7 +259,7 @@ def test_more_derivations_than_may_wait_are_refused(served):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_clients_that_hang_up_leave_nothing_behind(served, stream):
+def test_clients_that_hang_up_leave_nothing_behind(served, stream) -> None:
     host, port = urllib.parse.urlsplit(served.url).netloc.split(":")
     body = json.dumps({**ASKED, "stream": stream}).encode()
     head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
@@ -272,7 +273,7 @@ def test_clients_that_hang_up_leave_nothing_behind(served, stream):
         assert time.monotonic() < deadline
 
 
-def test_a_full_server_says_when_to_come_back_and_finishes_its_work_when_it_ends(checkpoint):
+def test_a_full_server_says_when_to_come_back_and_finishes_its_work_when_it_ends(checkpoint) -> None:
     with ThreadPoolExecutor(30) as threads:
         with serving(checkpoint, "--batch-size", "1", "--waiting", "1") as server:
             # Compiling the first one keeps it busy: two are under way, one waits, the others are refused.
@@ -289,12 +290,12 @@ def test_a_full_server_says_when_to_come_back_and_finishes_its_work_when_it_ends
             assert body["choices"][0]["message"]["content"]
 
 
-def test_an_address_in_use_is_one_line(served, tmp_path):
+def test_an_address_in_use_is_one_line(served, tmp_path: Path) -> None:
     port = served.url.rpartition(":")[2]
     result = run("serve", "--port", port, "--checkpoint", served.checkpoint, cwd=tmp_path, code=2)
     assert complaint(result.stderr).endswith("expected an address of this machine and a free port")
 
 
-def test_a_checkpoint_that_is_none_is_one_line(tmp_path):
+def test_a_checkpoint_that_is_none_is_one_line(tmp_path: Path) -> None:
     result = run("serve", "--port", "0", "--checkpoint", tmp_path, cwd=tmp_path, code=2)
     assert "config.json" in complaint(result.stderr)

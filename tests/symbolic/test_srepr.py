@@ -1,6 +1,7 @@
 """The reader and writer of the authors' expression format."""
 
 import time
+from pathlib import Path
 
 import pytest
 import sympy
@@ -38,7 +39,7 @@ def expressions() -> st.SearchStrategy[sympy.Expr]:
     return st.recursive(symbols | numbers, extend, max_leaves=8)
 
 
-def test_released_text_comes_back_exactly(shared_reference):
+def test_released_text_comes_back_exactly(shared_reference: Path) -> None:
     examples = [example for model in MODELS for example in load(shared_reference, model).examples]
     texts = {step.srepr for example in examples for step in example.steps}
     assert len(texts) > 900
@@ -47,16 +48,16 @@ def test_released_text_comes_back_exactly(shared_reference):
 
 @settings(max_examples=150, deadline=None)
 @given(expressions())
-def test_what_is_written_reads_back(expression):
+def test_what_is_written_reads_back(expression) -> None:
     assert read_srepr(write_srepr(expression)) == expression
 
 
-def test_a_moderate_constant_reads_back():
+def test_a_moderate_constant_reads_back() -> None:
     """e^(e^3) is some half a billion."""
     assert read_srepr(write_srepr(exp(exp(3)))) == exp(exp(3))
 
 
-def test_sampled_equations_come_back_with_their_text(sampled):
+def test_sampled_equations_come_back_with_their_text(sampled) -> None:
     for derivation in sampled:
         for equation in derivation.equations:
             text = write_srepr(equation)
@@ -64,7 +65,7 @@ def test_sampled_equations_come_back_with_their_text(sampled):
             assert write_srepr(read_srepr(text)) == text
 
 
-def test_an_equation_that_sympy_would_decide_stays_one():
+def test_an_equation_that_sympy_would_decide_stays_one() -> None:
     text = "Equality(Integer(1), Integer(1))"
     assert read_srepr(text) == Equality(1, 1, evaluate=False)
     assert write_srepr(read_srepr(text)) == text
@@ -113,7 +114,7 @@ def test_an_equation_that_sympy_would_decide_stays_one():
     ],
     ids=lambda text: text[:50],
 )
-def test_hostile_text_is_refused_at_once(text):
+def test_hostile_text_is_refused_at_once(text) -> None:
     start = time.process_time()
     with pytest.raises(SreprError):
         read_srepr(text)

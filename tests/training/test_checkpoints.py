@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def damage(step_folder, item="params"):
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def test_what_is_saved_comes_back(tmp_path):
+def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.restore() is None
         save(checkpoints, 7)
@@ -43,14 +44,14 @@ def test_what_is_saved_comes_back(tmp_path):
     assert found.training["step"] == 7
 
 
-def test_the_best_and_the_two_newest_are_kept(tmp_path):
+def test_the_best_and_the_two_newest_are_kept(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         for step, rouge2 in ((1, 0.2), (2, 0.5), (3, None), (4, 0.4), (5, None), (6, 0.1)):
             save(checkpoints, step, rouge2)
     assert steps_in(tmp_path) == [2, 5, 6]
 
 
-def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path):
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> None:
     for item in ("params", "training", "data"):
         folder = tmp_path / item
         with Checkpoints(folder) as checkpoints:
@@ -64,7 +65,7 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path):
             assert checkpoints.restore().step == 2
 
 
-def test_a_damaged_score_costs_no_checkpoint(tmp_path):
+def test_a_damaged_score_costs_no_checkpoint(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         for step, rouge2 in ((1, 0.2), (2, 0.3), (3, 0.1)):
             save(checkpoints, step, rouge2)
@@ -77,7 +78,7 @@ def test_a_damaged_score_costs_no_checkpoint(tmp_path):
     assert steps_in(tmp_path) == [3, 4]
 
 
-def test_damaged_metadata_costs_no_checkpoint(tmp_path):
+def test_damaged_metadata_costs_no_checkpoint(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         save(checkpoints, 1)
         save(checkpoints, 2)
@@ -89,7 +90,7 @@ def test_damaged_metadata_costs_no_checkpoint(tmp_path):
     np.testing.assert_array_equal(found.params["c"], PARAMS["c"] + 2)
 
 
-def test_the_best_is_copied_elsewhere(tmp_path):
+def test_the_best_is_copied_elsewhere(tmp_path: Path) -> None:
     with Checkpoints(tmp_path / "store") as checkpoints:
         for step, rouge2 in ((1, 0.5), (2, 0.2), (3, None)):
             save(checkpoints, step, rouge2)
@@ -99,7 +100,7 @@ def test_the_best_is_copied_elsewhere(tmp_path):
         np.testing.assert_array_equal(copies.restore().params["c"], PARAMS["c"] + 1)
 
 
-def test_half_written_checkpoints_are_ignored(tmp_path):
+def test_half_written_checkpoints_are_ignored(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         save(checkpoints, 1)
     shutil.copytree(tmp_path / "orbax" / "1", tmp_path / "orbax" / "2.orbax-checkpoint-tmp")
@@ -107,7 +108,7 @@ def test_half_written_checkpoints_are_ignored(tmp_path):
         assert checkpoints.restore().step == 1
 
 
-def test_nothing_but_damage_is_one_line(tmp_path):
+def test_nothing_but_damage_is_one_line(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         save(checkpoints, 1)
     damage(tmp_path / "orbax" / "1")
@@ -120,11 +121,11 @@ def test_nothing_but_damage_is_one_line(tmp_path):
 
 
 @pytest.fixture
-def folder(finished, tmp_path):
+def folder(finished, tmp_path: Path):
     return shutil.copytree(finished[0], tmp_path / "t5")
 
 
-def test_the_best_checkpoint_is_the_model(finished, folder):
+def test_the_best_checkpoint_is_the_model(finished, folder) -> None:
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     scored = [row for row in rows if "validation_rouge2" in row]
     loaded = load_model(folder)
@@ -148,14 +149,14 @@ def test_the_best_checkpoint_is_the_model(finished, folder):
         (lambda folder: [damage(step) for step in (folder / "orbax").iterdir()], "damaged"),
     ],
 )
-def test_a_folder_that_cannot_be_loaded_is_one_line(folder, break_it, message):
+def test_a_folder_that_cannot_be_loaded_is_one_line(folder, break_it, message) -> None:
     break_it(folder)
     with pytest.raises(InputError, match=message) as caught:
         load_model(folder)
     assert "\n" not in str(caught.value)
 
 
-def test_a_description_that_does_not_fit_is_one_line(folder):
+def test_a_description_that_does_not_fit_is_one_line(folder) -> None:
     path = folder / "config.json"
     tree = json.loads(path.read_text())
     for change, message in (
@@ -169,7 +170,7 @@ def test_a_description_that_does_not_fit_is_one_line(folder):
             load_model(folder)
 
 
-def test_our_folders_are_told_from_others(folder, tmp_path):
+def test_our_folders_are_told_from_others(folder, tmp_path: Path) -> None:
     assert is_model_folder(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "config.json").write_text('{"model_type": "t5"}')
@@ -177,7 +178,7 @@ def test_our_folders_are_told_from_others(folder, tmp_path):
     assert not is_model_folder(tmp_path / "nowhere")
 
 
-def test_the_log_is_read_up_to_the_checkpoint(tmp_path):
+def test_the_log_is_read_up_to_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     assert read_metrics(path, 10) == []
     path.write_text('{"step": 5}\n{"step": 10}\n{"step": 15}\n{"st')

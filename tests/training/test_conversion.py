@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def ours(finished):
 
 
 @pytest.fixture(scope="module")
-def released(tmp_path_factory):
+def released(tmp_path_factory: pytest.TempPathFactory):
     """A Hugging Face folder like a released T5's: sentinel tokens, spare rows in the embedding."""
     folder = tmp_path_factory.mktemp("released") / "t5"
     config = replace(CONFIGS["t5-1.1"], vocab_size=80)
@@ -60,7 +61,7 @@ def released_tokenizer():
     return T5Tokenizer(vocab=special + pieces, extra_ids=20)
 
 
-def test_our_folder_goes_there_and_back(ours, tmp_path):
+def test_our_folder_goes_there_and_back(ours, tmp_path: Path) -> None:
     convert(ours, tmp_path / "hf")
     assert not is_model_folder(tmp_path / "hf")
     assert_same_model(open_checkpoint(str(tmp_path / "hf")), open_checkpoint(ours))
@@ -69,14 +70,14 @@ def test_our_folder_goes_there_and_back(ours, tmp_path):
     assert_same_model(open_checkpoint(str(tmp_path / "back")), open_checkpoint(ours))
 
 
-def test_a_released_folder_goes_there_and_back(released, tmp_path):
+def test_a_released_folder_goes_there_and_back(released, tmp_path: Path) -> None:
     convert(released, tmp_path / "ours")
     assert_same_model(open_checkpoint(str(tmp_path / "ours")), open_checkpoint(released))
     convert(str(tmp_path / "ours"), tmp_path / "back")
     assert_same_model(open_checkpoint(str(tmp_path / "back")), open_checkpoint(released))
 
 
-def test_the_dtype_of_matrix_products_is_kept(ours, tmp_path):
+def test_the_dtype_of_matrix_products_is_kept(ours, tmp_path: Path) -> None:
     half = shutil.copytree(ours, tmp_path / "half")
     description = json.loads((half / "config.json").read_text())
     (half / "config.json").write_text(json.dumps({**description, "dtype": "bfloat16"}))
@@ -86,7 +87,7 @@ def test_the_dtype_of_matrix_products_is_kept(ours, tmp_path):
 
 
 @pytest.mark.slow
-def test_transformers_generates_our_tokens(ours, tmp_path):
+def test_transformers_generates_our_tokens(ours, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -124,7 +125,7 @@ def saved_by_transformers(folder, form):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["safetensors", "shards", "pytorch_model.bin"])
-def test_what_transformers_saved_becomes_ours(tmp_path, form):
+def test_what_transformers_saved_becomes_ours(tmp_path: Path, form) -> None:
     pytest.importorskip("torch")
     model = saved_by_transformers(tmp_path / "hf", form)
     convert(str(tmp_path / "hf"), tmp_path / "ours")
@@ -137,7 +138,7 @@ def test_what_transformers_saved_becomes_ours(tmp_path, form):
     np.testing.assert_allclose(logits, torch_logits(model, batch), atol=1e-4)
 
 
-def test_a_folder_of_before_there_were_fast_tokenizers(tmp_path, released):
+def test_a_folder_of_before_there_were_fast_tokenizers(tmp_path: Path, released) -> None:
     """As the paper's: `spiece.model` and `added_tokens.json`, whose ids follow those of a hundred sentinels."""
     import sentencepiece
 
@@ -166,7 +167,7 @@ def test_a_folder_of_before_there_were_fast_tokenizers(tmp_path, released):
     assert_same_model(open_checkpoint(str(tmp_path / "back")), opened)
 
 
-def test_training_starts_from_a_folder_of_ours(ours, tmp_path):
+def test_training_starts_from_a_folder_of_ours(ours, tmp_path: Path) -> None:
     start = prepare(ModelSettings(init_from=ours), [], tmp_path, {}, seed=0)
     source = open_checkpoint(ours)
     assert start.config == source.config
@@ -175,7 +176,7 @@ def test_training_starts_from_a_folder_of_ours(ours, tmp_path):
         np.testing.assert_array_equal(params[name], array, err_msg=name)
 
 
-def test_a_destination_that_is_not_empty_is_refused_and_left_alone(ours, tmp_path):
+def test_a_destination_that_is_not_empty_is_refused_and_left_alone(ours, tmp_path: Path) -> None:
     (tmp_path / "dst").mkdir()
     convert(ours, tmp_path / "dst")  # empty: taken
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "dst").iterdir()}
@@ -200,7 +201,7 @@ def test_a_destination_that_is_not_empty_is_refused_and_left_alone(ours, tmp_pat
         (lambda hf: (hf / "model.safetensors").rename(hf / "pytorch_model.bin"), "not a whole PyTorch file"),
     ],
 )
-def test_what_cannot_be_used_is_refused_when_opened(released, tmp_path, break_it, message):
+def test_what_cannot_be_used_is_refused_when_opened(released, tmp_path: Path, break_it, message) -> None:
     folder = shutil.copytree(released, tmp_path / "broken")
     break_it(folder)
     for use in (open_checkpoint, lambda place: convert(place, tmp_path / "dst")):
@@ -210,7 +211,7 @@ def test_what_cannot_be_used_is_refused_when_opened(released, tmp_path, break_it
     assert [path.name for path in tmp_path.iterdir()] == ["broken"], "nothing half-made stays"
 
 
-def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path):
+def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path: Path) -> None:
     tokenizer = released_tokenizer()
     tokenizer.add_tokens(TOKENS)
     tokenizer.save_pretrained(tmp_path)
@@ -220,6 +221,6 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path):
         open_checkpoint(str(tmp_path))
 
 
-def test_a_dtype_for_a_folder_of_ours_is_refused(released, tmp_path):
+def test_a_dtype_for_a_folder_of_ours_is_refused(released, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--dtype is for Hugging Face folders"):
         convert(released, tmp_path / "dst", "bfloat16")

@@ -23,7 +23,7 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_the_work_is_what_xla_counts(kind):
+def test_the_work_is_what_xla_counts(kind) -> None:
     config = CONFIGS[kind]
     batch = {
         name: jnp.ones((3, length), jnp.int32)
@@ -38,7 +38,7 @@ def test_the_work_is_what_xla_counts(kind):
     assert 3 * training_flops(config, 128, 96) == pytest.approx(0.97 * counted, rel=0.03)
 
 
-def test_rows_add_up():
+def test_rows_add_up() -> None:
     config = CONFIGS["t5"]
     sources, targets = np.array([5.0, 300.0]), np.array([7.0, 1.0])
     rows = training_flops(config, jnp.asarray(sources), jnp.asarray(targets))
@@ -64,16 +64,16 @@ def test_rows_add_up():
         ("Tesla T4", 65),
     ],
 )
-def test_peaks_by_device_kind(device_kind, teraflops):
+def test_peaks_by_device_kind(device_kind, teraflops) -> None:
     assert peak_flops(device_kind) == teraflops * 1e12
 
 
 @pytest.mark.parametrize("device_kind", ["cpu", "TPU v4 lite", "NVIDIA L40S", "NVIDIA T400", "TPU v5 litepod"])
-def test_other_devices_have_no_known_peak(device_kind):
+def test_other_devices_have_no_known_peak(device_kind) -> None:
     assert peak_flops(device_kind) is None
 
 
-def test_a_run_logs_its_work(finished):
+def test_a_run_logs_its_work(finished) -> None:
     folder, _ = finished
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     config, _, _ = read_description(folder)

@@ -35,7 +35,7 @@ lengths = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 90)), min_size=1
 
 @settings(deadline=None)
 @given(lengths=lengths, batch_size=st.integers(1, 9), seed=st.integers(0, 5))
-def test_an_epoch_has_every_example_once(lengths, batch_size, seed):
+def test_an_epoch_has_every_example_once(lengths, batch_size, seed) -> None:
     examples = [example(number, *pair) for number, pair in enumerate(lengths)]
     batches = Batches(examples, CONFIG, batch_size, seed)
     assert batches.steps_per_epoch == -(-len(examples) // batch_size)
@@ -47,7 +47,7 @@ def test_an_epoch_has_every_example_once(lengths, batch_size, seed):
 
 @settings(deadline=None)
 @given(lengths=lengths, batch_size=st.integers(1, 9))
-def test_batches_hold_whole_examples_in_few_shapes(lengths, batch_size):
+def test_batches_hold_whole_examples_in_few_shapes(lengths, batch_size) -> None:
     examples = [example(number, *pair) for number, pair in enumerate(lengths)]
     batches = Batches(examples, CONFIG, batch_size, seed=0)
     shapes = set()
@@ -63,7 +63,7 @@ def test_batches_hold_whole_examples_in_few_shapes(lengths, batch_size):
     assert len(batches.shapes) <= 6
 
 
-def test_decoder_inputs_are_the_labels_one_step_late():
+def test_decoder_inputs_are_the_labels_one_step_late() -> None:
     batch = Batches([(np.array([5, 6, 1]), np.array([7, 8, 1]))], CONFIG, 2, seed=0)[0]
     assert batch["input_ids"][0, :4].tolist() == [5, 6, 1, 0]
     assert batch["labels"][0, :4].tolist() == [7, 8, 1, 0]
@@ -71,7 +71,7 @@ def test_decoder_inputs_are_the_labels_one_step_late():
     assert not batch["labels"][1].any()
 
 
-def test_the_authors_first_token_is_no_label():
+def test_the_authors_first_token_is_no_label() -> None:
     examples = [(np.array([5, 6, 1]), np.array([7, 8, 9, 1]))]
     batch = Batches(examples, CONFIG, 1, seed=0, first_token="authors")[0]
     assert batch["input_ids"][0, :4].tolist() == [5, 6, 1, 0]
@@ -80,7 +80,7 @@ def test_the_authors_first_token_is_no_label():
 
 
 @pytest.mark.parametrize("first_token", ["fixed", "authors"])
-def test_the_loss_is_that_of_transformers(first_token):
+def test_the_loss_is_that_of_transformers(first_token) -> None:
     torch = pytest.importorskip("torch")
     config = CONFIGS["t5"]
     examples = [(np.array([5, 6, 1]), np.array([7, 8, 9, 1])), (np.array([4, 1]), np.array([9, 1]))]
@@ -97,7 +97,7 @@ def test_the_loss_is_that_of_transformers(first_token):
     assert float(loss / count) == pytest.approx(expected.item(), abs=1e-5)
 
 
-def test_batches_depend_on_seed_and_step_alone():
+def test_batches_depend_on_seed_and_step_alone() -> None:
     examples = [example(number, 1 + number % 50, 1 + number % 70) for number in range(100)]
     first, again, other = (Batches(examples, CONFIG, 8, seed) for seed in (4, 4, 5))
     for step in (30, 2, 17):
@@ -107,7 +107,7 @@ def test_batches_depend_on_seed_and_step_alone():
     assert [numbers(first[step]) for step in range(13)] != [numbers(first[step]) for step in range(13, 26)]
 
 
-def test_the_iterator_goes_on_from_where_its_state_was_taken():
+def test_the_iterator_goes_on_from_where_its_state_was_taken() -> None:
     examples = [example(number, 1 + number % 50, 1 + number % 70) for number in range(50)]
     batches = Batches(examples, CONFIG, 8, seed=0)
     iterator = batch_iterator(batches, 20)
@@ -133,7 +133,7 @@ def padded_tokens(lengths, shapes):
     lengths=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=12),
     count=st.integers(1, 3),
 )
-def test_no_other_chain_of_shapes_pads_less(lengths, count):
+def test_no_other_chain_of_shapes_pads_less(lengths, count) -> None:
     shapes = choose_shapes(np.array(lengths), count)
     assert len(shapes) <= count
     assert all(a <= c and b <= d for (a, b), (c, d) in itertools.pairwise(shapes))
@@ -149,7 +149,7 @@ def test_no_other_chain_of_shapes_pads_less(lengths, count):
     assert padded_tokens(lengths, shapes) == best
 
 
-def test_more_shapes_pad_less():
+def test_more_shapes_pad_less() -> None:
     rng = np.random.default_rng(0)
     lengths = (rng.gamma(6, 15, (500, 1)) * rng.uniform(0.8, 1.2, (500, 2)) + 1).astype(int)
     shares = [lengths.sum() / padded_tokens(lengths, choose_shapes(lengths, count)) for count in (1, 3, 6)]
@@ -166,12 +166,12 @@ class Letters:
         return [*map(ord, text), 1]
 
 
-def test_long_texts_are_cut_and_keep_their_end():
+def test_long_texts_are_cut_and_keep_their_end() -> None:
     ((source, target),) = tokenize([("abcdef", "xyz")], Letters(), 4, 4)
     assert source.tolist() == [*map(ord, "abc"), 1]
     assert target.tolist() == [*map(ord, "xyz"), 1]
 
 
-def test_no_examples_is_one_line():
+def test_no_examples_is_one_line() -> None:
     with pytest.raises(InputError, match="no examples"):
         Batches([], CONFIG, 4, seed=0)

@@ -52,7 +52,7 @@ def assert_same_ending(folder, other):
     assert tiny_training.rows(folder) == tiny_training.rows(other)
 
 
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path):
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path: Path) -> None:
     whole, result = finished
     for step in (3, 21):
         with pytest.raises(KilledError):
@@ -75,7 +75,7 @@ def start(folder, devices=1, **changes):
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished, tmp_path):
+def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished, tmp_path: Path) -> None:
     whole, _ = finished
     rng = random.Random(0)
     metrics = tmp_path / "metrics.jsonl"
@@ -105,7 +105,7 @@ def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished, tmp
 
 
 @pytest.mark.slow
-def test_two_hundred_steps_end_alike_killed_three_times_or_never(tmp_path):
+def test_two_hundred_steps_end_alike_killed_three_times_or_never(tmp_path: Path) -> None:
     steps = {"steps": 200, "evaluate_every": 100}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     tiny_training.run(whole, training=tiny_training.TRAINING.model_copy(update=steps))
@@ -122,7 +122,7 @@ def test_two_hundred_steps_end_alike_killed_three_times_or_never(tmp_path):
 @pytest.mark.parametrize(
     ("section", "change", "same"), [("model", {"remat": True}, True), ("training", {"first_token": "authors"}, False)]
 )
-def test_what_the_step_computes_is_in_the_config(finished, tmp_path, section, change, same):
+def test_what_the_step_computes_is_in_the_config(finished, tmp_path: Path, section, change, same) -> None:
     settings = {"model": tiny_training.MODEL, "training": tiny_training.TRAINING}
     tiny_training.run(tmp_path, **{**settings, section: settings[section].model_copy(update=change)})
     found, usual = (
@@ -133,7 +133,7 @@ def test_what_the_step_computes_is_in_the_config(finished, tmp_path, section, ch
 
 
 @pytest.mark.slow
-def test_validation_searches_as_the_config_says(tmp_path, monkeypatch):
+def test_validation_searches_as_the_config_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def decode(*arguments):
@@ -148,7 +148,7 @@ def test_validation_searches_as_the_config_says(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
+def test_a_run_goes_on_with_another_number_of_devices(tmp_path: Path) -> None:
     changes = {"model": {"dropout_rate": 0.0}, "training": {"batch_size": 8}}
     whole, moved = tmp_path / "whole", tmp_path / "moved"
     assert start(whole, **changes).wait(timeout=240) == 0
@@ -163,7 +163,7 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
 
 
 @pytest.mark.slow
-def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished, tmp_path):
+def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished, tmp_path: Path) -> None:
     whole, result = finished
     store = tmp_path / "store"
     training = tiny_training.TRAINING.model_copy(update={"checkpoint_folder": str(store)})
@@ -183,7 +183,7 @@ def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished, tmp_pat
     assert len(list(store.glob("t5-*"))) == 2
 
 
-def test_a_finished_run_is_left_alone(finished, tmp_path):
+def test_a_finished_run_is_left_alone(finished, tmp_path: Path) -> None:
     whole, result = finished
     folder = Path(shutil.copytree(whole, tmp_path / "t5"))
     before = {path: path.read_bytes() for path in (folder / "orbax").rglob("*") if path.is_file()}
@@ -191,7 +191,7 @@ def test_a_finished_run_is_left_alone(finished, tmp_path):
     assert {path: path.read_bytes() for path in (folder / "orbax").rglob("*") if path.is_file()} == before
 
 
-def test_training_learns_and_logs(finished):
+def test_training_learns_and_logs(finished) -> None:
     folder, result = finished
     rows = tiny_training.rows(folder)
     losses = [row["loss"] for row in rows if "loss" in row]
@@ -204,7 +204,7 @@ def test_training_learns_and_logs(finished):
     assert all(row["learning_rate"] == pytest.approx(3e-3) for row in rows if "loss" in row)
 
 
-def test_another_run_in_the_same_folder_is_refused(finished):
+def test_another_run_in_the_same_folder_is_refused(finished) -> None:
     folder, _ = finished
     other = tiny_training.TRAINING.model_copy(update={"learning_rate": 1e-4})
     with pytest.raises(InputError, match=r"training\.learning_rate = 0\.003, now 0\.0001; remove the folder"):
@@ -213,7 +213,7 @@ def test_another_run_in_the_same_folder_is_refused(finished):
         tiny_training.run(folder, seed=1)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     wild = tiny_training.TRAINING.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(InputError, match=r"the loss of step [2-8] is not finite; there is no checkpoint yet"):
         tiny_training.run(tmp_path, training=wild)
@@ -222,7 +222,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_training_starts_from_a_released_checkpoint(tmp_path):
+def test_training_starts_from_a_released_checkpoint(tmp_path: Path) -> None:
     from transformers import T5Tokenizer
 
     from tests.support.torch_t5 import CONFIGS

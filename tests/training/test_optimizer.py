@@ -71,7 +71,7 @@ def assert_moves_alike(gradients, expected):
             np.testing.assert_allclose(updates[name], array[step], rtol=1e-4, err_msg=f"{name}, step {step}")
 
 
-def test_adafactor_moves_as_recorded():
+def test_adafactor_moves_as_recorded() -> None:
     with np.load(Path(__file__).parent / "golden" / "adafactor.npz") as arrays:
         gradients, updates = (
             {name: arrays[f"{kind}/{name}"] for name in torch_adafactor.SHAPES} for kind in ("gradients", "updates")
@@ -79,13 +79,13 @@ def test_adafactor_moves_as_recorded():
     assert_moves_alike(gradients, updates)
 
 
-def test_adafactor_moves_as_the_authors_does_today():
+def test_adafactor_moves_as_the_authors_does_today() -> None:
     pytest.importorskip("torch")
     gradients = random_gradients()
     assert_moves_alike(gradients, torch_updates(gradients))
 
 
-def test_adafactor_spares_vectors_the_decay():
+def test_adafactor_spares_vectors_the_decay() -> None:
     pytest.importorskip("torch")
     from transformers.optimization import Adafactor
 
@@ -101,7 +101,7 @@ def test_adafactor_spares_vectors_the_decay():
     assert_close(ours(settings(optimizer="adafactor", weight_decay=0.1), 6), theirs(make, 6))
 
 
-def test_adamw_is_pytorchs():
+def test_adamw_is_pytorchs() -> None:
     torch = pytest.importorskip("torch")
 
     def make(params):
@@ -114,7 +114,7 @@ def test_adamw_is_pytorchs():
     assert_close(ours(settings(optimizer="adamw", weight_decay=0.1), 6), theirs(make, 6))
 
 
-def test_what_is_vector_like_learns_faster():
+def test_what_is_vector_like_learns_faster() -> None:
     torch = pytest.importorskip("torch")
 
     def make(params):
@@ -124,7 +124,7 @@ def test_what_is_vector_like_learns_faster():
     assert_close(ours(settings(vector_learning_rate_factor=20.0), 6), theirs(make, 6))
 
 
-def test_the_networks_vectors_are_its_embedding_position_biases_and_norms():
+def test_the_networks_vectors_are_its_embedding_position_biases_and_norms() -> None:
     config = T5Config(vocab_size=7, d_model=6, d_kv=3, d_ff=5, num_heads=2, num_layers=1, num_decoder_layers=1)
     params = initialise(config, 0)
     steps = {}
@@ -136,7 +136,7 @@ def test_the_networks_vectors_are_its_embedding_position_biases_and_norms():
     assert len(faster) == 3 + 4 + 2 + 1  # norms of encoder and decoder, position biases, embedding
 
 
-def test_clipping_is_by_the_norm_of_all_gradients():
+def test_clipping_is_by_the_norm_of_all_gradients() -> None:
     torch = pytest.importorskip("torch")
 
     class Clipped(torch.optim.SGD):
@@ -152,7 +152,7 @@ def test_clipping_is_by_the_norm_of_all_gradients():
     assert_close(ours(settings(max_gradient_norm=0.5), 6), theirs(make, 6))
 
 
-def test_schedules():
+def test_schedules() -> None:
     def rates(total=20, **changes):
         schedule = learning_rate_schedule(settings(**changes), total)
         return [float(schedule(step)) for step in range(total)]

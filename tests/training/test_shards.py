@@ -38,7 +38,7 @@ MISSING = (
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory) -> Path:
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe of the tiny training's pairs, in two files."""
     folder = tmp_path_factory.mktemp("shards")
     tokenizer = train_tokenizer([text for pair in tiny_training.PAIRS for text in pair], folder / "tokenizer", 60)
@@ -68,13 +68,13 @@ tokens = st.lists(st.integers(1, 2**31 - 1), min_size=1, max_size=9)
 
 @settings(deadline=None)
 @given(pairs=st.lists(st.tuples(tokens, tokens), min_size=1, max_size=9))
-def test_what_is_written_is_read(tmp_path_factory, pairs):
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, pairs) -> None:
     path = tmp_path_factory.mktemp("shard") / "one.npz"
     write_shard(path, [(np.array(source), np.array(target)) for source, target in pairs])
     assert [(source.tolist(), target.tolist()) for source, target in read_shard(path)] == pairs
 
 
-def test_files_come_in_order_and_examples_once_an_epoch(tmp_path):
+def test_files_come_in_order_and_examples_once_an_epoch(tmp_path: Path) -> None:
     network = T5Config(vocab_size=100, d_model=1, d_kv=1, d_ff=1, num_heads=1, num_layers=1, num_decoder_layers=1)
     counts = {"a": 7, "b": 5, "c": 9}
     number = 0
@@ -95,7 +95,7 @@ def test_files_come_in_order_and_examples_once_an_epoch(tmp_path):
     assert orders[0] != orders[1]
 
 
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards, tmp_path):
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     result = train_on_shards(shards, whole, tiny_training.silent)
     assert result.steps == 40
@@ -113,7 +113,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_machine_with_little_installed_trains_the_same_model(shards, tmp_path):
+def test_a_machine_with_little_installed_trains_the_same_model(shards, tmp_path: Path) -> None:
     code = (
         "import sys\n"
         f"missing = {MISSING!r}\n"
@@ -157,12 +157,12 @@ def damaged(shards: Path, folder: Path, name: str, content: bytes | None) -> Pat
         ("recipe.json", b"{}", "recipe.json: format: expected mathderive-shards"),
     ],
 )
-def test_what_is_damaged_is_named(shards, tmp_path, name, content, says):
+def test_what_is_damaged_is_named(shards, tmp_path: Path, name, content, says) -> None:
     with pytest.raises(InputError, match=says):
         train_on_shards(damaged(shards, tmp_path / "shards", name, content), tmp_path / "t5", tiny_training.silent)
 
 
-def test_another_recipe_in_the_same_folder_is_refused(shards, tmp_path):
+def test_another_recipe_in_the_same_folder_is_refused(shards, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         train_on_shards(shards, tmp_path / "t5", tiny_training.end_after(1))
     other = tmp_path / "other"
@@ -177,7 +177,7 @@ def test_another_recipe_in_the_same_folder_is_refused(shards, tmp_path):
         train_on_shards(other, tmp_path / "t5", tiny_training.silent)
 
 
-def test_a_network_is_described_by_plain_json():
+def test_a_network_is_described_by_plain_json() -> None:
     network = T5Config(vocab_size=100, d_model=1, d_kv=1, d_ff=1, num_heads=1, num_layers=1, num_decoder_layers=1)
     assert T5Config.from_json(asdict(network)) == network
     for change, says in (

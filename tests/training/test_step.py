@@ -16,7 +16,7 @@ def loss(config, batch, remat):
 
 
 @pytest.mark.slow
-def test_blocks_computed_again_give_the_same_gradients():
+def test_blocks_computed_again_give_the_same_gradients() -> None:
     config = replace(CONFIGS["t5-1.1"], num_layers=1, num_decoder_layers=1)
     params, batch = random_params(config, 1), random_batch(config, 1)
     expected, found = (jax.jit(jax.grad(loss(config, batch, remat)))(params) for remat in (False, True))
@@ -34,7 +34,7 @@ def kept_bytes(layers, remat):
     )
 
 
-def test_blocks_computed_again_keep_little_more_than_their_inputs():
+def test_blocks_computed_again_keep_little_more_than_their_inputs() -> None:
     # What a block adds, encoder and decoder together, whatever lies outside the blocks.
     kept, again = (kept_bytes(6, remat) - kept_bytes(3, remat) for remat in (False, True))
     assert again < 0.1 * kept

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ def handlers():
     return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
-def test_a_signal_is_kept_until_it_is_asked_for():
+def test_a_signal_is_kept_until_it_is_asked_for() -> None:
     before = handlers()
     with pytest.raises(ZeroDivisionError), TerminationRequest() as request:
         assert request.signal_number() == 0
@@ -25,7 +26,7 @@ def test_a_signal_is_kept_until_it_is_asked_for():
     assert handlers() == before
 
 
-def test_a_signal_that_comes_too_late_takes_its_usual_way():
+def test_a_signal_that_comes_too_late_takes_its_usual_way() -> None:
     before = handlers()
     with pytest.raises(KeyboardInterrupt), TerminationRequest():
         os.kill(os.getpid(), signal.SIGINT)
@@ -33,7 +34,7 @@ def test_a_signal_that_comes_too_late_takes_its_usual_way():
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_training_ends_with_a_checkpoint_of_the_step_it_was_at(tmp_path, number, code):
+def test_training_ends_with_a_checkpoint_of_the_step_it_was_at(tmp_path: Path, number, code) -> None:
     def report(what, done, wanted, note=""):
         if done == 3:
             os.kill(os.getpid(), number)

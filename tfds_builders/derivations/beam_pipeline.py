@@ -21,7 +21,7 @@ from apache_beam.runners import create_runner
 
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
-from mathderive.core.workers import KILLED, ChunkT, ItemT, Lane
+from mathderive.core.workers import KILLED, ChunkT, ItemT, WorkerProcess
 from tfds_builders.derivations.chunks import (
     ChunkKeys,
     Computer,
@@ -79,10 +79,10 @@ class ComputeChunk(beam.DoFn):
 
     def __init__(self, task: Task[Any, Any]) -> None:
         self._task = task
-        self._lane: Lane[Any, Any] | None = None
+        self._lane: WorkerProcess[Any, Any] | None = None
 
     def setup(self) -> None:
-        self._lane = Lane(self._task.function)
+        self._lane = WorkerProcess(self._task.function)
 
     def process(self, numbered: tuple[int, Any]) -> Iterator[int]:
         assert self._lane is not None

@@ -14,7 +14,7 @@ from etils import epath
 
 from mathderive.core.errors import InputError
 from mathderive.core.files import write_text
-from mathderive.core.workers import ChunkT, ItemT, Lane, run_in_lanes
+from mathderive.core.workers import ChunkT, ItemT, WorkerProcess, run_in_workers
 from mathderive.records import EvaluationSet, Record, StepRecord, parse_line, to_line
 
 
@@ -105,16 +105,18 @@ class LocalComputer:
     ) -> Iterator[ChunkKeys]:
         finished = finished_chunks(task.folder)
 
-        def work(lane: Lane[ItemT, list[Candidate]], numbered: tuple[int, ChunkT]) -> ChunkKeys:
+        def work(lane: WorkerProcess[ItemT, list[Candidate]], numbered: tuple[int, ChunkT]) -> ChunkKeys:
             number, chunk = numbered
             if number not in finished:
                 compute_chunk(task, lane, number, chunk)
             return read_keys(task.folder, number)
 
-        yield from run_in_lanes(task.function, work, enumerate(chunks), self.workers)
+        yield from run_in_workers(task.function, work, enumerate(chunks), self.workers)
 
 
-def compute_chunk(task: Task[ItemT, ChunkT], lane: Lane[ItemT, list[Candidate]], number: int, chunk: ChunkT) -> None:
+def compute_chunk(
+    task: Task[ItemT, ChunkT], lane: WorkerProcess[ItemT, list[Candidate]], number: int, chunk: ChunkT
+) -> None:
     """Has the lane do a chunk, and writes its files."""
     outcome = lane.run(task.load(chunk))
     candidates = [candidate for found in outcome.results for candidate in found]

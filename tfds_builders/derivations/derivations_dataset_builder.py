@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mathderive.config.schema import DataSettings
-from mathderive.core.progress import Report
+from mathderive.core.progress import ProgressCallback
 from tfds_builders.derivations.chunks import Computer, is_remote
 from tfds_builders.derivations.splits import Slice, generate, read_slices
 from tfds_builders.example_features import content_hash, encode_example, example_features
@@ -38,7 +38,7 @@ class DerivationsConfig(tfds.core.BuilderConfig):
     settings: DataSettings
     seed: int = 0
     work: str
-    report: Report
+    report: ProgressCallback
     computer: Computer
     read: Callable[[Sequence[Slice]], Any] = numbered_examples
 

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from mathderive.config.schema import DataSettings
 from mathderive.core.errors import InputError
-from mathderive.core.progress import Report
+from mathderive.core.progress import ProgressCallback
 from mathderive.records import PERTURBED_SETS, Example, Split
 from tfds_builders.derivations.chunks import (
     Candidate,
@@ -72,7 +72,7 @@ class Generated:
         return {name: read_slices(slices) for name, slices in self.slices.items()}
 
 
-def generate(settings: DataSettings, seed: int, folder: str, computer: Computer, report: Report) -> Generated:
+def generate(settings: DataSettings, seed: int, folder: str, computer: Computer, report: ProgressCallback) -> Generated:
     """Generates every split: train, validation, static, and static's variants vr, ee, ag and sr.
 
     Args:
@@ -206,7 +206,7 @@ class Assignment:
 
 
 def _assign(
-    settings: DataSettings, seed: int, folder: str, computer: Computer, report: Report
+    settings: DataSettings, seed: int, folder: str, computer: Computer, report: ProgressCallback
 ) -> tuple[Assignment, list[str]]:
     assignment = Assignment(split_sizes(settings), settings.leak_free)
     wanted = sum(assignment.sizes.values())

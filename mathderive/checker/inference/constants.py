@@ -15,7 +15,7 @@ from sympy import Derivative, Expr, Integral
 
 from mathderive.checker.inference.integrals import holds, outer_integrals
 from mathderive.checker.inference.rewriting import Sides, by_argument, peeled, under_integrals
-from mathderive.checker.numeric.evaluator import REGIONS, Definitions, Meaning
+from mathderive.checker.numeric.evaluator import REGIONS, Definitions, Evaluator
 from mathderive.checker.numeric.taylor import Array
 
 LINEAR = 1e-8
@@ -54,7 +54,7 @@ def constants_exist(sides: Sides, definitions: Definitions, bound: Mapping[Integ
         bound: integrals that are not open, and what they are.
 
     Raises:
-        BudgetError, UnsupportedError: as `Meaning.value`.
+        BudgetError, UnsupportedError: as `Evaluator.value`.
     """
     known = dict(bound)
     first = (under_integrals(sides[0].xreplace(known)), under_integrals(sides[1].xreplace(known)))
@@ -145,7 +145,7 @@ class _Problem:
         """
         of = {part: c for group, c in zip(self._classes, constants, strict=True) for part in group}
         inner = {part for group in self._classes for one in group for part in one.function.atoms(Integral)}
-        meaning = Meaning(
+        meaning = Evaluator(
             self._definitions,
             self._region,
             values=self._values,

@@ -12,7 +12,7 @@ from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, S, Symb
 from sympy.core.basic import Basic
 
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.numeric.evaluator import BudgetError, Definitions, Meaning
+from mathderive.checker.numeric.evaluator import BudgetError, Definitions, Evaluator
 from mathderive.checker.numeric.fingerprints import TOLERANCE, close, fingerprint
 from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
@@ -119,7 +119,7 @@ def derivative_by(value: Expr, integral: Integral) -> Derivative:
 def holds(left: Expr, right: Expr, definitions: Definitions = NOTHING) -> bool:
     """Whether two expressions have the same values at the points of some region."""
     for region in (0, 1):
-        meaning = Meaning(definitions, region, independent=True)
+        meaning = Evaluator(definitions, region, independent=True)
         try:
             values, others = np.broadcast_arrays(meaning.value(left), meaning.value(right))
             scale = np.abs(values) + meaning.scale(right)

@@ -54,7 +54,7 @@ MAX_EXPONENTS = 16
 
 
 @dataclass(frozen=True)
-class Way:
+class Justification:
     """How an operator gives an equation.
 
     Attributes:
@@ -73,9 +73,9 @@ class Way:
         return sum(size_of(operand) for operand in self.operands)
 
 
-def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
+def ways(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
     """Every way to get an equation, or its mirror image, from earlier ones by one operator."""
-    found: dict[Way, None] = {}
+    found: dict[Justification, None] = {}
     known = frozenset().union(*(fact.parts for fact in facts))
     fresh = new.symbols.difference(*(fact.symbols for fact in facts if fact.number))
     for target in (new, new.mirrored()):
@@ -83,18 +83,18 @@ def ways(new: Fact, facts: Sequence[Fact]) -> list[Way]:
             for match in _MATCHES:
                 for operator, operands in match(target, fact, known):
                     plain = all(_occurs(operand, known) for operand in operands)
-                    found[Way(operator, operands, (fact.number,), plain)] = None
+                    found[Justification(operator, operands, (fact.number,), plain)] = None
             if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=False):
-                found[Way("evaluate_integrals", (), (fact.number,))] = None
+                found[Justification("evaluate_integrals", (), (fact.number,))] = None
         for way in _substitutions(target, facts):
             found[way] = None
     if not found:
         for target, fact in product((new, new.mirrored()), facts):
             if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=True):
-                found[Way("evaluate_integrals", (), (fact.number,))] = None
+                found[Justification("evaluate_integrals", (), (fact.number,))] = None
             if fact.differentiates_integrals:
                 for operator, operands in _carried_out_derivatives(target, fact):
-                    found[Way(operator, operands, (fact.number,))] = None
+                    found[Justification(operator, operands, (fact.number,))] = None
     return sorted(found, key=lambda way: (not way.plain, way.size))
 
 
@@ -323,7 +323,7 @@ _MATCHES = (
 )
 
 
-def _substitutions(new: Fact, facts: Sequence[Fact]) -> Iterator[Way]:
+def _substitutions(new: Fact, facts: Sequence[Fact]) -> Iterator[Justification]:
     for fact in facts:
         for rule in facts:
             if rule is fact:
@@ -336,7 +336,7 @@ def _substitutions(new: Fact, facts: Sequence[Fact]) -> Iterator[Way]:
                     continue
                 sides = _substituted(fact, old, replacement)
                 if sides and (sides == new.sides or _same(new, Fact(0, *sides))):
-                    yield Way(name, (), (fact.number, rule.number))
+                    yield Justification(name, (), (fact.number, rule.number))
 
 
 def _substituted(fact: Fact, old: Expr, replacement: Expr) -> Sides | None:

@@ -21,7 +21,7 @@ from mathderive.checker.numeric.evaluator import (
     REGIONS,
     BudgetError,
     Definitions,
-    Meaning,
+    Evaluator,
 )
 from mathderive.checker.numeric.taylor import Array, UnsupportedError
 from mathderive.symbolic.engine.operators import SYMPY_ERRORS
@@ -257,11 +257,11 @@ class Context:
         usable_anywhere = False
         apart = np.inf  # how far the sides were apart in an earlier region, at least
         for region in range(len(REGIONS)):
-            meaning = Meaning(self.definitions, region, bound=bound, independent=independent)
+            meaning = Evaluator(self.definitions, region, bound=bound, independent=independent)
             left, right = np.broadcast_arrays(meaning.value(sides[0]), meaning.value(sides[1]))
             usable = np.isfinite(left) & np.isfinite(right)
             if any(side.has(Integral) for side in sides) or self.definitions.exact:
-                finer = Meaning(self.definitions, region, MORE_NODES, bound=bound, independent=independent)
+                finer = Evaluator(self.definitions, region, MORE_NODES, bound=bound, independent=independent)
                 for side, values in zip(sides, (left, right), strict=True):
                     usable &= np.abs(finer.value(side) - values) <= SAME * (np.abs(values) + 1e-9)
             if usable.sum() < min(MIN_POINTS, left.size):
@@ -285,7 +285,7 @@ class Context:
             return worst
         return Finding(None, "too few values are accurate" if usable_anywhere else "it has no value at any point tried")
 
-    def _counterexample(self, sides: Sides, meaning: Meaning, place: int, left: Array, right: Array) -> Finding:
+    def _counterexample(self, sides: Sides, meaning: Evaluator, place: int, left: Array, right: Array) -> Finding:
         example: dict[str, str] = {}
         names = {name for side in sides for name in side.atoms(Symbol, AppliedUndef) if not self.definitions.has(name)}
         for name in sorted(names, key=str):

@@ -87,7 +87,7 @@ class _Scope:
         return _Scope({**self.values, **values}, self.axes + more_axes)
 
 
-class Meaning:
+class Evaluator:
     """Evaluates expressions at the points of one region."""
 
     def __init__(

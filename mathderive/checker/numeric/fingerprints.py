@@ -2,7 +2,7 @@
 
 `Fingerprints` take a derivative, an integral or an undefined function for an unknown: each gets a number that depends
 on what is inside it and on nothing else. So two expressions have the same fingerprint where algebra and the elementary
-functions' own laws make them equal, whatever the unknowns stand for. `Meaning` carries derivatives and integrals out.
+functions' own laws make them equal, whatever the unknowns stand for. `Evaluator` carries derivatives and integrals out.
 
 Names have positive values around 1, each always the same ones, where the branches of powers and logarithms that people
 compute with are the principal ones.

@@ -7,7 +7,7 @@ from typing import Any
 from mathderive.config.schema import BleurtSettings
 from mathderive.core.environment import versions
 from mathderive.core.files import sha256
-from mathderive.core.progress import Report, progress
+from mathderive.core.progress import ProgressCallback, progress
 from mathderive.pipeline.planning import checkpoint_digest
 from mathderive.pipeline.run import (
     STAGE_VERSION,
@@ -80,7 +80,7 @@ def _check(
     run: Run,
     examples: Mapping[EvaluationSet, Sequence[Example]],
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
-    show: Report,
+    show: ProgressCallback,
 ) -> dict[tuple[str, str], ValiditySummary]:
     """Writes `scores/MODEL/SET.verdicts.jsonl`; returns what the scores need, by model and example."""
     from mathderive.metrics.checked_answers import summarise
@@ -103,7 +103,7 @@ def _bleurt(
     settings: BleurtSettings,
     examples: Mapping[EvaluationSet, Sequence[Example]],
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
-    show: Report,
+    show: ProgressCallback,
 ) -> dict[tuple[str, str], float]:
     """The score of every pair that the stage asks for."""
     from mathderive.metrics.bleurt import Bleurt

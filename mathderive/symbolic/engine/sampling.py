@@ -6,7 +6,6 @@ comes from one stream made from seed and attempt, so a derivation does not depen
 before it, or in which process.
 """
 
-import gc
 import hashlib
 import random
 
@@ -25,14 +24,11 @@ __all__ = [
     "OperatorWeights",
     "SamplingSettings",
     "candidate_rng",
-    "collect_garbage_rarely",
     "propose_step",
     "sample_derivation",
 ]
 
 UNIT_INTEGERS = (-1, 0, 1)
-
-ALLOCATIONS_PER_COLLECTION = 50_000
 
 Proposal = tuple[Equality, Annotation]
 
@@ -66,14 +62,6 @@ def sample_derivation(settings: SamplingSettings, seed: int, attempt: int) -> De
     if settings.max_characters is not None and target_length(derivation) > settings.max_characters:
         return None
     return derivation
-
-
-def collect_garbage_rarely() -> None:
-    """For a process that does nothing but sample: expressions form next to no cycles, and looking for them at Python's
-    default rate costs such a process a twelfth of its time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(ALLOCATIONS_PER_COLLECTION)
 
 
 def candidate_rng(seed: int, attempt: int) -> random.Random:

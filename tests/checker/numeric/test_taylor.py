@@ -8,7 +8,7 @@ import pytest
 import sympy
 from sympy import Derivative, Function, Integral, Symbol
 
-from mathderive.checker.numeric.evaluator import REGIONS, Definitions, Meaning
+from mathderive.checker.numeric.evaluator import REGIONS, Definitions, Evaluator
 from mathderive.checker.numeric.functions import FUNCTIONS, raise_to
 from mathderive.checker.numeric.taylor import Taylor, UnsupportedError, coefficient
 
@@ -47,7 +47,7 @@ def test_derivatives_within_derivatives_are_kept_apart() -> None:
     f = Function("f")
     definitions = Definitions()
     definitions.define(f(x), Derivative(x**3, x, evaluate=False))
-    meaning = Meaning(definitions)
+    meaning = Evaluator(definitions)
     assert np.allclose(meaning.value(Derivative(f(x), x)), meaning.value(6 * x))
 
 
@@ -69,7 +69,7 @@ def test_derivatives_and_integrals_are_carried_out(expression: sympy.Expr, value
 
 def test_an_integral_that_has_no_closed_form() -> None:
     definite = Integral(sympy.sin(x**2 * y) / (x + 1), (x, 0, 2))
-    meaning = Meaning(Definitions())
+    meaning = Evaluator(Definitions())
     for place, found in zip(meaning.value(y), meaning.value(definite), strict=True):
         expected = mpmath.quad(lambda t, c=place: mpmath.sin(t**2 * c) / (t + 1), [0, 1, 2])
         assert abs(found - complex(expected)) < 1e-10
@@ -77,5 +77,5 @@ def test_an_integral_that_has_no_closed_form() -> None:
 
 def agrees(first: sympy.Expr, second: sympy.Expr) -> bool:
     """Whether two expressions have the same values in every region."""
-    meanings = [Meaning(Definitions(), region) for region in range(len(REGIONS))]
+    meanings = [Evaluator(Definitions(), region) for region in range(len(REGIONS))]
     return all(np.allclose(meaning.value(first), meaning.value(second), rtol=1e-8) for meaning in meanings)

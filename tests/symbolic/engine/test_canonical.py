@@ -1,6 +1,7 @@
 """The canonical form: equal under renaming, different where the mathematics is."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -30,12 +31,12 @@ def renamed(original: Derivation, seed: int) -> Derivation:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6))
-def test_a_random_renaming_leaves_it_alone(sampled, seed):
+def test_a_random_renaming_leaves_it_alone(sampled, seed) -> None:
     original = sampled[seed % len(sampled)]
     assert canonical_form(renamed(original, seed)) == canonical_form(original)
 
 
-def test_a_random_renaming_leaves_released_ones_alone(shared_reference):
+def test_a_random_renaming_leaves_released_ones_alone(shared_reference: Path) -> None:
     for seed, example in enumerate(load(shared_reference, "flan-t5-large").examples):
         derivation = derivation_of(example)
         assert canonical_form(renamed(derivation, seed)) == canonical_form(derivation)
@@ -52,7 +53,7 @@ def test_a_random_renaming_leaves_released_ones_alone(shared_reference):
         ([(f(x), (a + b) * x), (f(x) + a, (a + b) * x + a)], [(f(x), (a + b) * x), (f(x) + b, (a + b) * x + b)]),
     ],
 )
-def test_same_up_to_names(first, second):
+def test_same_up_to_names(first, second) -> None:
     assert canonical_form(derivation(*first)) == canonical_form(derivation(*second))
 
 
@@ -69,15 +70,15 @@ def test_same_up_to_names(first, second):
         ([(f(x), x)], [(f(x), x), (f(x) + 1, x + 1)]),
     ],
 )
-def test_different_stays_different(first, second):
+def test_different_stays_different(first, second) -> None:
     assert canonical_form(derivation(*first)) != canonical_form(derivation(*second))
 
 
-def test_sampled_ones_differ_from_each_other_and_from_their_exchange(sampled):
+def test_sampled_ones_differ_from_each_other_and_from_their_exchange(sampled) -> None:
     forms = [canonical_form(item) for item in sampled]
     assert len(set(forms)) == len(forms)
     assert not {canonical_form(expression_exchange(item)) for item in sampled} & set(forms)
 
 
-def test_golden_forms(golden, golden_derivations):
+def test_golden_forms(golden, golden_derivations) -> None:
     assert [canonical_form(item) for item in golden_derivations] == [item["canonical"] for item in golden]

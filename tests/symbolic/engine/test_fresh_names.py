@@ -15,7 +15,7 @@ from tests.support.withheld import WITHHELD
 
 
 @pytest.mark.parametrize("rename", [with_vocabulary_names, with_made_up_names])
-def test_what_follows_does_not_depend_on_names(sampled, rename):
+def test_what_follows_does_not_depend_on_names(sampled, rename) -> None:
     for number, derivation in enumerate(sampled):
         renamed = rename(derivation, random.Random(number))
         assert canonical_form(renamed) == canonical_form(derivation)
@@ -24,7 +24,7 @@ def test_what_follows_does_not_depend_on_names(sampled, rename):
         assert sum(replays(renamed)) == sum(replays(derivation))
 
 
-def test_names_are_of_the_vocabulary_or_of_nothing(sampled):
+def test_names_are_of_the_vocabulary_or_of_nothing(sampled) -> None:
     seen = set()
     for number, derivation in enumerate(sampled):
         assert set(names_of_derivation(with_vocabulary_names(derivation, random.Random(number)))) <= set(VOCABULARY)
@@ -36,7 +36,7 @@ def test_names_are_of_the_vocabulary_or_of_nothing(sampled):
 
 
 @pytest.mark.parametrize("rename", [with_vocabulary_names, with_made_up_names])
-def test_the_letters_of_the_renaming_perturbation_are_withheld(sampled, rename):
+def test_the_letters_of_the_renaming_perturbation_are_withheld(sampled, rename) -> None:
     """In every text: a model that learns from these has read none of the names that it is tested on."""
     assert not WITHHELD.search(" ".join(VOCABULARY))
     for number, derivation in enumerate(sampled):
@@ -62,7 +62,7 @@ class _Letters(random.Random):
         return super().choices(population, weights, cum_weights=cum_weights, k=k)
 
 
-def test_a_withheld_name_that_was_drawn_is_drawn_again(sampled):
+def test_a_withheld_name_that_was_drawn_is_drawn_again(sampled) -> None:
     rng = _Letters()
     renamed = with_made_up_names(sampled[0], rng)
     assert not rng.words

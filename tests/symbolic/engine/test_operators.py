@@ -1,5 +1,7 @@
 """The operators: the released steps again, and the laws of algebra and calculus."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def run(name, *operands, equation=EQUATION, constant=C):
     return apply((name, 1, *map(write_operand, operands)), [equation], lambda: constant)
 
 
-def test_every_released_step_follows(shared_reference):
+def test_every_released_step_follows(shared_reference: Path) -> None:
     failing = set()
     for model in MODELS:
         for example in load(shared_reference, model).examples:
@@ -33,7 +35,7 @@ def test_every_released_step_follows(shared_reference):
     assert failing == {(UNRENAMED, 4), (UNRENAMED, 5)}
 
 
-def test_a_wrong_equation_does_not_follow(golden_derivations):
+def test_a_wrong_equation_does_not_follow(golden_derivations) -> None:
     for derivation in golden_derivations:
         for position, step in enumerate(derivation.steps):
             if step.annotation not in PREMISES:
@@ -41,32 +43,32 @@ def test_a_wrong_equation_does_not_follow(golden_derivations):
                 assert not follows(Step(wrong, step.annotation), derivation.equations[:position])
 
 
-def test_there_are_eighteen():
+def test_there_are_eighteen() -> None:
     assert len(OPERATORS) == 18
 
 
 @pytest.mark.parametrize(("there", "back"), [("add", "minus"), ("times", "divide")])
-def test_inverse_operations_cancel(there, back):
+def test_inverse_operations_cancel(there, back) -> None:
     assert run(back, z, equation=run(there, z)) == EQUATION
 
 
-def test_functions_act_on_both_sides():
+def test_functions_act_on_both_sides() -> None:
     for name, function in {"cos": cos, "sin": sin, "exp": exp, "log": log}.items():
         assert run(name).args == (function(f(x)), function(exp(x) * y))
 
 
-def test_differentiate_and_integrate_stay_unevaluated():
+def test_differentiate_and_integrate_stay_unevaluated() -> None:
     assert run("differentiate", x).rhs == Derivative(exp(x) * y, x)
     assert run("integrate", x).rhs == Integral(exp(x) * y, x)
 
 
-def test_substitution_goes_both_ways():
+def test_substitution_goes_both_ways() -> None:
     rule = Equality(exp(x), f(y), evaluate=False)
     assert apply(("substitute_LHS_for_RHS", 1, 2), [EQUATION, rule], no_constant).rhs == f(y) * y
     assert apply(("substitute_RHS_for_LHS", 2, 1), [EQUATION, Equality(x, exp(x) * y)], no_constant).rhs == f(x)
 
 
-def test_substitution_that_changes_nothing_gives_nothing():
+def test_substitution_that_changes_nothing_gives_nothing() -> None:
     assert substitute(EQUATION, z, y) is None
 
 
@@ -87,7 +89,7 @@ def smooth_functions():
 
 @settings(max_examples=60, deadline=None)
 @given(smooth_functions(), st.floats(0.1, 0.9), st.floats(0.1, 0.9))
-def test_evaluated_derivatives_agree_with_difference_quotients(function, at_x, at_y):
+def test_evaluated_derivatives_agree_with_difference_quotients(function, at_x, at_y) -> None:
     equation = Equality(z, Derivative(function, x), evaluate=False)
     exact = apply(("evaluate_derivatives", 1), [equation], no_constant).rhs.subs({x: at_x, y: at_y})
     step = 1e-6
@@ -111,7 +113,7 @@ def test_evaluated_derivatives_agree_with_difference_quotients(function, at_x, a
         (("differentiate", 1, "Integer(2)"), "SymPy raises"),
     ],
 )
-def test_what_cannot_be_carried_out_is_said(annotation, says):
+def test_what_cannot_be_carried_out_is_said(annotation, says) -> None:
     with pytest.raises(OperatorError, match=says):
         apply(annotation, [EQUATION], no_constant)
 
@@ -125,19 +127,19 @@ def test_what_cannot_be_carried_out_is_said(annotation, says):
         ("minus", (x, x + 0 * y), x),
     ],
 )
-def test_what_is_no_equation_or_too_large_is_refused(name, sides, operand):
+def test_what_is_no_equation_or_too_large_is_refused(name, sides, operand) -> None:
     from sympy import sympify
 
     with pytest.raises(OperatorError):
         apply((name, 1, write_operand(sympify(operand))), [Equality(*sides, evaluate=False)], no_constant)
 
 
-def test_a_tower_is_not_built_by_substitution():
+def test_a_tower_is_not_built_by_substitution() -> None:
     tower = Equality(f(y), x ** (x**x), evaluate=False)
     with pytest.raises(OperatorError, match="bits"):
         apply(("substitute_LHS_for_RHS", 1, 2), [tower, Equality(x, 9, evaluate=False)], no_constant)
 
 
-def test_an_expansion_is_not_begun_that_cannot_be_kept():
+def test_an_expansion_is_not_begun_that_cannot_be_kept() -> None:
     with pytest.raises(OperatorError, match="terms"):
         run("expand", equation=Equality(f(x), (x + y + z + C) ** 200, evaluate=False))

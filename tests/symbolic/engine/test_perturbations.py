@@ -1,6 +1,7 @@
 """The perturbations against the released variants, and their laws."""
 
 import random
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,18 +29,18 @@ def names(derivation: Derivation) -> set[str]:
     return {name for equation in derivation.equations for name in names_in_order(equation)}
 
 
-def test_released_exchange(shared_reference):
+def test_released_exchange(shared_reference: Path) -> None:
     for row in variants(shared_reference).values():
         assert expression_exchange(row["static"]) == row["ee"]
 
 
-def test_released_step_removal(shared_reference):
+def test_released_step_removal(shared_reference: Path) -> None:
     for row in variants(shared_reference).values():
         assert row["sr"] == row["static"]
         assert has_intermediate(row["static"])
 
 
-def test_released_renaming(shared_reference):
+def test_released_renaming(shared_reference: Path) -> None:
     """The map of names is read off the text of each pair; then our renaming gives the released equations."""
     for source, row in variants(shared_reference).items():
         if f"{source}-vr" == UNRENAMED:
@@ -51,7 +52,7 @@ def test_released_renaming(shared_reference):
         assert len(set(found.values())) == len(found)
 
 
-def test_released_alternative_goals_obey_the_rules(shared_reference):
+def test_released_alternative_goals_obey_the_rules(shared_reference: Path) -> None:
     for row in variants(shared_reference).values():
         check_alternative_goal(row["static"], row["ag"])
 
@@ -68,7 +69,7 @@ def check_alternative_goal(static: Derivation, other: Derivation) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
-def test_exchange_twice_is_the_identity(sampled, seed):
+def test_exchange_twice_is_the_identity(sampled, seed) -> None:
     derivation = sampled[seed % len(sampled)]
     exchanged = expression_exchange(derivation)
     assert exchanged != derivation
@@ -76,14 +77,14 @@ def test_exchange_twice_is_the_identity(sampled, seed):
     assert len(target(exchanged)) == len(target(derivation))
 
 
-def test_exchange_preserves_that_steps_follow(sampled):
+def test_exchange_preserves_that_steps_follow(sampled) -> None:
     for derivation in sampled[:25]:
         assert all(replays(expression_exchange(derivation)))
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6))
-def test_renaming_is_injective_and_steps_still_follow(sampled, seed):
+def test_renaming_is_injective_and_steps_still_follow(sampled, seed) -> None:
     derivation = sampled[seed % len(sampled)]
     renamed = variable_renaming(derivation, random.Random(seed))
     if renamed is None:
@@ -95,14 +96,14 @@ def test_renaming_is_injective_and_steps_still_follow(sampled, seed):
     assert all(replays(renamed))
 
 
-def test_too_many_names_cannot_be_renamed(sampled):
+def test_too_many_names_cannot_be_renamed(sampled) -> None:
     twelve = Derivation(
         tuple(step for derivation in sampled for step in derivation.steps if step.annotation in PREMISES)
     )
     assert variable_renaming(twelve, random.Random(0)) is None
 
 
-def test_alternative_goals_obey_the_rules(sampled):
+def test_alternative_goals_obey_the_rules(sampled) -> None:
     found = [(item, alternative_goal(item, SamplingSettings(), random.Random(1))) for item in sampled[:20]]
     kept = [(item, other) for item, other in found if other is not None]
     assert len(kept) >= 18
@@ -110,13 +111,13 @@ def test_alternative_goals_obey_the_rules(sampled):
         check_alternative_goal(item, other)
 
 
-def test_perturbations_depend_on_their_random_stream_only(sampled):
+def test_perturbations_depend_on_their_random_stream_only(sampled) -> None:
     item = sampled[0]
     for perturb in (variable_renaming, lambda d, rng: alternative_goal(d, SamplingSettings(), rng)):
         assert perturb(item, random.Random(3)) == perturb(item, random.Random(3))
 
 
-def test_golden_variants(golden, golden_derivations):
+def test_golden_variants(golden, golden_derivations) -> None:
     for item, derivation in zip(golden, golden_derivations, strict=True):
         rng = random.Random(item["attempt"])
         ours = {
@@ -127,6 +128,6 @@ def test_golden_variants(golden, golden_derivations):
         assert {key: target(value) for key, value in ours.items() if value is not None} == item["variants"]
 
 
-def test_a_premise_is_no_intermediate_result(sampled):
+def test_a_premise_is_no_intermediate_result(sampled) -> None:
     premises = Derivation(tuple(Step(step.equation, "premise") for step in sampled[0].steps))
     assert not has_intermediate(premises)

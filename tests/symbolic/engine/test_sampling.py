@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
@@ -69,13 +70,13 @@ def sample_elsewhere(count: int, order: int) -> list:
     return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
 
 
-def test_every_step_follows(sampled):
+def test_every_step_follows(sampled) -> None:
     assert len(sampled) > 50
     for derivation in sampled:
         assert all(replays(derivation))
 
 
-def test_shape(sampled):
+def test_shape(sampled) -> None:
     for derivation in sampled:
         assert len(derivation.steps) >= 4
         assert derivation.annotations[0] in PREMISES
@@ -90,7 +91,7 @@ def test_shape(sampled):
         assert {symbol.name for equation in equations for symbol in equation.atoms(Symbol)} <= set(VOCABULARY)
 
 
-def test_every_step_leads_to_the_goal(sampled):
+def test_every_step_leads_to_the_goal(sampled) -> None:
     for derivation in sampled:
         needed = {len(derivation.steps)}
         for number in range(len(derivation.steps), 0, -1):
@@ -98,13 +99,13 @@ def test_every_step_leads_to_the_goal(sampled):
             needed |= set(step_references(derivation.annotations[number - 1]))
 
 
-def test_golden_derivations_are_sampled_again(golden, golden_derivations):
+def test_golden_derivations_are_sampled_again(golden, golden_derivations) -> None:
     for item, expected in zip(golden, golden_derivations, strict=True):
         assert sample_derivation(SamplingSettings(), 7, item["attempt"]) == expected
         assert derivation_from_json(item["steps"]) == expected
 
 
-def test_neither_order_nor_hash_seed_nor_process_matters():
+def test_neither_order_nor_hash_seed_nor_process_matters() -> None:
     here = [
         [attempt, [[list(s.annotation) if isinstance(s.annotation, tuple) else s.annotation, write_srepr(s.equation)]
                    for s in derivation.steps] if derivation else None]
@@ -116,11 +117,11 @@ def test_neither_order_nor_hash_seed_nor_process_matters():
 
 
 @pytest.mark.slow
-def test_neither_order_nor_hash_seed_matters_for_many():
+def test_neither_order_nor_hash_seed_matters_for_many() -> None:
     assert sample_elsewhere(300, order=2) == sample_elsewhere(300, order=77)
 
 
-def test_settings_hold():
+def test_settings_hold() -> None:
     derivations = [sample_derivation(SMALL, 1, attempt) for attempt in range(60)]
     kept = [derivation for derivation in derivations if derivation is not None]
     assert len(kept) > 15
@@ -132,7 +133,7 @@ def test_settings_hold():
         )
 
 
-def test_operators_of_weight_zero_are_not_drawn():
+def test_operators_of_weight_zero_are_not_drawn() -> None:
     settings = SamplingSettings(operator_weights={"evaluate_integrals": 0, "differentiate": 0, "renaming_premise": 0})
     for attempt in range(10):
         derivation = sample_derivation(settings, 3, attempt)
@@ -157,18 +158,18 @@ def test_operators_of_weight_zero_are_not_drawn():
         ({"length_std": float("nan")}, "length_std"),
     ],
 )
-def test_wrong_settings_are_refused(wrong, says):
+def test_wrong_settings_are_refused(wrong, says) -> None:
     with pytest.raises(ValidationError, match=says):
         SamplingSettings(**wrong)
 
 
-def test_vocabulary():
+def test_vocabulary() -> None:
     assert len(VOCABULARY) == len(set(VOCABULARY)) == 155
     assert len(RENAMING_LETTERS) == 11
     assert not set(RENAMING_LETTERS) & set(VOCABULARY)
 
 
-def test_vocabulary_is_the_released_one(shared_reference):
+def test_vocabulary_is_the_released_one(shared_reference: Path) -> None:
     assert list(VOCABULARY) == json.loads((shared_reference / "vocabulary.json").read_text(encoding="utf-8"))
 
 
@@ -184,7 +185,7 @@ def filtered():
 
 
 @pytest.mark.slow
-def test_operators_are_as_frequent_as_in_the_released_examples(filtered):
+def test_operators_are_as_frequent_as_in_the_released_examples(filtered) -> None:
     """Within sampling error, p > 0.01.
 
     The statistic is that of a chi-square test of homogeneity; 33.4 is the 99th percentile of the distribution with
@@ -204,12 +205,12 @@ def test_operators_are_as_frequent_as_in_the_released_examples(filtered):
 
 
 @pytest.mark.slow
-def test_derivations_have_as_many_steps_as_the_authors_generator_gives(filtered):
+def test_derivations_have_as_many_steps_as_the_authors_generator_gives(filtered) -> None:
     """Whose mean is 6.06 over 105 derivations, filtered alike; within sampling error, p > 0.01."""
     steps = [len(derivation.steps) for derivation in filtered]
     assert abs(mean(steps) - 6.06) < 2.58 * stdev(steps) * (1 / len(steps) + 1 / 105) ** 0.5
 
 
-def test_derivatives_and_integrals_occur(sampled):
+def test_derivatives_and_integrals_occur(sampled) -> None:
     assert any(equation.has(Derivative) for derivation in sampled for equation in derivation.equations)
     assert any(equation.has(Integral) for derivation in sampled for equation in derivation.equations)

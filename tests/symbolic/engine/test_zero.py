@@ -28,12 +28,12 @@ DEFINITIONS = (Equality(f(x), sin(x)), Equality(g(x, y), y * f(x) + 1))
         log(exp(f(x)) / exp(sin(x))),
     ],
 )
-def test_zero(zero):
+def test_zero(zero) -> None:
     assert is_zero_given(DEFINITIONS, zero)
 
 
 @pytest.mark.parametrize("other", [x, f(x), f(x) + sin(x), f(y) - sin(x), Derivative(g(x, y), x), g(x, y) - f(x)])
-def test_not_zero(other):
+def test_not_zero(other) -> None:
     assert not is_zero_given(DEFINITIONS, other)
 
 
@@ -41,7 +41,7 @@ def premises_before(derivation: Derivation, number: int) -> list[Equality]:
     return [step.equation for step in derivation.steps[:number] if step.annotation in PREMISES]
 
 
-def test_no_derivation_divides_by_zero(sampled):
+def test_no_derivation_divides_by_zero(sampled) -> None:
     attempt = sample_derivation(SamplingSettings(), 0, 4883)  # drew one that was
     assert attempt is not None
     divisions = 0

@@ -9,7 +9,7 @@ x, y = Symbol("x"), Symbol("y")
 f = Function("f")
 
 
-def test_the_form_is_sympys(sampled):
+def test_the_form_is_sympys(sampled) -> None:
     compared = 0
     for derivation in sampled[:30]:
         for equation in derivation.equations:
@@ -21,11 +21,11 @@ def test_the_form_is_sympys(sampled):
     assert compared > 1000
 
 
-def test_mixed_derivatives_come_out_in_one_order():
+def test_mixed_derivatives_come_out_in_one_order() -> None:
     assert differentiate(f(x, y) * Derivative(f(x, y), y, x), x).has(Derivative(f(x, y), x, y))
     assert differentiate(x * Derivative(f(y), y), y) == x * Derivative(f(y), (y, 2))
 
 
-def test_what_has_no_rule_is_left_to_sympy():
+def test_what_has_no_rule_is_left_to_sympy() -> None:
     assert differentiate(tan(x) * exp(y), x) == (1 + tan(x) ** 2) * exp(y)
     assert differentiate(exp(y), x) == 0

@@ -13,7 +13,7 @@ f = Function("f")
 
 
 @pytest.mark.parametrize("integrand", [2 * x, x * y, y * sin(x), x / y, -exp(x), f(x), f(x) + x, x**x, exp(cos(x))])
-def test_left_alone(integrand):
+def test_left_alone(integrand) -> None:
     assert evaluate_integral(Integral(integrand, x)) is None
 
 
@@ -27,7 +27,7 @@ def test_left_alone(integrand):
     ],
     ids=str,
 )
-def test_evaluated_to_an_antiderivative(integrand):
+def test_evaluated_to_an_antiderivative(integrand) -> None:
     value = evaluate_integral(Integral(integrand, x))
     assert value is not None
     difference = value.diff(x) - integrand.doit()
@@ -36,33 +36,33 @@ def test_evaluated_to_an_antiderivative(integrand):
 
 
 @pytest.mark.parametrize("integrand", [exp(x) / (exp(3 * x) + exp(x) + 1), y / (y * x**5 - x + 3)])
-def test_sums_over_roots_are_no_antiderivatives_here(integrand):
+def test_sums_over_roots_are_no_antiderivatives_here(integrand) -> None:
     assert evaluate_integral(Integral(integrand, x)) is None
 
 
-def test_derivatives_of_undefined_functions_are_undone():
+def test_derivatives_of_undefined_functions_are_undone() -> None:
     assert evaluate_integral(Integral(Derivative(f(x), x), x)) == f(x)
     assert evaluate_integral(Integral(Derivative(f(x, y), x, y), x)) == Derivative(f(x, y), y)
 
 
-def test_cases_are_refused():
+def test_cases_are_refused() -> None:
     with pytest.raises(IntegralError):
         evaluate_integral(Integral(x**y, x))
 
 
-def test_names_do_not_matter():
+def test_names_do_not_matter() -> None:
     for name in ("A", r"\rho", "zz"):
         other = Symbol(name)
         renamed = evaluate_integral(Integral(log(other), other))
         assert renamed == evaluate_integral(Integral(log(x), x)).xreplace({x: other})
 
 
-def test_an_equation_with_a_merged_integral_is_left_alone():
+def test_an_equation_with_a_merged_integral_is_left_alone() -> None:
     equation = Equality(Integral(f(x, y), x, y), Integral(exp(x), x), evaluate=False)
     assert apply(("evaluate_integrals", 1), [equation], lambda: z) == equation
 
 
-def test_each_integral_draws_its_constant_and_equal_ones_share_it():
+def test_each_integral_draws_its_constant_and_equal_ones_share_it() -> None:
     constants = iter([Symbol("a"), Symbol("b")])
     equation = Equality(Integral(exp(x), x) + Integral(exp(x), x), f(x) * Integral(sin(x), x), evaluate=False)
     result = apply(("evaluate_integrals", 1), [equation], lambda: next(constants))
@@ -70,7 +70,7 @@ def test_each_integral_draws_its_constant_and_equal_ones_share_it():
     assert result.rhs == f(x) * (Symbol("b") - cos(x))
 
 
-def test_integrals_within_a_derivative_are_not_tried_without_bounds():
+def test_integrals_within_a_derivative_are_not_tried_without_bounds() -> None:
     hard = Integral(Derivative((f(x, y) / (x * y)) ** y, y), x, x)
     equation = Equality(z, Derivative(hard, x), evaluate=False)
     start = time.process_time()
@@ -78,7 +78,7 @@ def test_integrals_within_a_derivative_are_not_tried_without_bounds():
     assert time.process_time() - start < 5
 
 
-def test_a_remainder_without_an_antiderivative_is_not_searched_for():
+def test_a_remainder_without_an_antiderivative_is_not_searched_for() -> None:
     tower = Integral(log(log(x)), x) ** x
     start = time.process_time()
     assert evaluate_integral(Integral(Integral(Derivative(tower, (x, 2)), x) - 1, x)) == tower - x

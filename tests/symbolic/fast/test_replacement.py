@@ -12,7 +12,7 @@ x, y, z = (Symbol(name) for name in "xyz")
 f = Function("f")
 
 
-def test_it_replaces_what_sympy_replaces(sampled):
+def test_it_replaces_what_sympy_replaces(sampled) -> None:
     """Every side of a derivation in every other equation of it."""
     replaced = 0
     for derivation in sampled:
@@ -26,21 +26,21 @@ def test_it_replaces_what_sympy_replaces(sampled):
     assert replaced > 1000
 
 
-def test_what_counts_as_an_occurrence_is_sympys():
+def test_what_counts_as_an_occurrence_is_sympys() -> None:
     assert replace(x + y + z, x + y, f(z)) == f(z) + z
     assert replace(exp(4 * x), exp(2 * x), y) == y**2
     assert replace(Integral(x * y, (x, 0, 1)), x, z) == Integral(x * y, (x, 0, 1))
     assert replace(cos(x), y, z) == cos(x)
 
 
-def test_a_power_is_none_of_an_integral_of_zero():
+def test_a_power_is_none_of_an_integral_of_zero() -> None:
     nothing = Integral(0, x)
     assert ((1 + f(z)) ** x).subs(nothing**x, y) == 1, "SymPy has mended it"
     assert replace((1 + f(x)) ** x, nothing**x, y) == (1 + f(x)) ** x
     assert replace(nothing**x + z, nothing**x, y) == y + z
 
 
-def test_an_order_that_is_its_own_variable_is_not_replaced_for_ever():
+def test_an_order_that_is_its_own_variable_is_not_replaced_for_ever() -> None:
     with pytest.raises(RecursionError):
         replace(Derivative(f(x), (x, x + 2)), x, x + y)
     other_order = Derivative(f(x), (x, y + 2))
@@ -68,6 +68,6 @@ def test_an_order_that_is_its_own_variable_is_not_replaced_for_ever():
         (Derivative(f(x, z), x), Integer(1), y),
     ],
 )
-def test_products_powers_and_derivatives(node, old, new):
+def test_products_powers_and_derivatives(node, old, new) -> None:
     assert replace(node, old, new) == node.subs(old, new)
     assert replace(node, old, new) != node

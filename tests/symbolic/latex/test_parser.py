@@ -2,6 +2,7 @@
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -32,38 +33,38 @@ def check_round_trip(equations):
         assert any(sides == equation.args for sides in readings(text)), text
 
 
-def test_every_released_equation_reads_back(shared_reference):
+def test_every_released_equation_reads_back(shared_reference: Path) -> None:
     examples = [example for model in MODELS for example in load(shared_reference, model).examples]
     equations = {latex(equation): equation for equation in equations_of(map(derivation_of, examples))}
     assert len(equations) > 900
     assert [text for text, equation in equations.items() if parse_equation(text) != equation] == []
 
 
-def test_golden_equations_read_back(golden_derivations):
+def test_golden_equations_read_back(golden_derivations) -> None:
     equations = equations_of(golden_derivations)
     assert [latex(equation) for equation in equations if parse_equation(latex(equation)) != equation] == []
 
 
-def test_sampled_equations_read_back(sampled):
+def test_sampled_equations_read_back(sampled) -> None:
     check_round_trip(equations_of(sampled))
 
 
 @pytest.mark.slow
-def test_thousands_of_equations_read_back():
+def test_thousands_of_equations_read_back() -> None:
     candidates = (sample_derivation(SamplingSettings(), seed=20_26, attempt=attempt) for attempt in range(1000))
     equations = equations_of(derivation for derivation in candidates if derivation is not None)
     assert len(equations) > 4000
     check_round_trip(equations)
 
 
-def test_t5_writes_the_same_with_spaces(golden_derivations):
+def test_t5_writes_the_same_with_spaces(golden_derivations) -> None:
     """The tokenizer of the authors' T5 puts spaces around its added tokens."""
     for equation in equations_of(golden_derivations):
         spaced = re.sub(r"\s*([\\{}_^])\s*", r" \1 ", latex(equation))
         assert parse_equation(spaced) == equation
 
 
-def test_t5_loses_the_first_backslash(golden_derivations):
+def test_t5_loses_the_first_backslash(golden_derivations) -> None:
     lost = [equation for equation in equations_of(golden_derivations) if re.match(r"\\[a-z]{2}", latex(equation))]
     assert len(lost) > 20
     assert [equation for equation in lost if parse_equation(latex(equation)[1:]) != equation] == []
@@ -101,24 +102,24 @@ def test_t5_loses_the_first_backslash(golden_derivations):
         (r"{x}^{2}", x**2),
     ],
 )
-def test_what_models_write(text, meant):
+def test_what_models_write(text, meant) -> None:
     assert parse(text) == (meant,)
 
 
-def test_chained_equations():
+def test_chained_equations() -> None:
     assert parse("a = b = c") == (a, b, c)
     with pytest.raises(LatexError, match="found 3 side"):
         parse_equation("a = b = c")
 
 
-def test_a_derivative_takes_the_rest_of_the_term_or_less():
+def test_a_derivative_takes_the_rest_of_the_term_or_less() -> None:
     text = r"\frac{d}{d x} f{(x)} g{(x)} + y"
     found = list(readings(text))
     assert found[0] == (Derivative(f(x) * g(x), x) + y,)
     assert (Derivative(f(x), x) * g(x) + y,) in found
 
 
-def test_the_reading_that_prints_alike_is_preferred():
+def test_the_reading_that_prints_alike_is_preferred() -> None:
     r"""The usual reading, all that follows, would be printed with `\partial` throughout."""
     expression = Derivative(f(x), x) * Derivative(y / x, x)
     text = latex(expression)
@@ -126,7 +127,7 @@ def test_the_reading_that_prints_alike_is_preferred():
     assert parse(text) == (expression,)
 
 
-def test_names_that_print_like_constants():
+def test_names_that_print_like_constants() -> None:
     found = list(readings(r"i \pi"))
     assert found[0] == (Symbol("i") * Symbol(r"\pi"),)
     assert [str(sides[0]) for sides in found[1:]] == ["I*pi"]
@@ -147,7 +148,7 @@ def test_names_that_print_like_constants():
         ("x dx", 2),
     ],
 )
-def test_errors_say_where(text, position):
+def test_errors_say_where(text, position) -> None:
     with pytest.raises(LatexError) as caught:
         parse(text)
     assert caught.value.position == position
@@ -172,14 +173,14 @@ def test_errors_say_where(text, position):
         r"\frac{d^{10000}}{d x^{10000}} \cos{(x)}",
     ],
 )
-def test_hostile_text_is_refused_or_read_at_once(text):
+def test_hostile_text_is_refused_or_read_at_once(text) -> None:
     try:
         parse(text)
     except LatexError as error:
         assert str(error)
 
 
-def test_long_text_is_read():
+def test_long_text_is_read() -> None:
     text = " + ".join(f"x_{{{number}}}" for number in range(210))
     assert 1900 < len(text) <= MAX_CHARACTERS
     assert len(parse(text)[0].args) == 210
@@ -208,7 +209,7 @@ def check_never_crashes(texts, rng):
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32))
-def test_damaged_text_is_read_or_refused(golden_derivations, seed):
+def test_damaged_text_is_read_or_refused(golden_derivations, seed) -> None:
     texts = [latex(equation) for equation in equations_of(golden_derivations)]
     check_never_crashes(texts, random.Random(seed))
 
@@ -217,13 +218,13 @@ def test_damaged_text_is_read_or_refused(golden_derivations, seed):
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join))
 @example(r"\frac{d}{d")
 @example(r"\hat{x}_")
-def test_random_text_is_read_or_refused(text):
+def test_random_text_is_read_or_refused(text) -> None:
     try:
         parse(text)
     except LatexError as error:
         assert str(error)
 
 
-def test_a_whole_target_is_no_equation(golden_derivations):
+def test_a_whole_target_is_no_equation(golden_derivations) -> None:
     with pytest.raises(LatexError):
         parse_equation(target(golden_derivations[0]))

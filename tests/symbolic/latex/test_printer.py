@@ -1,5 +1,7 @@
 """LaTeX against the released text."""
 
+from pathlib import Path
+
 import sympy
 from hypothesis import given, settings
 from sympy import Derivative, Equality, Function, Integral, Symbol
@@ -9,7 +11,7 @@ from tests.support.released_records import MODELS, derivation_of, load
 from tests.symbolic.test_srepr import expressions
 
 
-def test_every_released_equation_prints_as_released(shared_reference):
+def test_every_released_equation_prints_as_released(shared_reference: Path) -> None:
     count = 0
     for model in MODELS:
         for example in load(shared_reference, model).examples:
@@ -19,12 +21,12 @@ def test_every_released_equation_prints_as_released(shared_reference):
     assert count > 4000
 
 
-def test_golden_texts(golden, golden_derivations):
+def test_golden_texts(golden, golden_derivations) -> None:
     for item, derivation in zip(golden, golden_derivations, strict=True):
         assert [latex(equation) for equation in derivation.equations] == item["target"].split(" and ")
 
 
-def test_legacy_habits():
+def test_legacy_habits() -> None:
     x = Symbol("x")
     rho, derived = Symbol(r"\rho_b"), Function(r"f^{\prime}")
     assert latex(Function("A_1")(x)) == r"\operatorname{A_{1}}{(x)}"
@@ -36,7 +38,7 @@ def test_legacy_habits():
     assert latex(derived(x) ** 2) == r"\operatorname{f^{\prime}}^{2}{(x)}"
 
 
-def test_the_length_before_cleaning_is_the_greater():
+def test_the_length_before_cleaning_is_the_greater() -> None:
     equation = Equality(Function("f")(Symbol("x")), Symbol("x") ** 2)
     assert raw_latex(equation) == r"f{\left(x \right)} = x^{2}"
     assert latex(equation) == "f{(x)} = x^{2}"
@@ -44,5 +46,5 @@ def test_the_length_before_cleaning_is_the_greater():
 
 @settings(max_examples=100, deadline=None)
 @given(expressions())
-def test_remembering_parts_changes_no_text(expression):
+def test_remembering_parts_changes_no_text(expression) -> None:
     assert plain_text(expression) == sympy.sstr(expression)

@@ -1,6 +1,7 @@
 """Texts written anew: they read as before, and nothing in them is evaluated."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -23,7 +24,7 @@ def check(text):
     return True
 
 
-def test_all_that_can_be_read_of_the_released_texts_reads_as_before(shared_reference):
+def test_all_that_can_be_read_of_the_released_texts_reads_as_before(shared_reference: Path) -> None:
     texts = {
         equation
         for model in MODELS
@@ -34,7 +35,7 @@ def test_all_that_can_be_read_of_the_released_texts_reads_as_before(shared_refer
     assert sum(map(check, texts)) > 0.98 * len(texts) > 2000
 
 
-def test_what_our_printer_writes_is_written_alike(sampled):
+def test_what_our_printer_writes_is_written_alike(sampled) -> None:
     for derivation in sampled:
         for equation in target(derivation).split(SEPARATOR):
             assert check(equation)
@@ -64,7 +65,7 @@ def signs(text):
         (r"(\frac{d}{d x} f{(x)}) g{(x)} = (x^{2})^{3}", r"(\frac{d}{d x} f{(x)}) g{(x)} = (x^{2})^{3}"),
     ],
 )
-def test_nothing_is_evaluated(text, written):
+def test_nothing_is_evaluated(text, written) -> None:
     assert as_written(text) == written
     assert check(text)
 
@@ -88,5 +89,5 @@ FRAGMENTS = (
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map(" ".join))
 @example(r"\frac{d}{d x} x + \frac{\partial}{\partial x} x \frac{d x}{d x}")
 @example(r"\int \int x dx dx dx")
-def test_random_text_that_can_be_read_reads_as_before(text):
+def test_random_text_that_can_be_read_reads_as_before(text) -> None:
     check(text)
