@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from mathderive.config.schema import Config, CopyPredictor, OpenAIPredictor, ReleasedPredictor, Settings, T5Predictor
 from mathderive.core.errors import InputError
+from mathderive.core.extensions import load_extensions
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -28,6 +29,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     overridden = [_apply_override(tree, override) for override in overrides]
     if any(_asks_for_other_examples(key) for key in overridden) and ("data", "expected_content_hash") not in overridden:
         _forget_expected_hash(tree)
+    _load_extensions(tree)
     config = validate(tree, str(path), overridden)
     if config.run.name is None:
         named = config.run.model_copy(update={"name": path.stem})
@@ -47,6 +49,8 @@ def _read_tree(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
     tree = parse_yaml(text, str(path))
     if not isinstance(tree, dict):
         raise InputError(f"{path}: expected a mapping of sections ({', '.join(Config.model_fields)})")
+    if isinstance(files := tree.get("extensions"), list):
+        tree["extensions"] = [str(path.parent / file) if isinstance(file, str) else file for file in files]
     if "extends" not in tree:
         return tree
     other = tree.pop("extends")
@@ -59,6 +63,13 @@ def _read_tree(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(_asks_for_other_examples((section, key)) for section in tree for key in _keys_of(tree[section])):
         _forget_expected_hash(below)
     return _merged(below, tree)
+
+
+def _load_extensions(tree: dict[str, Any]) -> None:
+    """Loads the listed files before validation, which looks up what they register; other forms are left to it."""
+    files = tree.get("extensions")
+    if isinstance(files, list) and all(isinstance(file, str) for file in files):
+        load_extensions(map(Path, files))
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

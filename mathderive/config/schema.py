@@ -312,6 +312,8 @@ class Config(Settings):
     predictors: tuple[PredictorSettings, ...] = ()
     score: ScoreSettings = ScoreSettings()
     report: ReportSettings = ReportSettings()
+    extensions: tuple[str, ...] = ()
+    """Python files that register further operators, metrics, predictors or sets; paths relative to the config file."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "Config":

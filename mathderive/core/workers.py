@@ -24,6 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
+from mathderive.core.extensions import load_inherited_extensions
 
 ItemT = TypeVar("ItemT")
 ChunkT = TypeVar("ChunkT")
@@ -284,6 +285,7 @@ def _serve(function: Callable[[Any], Any], limits: Limits, connection: multiproc
     _cap(resource.RLIMIT_DATA, limits.memory_bytes)
     _cap(resource.RLIMIT_CORE, 0)
     _end_with_parent()
+    load_inherited_extensions()
     collect_garbage_rarely()
 
     def report_mark(what: object) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from mathderive.config.schema import ModelSettings, ShardsSettings, TrainingSettings
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
+from mathderive.core.extensions import load_inherited_extensions
 from mathderive.core.files import new_folder
 from mathderive.core.progress import ProgressCallback
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
@@ -62,7 +63,7 @@ def write_shards(
     if not kept or not held_out:
         raise InputError("shards: no example is left; expected a larger shards.max_characters or more data")
     # Spawned, because JAX has threads here, and a forked process would lack them.
-    with ProcessPoolExecutor(workers or cores(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers or cores(), get_context("spawn"), load_inherited_extensions) as pool:
 
         def renamed(part: Sequence[Example], copy: int) -> list[Pair]:
             return list(pool.map(partial(_texts, copy, shards, seed), part, chunksize=_AT_ONCE))
