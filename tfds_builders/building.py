@@ -15,13 +15,15 @@ from etils import epath
 from mathderive.config.schema import BeamSettings, DataSettings, RunSettings
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
+from mathderive.core.extensions import extension_digests
 from mathderive.core.progress import ProgressCallback, say
-from mathderive.records import EVALUATION_SETS
+from mathderive.records import PERTURBED_SETS
 from tfds_builders.derivations import derivations_dataset_builder as derivations
 from tfds_builders.derivations.chunks import LocalComputer
 from tfds_builders.derivations.generation import SPLITS
 from tfds_builders.example_features import content_hash, data_source, iterate_examples
 from tfds_builders.released import released_dataset_builder as released
+from tfds_builders.released.result_files import RELEASED_SETS
 
 
 def build_derivations(
@@ -59,7 +61,7 @@ def build_derivations(
         name=run.name or "default", settings=settings, seed=run.seed, work=str(work), report=report, **route
     )
     builder = derivations.Builder(config=config, data_dir=str(place), file_format="array_record")
-    dataset = _prepare(builder, folder, (*SPLITS, *EVALUATION_SETS[1:]), download_config)
+    dataset = _prepare(builder, folder, (*SPLITS, *PERTURBED_SETS), download_config)
     if work.exists():
         work.rmtree()
     return dataset
@@ -73,7 +75,7 @@ def build_released(files: Sequence[Path] | None, folder: Path) -> dict[str, Any]
     """
     config = released.DOWNLOADED if files is None else released.ReleasedConfig(name="local", files=tuple(files))
     builder = released.Builder(config=config, data_dir=str(folder / "data"), file_format="array_record")
-    return _prepare(builder, folder, EVALUATION_SETS)
+    return _prepare(builder, folder, RELEASED_SETS)
 
 
 def _prepare(
@@ -123,6 +125,7 @@ def _fingerprint(settings: DataSettings, run: RunSettings) -> str:
         str(run.seed),
         str(derivations.Builder.VERSION),
         str(versions(["sympy"])),
+        *(f"{name} {digest}" for name, digest in extension_digests().items()),
     ]
     return hashlib.sha256("\n".join(decides).encode()).hexdigest()[:8]
 
@@ -133,7 +136,12 @@ def check_beam(beam: BeamSettings) -> None:
     Raises:
         InputError: Beam is not installed, or refuses its options.
     """
-    _beam_pipeline().pipeline_options(beam.options)
+    options = _beam_pipeline().pipeline_options(beam.options)
+    if extension_digests() and not _beam_pipeline().runs_on_this_machine(options):
+        raise InputError(
+            f"--beam-options: only DirectRunner can load extensions ({', '.join(extension_digests())}), because the "
+            "workers of other runners do not have the files; expected --runner=DirectRunner or a config without them"
+        )
 
 
 def _beam_pipeline() -> Any:

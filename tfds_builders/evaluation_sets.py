@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from mathderive.config.schema import EvaluationSettings
 from mathderive.core.errors import InputError
-from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, EvaluationSet, Example
+from mathderive.records import EVALUATION_SETS, EvaluationSet, Example
+from mathderive.symbolic.evaluation_sets import REQUIRED_SETS
 
 
 def choose_examples(
@@ -25,11 +26,11 @@ def choose_examples(
     if settings.examples is None:
         return {name: splits[name] for name in EVALUATION_SETS}
     eligible = {example.source_id for example in splits["static"] if len(example.target) <= settings.max_characters}
-    for name in PERTURBED_SETS:
+    for name in REQUIRED_SETS:
         eligible &= {example.source_id for example in splits[name]}
     if not eligible:
         raise InputError(
-            "evaluation: no example has all four variants and at most "
+            f"evaluation: no example has a variant in each of {', '.join(REQUIRED_SETS)} and at most "
             f"{settings.max_characters} characters; expected a larger data.sizes.static"
         )
     chosen = set(sorted(eligible, key=lambda source: _rank(seed, source))[: settings.examples])

@@ -20,6 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners import create_runner
 
 from mathderive.core.errors import InputError
+from mathderive.core.extensions import load_inherited_extensions
 from mathderive.core.progress import say
 from mathderive.core.workers import KILLED, ChunkT, ItemT, WorkerProcess
 from tfds_builders.derivations.chunks import (
@@ -82,6 +83,7 @@ class ComputeChunk(beam.DoFn):
         self._lane: WorkerProcess[Any, Any] | None = None
 
     def setup(self) -> None:
+        load_inherited_extensions()
         self._lane = WorkerProcess(self._task.function)
 
     def process(self, numbered: tuple[int, Any]) -> Iterator[int]:
@@ -107,6 +109,7 @@ def examples_transform(slices: Sequence[Slice]) -> beam.PTransform:
 
 def encoded_examples(numbered: tuple[int, Slice]) -> Iterator[tuple[int, dict[str, Any]]]:
     """A slice's examples as TFDS takes them, numbered within their split."""
+    load_inherited_extensions()
     start, part = numbered
     for number, example in enumerate(read_slice(part), start=start):
         yield number, encode_example(example)
@@ -140,6 +143,11 @@ def pipeline_options(text: str) -> PipelineOptions:
     if workers.default_sdk_harness_log_level is None:
         workers.default_sdk_harness_log_level = "WARNING"  # at INFO every worker says hundreds of lines
     return options
+
+
+def runs_on_this_machine(options: PipelineOptions) -> bool:
+    """Whether the runner's workers have this machine's files and environment variables."""
+    return options.view_as(StandardOptions).runner in (None, "DirectRunner")
 
 
 @contextmanager

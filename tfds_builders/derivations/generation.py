@@ -20,14 +20,10 @@ from mathderive.symbolic.engine.derivation import (
     derivation_from_json,
     write_srepr,
 )
-from mathderive.symbolic.engine.perturbations import (
-    alternative_goal,
-    expression_exchange,
-    variable_renaming,
-)
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.prompts import has_intermediate, prompt, target
+from mathderive.symbolic.evaluation_sets import STATIC, evaluation_set, known_split
+from mathderive.symbolic.prompts import prompt, target
 from tfds_builders.derivations.chunks import Candidate
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "static")
@@ -43,18 +39,21 @@ def sample(sampling: SamplingSettings, seed: int, attempt: int) -> list[Candidat
 
 
 def perturb(sampling: SamplingSettings, seed: int, static: Candidate) -> list[Candidate]:
-    """The variants of a static derivation, each from a random stream of its own; one whose rule allows none is left
-    out."""
+    """Makes the variants of a static derivation, in the order of the sets; a set may have no variant of it.
+
+    Each variant has a random stream of its own.
+    """
     derivation = derivation_from_json([(step.annotation, step.srepr) for step in static.steps])
-    derived: dict[EvaluationSet, Derivation | None] = {
-        "vr": variable_renaming(derivation, _random(seed, static.attempt, "vr")),
-        "ee": expression_exchange(derivation),
-        "ag": alternative_goal(derivation, sampling, _random(seed, static.attempt, "ag")),
-    }
-    variants = [_candidate(static.attempt, name, variant) for name, variant in derived.items() if variant is not None]
-    if has_intermediate(derivation):
-        question = prompt(derivation, with_intermediate=False)
-        variants.append(static.model_copy(update={"variant": "sr", "prompt": question}))
+    variants = []
+    for key in PERTURBED_SETS:
+        definition = evaluation_set(key)
+        assert definition.make_variant is not None
+        variant = definition.make_variant(derivation, sampling, _random(seed, static.attempt, key))
+        if variant is not None:
+            # A set that changes the prompt alone shares all the rest with the static example.
+            candidate = static if variant == derivation else _candidate(static.attempt, key, variant)
+            changes = {"variant": key, "prompt": definition.write_prompt(variant)}
+            variants.append(candidate.model_copy(update=changes))
     return variants
 
 
@@ -88,10 +87,14 @@ def preview(settings: DataSettings, seed: int, split: Split) -> Iterator[Example
     the whole dataset knows them.
 
     Raises:
-        InputError: the settings hardly ever give a new one.
+        InputError: there is no such split, or the settings hardly ever give a new example.
     """
+    try:
+        known_split(split)
+    except ValueError as error:
+        raise InputError(f"--split: {error}") from None
     sizes = split_sizes(settings)
-    base: Split = "static" if split in PERTURBED_SETS else split
+    base: Split = STATIC if split in PERTURBED_SETS else split
     texts: set[str] = set()
     last = 0
     for attempt in itertools.count():

@@ -9,10 +9,10 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from mathderive.records import EVALUATION_SETS, EvaluationSet
+from mathderive.records import EvaluationSet
 from tfds_builders.example_features import content_hash, encode_example, example_features
 from tfds_builders.released.download import BASE_URL, fetch_result_files
-from tfds_builders.released.result_files import Released, find_result_files, read_result_files
+from tfds_builders.released.result_files import RELEASED_SETS, Released, find_result_files, read_result_files
 
 
 @dataclass(kw_only=True)
@@ -54,7 +54,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self.info.metadata["models"] = sorted(released.outputs)
         recorded = json.dumps(released.outputs, sort_keys=True)
         self.info.metadata["outputs_hash"] = hashlib.sha256(recorded.encode()).hexdigest()
-        return {name: self._generate_examples(released, name) for name in EVALUATION_SETS}
+        return {name: self._generate_examples(released, name) for name in RELEASED_SETS}
 
     def _generate_examples(self, released: Released, name: EvaluationSet) -> Iterator[tuple[int, dict[str, Any]]]:
         for row, example in enumerate(released.examples[name]):

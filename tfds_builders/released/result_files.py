@@ -8,13 +8,16 @@ from typing import Any
 
 from mathderive.core.errors import InputError
 from mathderive.core.files import read_json
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, StepRecord
+from mathderive.records import EvaluationSet, Example, StepRecord
 from mathderive.symbolic.prompts import parse_few_shot_prompt, split_prompt
 
 MAX_BYTES = 64 * 2**20
 """The largest of the authors' files has 4 MB."""
 
 _KEY_PREFIX: Mapping[EvaluationSet, str] = {"static": "", "vr": "VR ", "ee": "EE ", "ag": "AG ", "sr": "SR "}
+RELEASED_SETS: tuple[EvaluationSet, ...] = tuple(_KEY_PREFIX)
+"""The evaluation sets that the authors' files hold."""
+
 _OUTPUT_PREFIX: Mapping[EvaluationSet, str] = {
     "static": "static_",
     "vr": "VR_",
@@ -73,7 +76,7 @@ def read_result_files(paths: Sequence[Path]) -> Released:
         if model in released.outputs:
             raise InputError(f"{path}: model {model} is in another of the given files already; expected it once")
         released.outputs[model] = {}
-        for name in EVALUATION_SETS:
+        for name in RELEASED_SETS:
             examples = [_example(path, index, row, name) for index, row in enumerate(rows)]
             if name in released.examples:
                 _merge(released.examples[name], examples, path, origin[name])
