@@ -1,4 +1,4 @@
-"""Which examples are evaluated: by default as many as the paper's tables have, each with all of its variants."""
+"""Chooses the evaluated examples: by default as many as the paper evaluates, each with all required variants."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,10 +12,11 @@ from mathderive.symbolic.evaluation_sets import REQUIRED_SETS
 def choose_examples(
     splits: Mapping[EvaluationSet, list[Example]], settings: EvaluationSettings, seed: int
 ) -> dict[EvaluationSet, list[Example]]:
-    """Draws `settings.examples` source examples among those with all four variants and a short enough derivation.
+    """Draws `settings.examples` static examples, and takes their variants in every set.
 
-    The draw ranks sources by a hash of (seed, source), so it does not depend on the order or number of the others
-    more than it must. With `settings.examples` null, every example of every set is taken.
+    Drawn are static examples that have a variant in every required set and a derivation of at most
+    `settings.max_characters`. They are ranked by a hash of (seed, source), so that adding or removing other examples
+    changes the choice as little as possible. With `settings.examples` null, every example of every set is taken.
 
     Returns:
         The chosen examples by set, in the dataset's order.

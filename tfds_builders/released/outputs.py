@@ -8,11 +8,11 @@ from tfds_builders.released.result_files import RELEASED_SETS
 
 
 def read_outputs(folder: Path, model: str) -> dict[str, str]:
-    """One model's recorded text for every released example, by example id.
+    """Reads one model's recorded text for every released example, by example id.
 
     Args:
-        folder: the dataset's, that which holds `dataset_info.json`.
-        model: its name in the result files.
+        folder: the folder of the dataset, which holds `dataset_info.json`.
+        model: the model's name in the result files.
 
     Raises:
         InputError: the dataset cannot be read, or the model is not in it.

@@ -1,4 +1,4 @@
-"""TFDS builder of the authors' evaluation examples and recorded outputs, from their `*_results.json`."""
+"""TFDS builder of the authors' evaluation examples and recorded outputs, from their `*_results.json` files."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from tfds_builders.released.result_files import RELEASED_SETS, Released, find_re
 
 @dataclass(kw_only=True)
 class ReleasedConfig(tfds.core.BuilderConfig):
-    """Where the result files come from: `files` (files or folders), or else `base_url`."""
+    """The source of the result files: `files` (files or folders), or a download from `base_url` if it is None."""
 
     files: tuple[Path, ...] | None = None
     base_url: str = BASE_URL
@@ -27,7 +27,7 @@ DOWNLOADED = ReleasedConfig(name="downloaded", description="The authors' files a
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """The released examples: splits static, vr, ee, ag and sr, each example with the outputs recorded for it."""
+    """The released examples in the splits static, vr, ee, ag and sr, each with its recorded outputs."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "The authors' three result files, merged by example."}  # noqa: RUF012 - TFDS's own form
