@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mathderive.core.errors import InputError
 from mathderive.core.files import replacing
+from mathderive.symbolic.evaluation_sets import EVALUATION_SETS as EVALUATION_SETS
+from mathderive.symbolic.evaluation_sets import PERTURBED_SETS as PERTURBED_SETS
+from mathderive.symbolic.evaluation_sets import known_set, known_split
 
-EvaluationSet = Literal["static", "vr", "ee", "ag", "sr"]
-"""static; variable renaming; expression exchange; alternative goal; step removal."""
+EvaluationSet = Annotated[str, AfterValidator(known_set)]
+"""The key of an evaluation set, such as `static` or `vr`; `mathderive.symbolic.evaluation_sets` has all of them."""
 
-Split = Literal["static", "vr", "ee", "ag", "sr", "train", "validation"]
-
-EVALUATION_SETS: tuple[EvaluationSet, ...] = ("static", "vr", "ee", "ag", "sr")
-PERTURBED_SETS: tuple[EvaluationSet, ...] = ("vr", "ee", "ag", "sr")
+Split = Annotated[str, AfterValidator(known_split)]
+"""The key of an evaluation set, or `train` or `validation`."""
 
 Metric = Literal["rouge2", "bleu", "gleu", "bleurt"]
 METRICS: tuple[Metric, ...] = ("rouge2", "bleu", "gleu", "bleurt")

@@ -1,1 +1,1 @@
-"""TFDS builders: `derivations`, which we generate, and `released`, which the authors published."""
+"""TFDS builders: `derivations` are generated here, `released` are the examples that the authors published."""

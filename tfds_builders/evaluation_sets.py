@@ -1,20 +1,22 @@
-"""Which examples are evaluated: by default as many as the paper's tables have, each with all of its variants."""
+"""Chooses the evaluated examples: by default as many as the paper evaluates, each with all required variants."""
 
 import hashlib
 from collections.abc import Mapping
 
 from mathderive.config.schema import EvaluationSettings
 from mathderive.core.errors import InputError
-from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, EvaluationSet, Example
+from mathderive.records import EVALUATION_SETS, EvaluationSet, Example
+from mathderive.symbolic.evaluation_sets import REQUIRED_SETS
 
 
 def choose_examples(
     splits: Mapping[EvaluationSet, list[Example]], settings: EvaluationSettings, seed: int
 ) -> dict[EvaluationSet, list[Example]]:
-    """Draws `settings.examples` source examples among those with all four variants and a short enough derivation.
+    """Draws `settings.examples` static examples, and takes their variants in every set.
 
-    The draw ranks sources by a hash of (seed, source), so it does not depend on the order or number of the others
-    more than it must. With `settings.examples` null, every example of every set is taken.
+    Drawn are static examples that have a variant in every required set and a derivation of at most
+    `settings.max_characters`. They are ranked by a hash of (seed, source), so that adding or removing other examples
+    changes the choice as little as possible. With `settings.examples` null, every example of every set is taken.
 
     Returns:
         The chosen examples by set, in the dataset's order.
@@ -25,11 +27,11 @@ def choose_examples(
     if settings.examples is None:
         return {name: splits[name] for name in EVALUATION_SETS}
     eligible = {example.source_id for example in splits["static"] if len(example.target) <= settings.max_characters}
-    for name in PERTURBED_SETS:
+    for name in REQUIRED_SETS:
         eligible &= {example.source_id for example in splits[name]}
     if not eligible:
         raise InputError(
-            "evaluation: no example has all four variants and at most "
+            f"evaluation: no example has a variant in each of {', '.join(REQUIRED_SETS)} and at most "
             f"{settings.max_characters} characters; expected a larger data.sizes.static"
         )
     chosen = set(sorted(eligible, key=lambda source: _rank(seed, source))[: settings.examples])

@@ -1,4 +1,4 @@
-"""An `Example` as TFDS features and back, and the hash that says two datasets hold the same examples."""
+"""Converts an `Example` to TFDS features and back, and hashes the examples of a dataset."""
 
 import hashlib
 import json
@@ -13,9 +13,10 @@ from mathderive.records import Example, StepRecord, to_line
 
 
 def example_features() -> dict[str, Any]:
-    """The features that every builder here shares.
+    """Returns the features that all builders share.
 
-    An annotation is kept as JSON text, for it is a word or a list; a missing few-shot prompt is the empty text.
+    An annotation is stored as JSON text, because it is a string or a list. A missing few-shot prompt is stored as the
+    empty text.
     """
     return {
         "id": tfds.features.Text(),
@@ -29,14 +30,14 @@ def example_features() -> dict[str, Any]:
 
 
 def encode_example(example: Example) -> dict[str, Any]:
-    """What a builder yields for an example."""
+    """Converts an example to the features that a builder yields."""
     steps = [{"annotation": json.dumps(step.annotation), "srepr": step.srepr} for step in example.steps]
     return {**example.model_dump(exclude={"steps", "few_shot_prompt"}), "steps": steps,
             "few_shot_prompt": example.few_shot_prompt or ""}  # fmt: skip
 
 
 def decode_example(features: Mapping[str, Any]) -> Example:
-    """The example behind what a TFDS data source returns."""
+    """Converts the features that a TFDS data source returns to an example."""
     steps = features["steps"]
     fields: dict[str, Any] = {key: text(features[key]) for key in ("id", "source_id", "set", "prompt", "target")}
     return Example(
@@ -50,9 +51,9 @@ def decode_example(features: Mapping[str, Any]) -> Example:
 
 
 def content_hash(splits: Mapping[Any, Iterable[Example]]) -> str:
-    """SHA-256 over the decoded examples, split by split in the order of their names.
+    """Returns the SHA-256 of the decoded examples, split by split in the order of their names.
 
-    The array_record files themselves differ from process to process, so they cannot be compared.
+    The bytes of array_record files differ between processes, so the files themselves cannot be compared.
     """
     digest = hashlib.sha256()
     for name in sorted(splits):
@@ -63,28 +64,28 @@ def content_hash(splits: Mapping[Any, Iterable[Example]]) -> str:
 
 
 def open_builder(folder: Path) -> tfds.core.DatasetBuilder:
-    """Opens a finished dataset, the folder that holds `dataset_info.json`.
+    """Opens the folder of a finished dataset, which holds `dataset_info.json`.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: the folder holds no dataset, or the dataset cannot be read.
     """
     try:
         return tfds.builder_from_directory(str(folder))
-    except Exception as error:  # TFDS raises many kinds for a damaged folder
+    except Exception as error:  # TFDS raises many types of exceptions for a damaged folder
         raise InputError(f"{folder}: no readable TFDS dataset there ({error})") from None
 
 
 def read_examples(folder: Path, split: str) -> list[Example]:
-    """Every example of one split, in the builder's order.
+    """Reads every example of one split, in the builder's order.
 
     Raises:
-        InputError: as `open_builder`, or a record is damaged.
+        InputError: the dataset cannot be read, or a record is damaged.
     """
     return list(iterate_examples(folder, split))
 
 
 def iterate_examples(folder: Path, split: str) -> Iterator[Example]:
-    """`read_examples`, one example at a time."""
+    """Yields the examples of one split, in the builder's order; raises as `read_examples`."""
     source = data_source(folder, split)
     for index in range(len(source)):
         try:
@@ -95,22 +96,22 @@ def iterate_examples(folder: Path, split: str) -> Iterator[Example]:
 
 
 def read_pairs(folder: Path, split: str) -> list[tuple[str, str]]:
-    """The (prompt, target) texts of one split, which is all that training needs.
+    """Reads the pairs (prompt, target) of one split, which is all that training needs.
 
     Raises:
-        InputError: as `read_examples`.
+        InputError: the dataset cannot be read, or a record is damaged.
     """
     return [(example.prompt, example.target) for example in read_examples(folder, split)]
 
 
 def data_source(folder: Path, split: str) -> Sequence[Mapping[str, Any]]:
-    """Random access to one split's raw features, for Grain."""
+    """Returns random access to one split's raw features, for Grain."""
     builder = open_builder(folder)
-    if split not in builder.info.splits:  # a builder leaves empty splits out
+    if split not in builder.info.splits:  # builders leave out empty splits
         return []
     return builder.as_data_source(split=split)
 
 
 def text(value: Any) -> str:
-    """A text feature's value: TFDS gives bytes."""
+    """Decodes a text feature, which TFDS returns as bytes."""
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)

@@ -25,6 +25,7 @@ from mathderive.pipeline.planning import checkpoint_name
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.runner import STAGES, run_stages
 from mathderive.records import Split, to_line
+from mathderive.symbolic.evaluation_sets import known_split
 
 if TYPE_CHECKING:
     from mathderive.predictors.ledger import Ledger
@@ -109,6 +110,10 @@ def data(
     if (beam_options or beam_folder) and not beam:
         raise InputError("data: --beam-options and --beam-folder are of use with --beam only")
     run = _run(config, overrides, released, runs)
+    try:
+        known_split(split)  # after the config has loaded its extensions
+    except ValueError as error:
+        raise InputError(f"--split: {error}") from None
     if beam:
         run = replace(run, beam=BeamSettings(options=beam_options, folder=beam_folder))
     if show is None:

@@ -85,7 +85,7 @@ def _keys_of(section: Any) -> Iterable[str]:
 
 
 def _asks_for_other_examples(key: tuple[str, ...]) -> bool:
-    return (key[0] == "data" and key[1:] != ("workers",)) or key[:2] == ("run", "seed")
+    return (key[0] == "data" and key[1:] != ("workers",)) or key[:2] == ("run", "seed") or key[0] == "extensions"
 
 
 def _forget_expected_hash(tree: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Example
+from mathderive.records import EvaluationSet, Example
 from mathderive.symbolic.engine.derivation import (
     SEPARATOR,
     AnnotationError,
@@ -21,18 +21,14 @@ from mathderive.symbolic.engine.derivation import (
     step_references,
 )
 from mathderive.symbolic.engine.replay import replays
-from mathderive.symbolic.engine.variants import (
-    is_alternative_goal,
-    is_expression_exchange,
-    is_variable_renaming,
-    unrenamed_names,
-)
+from mathderive.symbolic.engine.variants import unrenamed_names
+from mathderive.symbolic.evaluation_sets import evaluation_set
 from mathderive.symbolic.latex.parser import LatexError, parse_equation, readings
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.prompts import Prompt, has_intermediate, parse_few_shot_prompt, prompt, split_prompt
+from mathderive.symbolic.prompts import Prompt, parse_few_shot_prompt, split_prompt
 from mathderive.symbolic.renaming import names_of
 from mathderive.symbolic.srepr import write_srepr
-from tfds_builders.released.result_files import read_result_files
+from tfds_builders.released.result_files import RELEASED_SETS, read_result_files
 
 PREFERRED_READING = "parsed, preferred reading"
 PREFERRED_SHARE = 0.99
@@ -106,9 +102,9 @@ def check_file(path: Path, report: ProgressCallback) -> Tallies:
     rows = len(examples["static"])
     tallies: Tallies = {name: {} for name in CHECKS}
     for row in range(rows):
-        derivations = {name: _derivation(path, examples[name][row]) for name in EVALUATION_SETS}
-        siblings = [examples[name][row].few_shot_prompt or "" for name in EVALUATION_SETS]
-        for name in EVALUATION_SETS:
+        derivations = {name: _derivation(path, examples[name][row]) for name in RELEASED_SETS}
+        siblings = [examples[name][row].few_shot_prompt or "" for name in RELEASED_SETS]
+        for name in RELEASED_SETS:
             item = Item(examples[name][row], derivations[name], derivations["static"], siblings)
             for check, function in CHECKS.items():
                 _count(tallies[check].setdefault(name, Tally()), function(item), f"row {row}, {name}")
@@ -129,7 +125,7 @@ def conforms(tallies: Tallies) -> bool:
 
 def table(tallies: Tallies) -> str:
     """One row a check, passed/total in each set; what is known to be wrong in the released data stands below."""
-    lines = [f"{'':28}" + "".join(f"{name:>12}" for name in EVALUATION_SETS)]
+    lines = [f"{'':28}" + "".join(f"{name:>12}" for name in RELEASED_SETS)]
     for check, by_set in tallies.items():
         cells = [f"{tally.passed}/{tally.total}" if tally.total else "–" for tally in by_set.values()]
         lines.append(f"{check:28}" + "".join(f"{cell:>12}" for cell in cells))
@@ -190,31 +186,15 @@ def _replay(item: Item) -> Findings:
 
 
 def _prompt(item: Item) -> Findings:
-    rendered = prompt(item.derivation, with_intermediate=item.example.set != "sr")
+    rendered = evaluation_set(item.example.set).write_prompt(item.derivation)
     yield None if rendered == item.example.prompt else f"{item.example.prompt} is rendered {rendered}"
 
 
 def _variant(item: Item) -> Findings:
-    match item.example.set:
-        case "vr":
-            if not is_variable_renaming(item.source, item.derivation):
-                yield _unrenamed(item.unrenamed) if item.unrenamed else "no renaming of the static example"
-                return
-        case "ee":
-            if not is_expression_exchange(item.source, item.derivation):
-                yield "not the static example with its sides exchanged"
-                return
-        case "ag":
-            if not is_alternative_goal(item.source, item.derivation):
-                yield "not the static example with another last step"
-                return
-        case "sr":
-            if item.derivation != item.source or not has_intermediate(item.source):
-                yield "not the static example, or one without a clause to remove"
-                return
-        case "static":
-            return
-    yield None
+    find_fault = evaluation_set(item.example.set).find_fault
+    if find_fault is not None:
+        fault = find_fault(item.source, item.derivation)
+        yield _unrenamed(item.unrenamed) if fault and item.unrenamed else fault
 
 
 def _few_shot(item: Item) -> Findings:

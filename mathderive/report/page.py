@@ -15,7 +15,7 @@ from markupsafe import Markup
 from mathderive.core.files import write_json, write_text
 from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.metrics.error_table import FINDINGS
-from mathderive.records import EvaluationSet, Example, Prediction, Scores, Sensitivity
+from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Prediction, Scores, Sensitivity
 from mathderive.report import studies, tables
 from mathderive.report.drawing import DARK, LIGHT, Theme
 from mathderive.report.examples import ShownExample, answers_by_example, choose, shown_example
@@ -32,6 +32,7 @@ from mathderive.report.plain import visible
 from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.studies import Studies
 from mathderive.report.tables import FailureRow, ScoreRow, SensitivityRow
+from mathderive.symbolic.evaluation_sets import evaluation_set
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def render(
         examples=shown_examples(contents, contents.shown_examples),
         set_names=tables.SET_NAMES,
         set_labels=tables.SET_LABELS,
+        perturbed_sets=[evaluation_set(key) for key in PERTURBED_SETS],
         not_computed=tables.NOT_COMPUTED,
     )
 

@@ -7,7 +7,10 @@ BLEURT is `bleurt-large-512`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Measure
+from mathderive.records import EvaluationSet, Measure
+
+RECORDED_SETS: tuple[EvaluationSet, ...] = ("static", "vr", "ee", "ag", "sr")
+"""The sets of the authors, in the order of a row's means."""
 
 RECORDED_EXAMPLES = 100
 """Of each set."""
@@ -23,7 +26,7 @@ class RecordedRow:
     def mean(self, measure: Measure, name: EvaluationSet) -> float | None:
         """Between 0 and 1; None where not recorded."""
         values = self.means.get(measure)
-        return None if values is None else values[EVALUATION_SETS.index(name)] / 100
+        return None if values is None or name not in RECORDED_SETS else values[RECORDED_SETS.index(name)] / 100
 
 
 RECORDED: Sequence[RecordedRow] = (

@@ -25,6 +25,7 @@ from mathderive.records import (
 )
 from mathderive.report.plain import cut, visible
 from mathderive.report.text_tables import TextTable
+from mathderive.symbolic import evaluation_sets
 
 MEASURE_NAMES: Mapping[Measure, str] = {
     "rouge2": "ROUGE-2",
@@ -36,16 +37,8 @@ MEASURE_NAMES: Mapping[Measure, str] = {
     "verified": "Verified",
 }
 METRIC_NAMES: Mapping[Metric, str] = {metric: MEASURE_NAMES[metric] for metric in METRICS}
-SET_NAMES: Mapping[EvaluationSet, str] = {
-    "static": "Static",
-    "vr": "Variable renaming",
-    "ee": "Expression exchange",
-    "ag": "Alternative goal",
-    "sr": "Step removal",
-}
-SET_LABELS: Mapping[EvaluationSet, str] = {
-    name: "Static" if name == "static" else name.upper() for name in EVALUATION_SETS
-}
+SET_NAMES: Mapping[EvaluationSet, str] = evaluation_sets.SET_TITLES
+SET_LABELS: Mapping[EvaluationSet, str] = evaluation_sets.SET_LABELS
 
 Quantity = Literal["difference", "reference_similarity", "output_similarity", "abs", "ratio", "norm_abs"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)

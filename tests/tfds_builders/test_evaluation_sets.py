@@ -5,6 +5,8 @@ import pytest
 from mathderive.config.schema import EvaluationSettings
 from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, Example
+from mathderive.symbolic import evaluation_sets
+from mathderive.symbolic.evaluation_sets import SetDefinition, register_evaluation_set
 from tfds_builders.evaluation_sets import choose_examples
 
 
@@ -53,3 +55,25 @@ def test_null_takes_everything_as_it_is() -> None:
 def test_none_at_all_says_what_is_missing() -> None:
     with pytest.raises(InputError, match="at most 10 characters"):
         choose_examples(splits(), EvaluationSettings(max_characters=10), 0)
+
+
+@pytest.mark.parametrize("is_required", [True, False])
+def test_only_a_required_set_restricts_the_choice(monkeypatch: pytest.MonkeyPatch, is_required: bool) -> None:
+    every_source = splits()
+    monkeypatch.setattr(evaluation_sets, "_DEFINITIONS", dict(evaluation_sets._DEFINITIONS))
+    register_evaluation_set(
+        SetDefinition(
+            key="odd",
+            label="Odd",
+            title="Odd",
+            description="odd numbers only",
+            make_variant=lambda derivation, settings, rng: derivation,
+            is_required=is_required,
+        )
+    )
+    odd = [example for example in every_source["vr"] if int(example.source_id) % 2]
+    chosen = choose_examples({**every_source, "odd": odd}, EvaluationSettings(examples=1000), 0)
+    assert {example.source_id for example in chosen["static"]} == (
+        {source for source in ELIGIBLE if int(source) % 2} if is_required else ELIGIBLE
+    )
+    assert {example.source_id for example in chosen["odd"]} == {source for source in ELIGIBLE if int(source) % 2}

@@ -1,8 +1,8 @@
-"""The same chunks and the same dataset by Apache Beam, for more than one machine. Imported only when asked for.
+"""Generation by Apache Beam, for more than one machine. This module is imported only with `--beam`.
 
-Rounds of a pipeline turn chunk numbers into chunk files in a folder that every Beam worker reaches; a last pipeline,
-TFDS's own, writes the dataset from them. In between, this process decides from the chunks' keys which example lies in
-which split, as it does without Beam, so the contents are the same.
+A pipeline computes chunk files from chunk numbers, in a folder that every Beam worker can write. It runs several times,
+until there are enough chunks. TFDS's own pipeline then writes the dataset from the files. In between, this process
+assigns the examples to splits from the chunks' keys, as it does without Beam, so the contents are the same.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners import create_runner
 
 from mathderive.core.errors import InputError
+from mathderive.core.extensions import load_inherited_extensions
 from mathderive.core.progress import say
 from mathderive.core.workers import KILLED, ChunkT, ItemT, WorkerProcess
 from tfds_builders.derivations.chunks import (
@@ -34,18 +35,18 @@ from tfds_builders.derivations.splits import Slice, read_slice
 from tfds_builders.example_features import encode_example
 
 READERS = 16
-"""Threads that read finished chunks' keys, for an object store answers slowly."""
+"""Number of threads that read the keys of finished chunks, because an object store answers slowly."""
 
-_OPTIONS_OF_THEIR_OWN = ("PortableRunner", "FlinkRunner", "SparkRunner")
-"""Runners whose job server may know options that Beam's Python does not."""
+_RUNNERS_WITH_OTHER_OPTIONS = ("PortableRunner", "FlinkRunner", "SparkRunner")
+"""Runners with a job server that may accept options unknown to Beam's Python library."""
 
 
 @dataclass(frozen=True)
 class BeamComputer(Computer):
-    """Computes chunks by a Beam pipeline, in rounds of as many chunks as seem to be missing.
+    """Computes chunks by a Beam pipeline, in rounds; each round has the estimated number of missing chunks.
 
     Attributes:
-        options: as on a Beam pipeline's command line.
+        options: the options of a Beam pipeline's command line.
     """
 
     options: str
@@ -53,7 +54,7 @@ class BeamComputer(Computer):
     def compute(
         self, task: Task[ItemT, ChunkT], chunks: Iterable[ChunkT], ahead: Callable[[], int]
     ) -> Iterator[ChunkKeys]:
-        """As `Computer.compute`."""
+        """Implements `Computer.compute`."""
         numbered = enumerate(chunks)
         while batch := list(islice(numbered, max(1, ahead()))):
             finished = finished_chunks(task.folder)
@@ -75,28 +76,29 @@ class BeamComputer(Computer):
 
 
 class ComputeChunk(beam.DoFn):
-    """Writes the chunk of each (number, chunk); gives the number."""
+    """Writes the files of each (number, chunk) and returns the number."""
 
     def __init__(self, task: Task[Any, Any]) -> None:
         self._task = task
-        self._lane: WorkerProcess[Any, Any] | None = None
+        self._worker: WorkerProcess[Any, Any] | None = None
 
     def setup(self) -> None:
-        self._lane = WorkerProcess(self._task.function)
+        load_inherited_extensions()
+        self._worker = WorkerProcess(self._task.function)
 
     def process(self, numbered: tuple[int, Any]) -> Iterator[int]:
-        assert self._lane is not None
+        assert self._worker is not None
         number, chunk = numbered
-        compute_chunk(self._task, self._lane, number, chunk)
+        compute_chunk(self._task, self._worker, number, chunk)
         yield number
 
     def teardown(self) -> None:
-        if self._lane is not None:
-            self._lane.stop()
+        if self._worker is not None:
+            self._worker.stop()
 
 
 def examples_transform(slices: Sequence[Slice]) -> beam.PTransform:
-    """What TFDS's Beam writer takes for a split: every slice read by some worker, its examples numbered."""
+    """The Beam transform that TFDS writes a split from: workers read the slices and number the examples."""
     starts = accumulate((len(part.attempts) for part in slices), initial=0)
     return (
         beam.Create(list(zip(starts, slices, strict=False)), reshuffle=False)
@@ -106,17 +108,18 @@ def examples_transform(slices: Sequence[Slice]) -> beam.PTransform:
 
 
 def encoded_examples(numbered: tuple[int, Slice]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """A slice's examples as TFDS takes them, numbered within their split."""
+    """Yields a slice's examples in TFDS's form, numbered within their split."""
+    load_inherited_extensions()
     start, part = numbered
     for number, example in enumerate(read_slice(part), start=start):
         yield number, encode_example(example)
 
 
 def pipeline_options(text: str) -> PipelineOptions:
-    """Reads options such as `--runner=DirectRunner --direct_num_workers=2`.
+    """Parses options such as `--runner=DirectRunner --direct_num_workers=2`.
 
     Raises:
-        InputError: they cannot be read, or Beam does not know one of them.
+        InputError: the text cannot be parsed, or Beam does not know an option.
     """
     try:
         words = shlex.split(text)
@@ -124,27 +127,32 @@ def pipeline_options(text: str) -> PipelineOptions:
         raise InputError(f"--beam-options {text}: {error}") from None
     parser = _Parser(prog="--beam-options", allow_abbrev=False, add_help=False)
     for kind in PipelineOptions.__subclasses__():
-        kind._add_argparse_args(parser)  # what Beam's subclasses declare their options by
+        kind._add_argparse_args(parser)  # the method in which Beam's subclasses declare their options
     _, unknown = parser.parse_known_args(words)
     options = PipelineOptions(words)
     runner = options.view_as(StandardOptions).runner
-    if unknown and runner not in _OPTIONS_OF_THEIR_OWN:
+    if unknown and runner not in _RUNNERS_WITH_OTHER_OPTIONS:
         raise InputError(f"--beam-options: Beam does not know {' '.join(unknown)}")
     try:
         create_runner(runner or "DirectRunner")
-        beam.Pipeline(options=options)  # which checks what the runner cannot do without
+        beam.Pipeline(options=options)  # checks the options that the runner requires
     except (ValueError, ImportError, AttributeError) as error:
         raise InputError(f"--beam-options: runner {runner or 'DirectRunner'}: {error}") from None
-    options.view_as(TypeOptions).pipeline_type_check = False  # as TFDS does, whose types Beam cannot follow
+    options.view_as(TypeOptions).pipeline_type_check = False  # as TFDS does: Beam cannot check its types
     workers = options.view_as(WorkerOptions)
     if workers.default_sdk_harness_log_level is None:
-        workers.default_sdk_harness_log_level = "WARNING"  # at INFO every worker says hundreds of lines
+        workers.default_sdk_harness_log_level = "WARNING"  # at INFO every worker logs hundreds of lines
     return options
+
+
+def runs_on_this_machine(options: PipelineOptions) -> bool:
+    """Whether the runner's workers have this machine's files and environment variables."""
+    return options.view_as(StandardOptions).runner in (None, "DirectRunner")
 
 
 @contextmanager
 def failing_as_one_line() -> Iterator[None]:
-    """Beam wraps what a worker raised into a traceback of its own: a worker that was killed becomes one line again.
+    """Turns the traceback in which Beam wraps the error of a killed worker process back into one line.
 
     Raises:
         InputError: a worker process was killed from outside.
@@ -154,13 +162,13 @@ def failing_as_one_line() -> Iterator[None]:
     except Exception as error:
         if KILLED in str(error):
             raise InputError(
-                f"{KILLED} on a Beam worker, most likely for lack of memory; the same command goes on from there"
+                f"{KILLED} on a Beam worker, most likely for lack of memory; the same command resumes from there"
             ) from None
         raise
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong instead of ending the process."""
+    """Raises an error instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"--beam-options: {message}")

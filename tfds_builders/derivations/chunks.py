@@ -1,8 +1,8 @@
 """Chunks of generated derivations as files, each whole or absent, on a local disk or in an object store.
 
-A chunk is two files: `NUMBER.jsonl` holds its candidates, and `NUMBER.keys.json`, written after it, says that the
-chunk is done, what it holds, and what was lost. Everything that decides which candidate lies in which split is in the
-keys, of some 200 bytes a candidate; the candidates themselves are read once, when a dataset is written.
+A chunk is two files: `NUMBER.jsonl` holds its candidates. `NUMBER.keys.json` is written after it, so its presence means
+that the chunk is finished; it holds a key for each candidate and the lost items. Split assignment reads only the keys,
+about 200 bytes for each candidate. The candidates are read once, when the dataset is written.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +19,12 @@ from mathderive.records import EvaluationSet, Record, StepRecord, parse_line, to
 
 
 class Key(Record):
-    """What decides where a derivation belongs.
+    """The data of a candidate that decide its split.
 
     Attributes:
-        attempt: of the derivation, or of the static one that this is a variant of.
-        variant: null for a derivation as sampled.
-        canonical_hash: SHA-256 of the canonical form, the same for derivations that are equal up to renaming.
+        attempt: the number of the sampling attempt that gave the derivation, or the static one behind a variant.
+        variant: the evaluation set of a variant; null for a derivation as sampled.
+        canonical_hash: SHA-256 of the canonical form, which is equal for derivations that are equal up to renaming.
         target_hash: SHA-256 of the target text.
     """
 
@@ -47,14 +47,14 @@ class Candidate(Key):
 
 
 class Loss(Record):
-    """An item of a chunk that the backstop ended, by its position in the chunk."""
+    """An item of a chunk that the backstop ended: its position in the chunk and the cause."""
 
     position: int
     cause: str
 
 
 class ChunkKeys(Record):
-    """What a finished chunk holds, in the order of its items."""
+    """The keys of a finished chunk's candidates, in the order of its items, and its lost items."""
 
     keys: list[Key]
     lost: list[Loss]
@@ -62,12 +62,12 @@ class ChunkKeys(Record):
 
 @dataclass(frozen=True)
 class Task(Generic[ItemT, ChunkT]):
-    """Work that comes in chunks.
+    """Work that is done in chunks.
 
     Attributes:
         function: a picklable, pure function of an item.
-        folder: where the chunks' files lie; a local path, or one that `etils.epath` knows.
-        load: a chunk's items; called in the process that supervises, picklable.
+        folder: the folder of the chunks' files, as a local path or one that `etils.epath` supports.
+        load: a picklable function that returns a chunk's items; called in the process that supervises the workers.
     """
 
     function: Callable[[ItemT], list[Candidate]]
@@ -76,27 +76,27 @@ class Task(Generic[ItemT, ChunkT]):
 
 
 class Computer(Protocol):
-    """Whatever computes chunks: processes on this machine, or an Apache Beam runner."""
+    """Computes chunks, by worker processes on this machine or by an Apache Beam runner."""
 
     def compute(
         self, task: Task[ItemT, ChunkT], chunks: Iterable[ChunkT], ahead: Callable[[], int]
     ) -> Iterator[ChunkKeys]:
-        """Yields what each chunk holds, in the chunks' order; chunks whose files are there are not computed again.
+        """Yields the keys of each chunk, in the chunks' order; finished chunks are not computed again.
 
         Args:
-            task: what is done.
-            chunks: numbered from 0 in this order; may be endless.
-            ahead: about how many more chunks will be wanted, asked whenever the last ones were consumed.
+            task: the work.
+            chunks: the chunks, numbered from 0 in this order; may be endless.
+            ahead: estimates how many more chunks will be needed; called when all chunks so far were consumed.
 
         Raises:
-            InputError: work was killed from outside, or a chunk's file is damaged.
+            InputError: a worker was killed from outside, or a chunk's file is damaged.
         """
         ...
 
 
 @dataclass(frozen=True)
 class LocalComputer:
-    """Worker processes on this machine; 0 is one per core this process may use."""
+    """Computes chunks by worker processes on this machine; 0 is one for each core that this process may use."""
 
     workers: int
 
@@ -105,20 +105,20 @@ class LocalComputer:
     ) -> Iterator[ChunkKeys]:
         finished = finished_chunks(task.folder)
 
-        def work(lane: WorkerProcess[ItemT, list[Candidate]], numbered: tuple[int, ChunkT]) -> ChunkKeys:
+        def work(worker: WorkerProcess[ItemT, list[Candidate]], numbered: tuple[int, ChunkT]) -> ChunkKeys:
             number, chunk = numbered
             if number not in finished:
-                compute_chunk(task, lane, number, chunk)
+                compute_chunk(task, worker, number, chunk)
             return read_keys(task.folder, number)
 
         yield from run_in_workers(task.function, work, enumerate(chunks), self.workers)
 
 
 def compute_chunk(
-    task: Task[ItemT, ChunkT], lane: WorkerProcess[ItemT, list[Candidate]], number: int, chunk: ChunkT
+    task: Task[ItemT, ChunkT], worker: WorkerProcess[ItemT, list[Candidate]], number: int, chunk: ChunkT
 ) -> None:
-    """Has the lane do a chunk, and writes its files."""
-    outcome = lane.run(task.load(chunk))
+    """Runs a chunk in the worker process, and writes its files."""
+    outcome = worker.run(task.load(chunk))
     candidates = [candidate for found in outcome.results for candidate in found]
     lost = [Loss(position=position, cause=cause) for position, cause in outcome.lost.items()]
     _write(candidates_path(task.folder, number), "".join(map(to_line, candidates)))
@@ -127,7 +127,7 @@ def compute_chunk(
 
 
 def finished_chunks(folder: str) -> set[int]:
-    """The numbers of the chunks whose files are there."""
+    """Returns the numbers of the finished chunks."""
     place = epath.Path(folder)
     if not place.exists():
         return set()
@@ -135,7 +135,7 @@ def finished_chunks(folder: str) -> set[int]:
 
 
 def read_keys(folder: str, number: int) -> ChunkKeys:
-    """What a finished chunk holds.
+    """Reads the keys of a finished chunk.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -145,7 +145,7 @@ def read_keys(folder: str, number: int) -> ChunkKeys:
 
 
 def read_candidates(path: str) -> Iterator[Candidate]:
-    """The candidates of a finished chunk.
+    """Yields the candidates of a finished chunk.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -155,7 +155,7 @@ def read_candidates(path: str) -> Iterator[Candidate]:
 
 
 def candidates_path(folder: str, number: int) -> str:
-    """Where a chunk's candidates lie."""
+    """Returns the path of a chunk's candidates."""
     return str(epath.Path(folder) / f"{number:06d}.jsonl")
 
 
@@ -176,11 +176,11 @@ def _write(path: str, text: str) -> None:
     if is_remote(path):
         place: Any = epath.Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)  # an object store shows an object when it is whole
+        place.write_text(text)  # an object store shows an object only when it is complete
     else:
         write_text(Path(path), text)
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is an object store's: `gs://bucket/folder`."""
+    """Whether a path lies in an object store, such as `gs://bucket/folder`."""
     return "://" in path

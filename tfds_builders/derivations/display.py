@@ -1,4 +1,4 @@
-"""An example as text for a terminal: its prompt, then its steps with the operators that made them."""
+"""Prints an example for a terminal: its prompt, then its steps with their operators."""
 
 from mathderive.records import Example
 from mathderive.symbolic.engine.derivation import Annotation, derivation_from_json, read_operand, step_references
@@ -6,7 +6,7 @@ from mathderive.symbolic.latex.printer import latex
 
 
 def display(example: Example) -> str:
-    """Several lines: the id, the prompt, and for each step its number, how it came about, and its equation."""
+    """Returns several lines: the id, the prompt, and for each step its number, its annotation and its equation."""
     derivation = derivation_from_json([(step.annotation, step.srepr) for step in example.steps])
     origins = [_origin(annotation) for annotation in derivation.annotations]
     width = max(map(len, origins))

@@ -1,7 +1,7 @@
-"""From settings, a seed and an attempt's number to a derivation and its variants, and a look at them one by one.
+"""Generates a derivation and its variants from settings, a seed and the number of an attempt.
 
-A candidate is a function of (seed, attempt) and the sampling settings alone. The hash of its canonical form decides
-its split, so two derivations that are equal up to renaming never lie in different splits.
+A candidate depends only on the seed, the attempt and the sampling settings. The hash of its canonical form decides its
+split, so two derivations that are equal up to renaming never lie in different splits.
 """
 
 import hashlib
@@ -20,58 +20,57 @@ from mathderive.symbolic.engine.derivation import (
     derivation_from_json,
     write_srepr,
 )
-from mathderive.symbolic.engine.perturbations import (
-    alternative_goal,
-    expression_exchange,
-    variable_renaming,
-)
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.prompts import has_intermediate, prompt, target
+from mathderive.symbolic.evaluation_sets import STATIC, evaluation_set
+from mathderive.symbolic.prompts import prompt, target
 from tfds_builders.derivations.chunks import Candidate
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "static")
 
 MAX_ATTEMPTS_TO_SHOW = 20_000
-"""So many attempts for one more example of a split, which may be a hundredth of all, are taken for a mistake."""
+"""Maximum number of attempts for one more example of a preview; a split may be a hundredth of all derivations."""
 
 
 def sample(sampling: SamplingSettings, seed: int, attempt: int) -> list[Candidate]:
-    """What an attempt gives: one candidate, or none."""
+    """Runs one attempt, which gives one candidate or none."""
     derivation = sample_derivation(sampling, seed, attempt)
     return [] if derivation is None else [_candidate(attempt, None, derivation)]
 
 
 def perturb(sampling: SamplingSettings, seed: int, static: Candidate) -> list[Candidate]:
-    """The variants of a static derivation, each from a random stream of its own; one whose rule allows none is left
-    out."""
+    """Makes the variants of a static derivation, in the order of the sets; a set may have no variant of it.
+
+    Each variant has a random stream of its own.
+    """
     derivation = derivation_from_json([(step.annotation, step.srepr) for step in static.steps])
-    derived: dict[EvaluationSet, Derivation | None] = {
-        "vr": variable_renaming(derivation, _random(seed, static.attempt, "vr")),
-        "ee": expression_exchange(derivation),
-        "ag": alternative_goal(derivation, sampling, _random(seed, static.attempt, "ag")),
-    }
-    variants = [_candidate(static.attempt, name, variant) for name, variant in derived.items() if variant is not None]
-    if has_intermediate(derivation):
-        question = prompt(derivation, with_intermediate=False)
-        variants.append(static.model_copy(update={"variant": "sr", "prompt": question}))
+    variants = []
+    for key in PERTURBED_SETS:
+        definition = evaluation_set(key)
+        assert definition.make_variant is not None
+        variant = definition.make_variant(derivation, sampling, _random(seed, static.attempt, key))
+        if variant is not None:
+            # A set that changes the prompt alone shares all the rest with the static example.
+            candidate = static if variant == derivation else _candidate(static.attempt, key, variant)
+            changes = {"variant": key, "prompt": definition.write_prompt(variant)}
+            variants.append(candidate.model_copy(update=changes))
     return variants
 
 
 def make_example(candidate: Candidate, split: Split) -> Example:
-    """The example that a candidate is in its split."""
+    """Makes the example of a candidate in its split."""
     source = str(candidate.attempt)
     texts: dict[str, Any] = {name: getattr(candidate, name) for name in ("prompt", "target", "steps")}
     return Example(id=f"{source}-{split}", source_id=source, set=split, **texts)
 
 
 def split_sizes(settings: DataSettings) -> dict[Split, int]:
-    """How many examples are wanted, by split."""
+    """Returns the number of examples to generate for each split."""
     return {name: getattr(settings.sizes, name) for name in SPLITS}
 
 
 def split_by_hash(canonical_hash: str, sizes: dict[Split, int]) -> Split:
-    """The split of every derivation with this canonical form, in proportion to the sizes."""
+    """Returns the split of the derivations with this canonical form; splits get shares in proportion to their sizes."""
     position = int(canonical_hash, 16) * sum(sizes.values()) >> 256
     for name, size in sizes.items():
         if position < size:
@@ -81,17 +80,17 @@ def split_by_hash(canonical_hash: str, sizes: dict[Split, int]) -> Split:
 
 
 def preview(settings: DataSettings, seed: int, split: Split) -> Iterator[Example]:
-    """The examples of one split, made one by one without end: the dataset's own, as far as its size goes.
+    """Yields the examples of one split, one by one without end; the first ones are those of the dataset.
 
-    Without `settings.leak_free`, where the sizes decide what lies in which split, they come as they are sampled. With
-    it, variants that the dataset leaves out because they occur in train or validation are shown all the same: only
-    the whole dataset knows them.
+    Without `settings.leak_free`, the sizes decide the splits, so all examples are yielded as they are sampled. With it,
+    variants that the dataset leaves out because they occur in train or validation are yielded as well: finding them
+    takes the whole dataset.
 
     Raises:
-        InputError: the settings hardly ever give a new one.
+        InputError: the settings hardly ever give a new example.
     """
     sizes = split_sizes(settings)
-    base: Split = "static" if split in PERTURBED_SETS else split
+    base: Split = STATIC if split in PERTURBED_SETS else split
     texts: set[str] = set()
     last = 0
     for attempt in itertools.count():

@@ -1,7 +1,7 @@
-"""Which attempts lie in which split: decided from the chunks' keys, then read from the chunks' files when written.
+"""Assigns attempts to splits from the chunks' keys, and reads the examples of a split from the chunks' files.
 
-The lowest attempts fill the splits, no text stands in a split twice, and, unless the paper's plain way is asked for,
-no two splits share a derivation up to renaming. The overlap is measured either way.
+The lowest attempts fill the splits. No text occurs in a split twice. No two splits share a derivation up to renaming,
+unless the config asks for the paper's plain splits. The overlap is measured in both cases.
 """
 
 import math
@@ -27,15 +27,16 @@ from tfds_builders.derivations.chunks import (
 from tfds_builders.derivations.generation import SPLITS, make_example, perturb, sample, split_by_hash, split_sizes
 
 ATTEMPTS_PER_CHUNK = 64
-"""A worker's unit of work: some seconds, which is what a kill can cost."""
+"""Number of attempts in a chunk: some seconds of work, which a kill can lose."""
 
 STATIC_PER_CHUNK = 32
+"""Number of static examples in a chunk of variants."""
 
 MAX_ATTEMPTS_PER_EXAMPLE = 200
-"""Settings that yield less than one new derivation in so many attempts are taken for a mistake."""
+"""Maximum number of attempts for each derivation; settings that need more are refused."""
 
 EXPECTED_YIELD = 0.9
-"""Derivations an attempt, until the first chunks are known; it is 0.99 with the default sampling."""
+"""Assumed derivations per attempt until the first chunks are finished; the default sampling gives 0.99."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Slice:
     """The examples of one split that lie in one chunk.
 
     Attributes:
-        path: the chunk's candidates.
+        path: the file of the chunk's candidates.
         split: the split.
-        attempts: which of the candidates, rising.
+        attempts: the attempts of the candidates that are in the split, in ascending order.
     """
 
     path: str
@@ -55,12 +56,12 @@ class Slice:
 
 @dataclass(frozen=True)
 class Generated:
-    """The examples of a dataset, in files still.
+    """The examples of a dataset, before they are read from the chunks' files.
 
     Attributes:
-        slices: by split, in order; no slices where a split is empty.
-        overlap: for each split but train, how many of its examples are in train up to renaming.
-        lost: what the backstop ended: `17` for an attempt, `variants of 4021` for a static example's.
+        slices: the slices of each split, in order; an empty split has none.
+        overlap: for each split except train, the number of its examples that are in train up to renaming.
+        lost: the items that the backstop ended: `17` for an attempt, `variants of 4021` for a static example.
     """
 
     slices: dict[Split, list[Slice]]
@@ -68,28 +69,30 @@ class Generated:
     lost: list[str]
 
     def examples(self) -> dict[Split, Iterator[Example]]:
-        """Every split's examples, read as they are asked for."""
+        """Returns an iterator over the examples of each split."""
         return {name: read_slices(slices) for name, slices in self.slices.items()}
 
 
-def generate(settings: DataSettings, seed: int, folder: str, computer: Computer, report: ProgressCallback) -> Generated:
-    """Generates every split: train, validation, static, and static's variants vr, ee, ag and sr.
+def generate(
+    settings: DataSettings, seed: int, folder: str, computer: Computer, on_progress: ProgressCallback
+) -> Generated:
+    """Generates every split: train, validation, static, and a split of variants for each registered set.
 
     Args:
         settings: sizes, sampling, `leak_free`.
-        seed: of the run.
-        folder: keeps finished chunks, for a later call with the same settings and seed to go on from.
+        seed: the seed of the run.
+        folder: keeps finished chunks, from which a later call with the same settings and seed resumes.
         computer: computes the chunks.
-        report: is told of the progress.
+        on_progress: is called with the number of finished derivations.
 
     Returns:
-        The examples by split, by rising attempt. A variant is missing where its rule allows none and, in leak-free
-        splits, where it is in train or validation up to renaming.
+        The examples of each split, sorted by attempt. A variant is missing if its set has none of this derivation or,
+        in leak-free splits, if it is in train or validation up to renaming.
 
     Raises:
-        InputError: the settings hardly ever give a new derivation, or as `Computer.compute`.
+        InputError: the settings hardly ever give a new derivation, or `Computer.compute` raises it.
     """
-    assignment, lost = _assign(settings, seed, f"{folder}/candidates", computer, report)
+    assignment, lost = _assign(settings, seed, f"{folder}/candidates", computer, on_progress)
     slices = {
         name: list(_slices(f"{folder}/candidates", name, assignment.attempts[name], ATTEMPTS_PER_CHUNK))
         for name in SPLITS
@@ -112,12 +115,12 @@ def generate(settings: DataSettings, seed: int, folder: str, computer: Computer,
             if kept:
                 path = candidates_path(task.folder, number)
                 variants[name].append(Slice(path, name, tuple(key.attempt for key in kept)))
-        report("variants of static", min((number + 1) * STATIC_PER_CHUNK, len(static)), len(static))
+        on_progress("variants of static", min((number + 1) * STATIC_PER_CHUNK, len(static)), len(static))
     return Generated({**slices, **variants}, overlap, lost)
 
 
 def read_slice(part: Slice) -> Iterator[Example]:
-    """The examples of a slice.
+    """Yields the examples of a slice.
 
     Raises:
         InputError: the chunk's file is damaged.
@@ -127,7 +130,7 @@ def read_slice(part: Slice) -> Iterator[Example]:
 
 
 def read_slices(slices: Iterable[Slice]) -> Iterator[Example]:
-    """`read_slice`, one slice after another."""
+    """Yields the examples of one slice after another."""
     for part in slices:
         yield from read_slice(part)
 
@@ -154,13 +157,13 @@ def _slices(folder: str, split: Split, attempts: Iterable[int], attempts_per_chu
 
 
 class Assignment:
-    """Fills the splits, attempt by attempt, from keys.
+    """Fills the splits from keys, attempt by attempt.
 
     Attributes:
-        sizes: how many examples each split takes.
-        leak_free: a split is chosen by the hash of the canonical form; otherwise the first with room takes all.
-        attempts: what each split holds so far.
-        forms: the canonical hashes of those.
+        sizes: the number of examples that each split takes.
+        leak_free: choose the split by the hash of the canonical form; otherwise choose the first split with room.
+        attempts: the attempts in each split so far.
+        forms: the canonical hashes of these attempts.
     """
 
     def __init__(self, sizes: Mapping[Split, int], leak_free: bool) -> None:
@@ -173,7 +176,7 @@ class Assignment:
         self._candidates = 0
 
     def add(self, chunk: ChunkKeys) -> None:
-        """Takes what the next chunk's candidates have room for."""
+        """Adds those candidates of the next chunk that a split has room for."""
         self._chunks += 1
         self._candidates += len(chunk.keys)
         for key in chunk.keys:
@@ -185,18 +188,18 @@ class Assignment:
 
     @property
     def filled(self) -> int:
-        """Examples so far, over all splits."""
+        """The number of examples so far, over all splits."""
         return sum(map(len, self.attempts.values()))
 
     def chunks_wanted(self) -> int:
-        """About how many more chunks fill the splits, with a margin that makes another round unlikely."""
+        """Estimates how many more chunks fill the splits, with a margin that makes another round unlikely."""
         found = self._candidates or EXPECTED_YIELD * ATTEMPTS_PER_CHUNK
         per_chunk = max(found / max(self._chunks, 1), 1 / MAX_ATTEMPTS_PER_EXAMPLE)
         wanted = sum(self.sizes.values())
         missing = {name: (size - len(self.attempts[name]), size / wanted) for name, size in self.sizes.items()}
         if not self.leak_free:
             missing = {"train": (wanted - self.filled, 1.0)}
-        # A split gets its share of the candidates, give or take a square root.
+        # The number of candidates in a split varies about its share by about a square root.
         return math.ceil(max((count + 2 * math.sqrt(count)) / share for count, share in missing.values()) / per_chunk)
 
     def _split_of(self, key: Key) -> Split:
@@ -206,7 +209,7 @@ class Assignment:
 
 
 def _assign(
-    settings: DataSettings, seed: int, folder: str, computer: Computer, report: ProgressCallback
+    settings: DataSettings, seed: int, folder: str, computer: Computer, on_progress: ProgressCallback
 ) -> tuple[Assignment, list[str]]:
     assignment = Assignment(split_sizes(settings), settings.leak_free)
     wanted = sum(assignment.sizes.values())
@@ -218,7 +221,7 @@ def _assign(
     for start, found in zip(starts, computer.compute(task, chunks, assignment.chunks_wanted), strict=False):
         assignment.add(found)
         lost += [str(start + loss.position) for loss in found.lost]
-        report("derivations", assignment.filled, wanted)
+        on_progress("derivations", assignment.filled, wanted)
         if assignment.filled == wanted:
             return assignment, lost
     raise InputError(

@@ -1,4 +1,4 @@
-"""Fetches the authors' result files at the commit the paper's numbers were read from, and trusts only their hashes."""
+"""Downloads the authors' result files at a pinned commit, and accepts only files with the pinned hashes."""
 
 import hashlib
 import http.client
@@ -12,31 +12,33 @@ from mathderive.core.files import replacing, sha256
 from tfds_builders.released.result_files import MAX_BYTES
 
 COMMIT = "1ad0e2653f0d4bde0ae8699d1498954d4fb332dc"
+"""The commit of the authors' repository with the recorded scores that tests compare with."""
+
 BASE_URL = f"https://raw.githubusercontent.com/jmeadows17/deriving-equations-with-LLMs/{COMMIT}"
 FILES: Mapping[str, str] = {
     "flan-t5-large_results.json": "fe44144f8f706fe13d5d0c6c976547fbeac5ae3c6e1cf94ad604cd61749231c9",
     "gpt-4_results.json": "1c388cd711cd0f24464a21c94ba60d58e738590ff35225a78b3658a32eb8c5ad",
     "chatgpt_results.json": "edf7dc93334f3c968bf400bbfd5939b34264abbd9344104981ab39ff35871f17",
 }
-"""File name and SHA-256."""
+"""The SHA-256 of each file by its name."""
 
 
 def fetch_result_files(
     folder: Path, base_url: str = BASE_URL, files: Mapping[str, str] = FILES, timeout: float = 30.0
 ) -> list[Path]:
-    """Downloads what is not in `folder` yet.
+    """Downloads the files that are not in `folder` yet.
 
     Args:
-        folder: keeps the files; one that is there with the right hash is not fetched again.
-        base_url: where the files lie.
-        files: name and SHA-256 of each.
-        timeout: seconds without an answer until it is given up.
+        folder: keeps the files; a file with the right hash is not downloaded again.
+        base_url: the address that the file names are appended to.
+        files: the SHA-256 of each file by its name.
+        timeout: seconds to wait for a response.
 
     Returns:
         The files' paths, in the order of `files`.
 
     Raises:
-        InputError: no answer, an error status, too much data, or another hash. Nothing half-fetched stays.
+        InputError: there is no response, an error status, too much data or another hash. No incomplete file is left.
     """
     paths = []
     for name, expected in files.items():

@@ -3,22 +3,22 @@
 from pathlib import Path
 
 from mathderive.core.errors import InputError
-from mathderive.records import EVALUATION_SETS
 from tfds_builders.example_features import data_source, text
+from tfds_builders.released.result_files import RELEASED_SETS
 
 
 def read_outputs(folder: Path, model: str) -> dict[str, str]:
-    """One model's recorded text for every released example, by example id.
+    """Reads one model's recorded text for every released example, by example id.
 
     Args:
-        folder: the dataset's, that which holds `dataset_info.json`.
-        model: its name in the result files.
+        folder: the folder of the dataset, which holds `dataset_info.json`.
+        model: the model's name in the result files.
 
     Raises:
         InputError: the dataset cannot be read, or the model is not in it.
     """
     found = {}
-    for name in EVALUATION_SETS:
+    for name in RELEASED_SETS:
         for features in data_source(folder, name):
             outputs = features["outputs"]
             for recorded, output in zip(outputs["model"], outputs["text"], strict=True):

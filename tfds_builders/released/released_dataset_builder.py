@@ -1,4 +1,4 @@
-"""TFDS builder of the authors' evaluation examples and recorded outputs, from their `*_results.json`."""
+"""TFDS builder of the authors' evaluation examples and recorded outputs, from their `*_results.json` files."""
 
 import hashlib
 import json
@@ -9,15 +9,15 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from mathderive.records import EVALUATION_SETS, EvaluationSet
+from mathderive.records import EvaluationSet
 from tfds_builders.example_features import content_hash, encode_example, example_features
 from tfds_builders.released.download import BASE_URL, fetch_result_files
-from tfds_builders.released.result_files import Released, find_result_files, read_result_files
+from tfds_builders.released.result_files import RELEASED_SETS, Released, find_result_files, read_result_files
 
 
 @dataclass(kw_only=True)
 class ReleasedConfig(tfds.core.BuilderConfig):
-    """Where the result files come from: `files` (files or folders), or else `base_url`."""
+    """The source of the result files: `files` (files or folders), or a download from `base_url` if it is None."""
 
     files: tuple[Path, ...] | None = None
     base_url: str = BASE_URL
@@ -27,7 +27,7 @@ DOWNLOADED = ReleasedConfig(name="downloaded", description="The authors' files a
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """The released examples: splits static, vr, ee, ag and sr, each example with the outputs recorded for it."""
+    """The released examples in the splits static, vr, ee, ag and sr, each with its recorded outputs."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "The authors' three result files, merged by example."}  # noqa: RUF012 - TFDS's own form
@@ -54,7 +54,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self.info.metadata["models"] = sorted(released.outputs)
         recorded = json.dumps(released.outputs, sort_keys=True)
         self.info.metadata["outputs_hash"] = hashlib.sha256(recorded.encode()).hexdigest()
-        return {name: self._generate_examples(released, name) for name in EVALUATION_SETS}
+        return {name: self._generate_examples(released, name) for name in RELEASED_SETS}
 
     def _generate_examples(self, released: Released, name: EvaluationSet) -> Iterator[tuple[int, dict[str, Any]]]:
         for row, example in enumerate(released.examples[name]):

@@ -1,4 +1,4 @@
-"""The authors' `*_results.json`: read with suspicion, merged into examples, recorded outputs beside them."""
+"""Reads and validates the authors' `*_results.json` files, and merges them into examples and recorded outputs."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,16 @@ from typing import Any
 
 from mathderive.core.errors import InputError
 from mathderive.core.files import read_json
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, StepRecord
+from mathderive.records import EvaluationSet, Example, StepRecord
 from mathderive.symbolic.prompts import parse_few_shot_prompt, split_prompt
 
 MAX_BYTES = 64 * 2**20
-"""The largest of the authors' files has 4 MB."""
+"""Maximum size of a result file; the largest of the authors' files has 4 MB."""
 
 _KEY_PREFIX: Mapping[EvaluationSet, str] = {"static": "", "vr": "VR ", "ee": "EE ", "ag": "AG ", "sr": "SR "}
+RELEASED_SETS: tuple[EvaluationSet, ...] = tuple(_KEY_PREFIX)
+"""The evaluation sets that the authors' files hold."""
+
 _OUTPUT_PREFIX: Mapping[EvaluationSet, str] = {
     "static": "static_",
     "vr": "VR_",
@@ -28,11 +31,11 @@ _FEW_SHOT_START = "The following examples consist of"
 
 @dataclass
 class Released:
-    """What a set of result files holds.
+    """The contents of several result files.
 
     Attributes:
-        examples: by set, in row order.
-        outputs: by model, then set: the recorded texts, in row order.
+        examples: the examples of each set, in row order.
+        outputs: the recorded texts by model and set, in row order.
     """
 
     examples: dict[EvaluationSet, list[Example]] = field(default_factory=dict)
@@ -40,10 +43,10 @@ class Released:
 
 
 def find_result_files(places: Sequence[Path]) -> list[Path]:
-    """The result files among files and folders, folders read by name `*_results.json`.
+    """Finds the result files among files and folders; those of a folder are named `*_results.json`.
 
     Raises:
-        InputError: a place is missing, or a folder holds none.
+        InputError: a file or folder is missing, or a folder holds no result file.
     """
     found: list[Path] = []
     for place in places:
@@ -60,10 +63,10 @@ def find_result_files(places: Sequence[Path]) -> list[Path]:
 
 
 def read_result_files(paths: Sequence[Path]) -> Released:
-    """Reads result files about the same examples, one model each.
+    """Reads result files about the same examples; each file holds the outputs of one model.
 
     Raises:
-        InputError: a file is malformed, or two files disagree on an example; names file, row and key.
+        InputError: a file is malformed, or two files disagree on an example; the message names file, row and key.
     """
     released = Released()
     origin: dict[EvaluationSet, Path] = {}
@@ -73,7 +76,7 @@ def read_result_files(paths: Sequence[Path]) -> Released:
         if model in released.outputs:
             raise InputError(f"{path}: model {model} is in another of the given files already; expected it once")
         released.outputs[model] = {}
-        for name in EVALUATION_SETS:
+        for name in RELEASED_SETS:
             examples = [_example(path, index, row, name) for index, row in enumerate(rows)]
             if name in released.examples:
                 _merge(released.examples[name], examples, path, origin[name])
@@ -147,7 +150,7 @@ def _text(path: Path, index: int, row: dict[str, Any], key: str) -> str:
 
 
 def _merge(known: list[Example], other: list[Example], path: Path, origin: Path) -> None:
-    """Checks that two files are about the same examples, and keeps a few-shot prompt where one has it."""
+    """Checks that two files are about the same examples, and keeps the few-shot prompt that either of them has."""
     if len(known) != len(other):
         raise InputError(f"{path}: {len(other)} rows, but {origin} has {len(known)}; expected the same examples")
     for index, (first, second) in enumerate(zip(known, other, strict=True)):

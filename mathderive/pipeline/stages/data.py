@@ -5,6 +5,7 @@ from typing import Any
 
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
+from mathderive.core.extensions import extension_digests
 from mathderive.core.files import sha256
 from mathderive.core.progress import progress, say
 from mathderive.pipeline.run import STAGE_VERSION, Run
@@ -36,6 +37,9 @@ def prepare_data(run: Run) -> dict[str, Any]:
         "released": released and [sha256(path) for path in files or []],
         "libraries": versions(["sympy"]),
     }
+
+    if extensions := extension_digests():
+        stamp["extensions"] = extensions
 
     def work() -> dict[str, Any]:
         from tfds_builders.building import build_derivations, build_released

@@ -11,6 +11,7 @@ from mathderive.pipeline.planning import Plan
 from mathderive.pipeline.run import STAGE_VERSION, Run, evaluated_dataset, evaluation_examples, predictions_path
 from mathderive.pipeline.stamps import run_stage
 from mathderive.records import EVALUATION_SETS
+from mathderive.symbolic.evaluation_sets import added_sets
 
 if TYPE_CHECKING:
     from mathderive.predictors.base import Predictor, Spender
@@ -28,6 +29,8 @@ def predict(run: Run, data: dict[str, Any], plans: Sequence[Plan]) -> list[str]:
         "evaluation": run.config.evaluation.model_dump(mode="json", exclude={"released"}),
         "data": data[evaluated_dataset(run)]["content_hash"],
     }
+    if sets := added_sets():
+        common["sets"] = sets
 
     def work(plan: Plan) -> dict[str, Any]:
         from mathderive.predictors.base import UnansweredError, predict_set
