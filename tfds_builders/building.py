@@ -65,15 +65,20 @@ def build_derivations(
     return dataset
 
 
-def build_released(files: Sequence[Path] | None, folder: Path) -> dict[str, Any]:
+def build_released(files: Sequence[Path] | None, folder: Path, downloads: Path) -> dict[str, Any]:
     """Turns result files, or the downloaded ones, into the released dataset below `folder/data`.
+
+    Args:
+        files: the result files; None downloads them.
+        folder: the run folder.
+        downloads: the folder that keeps downloaded files.
 
     Returns:
         As `build_derivations`, and the `models` with recorded outputs and the outputs' hash.
     """
     config = released.DOWNLOADED if files is None else released.ReleasedConfig(name="local", files=tuple(files))
     builder = released.Builder(config=config, data_dir=str(folder / "data"), file_format="array_record")
-    return _prepare(builder, folder, EVALUATION_SETS)
+    return _prepare(builder, folder, EVALUATION_SETS, downloads=downloads)
 
 
 def _prepare(
@@ -81,13 +86,14 @@ def _prepare(
     folder: Path,
     splits: Sequence[str],
     download_config: tfds.download.DownloadConfig | None = None,
+    downloads: Path | None = None,
 ) -> dict[str, Any]:
     for leftover in epath.Path(builder.data_dir).parent.glob("incomplete.*"):  # of a killed call
         leftover.rmtree()
     tfds.disable_progress_bar()
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints what the stage says itself
-            builder.download_and_prepare(download_config=download_config)
+            builder.download_and_prepare(download_dir=downloads, download_config=download_config)
     except ImportError as error:
         if "tensorflow" not in str(error):
             raise

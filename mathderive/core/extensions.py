@@ -32,13 +32,13 @@ def load_extensions(paths: Iterable[Path]) -> None:
 
 
 def load_inherited_extensions() -> None:
-    """Loads what the process that started this one had loaded."""
+    """Loads the files that the process which started this one had loaded."""
     load_extensions(Path(path) for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path)
 
 
-def extension_digests() -> dict[str, str]:
-    """The SHA-256 of each loaded file by its name, for the stages' stamps."""
-    return {path.name: digest for path, digest in _digests.items()}
+def extension_digests(paths: Iterable[Path]) -> dict[str, str]:
+    """The SHA-256 of each of these loaded files, by its name."""
+    return {path.name: _digests[path.resolve()] for path in paths}
 
 
 def _load(path: Path) -> None:
