@@ -63,32 +63,16 @@ def write_shards(
         raise InputError("shards: no example is left; expected a larger shards.max_characters or more data")
     # Spawned, because JAX runs threads here, which a forked process would lack.
     with ProcessPoolExecutor(workers or cores(), get_context("spawn"), load_inherited_extensions) as pool:
-
-        def renamed(part: Sequence[Example], copy: int) -> list[Pair]:
-            return list(pool.map(partial(_texts, copy, shards, seed), part, chunksize=_AT_ONCE))
-
         tokenizer = _make_tokenizer(folder / "tokenizer", model.vocab_size, kept, seed)
-
-        def write(path: Path, part: Sequence[Example], copy: int) -> None:
-            pairs = [(tokenizer.encode(asked), tokenizer.encode(answer)) for asked, answer in renamed(part, copy)]
-            fitting = [
-                (np.array(source), np.array(answer))
-                for source, answer in pairs
-                if len(source) <= training.max_source_length and len(answer) <= training.max_target_length
-            ]
-            if not fitting:
-                raise InputError(f"{path}: no example of at most training.max_source_length and max_target_length")
-            write_shard(path, fitting)
-
         parts = list(_parts(kept, shards))
         lengths: dict[str, np.ndarray] = {}
         for done, (name, copy, part) in enumerate(parts):
             on_progress("files", done, len(parts))
             if not (folder / name).exists():
-                write(folder / name, part, copy)
+                _write_file(folder / name, part, copy, pool, tokenizer, shards, training, seed)
             lengths[name] = np.array([(len(source), len(answer)) for source, answer in read_shard(folder / name)])
         on_progress("files", len(parts), len(parts))
-        write(folder / VALIDATION, held_out, 0)
+        _write_file(folder / VALIDATION, held_out, 0, pool, tokenizer, shards, training, seed)
     network = model.network(tokenizer.vocab_size)
     everything = np.concatenate(list(lengths.values()))
     digest = write_recipe(
@@ -102,6 +86,29 @@ def write_shards(
         choose_shapes(everything, _SHAPES),
     )
     return ShardsResults(examples=len(everything), tokens=int(everything.sum()), digest=digest)
+
+
+def _write_file(
+    path: Path,
+    examples: Sequence[Example],
+    copy: int,
+    pool: ProcessPoolExecutor,
+    tokenizer: Tokenizer,
+    shards: ShardsSettings,
+    training: TrainingSettings,
+    seed: int,
+) -> None:
+    """Writes one file: its examples, renamed for this copy, that have at most the maximum numbers of tokens."""
+    texts = pool.map(partial(_texts, copy, shards, seed), examples, chunksize=_AT_ONCE)
+    pairs = [(tokenizer.encode(question), tokenizer.encode(answer)) for question, answer in texts]
+    fitting = [
+        (np.array(source), np.array(answer))
+        for source, answer in pairs
+        if len(source) <= training.max_source_length and len(answer) <= training.max_target_length
+    ]
+    if not fitting:
+        raise InputError(f"{path}: no example of at most training.max_source_length and max_target_length")
+    write_shard(path, fitting)
 
 
 def _is_kept(example: Example, shards: ShardsSettings, seed: int) -> bool:

@@ -72,8 +72,10 @@ def test_docstrings_name_their_subject() -> None:
 
 
 def test_headings_name_topics() -> None:
-    found = []
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        for heading in re.findall(r"(?m)^#+ .*\?\s*$", page.read_text(encoding="utf-8")):
-            found.append(f"{page.relative_to(ROOT)}: {heading}")
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = [
+        f"{page.relative_to(ROOT)}: {heading}"
+        for page in pages
+        for heading in re.findall(r"(?m)^#+ .*\?\s*$", page.read_text(encoding="utf-8"))
+    ]
     assert not found

@@ -79,20 +79,20 @@ class ComputeChunk(beam.DoFn):
 
     def __init__(self, task: Task[Any, Any]) -> None:
         self._task = task
-        self._lane: WorkerProcess[Any, Any] | None = None
+        self._worker: WorkerProcess[Any, Any] | None = None
 
     def setup(self) -> None:
-        self._lane = WorkerProcess(self._task.function)
+        self._worker = WorkerProcess(self._task.function)
 
     def process(self, numbered: tuple[int, Any]) -> Iterator[int]:
-        assert self._lane is not None
+        assert self._worker is not None
         number, chunk = numbered
-        compute_chunk(self._task, self._lane, number, chunk)
+        compute_chunk(self._task, self._worker, number, chunk)
         yield number
 
     def teardown(self) -> None:
-        if self._lane is not None:
-            self._lane.stop()
+        if self._worker is not None:
+            self._worker.stop()
 
 
 def examples_transform(slices: Sequence[Slice]) -> beam.PTransform:

@@ -105,20 +105,20 @@ class LocalComputer:
     ) -> Iterator[ChunkKeys]:
         finished = finished_chunks(task.folder)
 
-        def work(lane: WorkerProcess[ItemT, list[Candidate]], numbered: tuple[int, ChunkT]) -> ChunkKeys:
+        def work(worker: WorkerProcess[ItemT, list[Candidate]], numbered: tuple[int, ChunkT]) -> ChunkKeys:
             number, chunk = numbered
             if number not in finished:
-                compute_chunk(task, lane, number, chunk)
+                compute_chunk(task, worker, number, chunk)
             return read_keys(task.folder, number)
 
         yield from run_in_workers(task.function, work, enumerate(chunks), self.workers)
 
 
 def compute_chunk(
-    task: Task[ItemT, ChunkT], lane: WorkerProcess[ItemT, list[Candidate]], number: int, chunk: ChunkT
+    task: Task[ItemT, ChunkT], worker: WorkerProcess[ItemT, list[Candidate]], number: int, chunk: ChunkT
 ) -> None:
-    """Has the lane do a chunk, and writes its files."""
-    outcome = lane.run(task.load(chunk))
+    """Runs a chunk in the worker process, and writes its files."""
+    outcome = worker.run(task.load(chunk))
     candidates = [candidate for found in outcome.results for candidate in found]
     lost = [Loss(position=position, cause=cause) for position, cause in outcome.lost.items()]
     _write(candidates_path(task.folder, number), "".join(map(to_line, candidates)))
