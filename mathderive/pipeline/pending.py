@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from mathderive.config.schema import T5Predictor
-from mathderive.pipeline.planning import NamedPredictor
-from mathderive.pipeline.results import DataResults, ShardsResults, TrainResults
-from mathderive.pipeline.run import Run, evaluated_dataset
+from mathderive.config.schema import PredictorSettings
+from mathderive.pipeline.planning import plan_predictors
+from mathderive.pipeline.results import DataResults, DerivationsResults, ReleasedResults, ShardsResults, TrainResults
+from mathderive.pipeline.run import Run
 from mathderive.pipeline.stages.data import data_stage
-from mathderive.pipeline.stages.predict import known_predict_stamp
+from mathderive.pipeline.stages.predict import predict_stage
 from mathderive.pipeline.stages.report import known_report_stamp
 from mathderive.pipeline.stages.score import known_score_stamp
-from mathderive.pipeline.stages.shards import known_shards_stamp
-from mathderive.pipeline.stages.train import known_train_stamp
-from mathderive.pipeline.stamps import Stage, Stamp, finished_results, is_done_so_far
+from mathderive.pipeline.stages.shards import shards_stage
+from mathderive.pipeline.stages.train import train_stage
+from mathderive.pipeline.stamps import finished_results, is_done_so_far
+
+UNKNOWN = "unknown"
+"""Stands for a hash that a stage has yet to give; no stamp of a finished stage holds it."""
 
 
 @dataclass(frozen=True)
@@ -23,64 +25,66 @@ class Pending:
 
     Attributes:
         stages: the stages with work to do, in their order.
-        predictors: the predictors whose answers are missing.
+        predictors: the entries of the config's predictors whose answers are missing.
     """
 
     stages: Sequence[str]
-    predictors: Sequence[NamedPredictor]
+    predictors: Sequence[PredictorSettings]
 
 
-def find_pending(run: Run, steps: Sequence[str], predictors: Sequence[NamedPredictor]) -> Pending:
+def find_pending(run: Run, steps: Sequence[str], released_models: Sequence[str]) -> Pending:
     """Finds the work to do; a stage whose inputs have yet to be made counts as work.
 
     Args:
         steps: the stages that the command asks for, in their order.
-        predictors: the predictors that will answer.
+        released_models: the models whose recorded outputs the result files hold.
+
+    Raises:
+        InputError: as `plan_predictors`.
     """
     source = run.data_from or run
     data = finished_results(source.paths, data_stage(source))
-    shards = _finished_shards(run, data)
-    trained = _finished_training(run, data, shards)
-    unanswered = [predictor for predictor in predictors if not _has_answered(run, data, trained, predictor)]
-    paths, score, report = run.paths, known_score_stamp(run), known_report_stamp(run)
+    likely_data = data or _unknown_data(source, released_models)
+    shards = None if run.config.shards is None else finished_results(run.paths, shards_stage(run, likely_data))
+    trained = _finished_training(run, likely_data, shards)
+    unanswered = []
+    if "predict" in steps:
+        likely_trained = trained or (None if run.config.training is None else _unknown_training())
+        for settings, plans in plan_predictors(run, likely_data, likely_trained).entries:
+            stages = [predict_stage(run, likely_data, plan) for plan in plans]
+            if any(finished_results(run.paths, stage) is None for stage in stages):
+                unanswered.append(settings)
     pending = {
         "data": data is None,
         "shards": run.config.shards is not None and shards is None,
         "train": run.config.training is not None and trained is None,
         "predict": bool(unanswered),
     }
-    answered = data is not None and not unanswered
-    pending["score"] = not (answered and is_done_so_far(paths, "score", score, [paths.all_scores]))
-    pending["report"] = pending["score"] or not is_done_so_far(paths, "report", report, [paths.report])
+    answered, paths = data is not None and not unanswered, run.paths
+    pending["score"] = not (answered and is_done_so_far(paths, "score", known_score_stamp(run), [paths.all_scores]))
+    scored = not pending["score"]
+    pending["report"] = not (scored and is_done_so_far(paths, "report", known_report_stamp(run), [paths.report]))
     return Pending([step for step in steps if pending[step]], unanswered)
 
 
-def _finished_shards(run: Run, data: DataResults | None) -> ShardsResults | None:
-    if run.config.shards is None or data is None or data.derivations is None:
+def _finished_training(run: Run, data: DataResults, shards: ShardsResults | None) -> TrainResults | None:
+    if run.config.training is None or (run.config.shards and shards is None):
         return None
-    stamp = {**known_shards_stamp(run), "data": data.derivations.content_hash}
-    return finished_results(run.paths, Stage("shards", stamp, [run.paths.shards], ShardsResults))
+    return finished_results(run.paths, train_stage(run, data, shards))
 
 
-def _finished_training(run: Run, data: DataResults | None, shards: ShardsResults | None) -> TrainResults | None:
-    if run.config.training is None or data is None or data.derivations is None:
-        return None
-    if run.config.shards and shards is None:
-        return None
-    examples = shards.digest if shards else data.derivations.content_hash
-    stamp = {**known_train_stamp(run), "data": examples}
-    return finished_results(run.paths, Stage("train", stamp, [run.paths.checkpoints], TrainResults))
+def _unknown_data(run: Run, released_models: Sequence[str]) -> DataResults:
+    """Stands for the results of a data stage that has yet to run."""
+    derivations = released = None
+    if run.config.data:
+        derivations = DerivationsResults(path="", sizes={}, content_hash=UNKNOWN, overlap_with_train={}, lost=[])
+    if run.config.evaluation.source == "released":
+        released = ReleasedResults(
+            path="", sizes={}, content_hash=UNKNOWN, models=list(released_models), outputs_hash=UNKNOWN
+        )
+    return DataResults(derivations=derivations, released=released)
 
 
-def _has_answered(run: Run, data: DataResults | None, trained: TrainResults | None, predictor: NamedPredictor) -> bool:
-    if data is None:
-        return False
-    known: Stamp = {**known_predict_stamp(run), "data": evaluated_dataset(run, data).content_hash}
-    settings: Any = predictor.settings
-    if isinstance(settings, T5Predictor):
-        if settings.checkpoint is None and trained is None:
-            return False
-        digest = run.opened.digest(settings.checkpoint) if settings.checkpoint else trained and trained.digest
-        known |= {"checkpoint": digest, "decoding": run.config.decoding.model_dump(mode="json")}
-    outputs = [run.paths.predictions_of(predictor.name)]
-    return is_done_so_far(run.paths, f"predict-{predictor.name}", known, outputs)
+def _unknown_training() -> TrainResults:
+    """Stands for the results of a train stage that has yet to run."""
+    return TrainResults(steps=0, validation_loss=0.0, validation_rouge2=None, best_step=0, digest=UNKNOWN)

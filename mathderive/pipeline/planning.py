@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mathderive.config.schema import (
-    Config,
     CopyPredictor,
     OpenAIPredictor,
     PredictorSettings,
@@ -43,74 +42,54 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class NamedPredictor:
-    """A model that will answer, and the settings that ask for it."""
+class Planned:
+    """The plans of a run's predictors.
 
-    name: str
-    settings: PredictorSettings
-
-
-def name_predictors(run: Run, released_models: Sequence[str]) -> list[NamedPredictor]:
-    """Names every model that will answer; one without a key or recorded answers is left out.
-
-    Args:
-        released_models: the models whose recorded outputs are at hand.
-
-    Raises:
-        InputError: two models share a name, or a predictor needs what the run does not have.
+    Attributes:
+        entries: each entry of the config's predictors that can run here, with its plans.
+        notes: a sentence for each entry that is left out.
     """
-    named = []
-    for settings in run.config.predictors:
-        match settings:
-            case CopyPredictor():
-                named.append(NamedPredictor(settings.name, settings))
-            case T5Predictor():
-                named.append(NamedPredictor(_t5_name(settings, run.config), settings))
-            case ReleasedPredictor():
-                if run.config.evaluation.source != "released":
-                    raise InputError(
-                        "predictors: released outputs answer released examples; expected evaluation.source: released"
-                    )
-                named += [NamedPredictor(model, settings) for model in released_models]
-            case OpenAIPredictor():
-                if _can_answer(settings, run.paths):
-                    named.append(NamedPredictor(settings.name, settings))
-    names = [predictor.name for predictor in named]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"predictors: two models are named {name}; expected a `name` of its own for each")
-    return named
+
+    entries: Sequence[tuple[PredictorSettings, Sequence[Plan]]]
+    notes: Sequence[str]
+
+    @property
+    def plans(self) -> list[Plan]:
+        """All plans, in the config's order."""
+        return [plan for _, plans in self.entries for plan in plans]
 
 
-def plan_predictors(run: Run, data: DataResults, trained: TrainResults | None) -> tuple[list[Plan], list[str]]:
-    """Makes one plan for each model of the config, in its order; a model that cannot run here is left out.
+def plan_predictors(run: Run, data: DataResults, trained: TrainResults | None) -> Planned:
+    """Plans each model of the config; a model that cannot run here is left out.
 
     Args:
         data: the results of the data stage.
         trained: the results of the train stage; None if the run trains no model.
 
-    Returns:
-        The plans, and a sentence for each model that was left out.
-
     Raises:
-        InputError: as `name_predictors`.
+        InputError: two models share a name, or a predictor needs what the run does not have.
     """
-    name_predictors(run, data.released.models if data.released else [])
-    plans, notes = [], []
+    entries: list[tuple[PredictorSettings, Sequence[Plan]]] = []
+    notes = []
     for settings in run.config.predictors:
         match settings:
             case CopyPredictor():
-                plans.append(_plan_copy(settings))
+                entries.append((settings, [_plan_copy(settings)]))
             case T5Predictor():
-                plans.append(_plan_t5(settings, run, trained))
+                entries.append((settings, [_plan_t5(settings, run, trained)]))
             case ReleasedPredictor():
-                plans += _plan_released(run, data)
+                entries.append((settings, _plan_released(run, data)))
             case OpenAIPredictor():
-                if _can_answer(settings, run.paths):
-                    plans.append(_plan_openai(settings, run, data))
+                if _key(settings) is not None or _is_recorded(settings, run.paths):
+                    entries.append((settings, [_plan_openai(settings, run, data)]))
                 else:
                     notes.append(f"{settings.name} is skipped: there is no key in {settings.api_key_variable}")
-    return plans, notes
+    planned = Planned(entries, notes)
+    names = [plan.name for plan in planned.plans]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"predictors: two models are named {name}; expected a `name` of its own for each")
+    return planned
 
 
 def _plan_copy(settings: CopyPredictor) -> Plan:
@@ -124,12 +103,12 @@ def _plan_copy(settings: CopyPredictor) -> Plan:
 
 def _plan_t5(settings: T5Predictor, run: Run, trained: TrainResults | None) -> Plan:
     config, checkpoint = run.config, settings.checkpoint
-    name = _t5_name(settings, config)
     if checkpoint is not None:
-        digest = run.opened.digest(checkpoint)
+        name, digest = settings.name or checkpoint_name(checkpoint), run.opened.digest(checkpoint)
+    elif trained is not None and config.model is not None:
+        name, digest = settings.name or config.model.name, trained.digest
     else:
-        assert trained is not None
-        digest = trained.digest
+        raise InputError("predictors: t5 has no checkpoint and the config trains no model; expected one of the two")
 
     def make() -> "Predictor":
         from mathderive.predictors.t5 import T5Model
@@ -144,20 +123,14 @@ def _plan_t5(settings: T5Predictor, run: Run, trained: TrainResults | None) -> P
     return Plan(name, {"checkpoint": digest, "decoding": decoding, "libraries": libraries}, make)
 
 
-def _t5_name(settings: T5Predictor, config: Config) -> str:
-    if settings.checkpoint is not None:
-        return settings.name or checkpoint_name(settings.checkpoint)
-    if config.model is None:
-        raise InputError("predictors: t5 has no checkpoint and the config trains no model; expected one of the two")
-    return settings.name or config.model.name
-
-
 def checkpoint_name(place: str) -> str:
     """The default name of the model at a checkpoint."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(place).name) or "t5"
 
 
 def _plan_released(run: Run, data: DataResults) -> list[Plan]:
+    if run.config.evaluation.source != "released":
+        raise InputError("predictors: released outputs answer released examples; expected evaluation.source: released")
     released = data.released
     assert released is not None
 
@@ -168,10 +141,6 @@ def _plan_released(run: Run, data: DataResults) -> list[Plan]:
         return ReleasedOutputs(model, read_outputs(run.paths.dataset(released.path), model))
 
     return [Plan(model, {"outputs": released.outputs_hash}, partial(make, model)) for model in released.models]
-
-
-def _can_answer(settings: OpenAIPredictor, paths: RunPaths) -> bool:
-    return _key(settings) is not None or _is_recorded(settings, paths)
 
 
 def _key(settings: OpenAIPredictor) -> str | None:

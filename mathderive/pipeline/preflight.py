@@ -10,7 +10,6 @@ from mathderive.core.errors import InputError
 from mathderive.core.progress import say
 from mathderive.pipeline.estimates import estimate
 from mathderive.pipeline.pending import Pending, find_pending
-from mathderive.pipeline.planning import name_predictors
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.stages.data import check_data
 
@@ -32,14 +31,13 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
             accelerator that is missing, or the disk is too small.
     """
     released_models = check_data(run.data_from or run)
-    predictors = name_predictors(run, released_models) if "predict" in steps else []
-    pending = find_pending(run, steps, predictors)
+    pending = find_pending(run, steps, released_models)
     if not pending.stages:
         return
     if "train" in pending.stages:
         _require_accelerator(run.config)
     trained, answering = _open_checkpoints(run, pending)
-    computes = trained or any(isinstance(predictor.settings, T5Predictor) for predictor in pending.predictors)
+    computes = trained or any(isinstance(settings, T5Predictor) for settings in pending.predictors)
     devices, on_accelerator = _devices() if computes else (f"{cores()} CPU cores", False)
     say(f"plan: {', '.join(pending.stages)}, in {run.paths.folder}, on {devices}")
     seconds, needed = estimate(run.config, pending.stages, trained, answering, on_accelerator)
@@ -64,12 +62,11 @@ def _open_checkpoints(run: Run, pending: Pending) -> "tuple[T5Config | None, Seq
     if config.model and "train" in pending.stages:
         start = config.model.init_from
         trained = run.opened.network(start) if start else config.model.network(config.model.vocab_size)
-    for predictor in pending.predictors:
-        if isinstance(predictor.settings, T5Predictor):
-            if predictor.settings.checkpoint:
-                answering.append(run.opened.network(predictor.settings.checkpoint))
-            elif trained:
-                answering.append(trained)
+    for settings in pending.predictors:
+        if isinstance(settings, T5Predictor) and settings.checkpoint:
+            answering.append(run.opened.network(settings.checkpoint))
+        elif isinstance(settings, T5Predictor) and trained:
+            answering.append(trained)
     if config.score.bleurt and "score" in pending.stages:
         run.opened.bleurt(config.score.bleurt)
     return trained, answering

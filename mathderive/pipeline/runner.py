@@ -55,14 +55,14 @@ def run_stages(run: Run, last: str) -> Path | None:
         if process:
             return None
         if "predict" in steps:
-            plans, notes = plan_predictors(run, data, trained)
-            for note in notes:
+            planned = plan_predictors(run, data, trained)
+            for note in planned.notes:
                 say(f"predict: {note}")
-            models = predict(run, data, plans)
+            models = predict(run, data, planned.plans)
         if "score" in steps:
             score(run, data, models)
         if "report" in steps:
-            report(run, data, models, notes)
+            report(run, data, models, planned.notes)
     return output_of(run.paths, last)
 
 

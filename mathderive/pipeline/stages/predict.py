@@ -10,21 +10,24 @@ from mathderive.core.progress import progress, say
 from mathderive.pipeline.planning import Plan
 from mathderive.pipeline.results import DataResults, PredictResults
 from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp
-from mathderive.pipeline.stamps import Stage, Stamp, run_stage
+from mathderive.pipeline.stamps import Stage, run_stage
 from mathderive.records import EVALUATION_SETS
 
 if TYPE_CHECKING:
     from mathderive.predictors.base import Predictor, Spender
 
 
-def known_predict_stamp(run: Run) -> Stamp:
-    """The part of every predictor's stamp that neither earlier stages nor the predictor decide."""
-    return make_stamp(
+def predict_stage(run: Run, data: DataResults, plan: Plan) -> Stage[PredictResults]:
+    """The stage of one model with its stamp."""
+    stamp = make_stamp(
         run,
         "predict",
         seed=run.config.run.seed,
         evaluation=run.config.evaluation.model_dump(mode="json", exclude={"released"}),
+        data=evaluated_dataset(run, data).content_hash,
+        **plan.stamp,
     )
+    return Stage(f"predict-{plan.name}", stamp, [run.paths.predictions_of(plan.name)], PredictResults)
 
 
 def predict(run: Run, data: DataResults, plans: Sequence[Plan]) -> list[str]:
@@ -54,11 +57,8 @@ def predict(run: Run, data: DataResults, plans: Sequence[Plan]) -> list[str]:
             raise UnansweredError(plan.name, sum(error.count for error in unanswered), unanswered[-1].why)
         return PredictResults({name: len(examples[name]) for name in EVALUATION_SETS})
 
-    common = {**known_predict_stamp(run), "data": evaluated_dataset(run, data).content_hash}
     for plan in plans:
-        outputs = [run.paths.predictions_of(plan.name)]
-        stage = Stage(f"predict-{plan.name}", {**common, **plan.stamp}, outputs, PredictResults)
-        run_stage(run.paths, stage, partial(work, plan))
+        run_stage(run.paths, predict_stage(run, data, plan), partial(work, plan))
     run.opened.close_models()
     return [plan.name for plan in plans]
 

@@ -1,29 +1,30 @@
 """The shards stage: the training split as token ids, for a config that trains on them."""
 
-from pathlib import Path
-
 from mathderive.core.environment import versions
 from mathderive.core.progress import progress
 from mathderive.pipeline.results import DataResults, ShardsResults
 from mathderive.pipeline.run import Run, make_stamp
-from mathderive.pipeline.stamps import Stage, Stamp, run_stage
+from mathderive.pipeline.stamps import Stage, run_stage
 
 
-def known_shards_stamp(run: Run) -> Stamp:
-    """The part of the stamp that the data stage does not decide."""
+def shards_stage(run: Run, data: DataResults) -> Stage[ShardsResults]:
+    """The stage with its stamp; the config must ask for shards."""
     config = run.config
     assert config.shards is not None
     assert config.model is not None
     assert config.training is not None
-    return make_stamp(
+    assert data.derivations is not None
+    stamp = make_stamp(
         run,
         "shards",
         seed=config.run.seed,
         shards=config.shards.model_dump(mode="json"),
         model=config.model.model_dump(mode="json"),
         training=config.training.model_dump(mode="json", exclude={"checkpoint_folder"}),
+        data=data.derivations.content_hash,
         libraries=versions(["sympy", "sentencepiece"]),
     )
+    return Stage("shards", stamp, [run.paths.shards], ShardsResults)
 
 
 def make_shards(run: Run, data: DataResults) -> ShardsResults | None:
@@ -46,12 +47,11 @@ def make_shards(run: Run, data: DataResults) -> ShardsResults | None:
         from mathderive.pipeline.token_shards import write_shards
         from tfds_builders.example_features import read_examples
 
-        dataset: Path = run.paths.dataset(derivations.path)
+        dataset = run.paths.dataset(derivations.path)
         splits = read_examples(dataset, "train"), read_examples(dataset, "validation")
         with progress("shards") as on_progress:
             return write_shards(
                 *splits, settings, model, training, config.run.seed, workers, run.paths.shards, on_progress
             )
 
-    stamp = {**known_shards_stamp(run), "data": derivations.content_hash}
-    return run_stage(run.paths, Stage("shards", stamp, [run.paths.shards], ShardsResults), work)
+    return run_stage(run.paths, shards_stage(run, data), work)

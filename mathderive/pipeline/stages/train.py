@@ -9,25 +9,28 @@ from mathderive.core.progress import progress
 from mathderive.pipeline.processes import run_stage_together
 from mathderive.pipeline.results import DataResults, ShardsResults, TrainResults
 from mathderive.pipeline.run import Run, make_stamp
-from mathderive.pipeline.stamps import Stage, Stamp, run_stage
+from mathderive.pipeline.stamps import Stage, run_stage
 
 if TYPE_CHECKING:
     from mathderive.training.loop import TrainingResult
 
 
-def known_train_stamp(run: Run) -> Stamp:
-    """The part of the stamp that earlier stages do not decide."""
+def train_stage(run: Run, data: DataResults, shards: ShardsResults | None) -> Stage[TrainResults]:
+    """The stage with its stamp; the config must train a model."""
     config = run.config
     assert config.model is not None
     assert config.training is not None
-    return make_stamp(
+    assert data.derivations is not None
+    stamp = make_stamp(
         run,
         "train",
         seed=config.run.seed,
         model=config.model.model_dump(mode="json"),
         training=config.training.model_dump(mode="json", exclude={"checkpoint_folder"}),
+        data=shards.digest if shards else data.derivations.content_hash,
         libraries=versions(["jax", "jaxlib", "flax", "optax", "numpy", "sentencepiece"]),
     )
+    return Stage("train", stamp, [run.paths.checkpoints], TrainResults)
 
 
 def train_model(
@@ -44,7 +47,6 @@ def train_model(
     """
     model = run.config.model
     assert model is not None
-    assert data.derivations is not None
     folder = run.paths.checkpoint(model.name)
 
     def work() -> TrainResults:
@@ -65,8 +67,7 @@ def train_model(
         with TemporaryDirectory() as place:
             _train_in(Path(place) / model.name, run, data, shards)
 
-    examples = shards.digest if shards else data.derivations.content_hash
-    stage = Stage("train", {**known_train_stamp(run), "data": examples}, [run.paths.checkpoints], TrainResults)
+    stage = train_stage(run, data, shards)
     if process is None:
         return run_stage(run.paths, stage, work)
     return run_stage_together(run.paths, stage, work, take_part)
