@@ -15,7 +15,7 @@ from etils import epath
 from mathderive.config.schema import BeamSettings, DataSettings, RunSettings
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
-from mathderive.core.extensions import extension_digests
+from mathderive.core.extensions import loaded_extensions
 from mathderive.core.progress import ProgressCallback, say
 from mathderive.records import PERTURBED_SETS
 from tfds_builders.derivations import derivations_dataset_builder as derivations
@@ -71,15 +71,20 @@ def build_derivations(
     return dataset
 
 
-def build_released(files: Sequence[Path] | None, folder: Path) -> dict[str, Any]:
-    """Converts result files into the released dataset below `folder/data`; None downloads the files.
+def build_released(files: Sequence[Path] | None, folder: Path, downloads: Path) -> dict[str, Any]:
+    """Converts result files into the released dataset below `folder/data`.
+
+    Args:
+        files: the result files; None downloads them.
+        folder: the run folder.
+        downloads: the folder that keeps downloaded files.
 
     Returns:
         As `build_derivations`, with the `models` that have recorded outputs and the hash of the outputs.
     """
     config = released.DOWNLOADED if files is None else released.ReleasedConfig(name="local", files=tuple(files))
     builder = released.Builder(config=config, data_dir=str(folder / "data"), file_format="array_record")
-    return _prepare(builder, folder, RELEASED_SETS)
+    return _prepare(builder, folder, RELEASED_SETS, downloads=downloads)
 
 
 def _prepare(
@@ -87,13 +92,14 @@ def _prepare(
     folder: Path,
     splits: Sequence[str],
     download_config: tfds.download.DownloadConfig | None = None,
+    downloads: Path | None = None,
 ) -> dict[str, Any]:
     for leftover in epath.Path(builder.data_dir).parent.glob("incomplete.*"):  # left by a killed call
         leftover.rmtree()
     tfds.disable_progress_bar()
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints what the stage prints as well
-            builder.download_and_prepare(download_config=download_config)
+            builder.download_and_prepare(download_dir=downloads, download_config=download_config)
     except ImportError as error:
         if "tensorflow" not in str(error):
             raise
@@ -129,7 +135,7 @@ def _fingerprint(settings: DataSettings, run: RunSettings) -> str:
         str(run.seed),
         str(derivations.Builder.VERSION),
         str(versions(["sympy"])),
-        *(f"{name} {digest}" for name, digest in extension_digests().items()),
+        *(f"{name} {digest}" for name, digest in loaded_extensions().items()),
     ]
     return hashlib.sha256("\n".join(decisive).encode()).hexdigest()[:8]
 
@@ -141,9 +147,9 @@ def check_beam(beam: BeamSettings) -> None:
         InputError: Beam is not installed or refuses its options, or its workers cannot load the config's extensions.
     """
     options = _beam_pipeline().pipeline_options(beam.options)
-    if extension_digests() and not _beam_pipeline().runs_on_this_machine(options):
+    if loaded_extensions() and not _beam_pipeline().runs_on_this_machine(options):
         raise InputError(
-            f"--beam-options: only DirectRunner can load extensions ({', '.join(extension_digests())}), because the "
+            f"--beam-options: only DirectRunner can load extensions ({', '.join(loaded_extensions())}), because the "
             "workers of other runners do not have the files; expected --runner=DirectRunner or a config without them"
         )
 

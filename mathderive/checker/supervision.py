@@ -47,8 +47,8 @@ def answer(request: Request) -> Answer:
     return checker.check(request.output, request.leave_out, mark)
 
 
-def check_in(lane: WorkerProcess[Request, Answer], prompt: str, output: str) -> Validity:
-    """`checker.check` in a lane that runs `answer`, with an undecided verdict for an equation that takes too much.
+def check_in(worker: WorkerProcess[Request, Answer], prompt: str, output: str) -> Validity:
+    """Runs `checker.check` in a worker process for `answer`; an equation that takes too much is undecided.
 
     Raises:
         ValueError: the prompt has another form; says what was expected where.
@@ -56,7 +56,7 @@ def check_in(lane: WorkerProcess[Request, Answer], prompt: str, output: str) -> 
     """
     left_out: frozenset[int] = frozenset()
     while True:
-        found = lane.ask(Request(prompt, output, left_out))
+        found = worker.ask(Request(prompt, output, left_out))
         if isinstance(found, Validity):
             return found
         if isinstance(found, str):
@@ -72,7 +72,7 @@ class SupervisedChecker:
     """Checks derivations in a child process of its own; a context manager."""
 
     def __init__(self, limits: Limits = EQUATION) -> None:
-        self._lane = WorkerProcess(answer, limits)
+        self._worker = WorkerProcess(answer, limits)
 
     def __enter__(self) -> Self:
         return self
@@ -84,8 +84,8 @@ class SupervisedChecker:
 
     def stop(self) -> None:
         """Ends the child, and any check that another thread has it do."""
-        self._lane.stop()
+        self._worker.stop()
 
     def check(self, prompt: str, output: str) -> Validity:
         """See `check_in`."""
-        return check_in(self._lane, prompt, output)
+        return check_in(self._worker, prompt, output)

@@ -1,4 +1,4 @@
-"""`test` and `lint`: what whoever changes the kit runs."""
+"""The commands for developers: `test` and `lint`."""
 
 import subprocess
 import sys
@@ -8,18 +8,19 @@ from typing import Annotated
 
 import typer
 
-ROOT = Path(__file__).parents[2]
+from mathderive.cli.options import ROOT
 
 
 def run_tests(
     context: typer.Context,
-    slow: Annotated[bool, typer.Option("--slow", help="Slow ones too.")] = False,
+    slow: Annotated[bool, typer.Option("--slow", help="Run slow tests too.")] = False,
     containers: Annotated[
-        bool, typer.Option("--containers", help="Those of the images and compose.yaml alone; needs a Docker engine.")
+        bool,
+        typer.Option("--containers", help="Run only the tests of the images and compose.yaml; needs a Docker engine."),
     ] = False,
 ) -> None:
     """Run the test suite on all cores; further arguments go to pytest (`-n 0` for one process)."""
-    # A file's tests share what they set up, so each file is one process's; tests/conftest.py says which come first.
+    # A file's tests share fixtures, so each file runs in one process; tests/conftest.py decides the order of files.
     cores = ["--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder"]
     selection = ["-m", "not containers" if slow else "not containers and not slow"]
     if containers:
@@ -46,6 +47,6 @@ def run_linters() -> None:
 
 
 def _run_tools(commands: Sequence[Sequence[str]]) -> None:
-    """Runs each command in the repository; the exit code is the first one that is not 0."""
+    """Runs each command in the repository and exits with the first exit code that is not 0."""
     codes = [subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands]
     raise typer.Exit(next((code for code in codes if code), 0))

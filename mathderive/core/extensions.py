@@ -32,13 +32,18 @@ def load_extensions(paths: Iterable[Path]) -> None:
 
 
 def load_inherited_extensions() -> None:
-    """Loads what the process that started this one had loaded."""
+    """Loads the files that the process which started this one had loaded."""
     load_extensions(Path(path) for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path)
 
 
-def extension_digests() -> dict[str, str]:
-    """The SHA-256 of each loaded file by its name, for the stages' stamps."""
-    return {path.name: digest for path, digest in _digests.items()}
+def extension_digests(paths: Iterable[Path]) -> dict[str, str]:
+    """The SHA-256 of each of these loaded files, by its name."""
+    return {path.name: _digests[path.resolve()] for path in paths}
+
+
+def loaded_extensions() -> dict[str, str]:
+    """The SHA-256 of every loaded file, by its name."""
+    return extension_digests(_digests)
 
 
 def _load(path: Path) -> None:
@@ -46,6 +51,8 @@ def _load(path: Path) -> None:
         raise InputError(f"{path}: no such file; expected a Python file, as docs/extending.md shows")
     digest = sha256(path)
     name = f"mathderive_extension_{path.stem}"
+    if name in sys.modules:
+        raise InputError(f"{path}: another extension has this file name; expected a different one")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

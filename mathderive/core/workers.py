@@ -1,8 +1,8 @@
-"""Supervised worker processes: what one item does to its process costs that item only.
+"""Supervised worker processes: an item that ends its process is lost, and no other item with it.
 
-The engine bounds its own work by size and method. Behind that stands a backstop: every item runs in a child process
-under a memory cap and a limit of CPU time, and an item that ends a fresh child of its own is lost and named. The
-kernel counts the child's own CPU time, never the wall clock, and ends it even inside a loop of C code.
+The engine bounds its own work by size and method. The backstop behind that is a child process with a memory cap and a
+limit of CPU time for every item; an item that ends a fresh child of its own is lost and named. The kernel counts the
+child's own CPU time, never the wall clock, and ends the child even inside a loop of C code.
 """
 
 import gc
@@ -31,26 +31,28 @@ ChunkT = TypeVar("ChunkT")
 ResultT = TypeVar("ResultT")
 
 OUT_OF_MEMORY = 77
-"""A child's exit code after a MemoryError: nothing needs to be allocated to give it."""
+"""A child's exit code after a MemoryError, which it can give without allocating memory."""
 
 _FAULTS = {signal.SIGABRT: "aborted", signal.SIGSEGV: "a segmentation fault", signal.SIGBUS: "a bus error"}
 
 MOST_LOST_IN_A_ROW = 8
-"""Of sound work an item in many thousands is lost at most: more in a row are the machine's fault."""
+"""Number of items lost in a row from which the machine is at fault. Sound work loses one item in many thousands."""
 
 ALLOCATIONS_PER_COLLECTION = 50_000
+"""Number of allocations between two runs of the garbage collector in a worker."""
 
 KILLED = "a worker process was killed from outside"
+"""Beginning of the message when neither the work nor the backstop ended a worker."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one item may use in a fresh process.
+    """Limits on what one item may use in a fresh process.
 
     Attributes:
-        memory_bytes: of the whole child, imports included (0.1 GB); normal work stays below 0.5 GB.
-        cpu_seconds: of the child's own CPU time, for an item or from one mark to the next; a normal attempt takes 0.05
-            to 5.
+        memory_bytes: memory of the whole child, imports included (0.1 GB); normal work stays below 0.5 GB.
+        cpu_seconds: CPU time of the child for one item, or from one mark to the next; a normal attempt takes 0.05 to
+            5 seconds.
     """
 
     memory_bytes: int = 3 * 2**30
@@ -59,11 +61,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome(Generic[ResultT]):
-    """What came of some items.
+    """The outcome of running some items.
 
     Attributes:
-        results: of the items that were not lost, in their order.
-        lost: the position of each lost item, and what ended its process.
+        results: results of the items that were not lost, in their order.
+        lost: cause of each loss by the item's position.
     """
 
     results: list[ResultT]
@@ -72,13 +74,13 @@ class Outcome(Generic[ResultT]):
 
 @dataclass(frozen=True)
 class Ended:
-    """The backstop ended the child.
+    """The answer to an item for which the backstop ended the child.
 
     Attributes:
-        cause: in words.
-        mark: what the function said last by `mark`; None if nothing.
-        for_memory: it was the memory cap that did; `had_worked`: the child had run other items before, which may have
-            left little room.
+        cause: the limit that was exceeded, in words.
+        mark: the last argument of `mark`; None if it was not called.
+        for_memory: whether it was the memory cap.
+        had_worked: whether the child had run other items before, which may have left little memory.
     """
 
     cause: str
@@ -98,9 +100,9 @@ def collect_garbage_rarely() -> None:
 
 
 def mark(what: object) -> None:
-    """Says what a function that runs in a lane does next, and gives that the limit of CPU time anew.
+    """Names the next part of the work in a worker process, and starts its limit of CPU time anew.
 
-    Elsewhere, it does nothing.
+    Outside a worker process this does nothing.
     """
     if _report_mark is not None:
         _report_mark(what)
@@ -114,7 +116,7 @@ class WorkerProcess(Generic[ItemT, ResultT]):
 
     Args:
         function: picklable, a pure function of an item.
-        limits: the backstop's.
+        limits: the limits on each item.
     """
 
     def __init__(self, function: Callable[[ItemT], ResultT], limits: Limits = Limits()) -> None:
@@ -130,9 +132,9 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         """Runs every item.
 
         Raises:
-            InputError: the child was killed from outside, by a person or for want of memory on the whole machine; or
-                items are lost in a row.
-            RuntimeError: the function failed; holds the child's traceback.
+            InputError: the child was killed from outside, by a person or because the whole machine lacks memory; or
+                too many items were lost in a row.
+            RuntimeError: the function failed; the message holds the child's traceback.
         """
         results: list[ResultT] = []
         lost: dict[int, str] = {}
@@ -140,7 +142,7 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         for position, item in enumerate(items):
             answer = self.ask(item)
             if isinstance(answer, Ended):
-                # Earlier items may have left little room: only a fresh process shows what the item itself does.
+                # Earlier items may have left little memory: only a fresh process shows what the item itself needs.
                 answer = self.ask(item)
             if isinstance(answer, Ended):
                 lost[position] = answer.cause
@@ -156,7 +158,7 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         return Outcome(results, lost)
 
     def stop(self) -> None:
-        """Ends the child, at once, and any work that another thread has it do; the lane is of no use afterwards."""
+        """Ends the child at once, even while another thread waits for its answer; it cannot be used afterwards."""
         with self._lock:
             self._stopped = True
             if self._process is not None:
@@ -186,12 +188,12 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         return content
 
     def _started(self) -> multiprocessing.connection.Connection:
-        """The connection to a living child."""
+        """Returns the connection to a living child, which is started if there is none."""
         with self._lock:
             if self._stopped:
                 raise InputError("the work was stopped")
             if self._process is None or self._connection is None:
-                # spawn: a child starts from nothing, so what it computes cannot depend on what this process did
+                # spawn: a child inherits nothing, so its results cannot depend on what this process did before
                 context = multiprocessing.get_context("spawn")
                 self._connection, theirs = context.Pipe()
                 arguments = (self._function, self._limits, theirs)
@@ -202,10 +204,10 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             return self._connection
 
     def _reap(self) -> tuple[str, int]:
-        """What the backstop ended the child for, and its exit code.
+        """Collects a child that has ended; returns the limit it exceeded, in words, and its exit code.
 
         Raises:
-            InputError, RuntimeError: as `run`; it was not the backstop.
+            InputError, RuntimeError: as `run`, if the child did not end by the backstop.
         """
         with self._lock:
             process, connection = self._process, self._connection
@@ -213,7 +215,7 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             assert connection is not None
             self._process = self._connection = None
         connection.close()
-        # Another thread that starts a child may collect this one's exit code in between: then it comes a moment later.
+        # Another thread that starts a child may be collecting this exit code, which then arrives a moment later.
         while (code := process.exitcode) is None:
             process.join(0.05)
         if code == OUT_OF_MEMORY:
@@ -237,48 +239,48 @@ def run_in_workers(
     workers: int,
     limits: Limits = Limits(),
 ) -> Generator[Any]:
-    """Yields `work(lane, chunk)` for each chunk, in the chunks' order, computed by several lanes at once.
+    """Yields `work(worker, chunk)` for each chunk, in the chunks' order, computed by several workers at once.
 
     Args:
-        function: what the lanes run.
-        work: called in a thread of this process, with a lane of its own; a child is started when it first asks.
-        chunks: may be endless; only a few are taken ahead of what is consumed.
-        workers: lanes; 0 is one per core this process may use.
-        limits: the lanes'.
+        function: the function that the worker processes run.
+        work: called in a thread of this process, with a worker of its own, whose child starts when first asked.
+        chunks: may be endless; only a few are taken ahead of those consumed.
+        workers: number of worker processes; 0 is one per core this process may use.
+        limits: the limits on each item.
 
     Raises:
         InputError, RuntimeError: as `WorkerProcess.run`.
     """
-    workers = workers or cores()
-    lanes = [WorkerProcess(function, limits) for _ in range(workers)]
+    count = workers or cores()
+    processes = [WorkerProcess(function, limits) for _ in range(count)]
     free: SimpleQueue[WorkerProcess[ItemT, ResultT]] = SimpleQueue()
-    for lane in lanes:
-        free.put(lane)
+    for process in processes:
+        free.put(process)
 
-    def in_a_lane(chunk: ChunkT) -> Any:
-        lane = free.get()
+    def work_when_free(chunk: ChunkT) -> Any:
+        process = free.get()
         try:
-            return work(lane, chunk)
+            return work(process, chunk)
         finally:
-            free.put(lane)
+            free.put(process)
 
     with ExitStack() as stack:
-        threads = ThreadPoolExecutor(workers)
+        threads = ThreadPoolExecutor(count)
         stack.callback(threads.shutdown, wait=True, cancel_futures=True)
-        for lane in lanes:
-            stack.callback(lane.stop)  # before the threads are waited for
+        for process in processes:
+            stack.callback(process.stop)  # before the threads are waited for
         waiting: deque[Future[Any]] = deque()
         remaining = iter(chunks)
         while True:
-            while len(waiting) < 2 * workers and (chunk := next(remaining, None)) is not None:
-                waiting.append(threads.submit(in_a_lane, chunk))
+            while len(waiting) < 2 * count and (chunk := next(remaining, None)) is not None:
+                waiting.append(threads.submit(work_when_free, chunk))
             if not waiting:
                 return
             yield waiting.popleft().result()
 
 
 def _serve(function: Callable[[Any], Any], limits: Limits, connection: multiprocessing.connection.Connection) -> None:
-    """The child: answers each item with ("result", result) or ("failed", traceback), marks before it."""
+    """The child's loop: answers each item with ("result", result) or ("failed", traceback), after any ("mark", ...)."""
     global _report_mark
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -322,9 +324,9 @@ def _cap(limit: int, value: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this child when its parent is gone, which a child in the middle of an item would not notice.
+    """Ends this child when its parent is gone, also in the middle of an item.
 
-    A loop in C code that holds the interpreter's lock keeps this thread waiting; the limit of CPU time ends it then.
+    A loop in C code that holds the interpreter's lock blocks this thread; then the limit of CPU time ends the child.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:

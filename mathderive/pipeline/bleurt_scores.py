@@ -5,13 +5,12 @@ whole there are kept.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 
-from mathderive.core.files import write_text
 from mathderive.core.progress import ProgressCallback
+from mathderive.core.resumable import ResumableFile
 from mathderive.metrics.bleurt import Bleurt, Pair
 from mathderive.metrics.sensitivity import pair_up
 from mathderive.records import EvaluationSet, Example, Prediction
@@ -35,45 +34,38 @@ def asked_pairs(
         yield from ((texts[variant.id], texts[static.id]) for static, variant in couples)
 
 
-def score_pairs(bleurt: Bleurt, pairs: Sequence[Pair], partial: Path, report: ProgressCallback) -> dict[Pair, float]:
+def score_pairs(
+    bleurt: Bleurt, pairs: Sequence[Pair], partial: Path, on_progress: ProgressCallback
+) -> dict[Pair, float]:
     """The score of each pair.
 
     Args:
         partial: what an earlier call on the same pairs has scored, if there was one; stays when all is done.
-        report: is told how many pairs are scored.
+        on_progress: is called with the number of scored pairs.
 
     Raises:
         InputError: as `Bleurt.score`; what was scored is kept.
     """
     batches = bleurt.batches(pairs)
     wanted = sum(map(len, batches))
-    done = _done(partial, batches)
-    write_text(partial, "".join(map(_line, done)))  # without what a kill left half-written
-    report("BLEURT", sum(map(len, done)), wanted)
-    with partial.open("a", encoding="utf-8") as stream:
+    file = ResumableFile(partial, _to_line, _parse_line)
+    whole = takewhile(lambda pair: len(pair[0]) == len(pair[1]), zip(file.read(), batches, strict=False))
+    done = [scores for scores, _ in whole]
+    on_progress("BLEURT", sum(map(len, done)), wanted)
+    with file.resume(done) as append:
         for batch in batches[len(done) :]:
             done.append(bleurt.score(batch))
-            stream.write(_line(done[-1]))
-            stream.flush()
-            os.fsync(stream.fileno())
-            report("BLEURT", sum(map(len, done)), wanted)
+            append(done[-1:])
+            on_progress("BLEURT", sum(map(len, done)), wanted)
     return dict(zip(chain(*batches), chain(*done), strict=True))
 
 
-def _done(partial: Path, batches: Sequence[Sequence[Pair]]) -> list[list[float]]:
-    """The scores of the first batches, as far as their lines are whole."""
-    found: list[list[float]] = []
-    lines = partial.read_bytes().splitlines(keepends=True) if partial.exists() else []
-    for line, batch in zip(lines, batches, strict=False):
-        try:
-            scores = json.loads(line)
-        except ValueError:
-            break  # a kill in the middle of a line
-        if not line.endswith(b"\n") or len(scores) != len(batch):
-            break
-        found.append(scores)
-    return found
-
-
-def _line(scores: Sequence[float]) -> str:
+def _to_line(scores: Sequence[float]) -> str:
     return json.dumps(scores) + "\n"
+
+
+def _parse_line(line: str) -> list[float]:
+    scores = json.loads(line)
+    if not isinstance(scores, list):
+        raise ValueError("expected a list of scores")
+    return scores

@@ -1,4 +1,4 @@
-"""`mathderive eval`: the pipeline run on recorded outputs or given checkpoints, with nothing generated or trained."""
+"""`mathderive eval`: scores recorded outputs or given checkpoints, with nothing generated or trained."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from mathderive.config.schema import CopyPredictor, PredictorSettings, ReleasedPredictor, T5Predictor
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
+from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.runner import run_stages
 
@@ -14,9 +15,10 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
     """Scores recorded outputs or checkpoints, beside the copy baseline, in the run folder `eval-NAME`.
 
     Args:
-        run: whose config says how to decode, evaluate and report.
-        predictions: result files in the authors' format; or
-        checkpoints: answer the released examples where those can be had, else the run's own.
+        run: its config says how to decode, evaluate and report.
+        predictions: result files in the authors' format.
+        checkpoints: models that answer the released examples if those can be had, and the run's own otherwise.
+            Either `predictions` or `checkpoints` is empty.
 
     Returns:
         The report.
@@ -24,33 +26,36 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
     Raises:
         InputError: as `run_stages`; a checkpoint that cannot be used is refused before anything is made or fetched.
     """
-    if checkpoints:
-        from mathderive.training.conversion import open_checkpoint
-
-        for place in checkpoints:
-            open_checkpoint(place)
+    for place in checkpoints:
+        run.opened.network(place)
     if run.config.score.bleurt:
-        from mathderive.metrics.bleurt import Bleurt
-
-        Bleurt(run.config.score.bleurt)
-    named = run.config.run.model_copy(update={"name": f"eval-{run.config.run.name}"})
+        run.opened.bleurt(run.config.score.bleurt)
+    name = f"eval-{run.config.run.name}"
+    paths = RunPaths(run.paths.folder.with_name(name))
     models: list[PredictorSettings] = [T5Predictor(kind="t5", checkpoint=place) for place in checkpoints]
-    evaluation, data_from = run.config.evaluation, None
+    settings, data_from = run.config.evaluation, None
     if predictions:
         models = [ReleasedPredictor(kind="released")]
-        evaluation = evaluation.model_copy(update={"source": "released", "released": tuple(predictions)})
-    elif evaluation.source == "generated":
+        settings = settings.model_copy(update={"source": "released", "released": tuple(predictions)})
+    elif settings.source == "generated":
         from tfds_builders.released.download import fetch_result_files
 
         try:
-            fetch_result_files(run.folder.with_name(str(named.name)) / "data" / "downloads")
-            evaluation = evaluation.model_copy(update={"source": "released"})
+            fetch_result_files(paths.downloads)
+            settings = settings.model_copy(update={"source": "released"})
         except InputError as error:
             say(f"eval: on the run's own examples, as the released ones cannot be had: {error}")
             data_from = run
     if data_from is None:
         say("eval: on the authors' released examples")
-    own_data = run.config.data if data_from else None
-    changes = {"run": named, "evaluation": evaluation, "predictors": (*models, CopyPredictor(kind="copy"))}
-    config = run.config.model_copy(update={**changes, "data": own_data, "model": None, "training": None})
-    return run_stages(Run(config, run.folder.with_name(str(named.name)), data_from), "report")
+    changes = {
+        "run": run.config.run.model_copy(update={"name": name}),
+        "evaluation": settings,
+        "predictors": (*models, CopyPredictor(kind="copy")),
+        "data": run.config.data if data_from else None,
+        "model": None,
+        "training": None,
+        "shards": None,
+    }
+    config = run.config.model_copy(update=changes)
+    return run_stages(Run(config, paths, data_from, opened=run.opened), "report")

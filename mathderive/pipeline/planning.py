@@ -1,18 +1,26 @@
-"""Which models a run asks: from the config's predictors to named plans that are carried out only when needed."""
+"""The models that a run asks: named plans from the config's predictors, carried out only when needed."""
 
-import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mathderive.config.schema import Config, CopyPredictor, OpenAIPredictor, ReleasedPredictor, T5Predictor
+from mathderive.config.schema import (
+    CopyPredictor,
+    OpenAIPredictor,
+    PredictorSettings,
+    ReleasedPredictor,
+    T5Predictor,
+)
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
-from mathderive.core.files import sha256
+from mathderive.pipeline.paths import RunPaths
+from mathderive.pipeline.results import DataResults, TrainResults
+from mathderive.pipeline.run import Run
+from mathderive.pipeline.stamps import Stamp
 
 if TYPE_CHECKING:
     from mathderive.predictors.base import Predictor
@@ -20,50 +28,68 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """A predictor to come: its name, what decides its output, and how to make it."""
+    """A predictor that is made when it is needed.
+
+    Attributes:
+        name: the model's name.
+        stamp: what decides its output.
+        make: makes the predictor.
+    """
 
     name: str
-    stamp: dict[str, Any]
+    stamp: Stamp
     make: Callable[[], "Predictor"]
 
 
-def plan_predictors(
-    config: Config, folder: Path, data: dict[str, Any], model: dict[str, Any] | None
-) -> tuple[list[Plan], list[str]]:
-    """One plan for each model of the config, in its order; one that cannot run here is left out.
+@dataclass(frozen=True)
+class Planned:
+    """The plans of a run's predictors.
+
+    Attributes:
+        entries: each entry of the config's predictors that can run here, with its plans.
+        notes: a sentence for each entry that is left out.
+    """
+
+    entries: Sequence[tuple[PredictorSettings, Sequence[Plan]]]
+    notes: Sequence[str]
+
+    @property
+    def plans(self) -> list[Plan]:
+        """All plans, in the config's order."""
+        return [plan for _, plans in self.entries for plan in plans]
+
+
+def plan_predictors(run: Run, data: DataResults, trained: TrainResults | None) -> Planned:
+    """Plans each model of the config; a model that cannot run here is left out.
 
     Args:
-        config: of the run.
-        folder: the run folder.
-        data: what the data stage returned: path, hash and metadata of each dataset.
-        model: what the train stage returned, null if the run trains none.
-
-    Returns:
-        The plans, and a sentence for each model that was left out.
+        data: the results of the data stage.
+        trained: the results of the train stage; None if the run trains no model.
 
     Raises:
         InputError: two models share a name, or a predictor needs what the run does not have.
     """
-    plans, notes = [], []
-    for settings in config.predictors:
+    entries: list[tuple[PredictorSettings, Sequence[Plan]]] = []
+    notes = []
+    for settings in run.config.predictors:
         match settings:
             case CopyPredictor():
-                plans.append(_plan_copy(settings))
+                entries.append((settings, [_plan_copy(settings)]))
             case T5Predictor():
-                plans.append(_plan_t5(settings, config, folder, model))
+                entries.append((settings, [_plan_t5(settings, run, trained)]))
             case ReleasedPredictor():
-                plans += _plan_released(config, folder, data)
+                entries.append((settings, _plan_released(run, data)))
             case OpenAIPredictor():
-                key = _key(settings)
-                if key is not None or _is_recorded(settings, folder):
-                    plans.append(_plan_openai(settings, key, config, folder, data))
+                if _key(settings) is not None or _is_recorded(settings, run.paths):
+                    entries.append((settings, [_plan_openai(settings, run, data)]))
                 else:
                     notes.append(f"{settings.name} is skipped: there is no key in {settings.api_key_variable}")
-    names = [plan.name for plan in plans]
+    planned = Planned(entries, notes)
+    names = [plan.name for plan in planned.plans]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"predictors: two models are named {name}; expected a `name` of its own for each")
-    return plans, notes
+    return planned
 
 
 def _plan_copy(settings: CopyPredictor) -> Plan:
@@ -75,20 +101,22 @@ def _plan_copy(settings: CopyPredictor) -> Plan:
     return Plan(settings.name, {}, make)
 
 
-def _plan_t5(settings: T5Predictor, config: Config, folder: Path, model: dict[str, Any] | None) -> Plan:
-    if settings.checkpoint is not None:
-        place, digest = settings.checkpoint, checkpoint_digest(settings.checkpoint)
-        name = settings.name or checkpoint_name(place)
-    elif model is not None and config.model is not None:
-        place, digest = str(folder / "checkpoints" / config.model.name), model["digest"]
-        name = settings.name or config.model.name
+def _plan_t5(settings: T5Predictor, run: Run, trained: TrainResults | None) -> Plan:
+    config, checkpoint = run.config, settings.checkpoint
+    if checkpoint is not None:
+        name, digest = settings.name or checkpoint_name(checkpoint), run.opened.digest(checkpoint)
+    elif trained is not None and config.model is not None:
+        name, digest = settings.name or config.model.name, trained.digest
     else:
         raise InputError("predictors: t5 has no checkpoint and the config trains no model; expected one of the two")
 
     def make() -> "Predictor":
         from mathderive.predictors.t5 import T5Model
 
-        return T5Model(name, place, config.decoding)
+        if checkpoint is not None:
+            return T5Model(name, run.opened.take_model(checkpoint), config.decoding)
+        assert config.model is not None
+        return T5Model(name, str(run.paths.checkpoint(config.model.name)), config.decoding)
 
     libraries = versions(["jax", "jaxlib", "flax", "numpy", "sentencepiece", "transformers"])
     decoding = config.decoding.model_dump(mode="json")
@@ -96,72 +124,59 @@ def _plan_t5(settings: T5Predictor, config: Config, folder: Path, model: dict[st
 
 
 def checkpoint_name(place: str) -> str:
-    """What the model at a checkpoint is called where nobody names it."""
+    """The default name of the model at a checkpoint."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(place).name) or "t5"
 
 
-def checkpoint_digest(place: str) -> str:
-    """What identifies a checkpoint: the contents of a folder, or a hub's id as it stands."""
-    folder = Path(place)
-    if not folder.is_dir():
-        return place
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder)} {sha256(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _plan_released(config: Config, folder: Path, data: dict[str, Any]) -> list[Plan]:
-    if config.evaluation.source != "released":
+def _plan_released(run: Run, data: DataResults) -> list[Plan]:
+    if run.config.evaluation.source != "released":
         raise InputError("predictors: released outputs answer released examples; expected evaluation.source: released")
-    dataset = data["released"]
+    released = data.released
+    assert released is not None
 
     def make(model: str) -> "Predictor":
         from mathderive.predictors.released import ReleasedOutputs
         from tfds_builders.released.outputs import read_outputs
 
-        return ReleasedOutputs(model, read_outputs(folder / dataset["path"], model))
+        return ReleasedOutputs(model, read_outputs(run.paths.dataset(released.path), model))
 
-    return [Plan(model, {"outputs": dataset["outputs_hash"]}, partial(make, model)) for model in dataset["models"]]
+    return [Plan(model, {"outputs": released.outputs_hash}, partial(make, model)) for model in released.models]
 
 
 def _key(settings: OpenAIPredictor) -> str | None:
-    """The key to send, empty where there is to be none; null where it is missing, so that nothing may be asked."""
+    """The key to send, empty where the endpoint needs none; None where it is missing, so that nothing can be asked."""
     if settings.api_key_variable is None:
         return ""
     return os.environ.get(settings.api_key_variable) or None
 
 
-def _is_recorded(settings: OpenAIPredictor, folder: Path) -> bool:
-    """Whether the run's ledger holds answers of this model, so that it can do without a key."""
-    from mathderive.predictors.ledger import LEDGER_FILE, Ledger
+def _is_recorded(settings: OpenAIPredictor, paths: RunPaths) -> bool:
+    """Whether the run's ledger holds answers of this model, so that no key is needed."""
+    from mathderive.predictors.ledger import Ledger
 
-    if not (folder / LEDGER_FILE).exists():
+    if not paths.ledger.exists():
         return False
-    with Ledger(folder / LEDGER_FILE) as ledger:
+    with Ledger(paths.ledger) as ledger:
         return ledger.has_answers(settings.endpoint, settings.model)
 
 
-def _plan_openai(
-    settings: OpenAIPredictor, key: str | None, config: Config, folder: Path, data: dict[str, Any]
-) -> Plan:
-    training = data.get("derivations")
+def _plan_openai(settings: OpenAIPredictor, run: Run, data: DataResults) -> Plan:
+    training = data.derivations
 
     def make() -> "Predictor":
         from mathderive.predictors.chat import ChatBaseline
-        from mathderive.predictors.ledger import LEDGER_FILE
         from tfds_builders.example_features import read_pairs
 
-        pairs = read_pairs(folder / training["path"], "train") if training else []
-        return ChatBaseline(settings, key, pairs, config.run.seed, folder / LEDGER_FILE)
+        pairs = read_pairs(run.paths.dataset(training.path), "train") if training else []
+        return ChatBaseline(settings, _key(settings), pairs, run.config.run.seed, run.paths.ledger)
 
-    # What decides when and whether an answer comes, not what it is.
-    unseen = {
+    # These decide when and whether an answer comes, not its contents.
+    without_influence = {
         *("concurrency", "requests_per_minute", "tokens_per_minute", "timeout_seconds", "max_attempts"),
         *("prompt_price", "completion_price", "max_cost", "api_key_variable"),
     }
     stamp = {
-        "openai": settings.model_dump(mode="json", exclude=unseen),
-        "training": training and training["content_hash"],
+        "openai": settings.model_dump(mode="json", exclude=without_influence),
+        "training": training and training.content_hash,
     }
     return Plan(settings.name, stamp, make)

@@ -1,12 +1,12 @@
-"""Several processes that train one model: which of them does what.
+"""The division of work among several processes that train one model.
 
-Every process runs the same command. Each makes the data for itself, in a folder of its own: the contents are the
-same, and so no disk need be shared. All train. Process 0 alone has the run folder, writes, speaks, and carries out
-what follows training; the others end there.
+Every process runs the same command. Each makes the data for itself, in a folder of its own; the contents are the same,
+so the processes need no shared disk. All processes train. Process 0 alone has the run folder, writes the results,
+prints messages and runs the stages after training; the others end after training.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,17 +15,21 @@ from typing import Any
 from mathderive.config.schema import ProcessSettings
 from mathderive.core.errors import InputError, Terminated
 from mathderive.core.progress import say
-from mathderive.pipeline.stamps import is_done, run_stage
+from mathderive.pipeline.paths import RunPaths
+from mathderive.pipeline.stamps import ResultsT, Stage, finished_results, run_stage
 
 
 def join(processes: ProcessSettings | None) -> int | None:
-    """Makes this process one of several, where it is to be; on a Cloud TPU VM that is found out.
+    """Connects this process to the others that train with it.
+
+    Args:
+        processes: this process's place among them; None lets a Cloud TPU VM find out, and stays alone elsewhere.
 
     Returns:
-        Its number, from 0; null if it is alone.
+        This process's number, from 0; None if it is alone.
 
     Raises:
-        InputError: the others cannot be reached.
+        InputError: the other processes cannot be reached.
     """
     if processes is None and not _on_cloud_tpu():
         return None
@@ -44,14 +48,9 @@ def join(processes: ProcessSettings | None) -> int | None:
     return devices.process_index()
 
 
-def own_folder(folder: Path, process: int | None) -> Path:
-    """The run folder as this process has it."""
-    return folder / f"process-{process}" if process else folder
-
-
 @contextmanager
 def silence(process: int | None) -> Iterator[None]:
-    """Lets only process 0 speak while the block runs; an error that leaves it is heard from any."""
+    """Lets only process 0 print messages while the block runs; an error that leaves the block is printed by any."""
     if not process:
         yield
         return
@@ -60,36 +59,31 @@ def silence(process: int | None) -> Iterator[None]:
 
 
 def run_stage_together(
-    folder: Path,
-    name: str,
-    stamp: dict[str, Any],
-    outputs: Sequence[str],
-    work: Callable[[], dict[str, Any]],
-    take_part: Callable[[], None],
-) -> dict[str, Any]:
-    """`run_stage` in process 0 while the others take part; afterwards each is on its own.
+    paths: RunPaths, stage: Stage[ResultsT], work: Callable[[], ResultsT], take_part: Callable[[], None]
+) -> ResultsT | None:
+    """Runs a stage in process 0 while the others take part; afterwards the processes are disconnected.
 
     Args:
-        work: process 0's; the other arguments are those of `run_stage` as well.
-        take_part: the others' work, called if process 0 works and does not find the stage done.
+        work: the work of process 0; see `run_stage`.
+        take_part: the work of the others, called unless process 0 finds the stage done.
 
     Returns:
-        The results in process 0, nothing in the others.
+        The results in process 0, None in the others.
 
     Raises:
-        InputError: `work` did, or a process has another stamp than process 0.
-        Terminated: `work` and `take_part` did, all of them together.
+        InputError: `work` raised it, or a process has another stamp than process 0.
+        Terminated: `work` and `take_part` raised it, in all processes together.
     """
     from mathderive.core import devices
 
     process = devices.process_index()
-    devices.wait_for_all(f"{name} begins")
-    first = devices.share({"stamp": stamp, "works": not is_done(folder, name, stamp, outputs)})
-    _check_alike(process, next(_differences(stamp, first["stamp"]), None))
-    results = {}
+    devices.wait_for_all(f"{stage.name} begins")
+    first = devices.share({"stamp": stage.stamp, "works": finished_results(paths, stage) is None})
+    _check_alike(process, next(_differences(stage.stamp, first["stamp"]), None))
+    results = None
     try:
         if process == 0:
-            results = run_stage(folder, name, stamp, outputs, work)
+            results = run_stage(paths, stage, work)
         elif first["works"]:
             take_part()
     except Terminated:
@@ -100,7 +94,7 @@ def run_stage_together(
 
 
 def _check_alike(process: int, difference: str | None) -> None:
-    """Ends all processes if there is a difference between process 0 and any of them."""
+    """Ends all processes if one of them has other inputs than process 0."""
     from mathderive.core import devices
 
     other = int(devices.unreplicate(devices.largest(process if difference else 0)))

@@ -1,8 +1,8 @@
-"""The stages of a run, in their order; each reads and writes files in the run folder and nothing else.
+"""Runs the stages of a run in their order; each reads and writes files in the run folder and nothing else.
 
-A stage is called after all that precede it: what is done with the same inputs is skipped (`stamps`), so naming a
-stage means "have this, up to date". Heavy libraries are imported where a stage begins its work, so that finding
-nothing to do takes a moment.
+A stage is called after all that precede it. Stages that are done with the same inputs are skipped (`stamps`), so naming
+a stage brings everything up to it up to date. Heavy libraries are imported where a stage begins its work, so that
+a command with nothing to do ends quickly.
 """
 
 from dataclasses import replace
@@ -12,9 +12,10 @@ from mathderive.config.loading import dump_config
 from mathderive.core.errors import InputError
 from mathderive.core.files import write_text
 from mathderive.core.progress import say
+from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.planning import plan_predictors
 from mathderive.pipeline.preflight import preflight
-from mathderive.pipeline.processes import join, own_folder, silence
+from mathderive.pipeline.processes import join, silence
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.stages.data import prepare_data
 from mathderive.pipeline.stages.predict import predict
@@ -25,49 +26,54 @@ from mathderive.pipeline.stages.train import train_model
 from mathderive.pipeline.stamps import locked
 
 STAGES = ("data", "shards", "train", "predict", "score", "report")
+"""The stages in their order."""
 
 
 def run_stages(run: Run, last: str) -> Path | None:
     """Brings every stage up to `last` up to date.
 
     Returns:
-        Where the last stage's output lies; null in a process that only took part in training.
+        The output of the last stage; None in a process that only took part in training.
 
     Raises:
-        InputError: something given is wrong; what was done before it stays.
-        Terminated: a signal came while the model was trained; the same call goes on from there.
+        InputError: an input is wrong. If that can be told beforehand, the run folder is as it was; otherwise the
+            stages that came before keep their results.
+        Terminated: a signal ended the training; the same call resumes it.
     """
     steps = STAGES[: STAGES.index(last) + 1]
     trains = "train" in steps and run.config.training is not None
     if run.processes and not trains:
         raise InputError("--coordinator: this config trains no model; expected a single process")
     process = join(run.processes) if trains else None
-    run = replace(run, folder=own_folder(run.folder, process))
-    with locked(run.folder), silence(process):
+    run = replace(run, paths=run.paths.of_process(process))
+    with locked(run.paths), silence(process):
         preflight(run, steps)
-        write_text(run.folder / "config.yaml", dump_config(run.config))
+        write_text(run.paths.config, dump_config(run.config))
         data = prepare_data(run.data_from or run)
         shards = make_shards(run, data) if "shards" in steps else None
-        model = train_model(run, data, shards, process) if trains else None
+        trained = train_model(run, data, shards, process) if trains else None
         if process:
             return None
         if "predict" in steps:
-            plans, notes = plan_predictors(run.config, run.folder, data, model)
-            for note in notes:
+            planned = plan_predictors(run, data, trained)
+            for note in planned.notes:
                 say(f"predict: {note}")
-            names = predict(run, data, plans)
+            models = predict(run, data, planned.plans)
         if "score" in steps:
-            score(run, data, names)
+            score(run, data, models)
         if "report" in steps:
-            report(run, data, names, notes)
-    return run.folder / _PLACES[last]
+            report(run, data, models, planned.notes)
+    return output_of(run.paths, last)
 
 
-_PLACES = {
-    "data": "data",
-    "shards": "shards",
-    "train": "checkpoints",
-    "predict": "predictions",
-    "score": "scores",
-    "report": "report/index.html",
-}
+def output_of(paths: RunPaths, stage: str) -> Path:
+    """The file or folder that a user looks at after a stage."""
+    outputs = {
+        "data": paths.data,
+        "shards": paths.shards,
+        "train": paths.checkpoints,
+        "predict": paths.all_predictions,
+        "score": paths.all_scores,
+        "report": paths.report_page,
+    }
+    return outputs[stage]

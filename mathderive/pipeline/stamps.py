@@ -1,100 +1,163 @@
-"""A stage runs once for the same inputs, goes on after a kill, and keeps aside what an earlier one left.
+"""Runs a stage once for the same inputs, resumes it after a kill, and keeps what an earlier run of it left.
 
 A stage's stamp is everything that decides its output: its part of the config, the hashes of what it reads, its
-version, and the versions of the libraries it rests on. Its manifest, `STAGE.json`, holds the stamp and whether the
-stage is done; output without a manifest of the same stamp is never written over, it is moved to `old/`.
+version, and the versions of the libraries it depends on. Its manifest, `STAGE.json`, holds the stamp and says whether
+the stage is done. Output without a manifest of the same stamp is never overwritten: it is moved to `old/`.
 """
 
 import fcntl
-import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mathderive.core.environment import describe
 from mathderive.core.errors import InputError
 from mathderive.core.files import write_json
 from mathderive.core.progress import say
+from mathderive.pipeline.paths import RunPaths
+
+Stamp = dict[str, Any]
+"""Plain JSON data; see the module's text."""
+
+ResultsT = TypeVar("ResultsT", bound=BaseModel)
 
 
-def run_stage(
-    folder: Path, name: str, stamp: dict[str, Any], outputs: Sequence[str], work: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
-    """Runs `work` unless it is done with the same stamp.
+@dataclass(frozen=True)
+class Stage(Generic[ResultsT]):
+    """A stage to run.
+
+    Attributes:
+        name: also the name of its manifest.
+        stamp: see the module's text.
+        outputs: the files or folders in the run folder that the stage writes.
+        results: the type of its results.
+    """
+
+    name: str
+    stamp: Stamp
+    outputs: Sequence[Path]
+    results: type[ResultsT]
+
+
+class Manifest(BaseModel):
+    """The contents of `STAGE.json`; `ended`, `environment` and `results` are there once the stage is done.
+
+    Attributes:
+        seconds: the time of all calls that worked on the stage together.
+        environment: the code, libraries and machine of the last call.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stage: str = ""
+    done: bool
+    stamp: Stamp
+    started: str = ""
+    seconds: float
+    ended: str | None = None
+    environment: dict[str, Any] | None = None
+    results: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _has_results_if_done(self) -> "Manifest":
+        if self.done and self.results is None:
+            raise ValueError("a stage that is done has results")
+        return self
+
+
+def run_stage(paths: RunPaths, stage: Stage[ResultsT], work: Callable[[], ResultsT]) -> ResultsT:
+    """Runs `work` unless the stage is done with the same stamp.
 
     Args:
-        folder: the run folder.
-        name: the stage's name, that of its manifest.
-        stamp: plain JSON data; see the module's text.
-        outputs: files or folders below `folder` that the stage writes.
-        work: does the stage's work, going on from what a killed call left; returns its results as JSON data.
+        work: does the stage's work, and resumes what a killed call left.
 
     Returns:
         The results, from this call or an earlier one.
 
     Raises:
-        InputError: `work` did; if it had written nothing by then, the earlier results are back in their place.
+        InputError: `work` raised it; if it had written no file by then, the earlier results are back in their place.
     """
-    manifest_path = folder / f"{name}.json"
-    manifest = read_manifest(manifest_path)
-    aside = None
-    if manifest and is_done(folder, name, stamp, outputs):
+    name = stage.name
+    finished = finished_results(paths, stage)
+    if finished is not None:
         say(f"{name}: nothing to do, it is done with the same inputs")
-        return manifest["results"]
-    if manifest and manifest["stamp"] == stamp and not manifest["done"]:
+        return finished
+    manifest = read_manifest(paths.manifest(name))
+    aside = None
+    if manifest and manifest.stamp == stage.stamp and not manifest.done:
         say(f"{name}: goes on from where it was")
     else:
-        aside = _set_aside(folder, [manifest_path.name, *outputs])
-        manifest = {"stage": name, "done": False, "stamp": stamp, "started": _now(), "seconds": 0.0}
-        write_json(manifest_path, manifest)
+        aside = _set_aside(paths, [paths.manifest(name), *stage.outputs])
+        manifest = Manifest(stage=name, done=False, stamp=stage.stamp, started=_now(), seconds=0.0)
+        _write_manifest(paths, manifest)
         say(f"{name}: begins")
     started = time.monotonic()
     try:
         results = work()
     except InputError:
-        if aside and not any((folder / output).exists() for output in outputs):
-            _put_back(folder, aside)
+        if aside and not any(map(_holds_files, stage.outputs)):
+            _put_back(paths, aside, stage.outputs)
         raise
-    seconds = manifest["seconds"] + time.monotonic() - started
-    finished = {"done": True, "ended": _now(), "seconds": round(seconds, 1)}
-    write_json(manifest_path, {**manifest, **finished, "environment": describe(), "results": results})
-    places = ", ".join(str(folder / output) for output in outputs)
-    say(f"{name}: done in {seconds:.0f} s, output in {places}")
+    seconds = manifest.seconds + time.monotonic() - started
+    done = {"done": True, "ended": _now(), "seconds": round(seconds, 1), "environment": describe()}
+    done["results"] = results.model_dump(mode="json", exclude_unset=True)
+    _write_manifest(paths, manifest.model_copy(update=done))
+    say(f"{name}: done in {seconds:.0f} s, output in {', '.join(map(str, stage.outputs))}")
     return results
 
 
-def is_done(folder: Path, name: str, stamp: dict[str, Any], outputs: Sequence[str]) -> bool:
-    """Whether `run_stage` would find nothing to do."""
-    manifest = read_manifest(folder / f"{name}.json")
-    same = manifest is not None and manifest["done"] and manifest["stamp"] == stamp
-    return same and all((folder / output).exists() for output in outputs)
-
-
-def read_manifest(path: Path) -> dict[str, Any] | None:
-    """A stage's manifest; null where there is none that can be read, so that the stage begins anew."""
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        complete = {"stamp", "done", "seconds"} <= manifest.keys() and ("results" in manifest or not manifest["done"])
-    except (OSError, ValueError, AttributeError):
+def finished_results(paths: RunPaths, stage: Stage[ResultsT]) -> ResultsT | None:
+    """The results of a stage that is done with the same stamp and has its outputs; None for any other."""
+    manifest = read_manifest(paths.manifest(stage.name))
+    if manifest is None or not manifest.done or manifest.stamp != stage.stamp:
         return None
-    return manifest if complete else None
+    if not all(output.exists() for output in stage.outputs):
+        return None
+    try:
+        return stage.results.model_validate(manifest.results)
+    except ValidationError:
+        return None
+
+
+def is_done_so_far(paths: RunPaths, name: str, known: Stamp, outputs: Sequence[Path]) -> bool:
+    """Whether a stage is done with a stamp that holds `known`, the part of it that earlier stages do not decide."""
+    manifest = read_manifest(paths.manifest(name))
+    if manifest is None or not manifest.done:
+        return False
+    same = all(key in manifest.stamp and manifest.stamp[key] == value for key, value in known.items())
+    return same and all(output.exists() for output in outputs)
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """A stage's manifest; None if there is none that can be read, so that the stage begins anew."""
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write_manifest(paths: RunPaths, manifest: Manifest) -> None:
+    write_json(paths.manifest(manifest.stage), manifest.model_dump(mode="json", exclude_unset=True))
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of the run folder; the lock falls with the process that holds it.
+def locked(paths: RunPaths) -> Iterator[None]:
+    """Keeps a second process out of the run folder; the lock ends with the process that holds it.
 
     Raises:
-        InputError: another process is at work there, or the folder cannot be made or written.
+        InputError: another process works in the folder, or it cannot be made or written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        paths.folder.mkdir(parents=True, exist_ok=True)
+        lock = paths.lock.open("w")
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{error.filename}: {error.strerror}; expected a folder, or none yet") from None
     except PermissionError as error:
@@ -106,32 +169,40 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder}: another process is at work on this run; expected one at a time") from None
+            raise InputError(
+                f"{paths.folder}: another process is at work on this run; expected one at a time"
+            ) from None
         yield
 
 
-def _set_aside(folder: Path, names: Sequence[str]) -> Path | None:
-    present = [folder / name for name in names if (folder / name).exists()]
+def _set_aside(paths: RunPaths, outputs: Sequence[Path]) -> Path | None:
+    present = [path for path in outputs if path.exists()]
     if not present:
         return None
-    aside = folder / "old" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    # The manifest goes first: output without one is moved aside as well, so a kill in between loses nothing.
+    aside = paths.old / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    # The manifest is moved first: output without one is moved as well, so a kill in between loses nothing.
     for path in present:
-        target = aside / path.relative_to(folder)
+        target = aside / path.relative_to(paths.folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
     say(f"earlier results are kept in {aside}")
     return aside
 
 
-def _put_back(folder: Path, aside: Path) -> None:
+def _put_back(paths: RunPaths, aside: Path, outputs: Sequence[Path]) -> None:
+    for output in outputs:
+        shutil.rmtree(output, ignore_errors=True)  # empty folders
     for path in sorted(aside.rglob("*"), key=lambda path: len(path.parts)):
-        target = folder / path.relative_to(aside)
+        target = paths.folder / path.relative_to(aside)
         if path.exists() and (path.is_file() or not target.exists()):
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
     shutil.rmtree(aside)
-    say(f"earlier results are back in {folder}")
+    say(f"earlier results are back in {paths.folder}")
+
+
+def _holds_files(path: Path) -> bool:
+    return path.is_file() or any(inner.is_file() for inner in path.rglob("*"))
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""The shards stage: derivations, most of them under other names, as token ids for `mathderive.training.shards`."""
+"""Tokenised shards for `mathderive.training.shards`: derivations as token ids, most of them under other names."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from mathderive.core.extensions import load_inherited_extensions
 from mathderive.core.files import new_folder
 from mathderive.core.progress import ProgressCallback
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from mathderive.pipeline.results import ShardsResults
 from mathderive.records import Example
 from mathderive.symbolic.engine.derivation import derivation_from_json
 from mathderive.symbolic.engine.fresh_names import with_made_up_names, with_vocabulary_names
@@ -25,13 +25,13 @@ from mathderive.training.input_pipeline import choose_shapes
 from mathderive.training.shards import VALIDATION, read_shard, write_recipe, write_shard
 
 _TOKENIZER_EXAMPLES = 5000
-"""Derivations that pieces are learnt from."""
+"""Number of derivations that the tokenizer is trained on."""
 
 _SHAPES = 12
-"""That batches are padded to: a run of hours pays for more compilations than one of minutes."""
+"""Number of shapes that batches are padded to. Each is compiled once, which a training run of hours can afford."""
 
 _AT_ONCE = 64
-"""Derivations that a worker renames before it answers."""
+"""Number of derivations that a worker process renames at a time."""
 
 
 def write_shards(
@@ -43,53 +43,36 @@ def write_shards(
     seed: int,
     workers: int,
     folder: Path,
-    report: ProgressCallback,
-) -> dict[str, Any]:
-    """Fills `folder`, going on from what a killed call left there.
+    on_progress: ProgressCallback,
+) -> ShardsResults:
+    """Fills `folder`, and resumes what a killed call left there.
 
     Args:
-        examples: of the training split; `validation` likewise.
+        examples: the training split.
+        validation: the validation split.
         seed: decides names and order.
-        workers: processes; 0 is one per core. No influence on the contents.
-
-    Returns:
-        How many `examples` there are, their `tokens`, and a `digest` of all of it.
+        workers: number of worker processes; 0 is one per core. No influence on the contents.
+        on_progress: is called with the number of finished files.
 
     Raises:
-        InputError: no example is left by the settings.
+        InputError: the settings leave no example.
     """
     kept = [example for example in examples if _is_kept(example, shards, seed)]
     held_out = [example for example in validation if _is_kept(example, shards, seed)][: training.validation_examples]
     if not kept or not held_out:
         raise InputError("shards: no example is left; expected a larger shards.max_characters or more data")
-    # Spawned, because JAX has threads here, and a forked process would lack them.
+    # Spawned, because JAX runs threads here, which a forked process would lack.
     with ProcessPoolExecutor(workers or cores(), get_context("spawn"), load_inherited_extensions) as pool:
-
-        def renamed(part: Sequence[Example], copy: int) -> list[Pair]:
-            return list(pool.map(partial(_texts, copy, shards, seed), part, chunksize=_AT_ONCE))
-
         tokenizer = _make_tokenizer(folder / "tokenizer", model.vocab_size, kept, seed)
-
-        def write(path: Path, part: Sequence[Example], copy: int) -> None:
-            pairs = [(tokenizer.encode(asked), tokenizer.encode(answer)) for asked, answer in renamed(part, copy)]
-            fitting = [
-                (np.array(source), np.array(answer))
-                for source, answer in pairs
-                if len(source) <= training.max_source_length and len(answer) <= training.max_target_length
-            ]
-            if not fitting:
-                raise InputError(f"{path}: no example of at most training.max_source_length and max_target_length")
-            write_shard(path, fitting)
-
         parts = list(_parts(kept, shards))
         lengths: dict[str, np.ndarray] = {}
         for done, (name, copy, part) in enumerate(parts):
-            report("files", done, len(parts))
+            on_progress("files", done, len(parts))
             if not (folder / name).exists():
-                write(folder / name, part, copy)
+                _write_file(folder / name, part, copy, pool, tokenizer, shards, training, seed)
             lengths[name] = np.array([(len(source), len(answer)) for source, answer in read_shard(folder / name)])
-        report("files", len(parts), len(parts))
-        write(folder / VALIDATION, held_out, 0)
+        on_progress("files", len(parts), len(parts))
+        _write_file(folder / VALIDATION, held_out, 0, pool, tokenizer, shards, training, seed)
     network = model.network(tokenizer.vocab_size)
     everything = np.concatenate(list(lengths.values()))
     digest = write_recipe(
@@ -102,7 +85,30 @@ def write_shards(
         {name: len(found) for name, found in lengths.items()},
         choose_shapes(everything, _SHAPES),
     )
-    return {"examples": len(everything), "tokens": int(everything.sum()), "digest": digest}
+    return ShardsResults(examples=len(everything), tokens=int(everything.sum()), digest=digest)
+
+
+def _write_file(
+    path: Path,
+    examples: Sequence[Example],
+    copy: int,
+    pool: ProcessPoolExecutor,
+    tokenizer: Tokenizer,
+    shards: ShardsSettings,
+    training: TrainingSettings,
+    seed: int,
+) -> None:
+    """Writes one file: its examples, renamed for this copy, that have at most the maximum numbers of tokens."""
+    texts = pool.map(partial(_texts, copy, shards, seed), examples, chunksize=_AT_ONCE)
+    pairs = [(tokenizer.encode(question), tokenizer.encode(answer)) for question, answer in texts]
+    fitting = [
+        (np.array(source), np.array(answer))
+        for source, answer in pairs
+        if len(source) <= training.max_source_length and len(answer) <= training.max_target_length
+    ]
+    if not fitting:
+        raise InputError(f"{path}: no example of at most training.max_source_length and max_target_length")
+    write_shard(path, fitting)
 
 
 def _is_kept(example: Example, shards: ShardsSettings, seed: int) -> bool:
@@ -113,7 +119,7 @@ def _is_kept(example: Example, shards: ShardsSettings, seed: int) -> bool:
 
 
 def _parts(kept: Sequence[Example], shards: ShardsSettings) -> Iterator[tuple[str, int, Sequence[Example]]]:
-    """Each file's name, the copy that it belongs to, and its examples: those of the first copy from short to long."""
+    """Yields each file's name, copy number and examples; the first copy goes from short to long examples."""
     by_length = sorted(kept, key=lambda example: len(example.target))
     for copy in range(shards.copies):
         examples = kept if copy else by_length
@@ -133,7 +139,7 @@ def _texts(copy: int, shards: ShardsSettings, seed: int, example: Example) -> Pa
 
 
 def _make_tokenizer(folder: Path, vocab_size: int, kept: Sequence[Example], seed: int) -> Tokenizer:
-    """Trains it on derivations under their own names: made-up ones must not become pieces, but be spelled."""
+    """Trains the tokenizer on derivations under their own names, so that made-up names do not become pieces."""
     if folder.is_dir():
         return load_tokenizer(folder)
     some = random.Random(f"{seed} tokenizer").sample(kept, min(len(kept), _TOKENIZER_EXAMPLES))

@@ -1,12 +1,12 @@
 """What a predictor is, and how its answers reach a file without being lost or asked for twice."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
+from mathderive.core.resumable import ResumableFile
 from mathderive.records import Example, Prediction, parse_line, to_line, write_jsonl
 
 
@@ -62,7 +62,7 @@ class UnansweredError(InputError):
         super().__init__(f"predictors: {model}: {count} item{'s' * (count != 1)} {why}")
 
 
-def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, report: ProgressCallback) -> None:
+def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, on_progress: ProgressCallback) -> None:
     """Writes `path`: one prediction an example, in the examples' order.
 
     Finished batches are appended to a file beside it at once; after a kill, only batches that are not whole there
@@ -74,34 +74,26 @@ def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, r
     if path.exists():
         return
     partial = path.with_name(path.name + ".partial")
+    file = ResumableFile(partial, to_line, lambda line: parse_line(line, Prediction, str(partial)))
     batches = predictor.batches(examples)
-    done = _finished(partial, batches, predictor.name)
-    write_jsonl(partial, done.values())  # without what a kill left half-written
+    done = _finished(file, batches, predictor.name)
     what = f"{predictor.name} {path.stem}"
-    report(what, len(done), len(examples))
+    on_progress(what, len(done), len(examples))
     open_batches = [batch for batch in batches if not all(example.id in done for example in batch)]
-    with partial.open("a", encoding="utf-8") as stream:
+    with file.resume(done.values()) as append:
         for predictions in predictor.predict(open_batches):
-            stream.write("".join(map(to_line, predictions)))
-            stream.flush()
-            os.fsync(stream.fileno())
+            append(predictions)
             done.update((prediction.id, prediction) for prediction in predictions)
-            report(what, len(done), len(examples), predictor.note() if isinstance(predictor, Spender) else "")
+            on_progress(what, len(done), len(examples), predictor.note() if isinstance(predictor, Spender) else "")
     write_jsonl(path, (done[example.id] for example in examples))
     partial.unlink()
 
 
-def _finished(partial: Path, batches: Sequence[Sequence[Example]], model: str) -> dict[str, Prediction]:
-    """The predictions of the batches that are whole in the partial file."""
-    found: dict[str, Prediction] = {}
-    if partial.exists():
-        for line in partial.read_bytes().splitlines(keepends=True):
-            try:
-                prediction = parse_line(line.decode("utf-8"), Prediction, str(partial))
-            except (InputError, UnicodeDecodeError):
-                break  # a kill in the middle of a line
-            if line.endswith(b"\n") and prediction.model == model:
-                found[prediction.id] = prediction
+def _finished(
+    file: ResumableFile[Prediction], batches: Sequence[Sequence[Example]], model: str
+) -> dict[str, Prediction]:
+    """The predictions of the batches that are complete in the file."""
+    found = {prediction.id: prediction for prediction in file.read() if prediction.model == model}
     return {
         example.id: found[example.id]
         for batch in batches

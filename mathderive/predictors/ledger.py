@@ -39,9 +39,6 @@ _TABLES = (
 _OF_MODEL = "json_extract(request, '$.endpoint') = ? AND json_extract(request, '$.model') = ?"
 _UNACCOUNTED = "sent - refused - (answer IS NOT NULL)"
 
-LEDGER_FILE = "ledger.sqlite"
-"""The ledger's name in a run folder."""
-
 
 class Request(Record):
     """All that decides an answer; `parameters` are those of sampling that are sent along."""

@@ -8,7 +8,7 @@ from mathderive.core import devices
 from mathderive.model.decoding import decode
 from mathderive.predictors.base import answer
 from mathderive.records import Example, Prediction
-from mathderive.training.conversion import open_checkpoint
+from mathderive.training.conversion import OpenedModel, open_checkpoint
 
 
 class Completion(NamedTuple):
@@ -23,19 +23,19 @@ class Completion(NamedTuple):
 class T5Model:
     """Decodes a batch at a time, over all devices; the same checkpoint and batch give the same outputs."""
 
-    def __init__(self, name: str, checkpoint: str, decoding: DecodingSettings) -> None:
+    def __init__(self, name: str, checkpoint: str | OpenedModel, decoding: DecodingSettings) -> None:
         """Loads the checkpoint.
 
         Args:
             name: the model's name in the predictions.
-            checkpoint: one of our model folders, a Hugging Face folder or id.
+            checkpoint: one of our model folders, a Hugging Face folder or id, or a checkpoint that is open already.
 
         Raises:
             InputError: the checkpoint is missing, foreign or damaged.
         """
         self.name = name
         self._decoding = decoding
-        opened = open_checkpoint(checkpoint)
+        opened = open_checkpoint(checkpoint) if isinstance(checkpoint, str) else checkpoint
         self._config, self._tokenizer = opened.config, opened.tokenizer
         self._dtype = decoding.dtype or opened.dtype
         self._params = devices.replicate(dict(opened.params()))

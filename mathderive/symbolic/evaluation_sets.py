@@ -100,11 +100,6 @@ def evaluation_set(key: str) -> SetDefinition:
     return _DEFINITIONS[key]
 
 
-def added_sets() -> list[str]:
-    """Returns the keys of the sets that extensions have registered."""
-    return [key for key in _DEFINITIONS if key not in _BUILT_IN]
-
-
 def known_set(key: str) -> str:
     """Returns the key of an evaluation set unchanged.
 
@@ -262,5 +257,3 @@ _PAPER_SETS = (
 
 for _definition in _PAPER_SETS:
     register_evaluation_set(_definition)
-
-_BUILT_IN = tuple(_DEFINITIONS)

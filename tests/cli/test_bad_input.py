@@ -4,37 +4,13 @@ import importlib.util
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mathderive.cli.main import main
-from tests.support.command import TINY, complaint, jsonl_files
+from tests.support.command import TINY, Command, jsonl_files
 from tests.support.released_files import released_file
-
-
-class Command:
-    """`mathderive` in this process, called in a folder; each call of `refused` checks exit code and single line."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        monkeypatch.chdir(folder)
-
-    def run(self, *arguments: str | Path) -> tuple[int, str]:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, self._capsys.readouterr().err
-
-    def accepted(self, *arguments: str | Path) -> None:
-        code, stderr = self.run(*arguments)
-        assert code == 0, stderr
-
-    def refused(self, *arguments: str | Path) -> str:
-        code, stderr = self.run(*arguments)
-        assert code == 2, stderr
-        return complaint(stderr)
 
 
 @pytest.fixture
@@ -132,7 +108,7 @@ def test_no_network_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> "Path":
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MB."""
     place = tmp_path / "disk"
     place.mkdir()

@@ -55,8 +55,8 @@ def marks(tmp_path: Path) -> Path:
     return folder
 
 
-def run_chunk(lane: WorkerProcess[int, int], chunk: range) -> list[int]:
-    return lane.run(chunk).results
+def run_chunk(worker: WorkerProcess[int, int], chunk: range) -> list[int]:
+    return worker.run(chunk).results
 
 
 CHUNKS = [range(start, start + 3) for start in range(0, 30, 3)]
@@ -96,9 +96,9 @@ def test_an_endless_source_is_read_a_little_ahead(marks: Path) -> None:
     ],
 )
 def test_an_item_that_ends_its_process_is_lost_alone(deed: str, cause: str) -> None:
-    lane = WorkerProcess(behave, TIGHT)
-    outcome = lane.run(["is good", deed, "is good", "is good"])
-    lane.stop()
+    worker = WorkerProcess(behave, TIGHT)
+    outcome = worker.run(["is good", deed, "is good", "is good"])
+    worker.stop()
     assert list(outcome.lost) == [1]
     assert cause in outcome.lost[1]
     first, second, third = outcome.results
@@ -106,9 +106,9 @@ def test_an_item_that_ends_its_process_is_lost_alone(deed: str, cause: str) -> N
 
 
 def test_the_limit_counts_cpu_time_not_the_clock() -> None:
-    lane = WorkerProcess(behave, TIGHT)
-    assert not lane.run(["sleeps"]).lost
-    lane.stop()
+    worker = WorkerProcess(behave, TIGHT)
+    assert not worker.run(["sleeps"]).lost
+    worker.stop()
 
 
 def fill(marks: Path, size: int) -> int:
@@ -125,20 +125,20 @@ KEPT: list[bytearray] = []
 @given(sizes=st.lists(st.integers(100, 300), min_size=3, max_size=6))
 def test_what_earlier_items_left_in_memory_loses_nothing(marks: Path, sizes: list[int]) -> None:
     """Each fits alone; together they do not."""
-    lane = WorkerProcess(partial(fill, marks), TIGHT)
-    outcome = lane.run(sizes)
-    lane.stop()
+    worker = WorkerProcess(partial(fill, marks), TIGHT)
+    outcome = worker.run(sizes)
+    worker.stop()
     assert outcome.results == sizes
     assert not outcome.lost
 
 
 @pytest.mark.slow
 def test_a_machine_on_which_everything_dies_loses_nothing() -> None:
-    lane = WorkerProcess(behave, TIGHT)
-    assert len(lane.run(["aborts"] * (MOST_LOST_IN_A_ROW - 1) + ["is good"]).lost) == MOST_LOST_IN_A_ROW - 1
+    worker = WorkerProcess(behave, TIGHT)
+    assert len(worker.run(["aborts"] * (MOST_LOST_IN_A_ROW - 1) + ["is good"]).lost) == MOST_LOST_IN_A_ROW - 1
     with pytest.raises(InputError, match="none is taken for lost"):
-        lane.run(["aborts"] * MOST_LOST_IN_A_ROW)
-    lane.stop()
+        worker.run(["aborts"] * MOST_LOST_IN_A_ROW)
+    worker.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -148,10 +148,10 @@ def test_a_worker_killed_from_outside_is_one_line_and_no_loss(number: int) -> No
 
 
 def test_a_fault_of_the_function_shows_its_traceback() -> None:
-    lane = WorkerProcess(behave)
+    worker = WorkerProcess(behave)
     with pytest.raises(RuntimeError, match="ZeroDivisionError: on purpose"):
-        lane.run(["fails"])
-    lane.stop()
+        worker.run(["fails"])
+    worker.stop()
 
 
 ORPHANS = """
@@ -160,7 +160,7 @@ sys.path[:0] = [{tests!r}]
 from test_workers_child import wait
 from mathderive.core.workers import run_in_workers
 if __name__ == "__main__":
-    list(run_in_workers(wait, lambda lane, chunk: lane.run([chunk]), [1, 2], 2))
+    list(run_in_workers(wait, lambda worker, chunk: worker.run([chunk]), [1, 2], 2))
 """
 
 

@@ -134,14 +134,14 @@ def hungry_at_the_second(request: Request) -> Answer:
 
 @pytest.mark.parametrize("checker", [stuck_at_the_second, hungry_at_the_second])
 def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(checker: Callable[[Request], Answer]) -> None:
-    lane = WorkerProcess(checker, Limits(memory_bytes=2**30, cpu_seconds=0.5))
+    worker = WorkerProcess(checker, Limits(memory_bytes=2**30, cpu_seconds=0.5))
     for _ in range(2):
-        verdict = check_in(lane, PROMPT, ANSWERS[0])
+        verdict = check_in(worker, PROMPT, ANSWERS[0])
         assert [step.text for step in verdict.steps] == [PREMISE, DERIVED, GOAL]
         assert [step.truth for step in verdict.steps] == ["premise", "undecided", "skipped"]
         assert not verdict.verified
         assert summarise(verdict).truths["undecided"] == 1
-    lane.stop()
+    worker.stop()
 
 
 def stuck(request: Request) -> None:
@@ -149,9 +149,9 @@ def stuck(request: Request) -> None:
 
 
 def test_an_answer_that_ends_its_process_is_undecided() -> None:
-    lane = WorkerProcess(stuck, Limits(cpu_seconds=0.5))
-    assert check_in(lane, PROMPT, ANSWERS[0]) == unchecked(ANSWERS[0])
-    lane.stop()
+    worker = WorkerProcess(stuck, Limits(cpu_seconds=0.5))
+    assert check_in(worker, PROMPT, ANSWERS[0]) == unchecked(ANSWERS[0])
+    worker.stop()
 
 
 def test_an_answer_to_a_prompt_of_another_form_is_undecided(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mathderive.cli.main import main
-from mathderive.pipeline.processes import own_folder
+from mathderive.pipeline.paths import RunPaths
 from tests.support.command import TINY, complaint, run, start, wait_for_step
 
 CONFIG = ("--config", TINY, "model.dropout_rate=0.0", "training.steps=60", "training.evaluate_every=30")
@@ -122,6 +122,6 @@ def test_several_processes_are_for_training(capsys: pytest.CaptureFixture[str], 
 
 
 def test_only_the_first_process_has_the_run_folder() -> None:
-    folder = Path("runs/tiny")
-    assert own_folder(folder, None) == own_folder(folder, 0) == folder
-    assert own_folder(folder, 3) == folder / "process-3"
+    paths = RunPaths(Path("runs/tiny"))
+    assert paths.of_process(None) == paths.of_process(0) == paths
+    assert paths.of_process(3) == RunPaths(Path("runs/tiny/process-3"))

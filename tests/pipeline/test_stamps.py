@@ -3,14 +3,26 @@
 import multiprocessing
 import os
 import signal
+from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from mathderive.config.loading import load_config
+from mathderive.config.schema import Config
+from mathderive.core import extensions
 from mathderive.core.errors import InputError
 from mathderive.core.files import write_text
-from mathderive.pipeline.stamps import locked, read_manifest, run_stage
+from mathderive.pipeline.paths import RunPaths
+from mathderive.pipeline.run import Run, make_stamp
+from mathderive.pipeline.stamps import Stage, locked, read_manifest, run_stage
+
+
+class Written(BaseModel):
+    """The results of the stage that these tests run."""
+
+    text: str
 
 
 class Work:
@@ -19,10 +31,10 @@ class Work:
     def __init__(self, folder: Path) -> None:
         self.folder, self.times = folder, 0
 
-    def __call__(self, text: str) -> dict[str, Any]:
+    def __call__(self, text: str) -> Written:
         self.times += 1
         write_text(self.folder / "out" / "text", text)
-        return {"text": text}
+        return Written(text=text)
 
 
 @pytest.fixture
@@ -30,12 +42,16 @@ def work(tmp_path: Path) -> Work:
     return Work(tmp_path)
 
 
-def run(work: Work, text: str) -> dict[str, Any]:
-    return run_stage(work.folder, "stage", {"text": text}, ["out"], lambda: work(text))
+def stage_of(work: Work, text: str) -> Stage[Written]:
+    return Stage("stage", {"text": text}, [work.folder / "out"], Written)
+
+
+def run(work: Work, text: str) -> Written:
+    return run_stage(RunPaths(work.folder), stage_of(work, text), lambda: work(text))
 
 
 def test_the_same_stamp_runs_once(work: Work) -> None:
-    assert run(work, "a") == run(work, "a") == {"text": "a"}
+    assert run(work, "a") == run(work, "a") == Written(text="a")
     assert work.times == 1
 
 
@@ -44,7 +60,9 @@ def test_another_stamp_keeps_the_old_output_aside(work: Work) -> None:
     run(work, "b")
     (aside,) = (work.folder / "old").iterdir()
     assert (aside / "out" / "text").read_text() == "a"
-    assert read_manifest(aside / "stage.json")["results"] == {"text": "a"}
+    manifest = read_manifest(aside / "stage.json")
+    assert manifest is not None
+    assert manifest.results == {"text": "a"}
     assert (work.folder / "out" / "text").read_text() == "b"
 
 
@@ -66,12 +84,12 @@ def test_a_damaged_manifest_loses_nothing(work: Work, damage: str) -> None:
 
 
 def test_a_failed_stage_goes_on(work: Work) -> None:
-    def fail() -> dict[str, Any]:
+    def fail() -> Written:
         write_text(work.folder / "out" / "half", "half")
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        run_stage(work.folder, "stage", {"text": "a"}, ["out"], fail)
+        run_stage(RunPaths(work.folder), stage_of(work, "a"), fail)
     run(work, "a")
     assert sorted(path.name for path in (work.folder / "out").iterdir()) == ["half", "text"]
 
@@ -79,19 +97,19 @@ def test_a_failed_stage_goes_on(work: Work) -> None:
 def test_bad_input_puts_the_earlier_results_back(work: Work) -> None:
     run(work, "a")
 
-    def refuse() -> dict[str, Any]:
+    def refuse() -> Written:
         raise InputError("no such thing")
 
     with pytest.raises(InputError):
-        run_stage(work.folder, "stage", {"text": "b"}, ["out"], refuse)
+        run_stage(RunPaths(work.folder), stage_of(work, "b"), refuse)
     assert (work.folder / "out" / "text").read_text() == "a"
     assert not list((work.folder / "old").iterdir())
     run(work, "a")
     assert work.times == 1
 
 
-def _hold(folder: Path, held: Any) -> None:
-    with locked(folder):
+def _hold(folder: Path, held: Event) -> None:
+    with locked(RunPaths(folder)):
         held.set()
         signal.pause()
 
@@ -102,9 +120,25 @@ def test_a_run_folder_is_one_processes_own(tmp_path: Path) -> None:
     process = context.Process(target=_hold, args=(tmp_path, held))
     process.start()
     assert held.wait(60)
-    with pytest.raises(InputError, match="another process is at work"), locked(tmp_path):
+    with pytest.raises(InputError, match="another process is at work"), locked(RunPaths(tmp_path)):
         pass
+    assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    with locked(tmp_path):
+    with locked(RunPaths(tmp_path)):
         pass
+
+
+def test_an_edited_extension_is_another_stamp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extensions, "_digests", {})
+    monkeypatch.setenv(extensions.VARIABLE, "")
+    extension, config = tmp_path / "added.py", tmp_path / "run.yaml"
+    config.write_text("extensions: [added.py]\n", encoding="utf-8")
+    stamps = []
+    for text in ("", "", "VALUE = 1\n"):
+        extension.write_text(text, encoding="utf-8")
+        monkeypatch.setattr(extensions, "_digests", {})  # as in a new process
+        stamps.append(make_stamp(Run(load_config(config), RunPaths(tmp_path)), "score"))
+    assert stamps[0] == stamps[1] != stamps[2]
+    assert list(stamps[0]["extensions"]) == ["added.py"]
+    assert "extensions" not in make_stamp(Run(Config(), RunPaths(tmp_path)), "score")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mathderive.predictors.ledger import LEDGER_FILE, Ledger
+from mathderive.predictors.ledger import Ledger
 from mathderive.records import EVALUATION_SETS, Prediction, read_jsonl
 from tests.support.chat_server import KEY, ChatServer, answer_to
 from tests.support.command import complaint, jsonl_files, run, start
@@ -207,6 +207,6 @@ def test_a_ledger_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, arguments: list[str], named: str) -> None:
     place = Place(tmp_path, "http://127.0.0.1", rows=1)
-    with Ledger(place.run_folder / LEDGER_FILE):
+    with Ledger(place.run_folder / "ledger.sqlite"):
         pass
     assert named in complaint(place.run("ledger", *arguments, code=2).stderr)

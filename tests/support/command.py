@@ -8,6 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
+from mathderive.cli.main import main
+
 COMPILED = {
     "JAX_COMPILATION_CACHE_DIR": str(Path(tempfile.gettempdir()) / f"mathderive-tests-{os.getpid()}"),
     "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -57,10 +61,43 @@ def complaint(stderr: str) -> str:
     return complaints[0]
 
 
+class Command:
+    """`mathderive` in this process, called in a folder."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        monkeypatch.chdir(folder)
+
+    def run(self, *arguments: str | Path) -> tuple[int, str]:
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, self._capsys.readouterr().err
+
+    def accepted(self, *arguments: str | Path) -> None:
+        code, stderr = self.run(*arguments)
+        assert code == 0, stderr
+
+    def refused(self, *arguments: str | Path) -> str:
+        """Checks exit code 2 and the single line of the message, which is returned."""
+        code, stderr = self.run(*arguments)
+        assert code == 2, stderr
+        return complaint(stderr)
+
+
 def jsonl_files(run_folder: Path) -> dict[str, bytes]:
-    """Every `.jsonl` below predictions/ and scores/, by its place."""
+    """Every `.jsonl` file below predictions/ and scores/, by its place."""
     found = {}
     for part in ("predictions", "scores"):
         for path in sorted((run_folder / part).rglob("*.jsonl")):
             found[str(path.relative_to(run_folder))] = path.read_bytes()
     return found
+
+
+def folder_contents(folder: Path) -> dict[str, bytes | None]:
+    """Every file below a folder with its bytes, and every folder below it."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }

@@ -1,76 +1,118 @@
 """The data stage: the generated derivations and, where they are evaluated, the released examples."""
 
 from pathlib import Path
-from typing import Any
 
+from mathderive.config.schema import Config
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
-from mathderive.core.extensions import extension_digests
 from mathderive.core.files import sha256
 from mathderive.core.progress import progress, say
-from mathderive.pipeline.run import STAGE_VERSION, Run
-from mathderive.pipeline.stamps import run_stage
+from mathderive.pipeline.results import DataResults, DerivationsResults
+from mathderive.pipeline.run import Run, make_stamp
+from mathderive.pipeline.stamps import Stage, finished_results, run_stage
 
 
-def prepare_data(run: Run) -> dict[str, Any]:
-    """Builds the generated dataset and, where the evaluation wants them, the released examples.
+def check_data(run: Run) -> list[str]:
+    """Checks what the data stage is given, before anything is written.
+
+    Result files that must be downloaded are downloaded here.
 
     Returns:
-        For each dataset (`derivations`, `released`) its `path` below the run folder and its metadata.
-    """
-    config = run.config
-    released = config.evaluation.source == "released"
-    files: list[Path] | None = None
-    if released and config.evaluation.released is not None:
-        from tfds_builders.released.result_files import find_result_files, read_result_files
+        The models whose outputs the result files hold; none without result files.
 
-        files = find_result_files([Path(place) for place in config.evaluation.released])
-        read_result_files(files)  # a malformed file is refused before anything is moved aside
+    Raises:
+        InputError: a result file is missing or malformed, the download fails, Apache Beam is missing or refuses its
+            options, or the stage is done and its examples are not the expected ones.
+    """
     if run.beam:
         from tfds_builders.building import check_beam
 
         check_beam(run.beam)
-    stamp = {
-        "version": STAGE_VERSION["data"],
-        "seed": config.run.seed,
-        "data": config.data and config.data.deciding(),
-        "released": released and [sha256(path) for path in files or []],
-        "libraries": versions(["sympy"]),
-    }
+    done = finished_results(run.paths, data_stage(run))
+    if done:
+        _check_content_hash(run.config, done)
+    if run.config.evaluation.source != "released":
+        return []
+    from tfds_builders.released.download import fetch_result_files
+    from tfds_builders.released.result_files import read_result_files
 
-    if extensions := extension_digests():
-        stamp["extensions"] = extensions
+    files = _result_files(run.config)
+    if files is None and done and done.released:
+        return done.released.models
+    return list(read_result_files(fetch_result_files(run.paths.downloads) if files is None else files).outputs)
 
-    def work() -> dict[str, Any]:
+
+def data_stage(run: Run) -> Stage[DataResults]:
+    """The stage with its stamp.
+
+    Raises:
+        InputError: a result file is missing.
+    """
+    config = run.config
+    released = config.evaluation.source == "released"
+    stamp = make_stamp(
+        run,
+        "data",
+        seed=config.run.seed,
+        data=config.data and config.data.deciding(),
+        released=released and [sha256(path) for path in _result_files(config) or []],
+        libraries=versions(["sympy"]),
+    )
+    return Stage("data", stamp, [run.paths.data], DataResults)
+
+
+def prepare_data(run: Run) -> DataResults:
+    """Builds the generated dataset and, where the evaluation needs them, the released examples.
+
+    Raises:
+        InputError: the data cannot be made, or are not the expected ones.
+    """
+    config = run.config
+
+    def work() -> DataResults:
         from tfds_builders.building import build_derivations, build_released
 
         results = {}
-        with progress("data") as show:
+        with progress("data") as on_progress:
+            folder = run.paths.folder
             if config.data:
-                results["derivations"] = build_derivations(config.data, config.run, run.folder, show, run.beam)
-            if released:
-                results["released"] = build_released(files, run.folder)
-        return results
+                results["derivations"] = build_derivations(config.data, config.run, folder, on_progress, run.beam)
+            if config.evaluation.source == "released":
+                results["released"] = build_released(_result_files(config), folder, run.paths.downloads)
+        return DataResults.model_validate(results)
 
-    results = run_stage(run.folder, "data", stamp, ["data"], work)
-    for name, dataset in results.items():
-        sizes = ", ".join(f"{split} {size}" for split, size in dataset["sizes"].items())
-        say(f"data: {name}: {sizes}; content hash {dataset['content_hash']}")
-    if config.data:
-        _say_what_is_amiss(results["derivations"])
-    expected = config.data and config.data.expected_content_hash
-    if expected and results["derivations"]["content_hash"] != expected:
-        raise InputError(
-            f"data.expected_content_hash: expected {expected}, got {results['derivations']['content_hash']}: "
-            "these are not the examples this config was made for"
-        )
+    results = run_stage(run.paths, data_stage(run), work)
+    for name, dataset in results.datasets().items():
+        sizes = ", ".join(f"{split} {size}" for split, size in dataset.sizes.items())
+        say(f"data: {name}: {sizes}; content hash {dataset.content_hash}")
+    if results.derivations:
+        _say_overlap_and_losses(results.derivations)
+    _check_content_hash(config, results)
     return results
 
 
-def _say_what_is_amiss(derivations: dict[str, Any]) -> None:
-    overlap = ", ".join(f"{split} {count}" for split, count in derivations["overlap_with_train"].items())
+def _result_files(config: Config) -> list[Path] | None:
+    """The result files that the config names; None where they are downloaded."""
+    if config.evaluation.released is None:
+        return None
+    from tfds_builders.released.result_files import find_result_files
+
+    return find_result_files([Path(place) for place in config.evaluation.released])
+
+
+def _check_content_hash(config: Config, results: DataResults) -> None:
+    expected = config.data and config.data.expected_content_hash
+    if expected and results.derivations and results.derivations.content_hash != expected:
+        raise InputError(
+            f"data.expected_content_hash: expected {expected}, got {results.derivations.content_hash}: "
+            "these are not the examples this config was made for"
+        )
+
+
+def _say_overlap_and_losses(derivations: DerivationsResults) -> None:
+    overlap = ", ".join(f"{split} {count}" for split, count in derivations.overlap_with_train.items())
     say(f"data: derivations: overlap with train up to renaming: {overlap}")
-    if lost := derivations["lost"]:
+    if lost := derivations.lost:
         say(
             f"data: derivations: the backstop ended {len(lost)} attempt{'s' * (len(lost) > 1)} ({', '.join(lost)}), "
             "so another machine may keep what is missing here"

@@ -3,60 +3,69 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mathderive.core.errors import InputError
 from mathderive.core.progress import progress, say
 from mathderive.pipeline.planning import Plan
-from mathderive.pipeline.run import STAGE_VERSION, Run, evaluated_dataset, evaluation_examples, predictions_path
-from mathderive.pipeline.stamps import run_stage
+from mathderive.pipeline.results import DataResults, PredictResults
+from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp
+from mathderive.pipeline.stamps import Stage, run_stage
 from mathderive.records import EVALUATION_SETS
-from mathderive.symbolic.evaluation_sets import added_sets
 
 if TYPE_CHECKING:
     from mathderive.predictors.base import Predictor, Spender
 
 
-def predict(run: Run, data: dict[str, Any], plans: Sequence[Plan]) -> list[str]:
+def predict_stage(run: Run, data: DataResults, plan: Plan) -> Stage[PredictResults]:
+    """The stage of one model with its stamp."""
+    stamp = make_stamp(
+        run,
+        "predict",
+        seed=run.config.run.seed,
+        evaluation=run.config.evaluation.model_dump(mode="json", exclude={"released"}),
+        data=evaluated_dataset(run, data).content_hash,
+        **plan.stamp,
+    )
+    return Stage(f"predict-{plan.name}", stamp, [run.paths.predictions_of(plan.name)], PredictResults)
+
+
+def predict(run: Run, data: DataResults, plans: Sequence[Plan]) -> list[str]:
     """Lets every model answer the evaluated examples; each is a stage of its own, `predict-MODEL`.
 
     Returns:
         The models' names.
-    """
-    common = {
-        "version": STAGE_VERSION["predict"],
-        "seed": run.config.run.seed,
-        "evaluation": run.config.evaluation.model_dump(mode="json", exclude={"released"}),
-        "data": data[evaluated_dataset(run)]["content_hash"],
-    }
-    if sets := added_sets():
-        common["sets"] = sets
 
-    def work(plan: Plan) -> dict[str, Any]:
+    Raises:
+        InputError: a model cannot answer.
+        UnansweredError: some items have no answer; every other item has one.
+    """
+
+    def work(plan: Plan) -> PredictResults:
         from mathderive.predictors.base import UnansweredError, predict_set
 
         examples = evaluation_examples(run, data)
         predictor = plan.make()
         unanswered = []
-        with _accounted(predictor), progress("predict") as show:
+        with _accounted(predictor), progress("predict") as on_progress:
             for name in EVALUATION_SETS:
                 try:
-                    predict_set(predictor, examples[name], predictions_path(run, plan.name, name), show)
+                    predict_set(predictor, examples[name], run.paths.predictions(plan.name, name), on_progress)
                 except UnansweredError as error:
                     unanswered.append(error)
         if unanswered:
             raise UnansweredError(plan.name, sum(error.count for error in unanswered), unanswered[-1].why)
-        return {name: len(examples[name]) for name in EVALUATION_SETS}
+        return PredictResults({name: len(examples[name]) for name in EVALUATION_SETS})
 
     for plan in plans:
-        stamp = {**common, **plan.stamp}
-        run_stage(run.folder, f"predict-{plan.name}", stamp, [f"predictions/{plan.name}"], partial(work, plan))
+        run_stage(run.paths, predict_stage(run, data, plan), partial(work, plan))
+    run.opened.close_models()
     return [plan.name for plan in plans]
 
 
 @contextmanager
 def _accounted(predictor: "Predictor") -> Iterator[None]:
-    """Says what may have been paid for without an answer: what an earlier call left, and what this one adds."""
+    """Says how many attempts may have been billed without an answer: an earlier call's first, then this one's."""
     from mathderive.predictors.base import Spender
 
     if not isinstance(predictor, Spender):

@@ -1,4 +1,4 @@
-"""The report stage: the page and the tables, from what the other stages wrote."""
+"""The report stage: the page and the tables, from the other stages' files."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,15 +8,9 @@ from mathderive.config.schema import CopyPredictor
 from mathderive.core.environment import describe
 from mathderive.core.files import sha256
 from mathderive.core.progress import progress, say
-from mathderive.pipeline.run import (
-    STAGE_VERSION,
-    Run,
-    evaluated_dataset,
-    evaluation_examples,
-    predictions_path,
-    read_predictions,
-)
-from mathderive.pipeline.stamps import read_manifest, run_stage
+from mathderive.pipeline.results import DataResults, NoResults
+from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp, read_predictions
+from mathderive.pipeline.stamps import Stage, Stamp, read_manifest, run_stage
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Score, Sensitivity, read_jsonl
 
 if TYPE_CHECKING:
@@ -24,64 +18,65 @@ if TYPE_CHECKING:
     from mathderive.report.page import ReportContents
 
 
-def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence[str]) -> None:
+def known_report_stamp(run: Run) -> Stamp:
+    """The part of the stamp that earlier stages do not decide."""
+    # Of the extensions, the contents count and not the paths.
+    return make_stamp(run, "report", config=run.config.model_dump(mode="json", exclude={"extensions"}))
+
+
+def report(run: Run, data: DataResults, models: Sequence[str], notes: Sequence[str]) -> None:
     """Writes the page and the tables."""
-    predictions = {name: [sha256(predictions_path(run, name, kind)) for kind in EVALUATION_SETS] for name in names}
-    scores = {name: [sha256(path) for path in sorted((run.folder / "scores" / name).iterdir())] for name in names}
+    paths = run.paths
     stamp = {
-        "version": STAGE_VERSION["report"],
-        "config": run.config.model_dump(mode="json"),
+        **known_report_stamp(run),
         "notes": list(notes),
-        "data": data[evaluated_dataset(run)]["content_hash"],
-        "predictions": predictions,
-        "scores": scores,
+        "data": evaluated_dataset(run, data).content_hash,
+        "predictions": {
+            model: [sha256(paths.predictions(model, name)) for name in EVALUATION_SETS] for model in models
+        },
+        "scores": {model: [sha256(path) for path in sorted(paths.scores_of(model).iterdir())] for model in models},
     }
 
-    def work() -> dict[str, Any]:
+    def work() -> NoResults:
         from mathderive.report.page import write_report
         from mathderive.report.studies import summary_tables
 
-        with progress("report") as show:
-            show("parts", 0, 2, "gathering")
-            contents = gather_contents(run, data, names, notes)
-            show("parts", 1, 2, "writing")
-            found = write_report(run.folder / "report", contents)
-            show("parts", 2, 2)
-        for table in summary_tables(found):
+        with progress("report") as on_progress:
+            on_progress("parts", 0, 2, "gathering")
+            contents = gather_contents(run, data, models, notes)
+            on_progress("parts", 1, 2, "writing")
+            tables = write_report(paths.report, contents)
+            on_progress("parts", 2, 2)
+        for table in summary_tables(tables):
             say(f"\n{table.plain()}")
-        return {}
+        return NoResults()
 
-    run_stage(run.folder, "report", stamp, ["report"], work)
+    run_stage(paths, Stage("report", stamp, [paths.report], NoResults), work)
 
 
-def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence[str]) -> "ReportContents":
-    """Reads back what the stages wrote, for the report to show."""
+def gather_contents(run: Run, data: DataResults, models: Sequence[str], notes: Sequence[str]) -> "ReportContents":
+    """Reads what the report shows from the other stages' files."""
     from mathderive.report.page import ReportContents
     from mathderive.training.checkpoints import read_metrics
 
-    config = run.config
-    examples = evaluation_examples(run, data)
-    stages = ["data", "train", *(f"predict-{name}" for name in names), "score"]
-    manifests = {stage: read_manifest(run.folder / f"{stage}.json") for stage in stages}
-    described = describe()
-    hashes = {f"content hash, {name}": dataset["content_hash"] for name, dataset in data.items()}
+    config, paths = run.config, run.paths
+    stages = ["data", "train", *(f"predict-{model}" for model in models), "score"]
+    manifests = {stage: read_manifest(paths.manifest(stage)) for stage in stages}
+    hashes = {f"content hash, {name}": dataset.content_hash for name, dataset in data.datasets().items()}
     training = None
-    if config.model and (trained := manifests["train"]):
-        metrics = run.folder / "checkpoints" / config.model.name / "metrics.jsonl"
-        training = read_metrics(metrics, last_step=trained["results"]["steps"])
+    if config.model and (trained := manifests["train"]) and trained.results:
+        training = read_metrics(paths.metrics(config.model.name), last_step=trained.results["steps"])
     return ReportContents(
         title=config.report.title,
         config=dump_config(config),
         seed=config.run.seed,
-        environment={**_flat(described), **hashes},
-        timings={stage: manifest["seconds"] for stage, manifest in manifests.items() if manifest},
-        examples=examples,
-        predictions={name: read_predictions(run, name) for name in names},
-        scores={name: _read_scores(run, name) for name in names},
-        checked={name: _read_verdicts(run, name) for name in names} if config.score.validity else {},
-        sensitivity={
-            name: read_jsonl(run.folder / "scores" / name / "sensitivity.jsonl", Sensitivity) for name in names
-        },
+        environment={**_as_text(describe()), **hashes},
+        timings={stage: manifest.seconds for stage, manifest in manifests.items() if manifest},
+        examples=evaluation_examples(run, data),
+        predictions={model: read_predictions(run, model) for model in models},
+        scores={model: _read_scores(run, model) for model in models},
+        checked={model: _read_verdicts(run, model) for model in models} if config.score.validity else {},
+        sensitivity={model: read_jsonl(paths.sensitivity(model), Sensitivity) for model in models},
         training=training,
         notes=notes,
         shown_examples=config.report.examples,
@@ -89,19 +84,18 @@ def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes:
     )
 
 
-def _read_scores(run: Run, name: str) -> dict[EvaluationSet, list[Score]]:
-    return {kind: read_jsonl(run.folder / "scores" / name / f"{kind}.jsonl", Score) for kind in EVALUATION_SETS}
+def _read_scores(run: Run, model: str) -> dict[EvaluationSet, list[Score]]:
+    return {name: read_jsonl(run.paths.scores(model, name), Score) for name in EVALUATION_SETS}
 
 
-def _read_verdicts(run: Run, name: str) -> "dict[EvaluationSet, list[CheckedAnswer]]":
+def _read_verdicts(run: Run, model: str) -> "dict[EvaluationSet, list[CheckedAnswer]]":
     from mathderive.metrics.checked_answers import CheckedAnswer
 
-    folder = run.folder / "scores" / name
-    return {kind: read_jsonl(folder / f"{kind}.verdicts.jsonl", CheckedAnswer) for kind in EVALUATION_SETS}
+    return {name: read_jsonl(run.paths.verdicts(model, name), CheckedAnswer) for name in EVALUATION_SETS}
 
 
-def _flat(described: Mapping[str, Any]) -> dict[str, str]:
-    """`describe()` as the report's lines."""
+def _as_text(described: Mapping[str, Any]) -> dict[str, str]:
+    """`describe()` as the lines of the report's table."""
     libraries = described["versions"]
     return {
         **{name.replace("_", " "): str(value) for name, value in described.items() if name != "versions" and value},

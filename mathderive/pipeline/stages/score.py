@@ -2,44 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
 
 from mathderive.config.schema import BleurtSettings
 from mathderive.core.environment import versions
 from mathderive.core.files import sha256
 from mathderive.core.progress import ProgressCallback, progress
-from mathderive.pipeline.planning import checkpoint_digest
-from mathderive.pipeline.run import (
-    STAGE_VERSION,
-    Run,
-    evaluated_dataset,
-    evaluation_examples,
-    predictions_path,
-    read_predictions,
-)
-from mathderive.pipeline.stamps import run_stage
+from mathderive.pipeline.results import DataResults, ScoreResults
+from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp, read_predictions
+from mathderive.pipeline.stamps import Stage, Stamp, run_stage
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, ValiditySummary, write_jsonl
 
-_BLEURT_FILE = "scores/bleurt.partial"
+
+def known_score_stamp(run: Run) -> Stamp:
+    """The part of the stamp that earlier stages do not decide."""
+    checks, bleurt = run.config.score.validity, run.config.score.bleurt
+    libraries = versions(["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark", "numpy"] if checks else [])])
+    if bleurt is None:
+        return make_stamp(run, "score", validity=checks, libraries=libraries)
+    libraries |= versions(["jax", "jaxlib", "flax", "numpy", "transformers", "tokenizers"])
+    digest = {**bleurt.model_dump(), "checkpoint": run.opened.digest(bleurt.checkpoint)}
+    return make_stamp(run, "score", validity=checks, libraries=libraries, bleurt=digest)
 
 
-def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
+def score(run: Run, data: DataResults, names: Sequence[str]) -> None:
     """Scores and checks every prediction, and says how scores move from the static examples to their variants."""
     checks, bleurt = run.config.score.validity, run.config.score.bleurt
     stamp = {
-        "version": STAGE_VERSION["score"],
-        "data": data[evaluated_dataset(run)]["content_hash"],
+        **known_score_stamp(run),
+        "data": evaluated_dataset(run, data).content_hash,
         "predictions": {
-            name: [sha256(predictions_path(run, name, kind)) for kind in EVALUATION_SETS] for name in names
+            name: [sha256(run.paths.predictions(name, kind)) for kind in EVALUATION_SETS] for name in names
         },
-        "validity": checks,
-        "libraries": versions(["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark", "numpy"] if checks else [])]),
     }
-    if bleurt:
-        stamp["bleurt"] = {**bleurt.model_dump(), "checkpoint": checkpoint_digest(bleurt.checkpoint)}
-        stamp["libraries"] |= versions(["jax", "jaxlib", "flax", "numpy", "transformers", "tokenizers"])
 
-    def work() -> dict[str, Any]:
+    def work() -> ScoreResults:
         from mathderive.metrics.sensitivity import SensitivityScorer
         from mathderive.metrics.text import score as score_example
 
@@ -52,7 +48,6 @@ def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
                 chain(*examples.values()), (lambda pairs: [known[pair] for pair in pairs]) if bleurt else None
             )
             for done, (name, predictions) in enumerate(answered.items(), start=1):
-                folder = run.folder / "scores" / name
                 scores = {
                     kind: [
                         score_example(example, prediction).model_copy(
@@ -66,14 +61,14 @@ def score(run: Run, data: dict[str, Any], names: Sequence[str]) -> None:
                     for kind in EVALUATION_SETS
                 }
                 for kind, rows in scores.items():
-                    write_jsonl(folder / f"{kind}.jsonl", rows)
+                    write_jsonl(run.paths.scores(name, kind), rows)
                 pairs = sensitivity.rows(chain(*predictions.values()), chain(*scores.values()))
-                write_jsonl(folder / "sensitivity.jsonl", pairs)
+                write_jsonl(run.paths.sensitivity(name), pairs)
                 show("models", done, len(names))
-        (run.folder / _BLEURT_FILE).unlink(missing_ok=True)
-        return {"models": list(names)}
+        run.paths.bleurt_scores.unlink(missing_ok=True)
+        return ScoreResults(models=list(names))
 
-    run_stage(run.folder, "score", stamp, ["scores"], work)
+    run_stage(run.paths, Stage("score", stamp, [run.paths.all_scores], ScoreResults), work)
 
 
 def _check(
@@ -88,7 +83,7 @@ def _check(
 
     jobs = [
         AnswersToCheck(
-            run.folder / "scores" / name / f"{kind}.verdicts.jsonl",
+            run.paths.verdicts(name, kind),
             list(zip(examples[kind], predictions[kind], strict=True)),
         )
         for name, predictions in answered.items()
@@ -106,8 +101,7 @@ def _bleurt(
     show: ProgressCallback,
 ) -> dict[tuple[str, str], float]:
     """The score of every pair that the stage asks for."""
-    from mathderive.metrics.bleurt import Bleurt
     from mathderive.pipeline.bleurt_scores import asked_pairs, score_pairs
 
     pairs = list(asked_pairs(examples, answered))
-    return score_pairs(Bleurt(settings), pairs, run.folder / _BLEURT_FILE, show)
+    return score_pairs(run.opened.bleurt(settings), pairs, run.paths.bleurt_scores, show)

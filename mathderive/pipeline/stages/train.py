@@ -2,66 +2,91 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mathderive.core.environment import versions
 from mathderive.core.progress import progress
 from mathderive.pipeline.processes import run_stage_together
-from mathderive.pipeline.run import STAGE_VERSION, Run
-from mathderive.pipeline.stamps import run_stage
+from mathderive.pipeline.results import DataResults, ShardsResults, TrainResults
+from mathderive.pipeline.run import Run, make_stamp
+from mathderive.pipeline.stamps import Stage, run_stage
+
+if TYPE_CHECKING:
+    from mathderive.training.loop import TrainingResult
+
+
+def train_stage(run: Run, data: DataResults, shards: ShardsResults | None) -> Stage[TrainResults]:
+    """The stage with its stamp; the config must train a model."""
+    config = run.config
+    assert config.model is not None
+    assert config.training is not None
+    assert data.derivations is not None
+    stamp = make_stamp(
+        run,
+        "train",
+        seed=config.run.seed,
+        model=config.model.model_dump(mode="json"),
+        training=config.training.model_dump(mode="json", exclude={"checkpoint_folder"}),
+        data=shards.digest if shards else data.derivations.content_hash,
+        libraries=versions(["jax", "jaxlib", "flax", "optax", "numpy", "sentencepiece"]),
+    )
+    return Stage("train", stamp, [run.paths.checkpoints], TrainResults)
 
 
 def train_model(
-    run: Run, data: dict[str, Any], shards: dict[str, Any] | None, process: int | None = None
-) -> dict[str, Any]:
+    run: Run, data: DataResults, shards: ShardsResults | None, process: int | None = None
+) -> TrainResults | None:
     """Trains the config's model on the generated training split.
 
     Args:
-        shards: what `make_shards` returned.
-        process: this process's number among those that train together; null if it is alone.
+        shards: the results of `make_shards`.
+        process: this process's number among those that train together; None if it is alone.
 
     Returns:
-        The trainer's results, among them the `digest` of the parameters that predictions are made with.
+        The stage's results; None in every process but the first.
     """
-    config, model, training = run.config, run.config.model, run.config.training
+    model = run.config.model
     assert model is not None
-    assert training is not None
-    folder = run.folder / "checkpoints" / model.name
-    stamp = {
-        "version": STAGE_VERSION["train"],
-        "seed": config.run.seed,
-        "model": model.model_dump(mode="json"),
-        "training": training.model_dump(mode="json", exclude={"checkpoint_folder"}),
-        "data": shards["digest"] if shards else data["derivations"]["content_hash"],
-        "libraries": versions(["jax", "jaxlib", "flax", "optax", "numpy", "sentencepiece"]),
-    }
+    folder = run.paths.checkpoint(model.name)
 
-    def train_in(folder: Path) -> dict[str, Any]:
-        if shards:
-            from mathderive.training.shards import train_on_shards
-
-            with progress("train") as show:
-                return train_on_shards(run.folder / "shards", folder, show)._asdict()
-        from mathderive.training.texts import train_on_texts
-        from tfds_builders.example_features import read_pairs
-
-        dataset = run.folder / data["derivations"]["path"]
-        train_pairs, validation_pairs = read_pairs(dataset, "train"), read_pairs(dataset, "validation")
-        with progress("train") as show:
-            result = train_on_texts(model, training, config.run.seed, train_pairs, validation_pairs, folder, show)
-        return result._asdict()
-
-    def work() -> dict[str, Any]:
+    def work() -> TrainResults:
         from mathderive.training.checkpoints import digest
         from mathderive.training.conversion import load_model
 
-        result = train_in(folder)
+        result = _train_in(folder, run, data, shards)
         trained = load_model(folder)
-        return {**result, "best_step": trained.step, "digest": digest(trained.params)}
+        return TrainResults(
+            steps=result.steps,
+            validation_loss=result.validation_loss,
+            validation_rouge2=result.validation_rouge2,
+            best_step=trained.step,
+            digest=digest(trained.params),
+        )
 
     def take_part() -> None:
         with TemporaryDirectory() as place:
-            train_in(Path(place) / model.name)
+            _train_in(Path(place) / model.name, run, data, shards)
 
-    stage = (run.folder, "train", stamp, ["checkpoints"])
-    return run_stage(*stage, work) if process is None else run_stage_together(*stage, work, take_part)
+    stage = train_stage(run, data, shards)
+    if process is None:
+        return run_stage(run.paths, stage, work)
+    return run_stage_together(run.paths, stage, work, take_part)
+
+
+def _train_in(folder: Path, run: Run, data: DataResults, shards: ShardsResults | None) -> "TrainingResult":
+    if shards:
+        from mathderive.training.shards import train_on_shards
+
+        with progress("train") as on_progress:
+            return train_on_shards(run.paths.shards, folder, on_progress)
+    from mathderive.training.texts import train_on_texts
+    from tfds_builders.example_features import read_pairs
+
+    model, training = run.config.model, run.config.training
+    assert model is not None
+    assert training is not None
+    assert data.derivations is not None
+    dataset = run.paths.dataset(data.derivations.path)
+    train_pairs, validation_pairs = read_pairs(dataset, "train"), read_pairs(dataset, "validation")
+    with progress("train") as on_progress:
+        return train_on_texts(model, training, run.config.run.seed, train_pairs, validation_pairs, folder, on_progress)

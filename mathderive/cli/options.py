@@ -1,0 +1,51 @@
+"""Options and arguments that several commands share."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mathderive.config.loading import load_config
+from mathderive.pipeline.paths import RunPaths
+from mathderive.pipeline.run import Run
+
+ROOT = Path(__file__).parents[2]
+"""The folder of the repository."""
+
+QUICK = ROOT / "configs" / "quick.yaml"
+"""The default config."""
+
+MINI = ROOT / "checkpoints" / "mini"
+"""The checkpoint that comes with the repository."""
+
+RUNS = Path("runs")
+"""The default folder of the run folders, below the current folder."""
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's config file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[key.sub=value]...", help="Values that replace the config's.")
+]
+ReleasedOption = Annotated[
+    Path | None,
+    typer.Option("--released", metavar="DIR", help="Evaluate on the authors' *_results.json in this folder."),
+]
+RunsOption = Annotated[Path, typer.Option("--runs", help="The folder of the run folders.")]
+
+
+def make_run(config: Path, overrides: Sequence[str] | None, released: Path | None, runs: Path) -> Run:
+    """The run of a config file.
+
+    Args:
+        released: a folder of result files to evaluate on, in place of the config's examples.
+        runs: the folder of the run folders.
+
+    Raises:
+        InputError: the config or an override is wrong.
+    """
+    changes = list(overrides or ())
+    if released is not None:
+        changes += ["evaluation.source=released", f"evaluation.released={json.dumps([str(released)])}"]
+    settings = load_config(config, changes)
+    return Run(settings, RunPaths(runs / str(settings.run.name)))
