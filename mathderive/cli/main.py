@@ -21,9 +21,9 @@ from mathderive.config.schema import BeamSettings, ProcessSettings
 from mathderive.core.errors import InputError, Terminated
 from mathderive.core.progress import progress, say
 from mathderive.pipeline.evaluate import run_evaluation
-from mathderive.pipeline.planning import checkpoint_name
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.runner import STAGES, run_stages
+from mathderive.predictors.kinds import checkpoint_name
 from mathderive.records import Split, to_line
 
 if TYPE_CHECKING:

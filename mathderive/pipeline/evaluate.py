@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mathderive.config.schema import CopyPredictor, PredictorSettings, ReleasedPredictor, T5Predictor
+from mathderive.config.schema import PredictorSettings
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.runner import run_stages
+from mathderive.predictors.settings import CopySettings, ReleasedSettings, T5Settings
 
 
 def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[str]) -> Path | None:
@@ -34,10 +35,10 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
 
         Bleurt(run.config.score.bleurt)
     named = run.config.run.model_copy(update={"name": f"eval-{run.config.run.name}"})
-    models: list[PredictorSettings] = [T5Predictor(kind="t5", checkpoint=place) for place in checkpoints]
+    models: list[PredictorSettings] = [T5Settings(kind="t5", checkpoint=place) for place in checkpoints]
     evaluation, data_from = run.config.evaluation, None
     if predictions:
-        models = [ReleasedPredictor(kind="released")]
+        models = [ReleasedSettings(kind="released")]
         evaluation = evaluation.model_copy(update={"source": "released", "released": tuple(predictions)})
     elif evaluation.source == "generated":
         from tfds_builders.released.download import fetch_result_files
@@ -51,6 +52,6 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
     if data_from is None:
         say("eval: on the authors' released examples")
     own_data = run.config.data if data_from else None
-    changes = {"run": named, "evaluation": evaluation, "predictors": (*models, CopyPredictor(kind="copy"))}
+    changes = {"run": named, "evaluation": evaluation, "predictors": (*models, CopySettings(kind="copy"))}
     config = run.config.model_copy(update={**changes, "data": own_data, "model": None, "training": None})
     return run_stages(Run(config, run.folder.with_name(str(named.name)), data_from), "report")

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from mathderive.config.schema import Config, T5Predictor, TrainingSettings
+from mathderive.config.schema import Config, TrainingSettings
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.stamps import read_manifest
+from mathderive.predictors.registry import PREDICTORS
 from mathderive.records import EVALUATION_SETS
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
     if "train" in pending:
         _require_accelerator(run.config)
     trained, answering = _open_checkpoints(run.config, pending)
-    computes = trained or ("predict" in pending and any(isinstance(one, T5Predictor) for one in run.config.predictors))
+    kinds = [PREDICTORS[settings.kind] for settings in run.config.predictors] if "predict" in pending else []
+    computes = trained or any(kind.network for kind in kinds)
     devices = _devices() if computes else f"{cores()} CPU cores"
     say(f"plan: {', '.join(pending)}, in {run.folder}, on {devices}")
     seconds, needed = _estimate(run.config, pending, trained, answering)
@@ -98,11 +100,10 @@ def _open_checkpoints(config: Config, pending: Sequence[str]) -> "tuple[T5Config
     if config.model and "train" in pending:
         start = config.model.init_from
         trained = _network_at(start) if start else config.model.network(config.model.vocab_size)
-    for one in config.predictors if "predict" in pending else ():
-        if isinstance(one, T5Predictor) and one.checkpoint:
-            answering.append(_network_at(one.checkpoint))
-        elif isinstance(one, T5Predictor) and trained:
-            answering.append(trained)
+    for settings in config.predictors if "predict" in pending else ():
+        find_network = PREDICTORS[settings.kind].network
+        if find_network and (network := find_network(settings, trained)):
+            answering.append(network)
     if config.score.bleurt and "score" in pending:
         from mathderive.metrics.bleurt import Bleurt
 

@@ -23,6 +23,7 @@ from mathderive.pipeline.stages.score import score
 from mathderive.pipeline.stages.shards import make_shards
 from mathderive.pipeline.stages.train import train_model
 from mathderive.pipeline.stamps import locked
+from mathderive.predictors.registry import RunInputs
 
 STAGES = ("data", "shards", "train", "predict", "score", "report")
 
@@ -52,7 +53,7 @@ def run_stages(run: Run, last: str) -> Path | None:
         if process:
             return None
         if "predict" in steps:
-            plans, notes = plan_predictors(run.config, run.folder, data, model)
+            plans, notes = plan_predictors(RunInputs(run.config, run.folder, data, model))
             for note in notes:
                 say(f"predict: {note}")
             names = predict(run, data, plans)

@@ -110,7 +110,7 @@ def _finished(partial: Path, batches: Sequence[Sequence[Example]], model: str) -
     }
 
 
-def answer(example: Example, model: str, text: str, **details: Any) -> Prediction:
+def make_prediction(example: Example, model: str, text: str, **details: Any) -> Prediction:
     """A prediction for `example`; `details` are its `finish_reason`, `error` and `usage`.
 
     A lone surrogate, which UTF-8 cannot hold, becomes a question mark.

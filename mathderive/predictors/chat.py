@@ -16,9 +16,8 @@ import openai
 import tenacity
 from openai.types.chat import ChatCompletion
 
-from mathderive.config.schema import OpenAIPredictor
 from mathderive.core.errors import InputError
-from mathderive.predictors.base import UnansweredError, answer
+from mathderive.predictors.base import UnansweredError, make_prediction
 from mathderive.predictors.budgets import WINDOW_SECONDS, CostBudget, Prices, RateLimit, TokenEstimate
 from mathderive.predictors.completions import (
     NoCompletionError,
@@ -30,6 +29,7 @@ from mathderive.predictors.completions import (
     was_not_billed,
 )
 from mathderive.predictors.ledger import Answer, Entry, Ledger, Request
+from mathderive.predictors.settings import ChatSettings
 from mathderive.records import Example, Prediction
 from mathderive.symbolic.prompts import few_shot_prompt
 
@@ -54,7 +54,7 @@ class ChatBaseline:
 
     def __init__(
         self,
-        settings: OpenAIPredictor,
+        settings: ChatSettings,
         key: str | None,
         training_examples: Sequence[tuple[str, str]],
         seed: int,
@@ -153,7 +153,7 @@ class _Session:
     """
 
     def __init__(
-        self, baseline: ChatBaseline, settings: OpenAIPredictor, client: openai.AsyncOpenAI | None, ledger: Ledger
+        self, baseline: ChatBaseline, settings: ChatSettings, client: openai.AsyncOpenAI | None, ledger: Ledger
     ) -> None:
         self._baseline, self._settings, self._client, self._ledger = baseline, settings, client, ledger
         self._estimate = TokenEstimate(settings.longest_answer)
@@ -181,7 +181,7 @@ class _Session:
         # What was given up is no answer, so the ledger has none and another run asks again.
         if found is None and not self._settings.keep_going:
             return None
-        return answer(example, name, **(found or Answer(text="", error=self._last_reason)).model_dump())
+        return make_prediction(example, name, **(found or Answer(text="", error=self._last_reason)).model_dump())
 
     async def _answer(self, request: Request) -> Answer | None:
         """The endpoint's answer; null where every attempt failed.

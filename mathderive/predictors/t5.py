@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mathderive.config.schema import DecodingSettings
 from mathderive.core import devices
 from mathderive.model.decoding import decode
-from mathderive.predictors.base import answer
+from mathderive.predictors.base import make_prediction
 from mathderive.records import Example, Prediction
 from mathderive.training.conversion import open_checkpoint
 
@@ -54,7 +54,7 @@ class T5Model:
     def _predict_batch(self, batch: Sequence[Example]) -> list[Prediction]:
         completions = self.complete([self._source(example) for example in batch])
         return [
-            answer(
+            make_prediction(
                 example,
                 self.name,
                 completion.text,

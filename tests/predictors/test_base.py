@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathderive.predictors.base import answer, predict_set
+from mathderive.predictors.base import make_prediction, predict_set
 from mathderive.records import Example, Prediction, read_jsonl
 
 EXAMPLES = [
@@ -34,7 +34,7 @@ class Echo:
                 raise KeyboardInterrupt
             self.patience -= 1
             self.asked += [example.id for example in batch]
-            yield [answer(example, self.name, example.prompt) for example in batch]
+            yield [make_prediction(example, self.name, example.prompt) for example in batch]
 
 
 def quiet(what: str, done: int, wanted: int, note: str = "") -> None:

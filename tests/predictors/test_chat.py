@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mathderive.config.schema import OpenAIPredictor
 from mathderive.core.errors import InputError
 from mathderive.predictors.base import UnansweredError, predict_set
 from mathderive.predictors.chat import ChatBaseline
+from mathderive.predictors.settings import ChatSettings
 from mathderive.records import Example, Prediction, read_jsonl
 from mathderive.symbolic.prompts import parse_few_shot_prompt
 from tests.support.chat_server import KEY, ChatServer, answer_to
@@ -27,7 +27,7 @@ def example(source: str, kind: str = "static", **fields: Any) -> Example:
 
 def baseline(server: ChatServer, folder: Path, key: str | None = KEY, **changes: Any) -> ChatBaseline:
     fields = {"kind": "openai", "name": "chat", "model": "m", "base_url": server.url, "few_shot": 0, **changes}
-    return ChatBaseline(OpenAIPredictor(**fields), key, PAIRS, 0, folder / "ledger.sqlite")
+    return ChatBaseline(ChatSettings(**fields), key, PAIRS, 0, folder / "ledger.sqlite")
 
 
 def quiet(what: str, done: int, wanted: int, note: str = "") -> None:
@@ -167,7 +167,7 @@ def test_a_server_that_is_not_there_bills_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     settings = {"kind": "openai", "name": "chat", "model": "m", "base_url": f"http://127.0.0.1:{port}", "few_shot": 0}
-    chat = ChatBaseline(OpenAIPredictor(**settings, max_attempts=1), KEY, PAIRS, 0, tmp_path / "ledger.sqlite")
+    chat = ChatBaseline(ChatSettings(**settings, max_attempts=1), KEY, PAIRS, 0, tmp_path / "ledger.sqlite")
     with pytest.raises(UnansweredError, match="no connection"):
         ask(chat, [example("1")], tmp_path / "static.jsonl")
     assert chat.unaccounted() == 0

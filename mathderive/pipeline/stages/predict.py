@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mathderive.core.errors import InputError
 from mathderive.core.progress import progress, say
-from mathderive.pipeline.planning import Plan
 from mathderive.pipeline.run import STAGE_VERSION, Run, evaluated_dataset, evaluation_examples, predictions_path
 from mathderive.pipeline.stamps import run_stage
+from mathderive.predictors.registry import Plan
 from mathderive.records import EVALUATION_SETS
 
 if TYPE_CHECKING:

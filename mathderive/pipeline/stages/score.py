@@ -8,7 +8,6 @@ from mathderive.config.schema import BleurtSettings
 from mathderive.core.environment import versions
 from mathderive.core.files import sha256
 from mathderive.core.progress import ProgressCallback, progress
-from mathderive.pipeline.planning import checkpoint_digest
 from mathderive.pipeline.run import (
     STAGE_VERSION,
     Run,
@@ -18,6 +17,7 @@ from mathderive.pipeline.run import (
     read_predictions,
 )
 from mathderive.pipeline.stamps import run_stage
+from mathderive.predictors.kinds import checkpoint_digest
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, ValiditySummary, write_jsonl
 
 _BLEURT_FILE = "scores/bleurt.partial"
