@@ -187,7 +187,7 @@ def import_ledger(
 ) -> None:
     """Take an exported ledger's answers into the run's, all or none: predict then asks for what is missing only."""
     with _ledger(config, overrides, runs, new=True) as ledger:
-        say(f"ledger: {ledger.take_in(file)} answers are new")
+        say(f"ledger: {ledger.import_entries(file)} answers are new")
         print(ledger.path)
 
 
