@@ -100,6 +100,10 @@ class NamedSettings(PredictorSettings):
     kind: Literal["named"]
 
 
+OTHER_TYPE: Any = dict
+NO_FUNCTION: Any = None
+
+
 def no_plan(_: Any, __: RunInputs) -> list[Plan]:
     return []
 
@@ -109,8 +113,8 @@ def no_plan(_: Any, __: RunInputs) -> list[Plan]:
     [
         (PREDICTORS["copy"], "predictor kind 'copy': already registered"),
         (PredictorKind("other", NamedSettings, no_plan), "expected a PredictorSettings with `kind: Literal['other']`"),
-        (PredictorKind("named", dict, no_plan), "'named': settings: expected a PredictorSettings"),  # type: ignore[type-var]
-        (PredictorKind("named", NamedSettings, None), "'named': expected functions"),  # type: ignore[arg-type]
+        (PredictorKind("named", OTHER_TYPE, no_plan), "'named': settings: expected a PredictorSettings"),
+        (PredictorKind("named", NamedSettings, NO_FUNCTION), "'named': expected functions"),
     ],
 )
 def test_an_entry_that_is_incomplete_or_known_is_not_registered(entry: PredictorKind[Any], named: str) -> None:
