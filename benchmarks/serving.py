@@ -1,11 +1,11 @@
-"""How `mathderive serve` bears many clients at once: latency, refusals and memory.
+"""Measures latency, refusals and memory of `mathderive serve` under many concurrent clients.
 
     python benchmarks/serving.py [--checkpoint checkpoints/mini] [--clients 32] [--seconds 120] [--waiting 64]
 
-Starts a server on loopback and lets every client ask one question after another, waiting for as long as a 429 says.
-Latency is that of answered requests, from the question to the whole answer, and contains the compiling of each new
-shape unless `--warm-up` lets some seconds pass first. Memory is what the server's process holds, every second. The last
-line is a JSON object.
+Starts a server on loopback. Every client asks one question after another and, after a 429, waits as long as the server
+says. Latency is measured on answered requests, from the question to the whole answer. It includes the compilation of
+each new shape unless `--warm-up` excludes the first seconds. Memory is the resident memory of the server's process,
+sampled every second. The last line of the output is a JSON object.
 """
 
 import argparse
@@ -20,10 +20,11 @@ from collections import Counter
 from pathlib import Path
 
 import openai
+from openai.types.chat import ChatCompletionUserMessageParam
 from peer import make_texts
 
 EVALUATED = 750
-"""Characters of a derivation, at most, in the paper's evaluation."""
+"""Maximum characters of a derivation in the paper's evaluation."""
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,15 +49,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", default=str(ROOT / "checkpoints" / "mini"))
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--warm-up", type=float, default=0, help="seconds that are not counted")
-    parser.add_argument("--waiting", type=int, default=64, help="requests that the server lets wait")
+    parser.add_argument("--warm-up", type=float, default=0, help="seconds that are not measured")
+    parser.add_argument("--waiting", type=int, default=64, help="maximum requests in the server's queue")
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
 async def load(arguments: argparse.Namespace, url: str, process_id: int, prompts: list[str]) -> dict[str, object]:
-    """What the clients saw, and what the server held."""
+    """Runs the clients; returns their measurements and the server's memory."""
     begin = time.monotonic() + arguments.warm_up
     end = begin + arguments.seconds
     outcomes: Counter[str] = Counter()
@@ -67,7 +68,7 @@ async def load(arguments: argparse.Namespace, url: str, process_id: int, prompts
         draw = random.Random(number)
         async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=600) as api:
             while (started := time.monotonic()) < end:
-                message = {"role": "user", "content": draw.choice(prompts)}
+                message: ChatCompletionUserMessageParam = {"role": "user", "content": draw.choice(prompts)}
                 wait = 0.0
                 try:
                     await api.chat.completions.create(model="served", messages=[message])

@@ -8,7 +8,7 @@ import typer
 
 from mathderive.cli.options import MINI, QUICK, ConfigOption, Overrides
 from mathderive.config.loading import load_config
-from mathderive.pipeline.planning import checkpoint_name
+from mathderive.predictors.kinds import checkpoint_name
 
 
 def convert_checkpoint(

@@ -47,7 +47,7 @@ def import_ledger(
 
     read_jsonl(file, Entry)  # a file that cannot be read is refused before a ledger is made
     with _open_ledger(config, overrides, runs, new=True) as ledger:
-        say(f"ledger: {ledger.take_in(file)} answers are new")
+        say(f"ledger: {ledger.import_entries(file)} answers are new")
         print(ledger.path)
 
 

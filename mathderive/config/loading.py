@@ -10,7 +10,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from mathderive.config.schema import Config, CopyPredictor, OpenAIPredictor, ReleasedPredictor, Settings, T5Predictor
+from mathderive.config.schema import Config, predictor_kinds
 from mathderive.core.errors import InputError
 from mathderive.core.extensions import load_extensions
 
@@ -104,7 +104,7 @@ def validate(tree: dict[str, Any], place: str, overridden: Sequence[tuple[str, .
         problems = error.errors(include_url=False)
         # A misspelt key often shows twice, as unknown and as missing: the unknown one says more.
         first: Any = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
-        raise InputError(_explain(first, place, overridden)) from None
+        raise InputError(_explain(first, tree, place, overridden)) from None
 
 
 def dump_config(config: Config) -> str:
@@ -168,13 +168,13 @@ def _child(node: Any, part: str, path: tuple[str, ...], override: str, make: boo
     return node[part]
 
 
-def _explain(problem: Any, place: str, overridden: Sequence[tuple[str, ...]]) -> str:
-    location = tuple(str(part) for part in problem["loc"] if part not in _UNION_TAGS)
+def _explain(problem: Any, tree: dict[str, Any], place: str, overridden: Sequence[tuple[str, ...]]) -> str:
+    location = tuple(map(str, problem["loc"]))
     if any(path == location[: len(path)] or (location == path[: len(location)] and location) for path in overridden):
         place = "command line"
     key = ".".join(location) or "config"
     if problem["type"] == "extra_forbidden":
-        known = sorted(set(_known_keys(problem["loc"])))
+        known = sorted(set(_known_keys(problem["loc"], tree)))
         near = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
         return f"{place}: {key}: unknown key; {hint}"
@@ -186,20 +186,13 @@ def _explain(problem: Any, place: str, overridden: Sequence[tuple[str, ...]]) ->
     return f"{place}: {key}: {message}{shown}"
 
 
-_PREDICTORS: dict[str, type[Settings]] = {
-    get_args(kind.model_fields["kind"].annotation)[0]: kind
-    for kind in (CopyPredictor, T5Predictor, ReleasedPredictor, OpenAIPredictor)
-}
-_UNION_TAGS = frozenset(_PREDICTORS)
-
-
-def _known_keys(location: Sequence[str | int]) -> Iterator[str]:
+def _known_keys(location: Sequence[Any], tree: dict[str, Any]) -> Iterator[str]:
     """The keys that could have stood where the last part of `location` stands."""
     kind: Any = Config
+    if location[0] == "predictors":
+        kind, location = predictor_kinds()[tree["predictors"][location[1]]["kind"]].settings, location[2:]
     for part in location[:-1]:
-        if part in _PREDICTORS:
-            kind = _PREDICTORS[str(part)]
-        elif isinstance(kind, type) and issubclass(kind, BaseModel) and part in kind.model_fields:
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and part in kind.model_fields:
             annotation = kind.model_fields[str(part)].annotation
             options = [annotation, *get_args(annotation)]
             models = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]

@@ -1,13 +1,19 @@
 """One typed tree for `configs/*.yaml`: what every key means, and what it may be."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SerializeAsAny, ValidationInfo, model_validator
 
 from mathderive.model.config import T5Config
 from mathderive.model.search_settings import SearchSettings
 from mathderive.symbolic.engine.settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from mathderive.predictors.registry import PredictorKind
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name that is also a folder's name."""
@@ -187,92 +193,34 @@ class DecodingSettings(Settings):
     search: SearchSettings = SearchSettings()
 
 
-class CopyPredictor(Settings):
-    kind: Literal["copy"]
-    name: Name = "copy"
+class PredictorSettings(Settings):
+    """An entry of `predictors`; each kind adds its own keys, the built-in ones in mathderive/predictors/settings.py."""
+
+    kind: str
 
 
-class T5Predictor(Settings):
-    kind: Literal["t5"]
-    name: Name | None = None
-    """By default the trained model's name, or the checkpoint's."""
-    checkpoint: str | None = None
-    """One of our checkpoint folders, a Hugging Face folder or id; null is this run's own model."""
+def predictor_kinds() -> "Mapping[str, PredictorKind[Any]]":
+    """The registered kinds of predictor, by the name that configs use."""
+    # Predictors import the config's settings, so their registry is imported only when it is asked.
+    kinds: Mapping[str, PredictorKind[Any]] = import_module("mathderive.predictors.registry").PREDICTORS
+    return kinds
 
 
-class ReleasedPredictor(Settings):
-    """The outputs recorded in the released files, each model under its own name."""
-
-    kind: Literal["released"]
-
-
-class OpenAIPredictor(Settings):
-    kind: Literal["openai"]
-    name: Name
-    model: str = Field(min_length=1)
-    base_url: str | None = Field(default=None, pattern=r"^https?://")
-    api_key_variable: str | None = Field(default="OPENAI_API_KEY", min_length=1)
-    """The environment variable that holds the key, which is itself never written anywhere; null where none is needed,
-    as on a server of one's own: then none is sent."""
-    few_shot: int = Field(default=5, ge=0, le=50)
-    temperature: float | None = Field(default=0.0, ge=0, le=2)
-    """null leaves it out, for models that refuse it."""
-    max_tokens: int | None = Field(default=None, ge=1)
-    parameters: dict[str, float | int | str] = {}
-    """Further ones of sampling, sent as they stand: `seed`, `top_p`, `reasoning_effort`, `max_completion_tokens`."""
-    sample: int = Field(default=0, ge=0)
-    """Which of several answers to the same question: another number asks anew, and the ledger keeps both."""
-    concurrency: int = Field(default=8, ge=1, le=256)
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_minute: int | None = Field(default=None, ge=1)
-    timeout_seconds: float = Field(default=120.0, gt=0)
-    max_attempts: int = Field(default=8, ge=1, le=100)
-    keep_going: bool = False
-    """Items whose every attempt failed are recorded as failed; else the stage ends without them, to ask them again."""
-    prompt_price: float | None = Field(default=None, ge=0)
-    """In US dollars a million tokens, as is `completion_price`."""
-    completion_price: float | None = Field(default=None, ge=0)
-    max_cost: float | None = Field(default=None, gt=0)
-    """In US dollars, all that the run's ledger knows of this model included."""
-
-    @property
-    def endpoint(self) -> str:
-        """The base URL, by which the ledger knows it."""
-        return (self.base_url or "https://api.openai.com/v1").rstrip("/")
-
-    @property
-    def longest_answer(self) -> int | None:
-        """The most tokens that are asked for, where that is said."""
-        newer = self.parameters.get("max_completion_tokens")
-        return newer if isinstance(newer, int) else self.max_tokens
-
-    @field_validator("parameters")
-    @classmethod
-    def _leaves_the_rest_alone(cls, parameters: dict[str, float | int | str]) -> dict[str, float | int | str]:
-        for name in ("model", "temperature", "max_tokens"):
-            if name in parameters:
-                raise ValueError(f"{name} is a key of the predictor itself; expected it there")
-        for name in ("messages", "stream", "n"):
-            if name in parameters:
-                raise ValueError(f"{name} is not the config's to choose; expected parameters of sampling only")
-        longest = parameters.get("max_completion_tokens", 1)
-        if not isinstance(longest, int) or longest < 1:
-            raise ValueError("max_completion_tokens: expected a whole number, at least 1")
-        return parameters
-
-    @model_validator(mode="after")
-    def _can_count_cost(self) -> "OpenAIPredictor":
-        if self.max_cost is not None:
-            if self.prompt_price is None or self.completion_price is None:
-                raise ValueError("max_cost needs prompt_price and completion_price; expected both")
-            if self.longest_answer is None:
-                raise ValueError("max_cost needs max_tokens, for an answer's worst cost; expected a number of tokens")
-        return self
-
-
-PredictorSettings = Annotated[
-    CopyPredictor | T5Predictor | ReleasedPredictor | OpenAIPredictor, Field(discriminator="kind")
-]
+def _validate_predictor(entry: Any, info: ValidationInfo) -> PredictorSettings:
+    """Validates an entry by the settings of its kind."""
+    if isinstance(entry, PredictorSettings):
+        return entry
+    if not isinstance(entry, dict):
+        raise ValueError("expected a mapping with a kind")
+    kinds = predictor_kinds()
+    known = f"expected one of {', '.join(sorted(kinds))}"
+    if "kind" not in entry:
+        raise ValueError(f"kind is missing; {known}")
+    kind = entry["kind"]
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f"unknown kind {json.dumps(kind)[:80]}; {known}")
+    settings = kinds[kind].settings
+    return settings.model_validate_json(json.dumps(entry)) if info.mode == "json" else settings.model_validate(entry)
 
 
 class BleurtSettings(Settings):
@@ -309,7 +257,7 @@ class Config(Settings):
     shards: ShardsSettings | None = None
     """null trains on the texts as they are."""
     decoding: DecodingSettings = DecodingSettings()
-    predictors: tuple[PredictorSettings, ...] = ()
+    predictors: tuple[Annotated[SerializeAsAny[PredictorSettings], PlainValidator(_validate_predictor)], ...] = ()
     score: ScoreSettings = ScoreSettings()
     report: ReportSettings = ReportSettings()
     extensions: tuple[str, ...] = ()

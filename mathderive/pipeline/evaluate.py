@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mathderive.config.schema import CopyPredictor, PredictorSettings, ReleasedPredictor, T5Predictor
+from mathderive.config.schema import PredictorSettings
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.runner import run_stages
+from mathderive.predictors.settings import CopySettings, ReleasedSettings, T5Settings
 
 
 def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[str]) -> Path | None:
@@ -32,10 +33,10 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         run.opened.bleurt(run.config.score.bleurt)
     name = f"eval-{run.config.run.name}"
     paths = RunPaths(run.paths.folder.with_name(name))
-    models: list[PredictorSettings] = [T5Predictor(kind="t5", checkpoint=place) for place in checkpoints]
+    models: list[PredictorSettings] = [T5Settings(kind="t5", checkpoint=place) for place in checkpoints]
     settings, data_from = run.config.evaluation, None
     if predictions:
-        models = [ReleasedPredictor(kind="released")]
+        models = [ReleasedSettings(kind="released")]
         settings = settings.model_copy(update={"source": "released", "released": tuple(predictions)})
     elif settings.source == "generated":
         from tfds_builders.released.download import fetch_result_files
@@ -51,7 +52,7 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
     changes = {
         "run": run.config.run.model_copy(update={"name": name}),
         "evaluation": settings,
-        "predictors": (*models, CopyPredictor(kind="copy")),
+        "predictors": (*models, CopySettings(kind="copy")),
         "data": run.config.data if data_from else None,
         "model": None,
         "training": None,

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mathderive.config.schema import Config, T5Predictor
+from mathderive.config.schema import Config
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
@@ -12,6 +12,7 @@ from mathderive.pipeline.estimates import estimate
 from mathderive.pipeline.pending import Pending, find_pending
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.stages.data import check_data
+from mathderive.predictors.registry import PREDICTORS
 
 if TYPE_CHECKING:
     from mathderive.model.config import T5Config
@@ -37,7 +38,7 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
     if "train" in pending.stages:
         _require_accelerator(run.config)
     trained, answering = _open_checkpoints(run, pending)
-    computes = trained or any(isinstance(settings, T5Predictor) for settings in pending.predictors)
+    computes = trained or any(PREDICTORS[settings.kind].network for settings in pending.predictors)
     devices, on_accelerator = _devices() if computes else (f"{cores()} CPU cores", False)
     say(f"plan: {', '.join(pending.stages)}, in {run.paths.folder}, on {devices}")
     seconds, needed = estimate(run.config, pending.stages, trained, answering, on_accelerator)
@@ -63,10 +64,9 @@ def _open_checkpoints(run: Run, pending: Pending) -> "tuple[T5Config | None, Seq
         start = config.model.init_from
         trained = run.opened.network(start) if start else config.model.network(config.model.vocab_size)
     for settings in pending.predictors:
-        if isinstance(settings, T5Predictor) and settings.checkpoint:
-            answering.append(run.opened.network(settings.checkpoint))
-        elif isinstance(settings, T5Predictor) and trained:
-            answering.append(trained)
+        find_network = PREDICTORS[settings.kind].network
+        if find_network and (network := find_network(settings, run.opened, trained)):
+            answering.append(network)
     if config.score.bleurt and "score" in pending.stages:
         run.opened.bleurt(config.score.bleurt)
     return trained, answering

@@ -7,11 +7,11 @@ from typing import Any
 
 from mathderive.config.schema import BeamSettings, Config, ProcessSettings
 from mathderive.core.extensions import extension_digests
-from mathderive.pipeline.opened import OpenedCheckpoints
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.results import DataResults, DatasetResults
 from mathderive.pipeline.stamps import Stamp
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, read_jsonl
+from mathderive.training.opened import OpenedCheckpoints
 
 STAGE_VERSION: Mapping[str, int] = {"data": 3, "shards": 1, "train": 1, "predict": 1, "score": 2, "report": 5}
 """Version of each stage, raised when its output changes for the same inputs."""

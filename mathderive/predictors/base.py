@@ -1,4 +1,4 @@
-"""What a predictor is, and how its answers reach a file without being lost or asked for twice."""
+"""The predictor interface, and the loop that writes each prediction to its file exactly once."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,47 +14,50 @@ class Predictor(Protocol):
     """Turns examples into predictions.
 
     Attributes:
-        name: the model's name, a folder's name below `predictions/`.
+        name: the model's name, and its folder's name below `predictions/`.
     """
 
     name: str
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
-        """The units of work, a function of the examples alone: a resumed run must compute the same ones."""
+        """Divides the examples into units of work.
+
+        The result depends on the examples alone, so that a resumed run computes the same batches.
+        """
         ...
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
-        """Yields each batch's predictions as soon as they are there, in any order of batches.
+        """Yields each batch's predictions as soon as they are complete, in any order of batches.
 
         Raises:
-            InputError: nothing can be predicted at all (no such model, a refused key).
-            UnansweredError: everything else is predicted.
+            InputError: nothing can be predicted at all, for example because the endpoint refuses the key.
+            UnansweredError: some items got no prediction; all others have been yielded.
         """
         ...
 
 
 @runtime_checkable
 class Spender(Protocol):
-    """A predictor whose answers cost something."""
+    """A predictor whose predictions cost money."""
 
     name: str
 
     def note(self) -> str:
-        """What was spent so far, in few words."""
+        """The spending so far, in a few words for the progress display."""
         ...
 
     def unaccounted(self) -> int:
-        """How many requests may have been paid for without an answer."""
+        """The number of requests that may have been billed although no answer arrived."""
         ...
 
 
 class UnansweredError(InputError):
-    """Some items have no prediction; asking again may bring one.
+    """Some items have no prediction; running the same command again may bring one.
 
     Attributes:
-        model: that was asked.
-        count: of the items.
-        why: and what the user can do; follows the count.
+        model: the model's name.
+        count: the number of items without a prediction.
+        why: the reason and the remedy; continues a sentence that begins with the count.
     """
 
     def __init__(self, model: str, count: int, why: str) -> None:
@@ -63,20 +66,20 @@ class UnansweredError(InputError):
 
 
 def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, on_progress: ProgressCallback) -> None:
-    """Writes `path`: one prediction an example, in the examples' order.
+    """Writes one prediction per example to `path`, in the order of the examples.
 
-    Finished batches are appended to a file beside it at once; after a kill, only batches that are not whole there
-    are predicted again.
+    Each finished batch is appended at once to a partial file beside `path`. After a kill, only batches that are not
+    complete in that file are predicted again. Nothing happens if `path` exists.
 
     Raises:
-        UnansweredError: some items have no prediction; the others' are kept in the file beside it.
+        UnansweredError: some items have no prediction; the others stay in the partial file.
     """
     if path.exists():
         return
     partial = path.with_name(path.name + ".partial")
     file = ResumableFile(partial, to_line, lambda line: parse_line(line, Prediction, str(partial)))
     batches = predictor.batches(examples)
-    done = _finished(file, batches, predictor.name)
+    done = _select_finished(file, batches, predictor.name)
     what = f"{predictor.name} {path.stem}"
     on_progress(what, len(done), len(examples))
     open_batches = [batch for batch in batches if not all(example.id in done for example in batch)]
@@ -89,10 +92,10 @@ def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, o
     partial.unlink()
 
 
-def _finished(
+def _select_finished(
     file: ResumableFile[Prediction], batches: Sequence[Sequence[Example]], model: str
 ) -> dict[str, Prediction]:
-    """The predictions of the batches that are complete in the file."""
+    """Returns the predictions of all batches that are complete in the partial file, by example id."""
     found = {prediction.id: prediction for prediction in file.read() if prediction.model == model}
     return {
         example.id: found[example.id]
@@ -102,8 +105,8 @@ def _finished(
     }
 
 
-def answer(example: Example, model: str, text: str, **details: Any) -> Prediction:
-    """A prediction for `example`; `details` are its `finish_reason`, `error` and `usage`.
+def make_prediction(example: Example, model: str, text: str, **details: Any) -> Prediction:
+    """Makes the prediction of `text` for `example`; `details` are its `finish_reason`, `error` and `usage`.
 
     A lone surrogate, which UTF-8 cannot hold, becomes a question mark.
     """

@@ -1,7 +1,7 @@
 """Baselines behind an OpenAI-compatible chat API, prompted with worked examples as in the paper.
 
-Every attempt, retries included, waits for its budgets and stands in the ledger before it goes out; the client's own
-retries are off, for they would do neither.
+Every attempt, retries included, waits for its budgets and is in the ledger before it is sent. The client's own retries
+are switched off because they would bypass both.
 """
 
 import asyncio
@@ -16,45 +16,45 @@ import openai
 import tenacity
 from openai.types.chat import ChatCompletion
 
-from mathderive.config.schema import OpenAIPredictor
 from mathderive.core.errors import InputError
-from mathderive.predictors.base import UnansweredError, answer
+from mathderive.predictors.base import UnansweredError, make_prediction
 from mathderive.predictors.budgets import WINDOW_SECONDS, CostBudget, Prices, RateLimit, TokenEstimate
 from mathderive.predictors.completions import (
     NoCompletionError,
+    describe_error,
+    is_transient,
     is_unusable,
-    may_pass,
     read_completion,
-    reason,
     seconds_to_wait,
     was_not_billed,
 )
-from mathderive.predictors.ledger import Answer, Entry, Ledger, Request
+from mathderive.predictors.ledger import Entry, Ledger, RecordedAnswer, Request
+from mathderive.predictors.settings import ChatSettings
 from mathderive.records import Example, Prediction
 from mathderive.symbolic.prompts import few_shot_prompt
 
 OPENAI_HEADERS = ("Authorization", "OpenAI-Organization", "OpenAI-Project")
-"""Who asks, as the client tells from its key and from variables of the environment."""
+"""Headers that identify the user; the client fills them from the key and from environment variables."""
 
 
 class ChatBaseline:
-    """Asks a chat model, one user message an example.
+    """Asks a chat model; each example is one user message.
 
     Args:
-        settings: the model, its endpoint, sampling, budgets and patience.
-        key: of the API, never written or shown; an empty one is not sent; null answers from the ledger alone and asks
-            nothing.
-        training_examples: (prompt, target) pairs that worked examples are drawn from.
-        seed: of that draw, which is each source example's own and shared by its variants.
-        ledger: the file of the ledger.
+        settings: the model, its endpoint, sampling, budgets and retries.
+        key: the API key, which is never written or shown. An empty key is not sent. With null, all answers come from
+            the ledger and nothing is sent.
+        training_examples: (prompt, target) pairs from which the worked examples are drawn.
+        seed: seed of that draw. Each source example has its own draw, which its variants share.
+        ledger: path of the ledger.
 
     Raises:
-        InputError: worked examples are wanted and there are too few to draw from.
+        InputError: the settings ask for more worked examples than there are training examples.
     """
 
     def __init__(
         self,
-        settings: OpenAIPredictor,
+        settings: ChatSettings,
         key: str | None,
         training_examples: Sequence[tuple[str, str]],
         seed: int,
@@ -76,18 +76,18 @@ class ChatBaseline:
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
         with Ledger(self._ledger_path) as ledger, asyncio.Runner() as runner:
-            answers = self._answers([example for batch in batches for example in batch], ledger)
+            predictions = self._predict([example for batch in batches for example in batch], ledger)
             try:
-                while (prediction := runner.run(_next(answers))) is not None:
+                while (prediction := runner.run(_next(predictions))) is not None:
                     yield [prediction]
             finally:
-                runner.run(answers.aclose())
+                runner.run(predictions.aclose())
 
-    async def _answers(self, examples: Sequence[Example], ledger: Ledger) -> AsyncGenerator[Prediction, None]:
-        """Yields predictions as they arrive, `concurrency` requests at a time."""
+    async def _predict(self, examples: Sequence[Example], ledger: Ledger) -> AsyncGenerator[Prediction, None]:
+        """Yields predictions as they arrive, with at most `concurrency` requests in flight."""
         settings = self._settings
         async with openai.AsyncOpenAI(
-            api_key=self._key or "unused",  # else the client takes the environment's
+            api_key=self._key or "unused",  # without one, the client takes the environment's
             base_url=settings.endpoint,
             max_retries=0,
             timeout=settings.timeout_seconds,
@@ -110,7 +110,7 @@ class ChatBaseline:
                 for task in running:
                     task.cancel()
                 await asyncio.gather(*running, *finished, return_exceptions=True)
-            session.says_what_is_missing()
+            session.raise_if_unanswered()
 
     def note(self) -> str:
         return self._session.note() if self._session else ""
@@ -120,7 +120,7 @@ class ChatBaseline:
             return ledger.unaccounted(self._settings.endpoint, self._settings.model)
 
     def request(self, example: Example) -> Request:
-        """What is asked for an example."""
+        """The request that is sent for an example."""
         return Request(
             endpoint=self._settings.endpoint,
             model=self._settings.model,
@@ -130,7 +130,7 @@ class ChatBaseline:
         )
 
     def message(self, example: Example) -> str:
-        """The text sent for an example: what the authors sent where that is known, else the same form."""
+        """The message for an example: the authors' own if it is recorded, otherwise one of the same form."""
         count = self._settings.few_shot
         if not count:
             return example.prompt
@@ -147,100 +147,101 @@ class ChatBaseline:
 
 
 class _Session:
-    """The requests for one set of examples: they share the client, the ledger and the budgets.
+    """The requests for one set of examples, which share the client, the ledger and the budgets.
 
-    What budgets must know of what went before is in the ledger, for that outlives a kill.
+    The budgets start from what the ledger knows of earlier runs, because a run may have been killed.
     """
 
     def __init__(
-        self, baseline: ChatBaseline, settings: OpenAIPredictor, client: openai.AsyncOpenAI | None, ledger: Ledger
+        self, baseline: ChatBaseline, settings: ChatSettings, client: openai.AsyncOpenAI | None, ledger: Ledger
     ) -> None:
         self._baseline, self._settings, self._client, self._ledger = baseline, settings, client, ledger
         self._estimate = TokenEstimate(settings.longest_answer)
         recent = ledger.recent(settings.endpoint, settings.model, WINDOW_SECONDS)
         self._rate = RateLimit(settings.requests_per_minute, settings.tokens_per_minute, recent)
         self._prices = Prices(settings.prompt_price or 0.0, settings.completion_price or 0.0)
-        entries = [entry for entry in ledger.entries() if self._is_mine(entry.request)]
-        self._purse = CostBudget(settings.max_cost, sum(map(self._cost_of_entry, entries)), baseline.name)
+        entries = [entry for entry in ledger.entries() if self._is_of_this_model(entry.request)]
+        self._budget = CostBudget(settings.max_cost, sum(map(self._cost_of_entry, entries)), baseline.name)
         self._tokens = sum(sum((entry.answer.usage or {}).values()) for entry in entries if entry.answer)
-        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._unknown = 0
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._not_in_ledger = 0
         self._given_up = self._given_up_in_a_row = 0
-        self._last_reason = ""
+        self._last_error = ""
 
     async def ask(self, example: Example) -> Prediction | None:
-        """The ledger's answer where it has one, else the endpoint's; null where there is none to be had now."""
+        """The prediction from the ledger or else from the endpoint; null if neither has an answer now."""
         name, request = self._baseline.name, self._baseline.request(example)
-        async with self._asking[request.key()]:  # equal requests are sent once
-            found = self._ledger.answer_of(request)
+        async with self._locks[request.key()]:  # equal requests are sent once
+            found = self._ledger.find_answer(request)
             if found is None and self._client is None:
-                self._unknown += 1
+                self._not_in_ledger += 1
                 return None
             if found is None:
-                found = await self._answer(request)
-        # What was given up is no answer, so the ledger has none and another run asks again.
+                found = await self._try_repeatedly(request)
+        # A request that was given up has no answer in the ledger, so another run sends it again.
         if found is None and not self._settings.keep_going:
             return None
-        return answer(example, name, **(found or Answer(text="", error=self._last_reason)).model_dump())
+        found = found or RecordedAnswer(text="", error=self._last_error)
+        return make_prediction(example, name, **found.model_dump())
 
-    async def _answer(self, request: Request) -> Answer | None:
-        """The endpoint's answer; null where every attempt failed.
+    async def _try_repeatedly(self, request: Request) -> RecordedAnswer | None:
+        """The endpoint's answer; null if every attempt failed.
 
         Raises:
-            InputError: the endpoint is down, or will not serve this key or model.
+            InputError: the endpoint is down, or refuses this key or model.
         """
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(may_pass),
+            retry=tenacity.retry_if_exception(is_transient),
             stop=tenacity.stop_after_attempt(self._settings.max_attempts),
             wait=seconds_to_wait,
             reraise=True,
         )
         try:
-            found: Answer = await retrying(self._attempt, request)
+            found: RecordedAnswer = await retrying(self._attempt, request)
         except Exception as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
-            self._last_reason = reason(error)
+            self._last_error = describe_error(error)
             self._given_up += 1
             self._given_up_in_a_row += 1
             if self._given_up_in_a_row >= self._settings.concurrency:
                 raise InputError(
                     f"predictors: {self._baseline.name}: {self._given_up_in_a_row} items in a row had no answer in "
-                    f"{self._settings.max_attempts} attempts each ({self._last_reason}); expected an endpoint that "
-                    f"works at {self._settings.endpoint}; what was answered is kept"
+                    f"{self._settings.max_attempts} attempts each ({self._last_error}); expected an endpoint that "
+                    f"works at {self._settings.endpoint}; all answers so far are kept"
                 ) from None
             return None
         self._given_up_in_a_row = 0
         return found
 
-    async def _attempt(self, request: Request) -> Answer:
-        worst = self._worst_cost(request)
-        await self._purse.reserve(worst)
+    async def _attempt(self, request: Request) -> RecordedAnswer:
+        maximum = self._maximum_cost(request)
+        await self._budget.reserve(maximum)
         cost = 0.0
         try:
-            tokens = self._estimate.of(request.messages)
-            spent = await self._rate.passes(tokens)
-            cost = worst  # where nothing comes back that says otherwise
-            self._ledger.sends(request, tokens)
+            tokens = self._estimate.estimate(request.messages)
+            admitted = await self._rate.admit(tokens)
+            cost = maximum  # unless the response tells another cost
+            self._ledger.record_attempt(request, tokens)
             try:
                 found = await self._send(request)
             except Exception as error:
                 if was_not_billed(error) or isinstance(error, InputError):
                     cost = 0.0
-                    self._ledger.is_refused(request)
+                    self._ledger.record_refusal(request)
                 raise
-            self._ledger.is_answered(request, found)
+            self._ledger.record_answer(request, found)
             cost = self._cost(request, found)
             if found.usage is not None:
-                spent.tokens = sum(found.usage.values())
-                self._tokens += spent.tokens
+                admitted.tokens = sum(found.usage.values())
+                self._tokens += admitted.tokens
                 self._estimate.correct(request.messages, **found.usage)
         finally:
-            await self._purse.settle(worst, cost)
+            await self._budget.settle(maximum, cost)
         return found
 
-    async def _send(self, request: Request) -> Answer:
-        """One attempt; what an endpoint refuses for good is an answer too.
+    async def _send(self, request: Request) -> RecordedAnswer:
+        """Makes one attempt; a final refusal is an answer too.
 
         Raises:
             InputError: the key or the model cannot be used at all.
@@ -248,7 +249,7 @@ class _Session:
         settings = self._settings
         assert self._client is not None
         try:
-            async with asyncio.timeout(settings.timeout_seconds):  # the client's own is for each piece of an answer
+            async with asyncio.timeout(settings.timeout_seconds):  # the client's own limits each part of a response
                 completion: Any = await self._client.post(
                     "/chat/completions",
                     body={"model": request.model, "messages": request.messages, **request.parameters},
@@ -263,52 +264,52 @@ class _Session:
                     f"predictors: {self._baseline.name}: {settings.endpoint} answered {error.status_code}{quota} for "
                     f"model {settings.model}; expected the base URL of an API and a model that can be used there{key}"
                 ) from None
-            if may_pass(error):
+            if is_transient(error):
                 raise
-            return Answer(text="", error=f"status {error.status_code}")
+            return RecordedAnswer(text="", error=f"status {error.status_code}")
         except (ValueError, RecursionError):
-            raise NoCompletionError from None  # JSON that is none
+            raise NoCompletionError from None  # the body is not JSON
         return read_completion(completion)
 
     def note(self) -> str:
-        """What was spent so far."""
-        priced = self._settings.prompt_price is not None or self._settings.completion_price is not None
-        return f"{self._tokens:,} tokens" + (f", ${self._purse.spent:.2f}" if priced else "")
+        """The tokens so far and, if there are prices, the money spent."""
+        is_priced = self._settings.prompt_price is not None or self._settings.completion_price is not None
+        return f"{self._tokens:,} tokens" + (f", ${self._budget.spent:.2f}" if is_priced else "")
 
-    def says_what_is_missing(self) -> None:
-        """Raises `UnansweredError` where an item has no prediction."""
+    def raise_if_unanswered(self) -> None:
+        """Raises `UnansweredError` if an item has no prediction."""
         name, settings = self._baseline.name, self._settings
-        if self._unknown:
+        if self._not_in_ledger:
             raise UnansweredError(
                 name,
-                self._unknown,
-                f"not in the ledger, and there is no key; one in {settings.api_key_variable} would have them asked",
+                self._not_in_ledger,
+                f"not in the ledger, and there is no key; set {settings.api_key_variable} to have them asked",
             )
         if self._given_up and not settings.keep_going:
             raise UnansweredError(
                 name,
                 self._given_up,
-                f"without an answer after {settings.max_attempts} attempts each (the last: {self._last_reason}); "
-                "the others' answers are kept, and the same command asks the rest again",
+                f"without an answer after {settings.max_attempts} attempts each (the last: {self._last_error}); "
+                "all other answers are kept, and the same command asks for the missing ones",
             )
 
-    def _is_mine(self, request: Request) -> bool:
+    def _is_of_this_model(self, request: Request) -> bool:
         return (request.endpoint, request.model) == (self._settings.endpoint, self._settings.model)
 
-    def _worst_cost(self, request: Request) -> float:
-        # No tokenizer makes more tokens than there are bytes; the rest is what chat formats put around a message.
+    def _maximum_cost(self, request: Request) -> float:
+        # A tokenizer makes at most one token per byte; 16 more cover what chat formats put around a message.
         prompt = sum(len(message["content"].encode()) + 16 for message in request.messages)
         return self._prices.cost(prompt, self._settings.longest_answer or 0)
 
-    def _cost(self, request: Request, found: Answer) -> float:
+    def _cost(self, request: Request, found: RecordedAnswer) -> float:
         if found.usage is not None:
             return self._prices.cost(**found.usage)
-        return 0.0 if (found.error or "").startswith("status ") else self._worst_cost(request)
+        return 0.0 if (found.error or "").startswith("status ") else self._maximum_cost(request)
 
     def _cost_of_entry(self, entry: Entry) -> float:
         answered = self._cost(entry.request, entry.answer) if entry.answer else 0.0
-        return entry.unaccounted * self._worst_cost(entry.request) + answered
+        return entry.unaccounted * self._maximum_cost(entry.request) + answered
 
 
-async def _next(answers: AsyncGenerator[Prediction, None]) -> Prediction | None:
-    return await anext(answers, None)
+async def _next(predictions: AsyncGenerator[Prediction, None]) -> Prediction | None:
+    return await anext(predictions, None)

@@ -1,7 +1,7 @@
-"""What a chat endpoint's words mean: an answer, a failure for good, one that another attempt may not meet, or the end.
+"""Interprets responses of a chat endpoint: an answer, a final failure, a transient failure, or an unusable endpoint.
 
-Endpoints are not trusted: their words are read as data, and their error messages, which may repeat the key, never
-passed on.
+Endpoints are not trusted. Their text is treated as data. Their error messages may repeat the key and are never passed
+on.
 """
 
 import time
@@ -11,36 +11,36 @@ from typing import Any
 import openai
 import tenacity
 
-from mathderive.predictors.ledger import Answer
+from mathderive.predictors.ledger import RecordedAnswer
 
 LONGEST_WAIT = 60.0
-"""Seconds between two attempts, whatever an endpoint asks for: it may ask for years."""
+"""Maximum seconds between two attempts, even if an endpoint asks for more: it may ask for years."""
 
 
 class NoCompletionError(Exception):
-    """An endpoint's words are no chat completion."""
+    """An endpoint's response is not a chat completion."""
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether another attempt may not meet this error."""
+def is_transient(error: BaseException) -> bool:
+    """Whether another attempt may succeed."""
     if isinstance(error, openai.APIStatusError):
         return error.status_code in (408, 409, 429) or error.status_code >= 500
     return isinstance(error, NoCompletionError | TimeoutError | openai.APIConnectionError)
 
 
 def is_unusable(error: openai.APIStatusError) -> bool:
-    """Whether the key, or the model with it, can be used for nothing: no such one, or an account without money."""
+    """Whether the key or the model is of no use at all: unknown, forbidden, or an account without money."""
     return error.status_code in (401, 402, 403, 404) or error.code == "insufficient_quota"
 
 
 def was_not_billed(error: BaseException) -> bool:
-    """Whether the endpoint surely computed nothing: it said so, or was never reached."""
-    never_reached = ("ConnectError", "ConnectTimeout")  # of the HTTP library, which is the client's own affair
+    """Whether the endpoint certainly computed nothing: it said so, or it was never reached."""
+    never_reached = ("ConnectError", "ConnectTimeout")  # classes of the client's HTTP library
     return isinstance(error, openai.APIStatusError) or type(error.__cause__).__name__ in never_reached
 
 
-def reason(error: BaseException) -> str:
-    """An error in few words, none of them the endpoint's."""
+def describe_error(error: BaseException) -> str:
+    """Describes an error in a few words, without any text from the endpoint."""
     match error:
         case openai.APIStatusError():
             return f"status {error.status_code}"
@@ -53,17 +53,17 @@ def reason(error: BaseException) -> str:
 
 
 def seconds_to_wait(state: tenacity.RetryCallState) -> float:
-    """As long as the endpoint asks for, else at random and longer each time."""
+    """The wait before the next attempt: as the endpoint asks, or a random time that grows with each attempt."""
     error = state.outcome and state.outcome.exception()
     if isinstance(error, openai.APIStatusError):
-        asked = _retry_after(error.response.headers.get("retry-after", ""))
+        asked = _parse_retry_after(error.response.headers.get("retry-after", ""))
         if 0 < asked < float("inf"):
             return min(asked, LONGEST_WAIT)
     return tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)(state)
 
 
-def _retry_after(header: str) -> float:
-    """Seconds that a `Retry-After` asks for, in a number or by a date (RFC 9110, section 10.2.3); 0 if by neither."""
+def _parse_retry_after(header: str) -> float:
+    """Parses a `Retry-After` header, a number or a date, into seconds; 0 if it is neither (RFC 9110, 10.2.3)."""
     try:
         return float(header)
     except ValueError:
@@ -74,34 +74,34 @@ def _retry_after(header: str) -> float:
         return 0.0
 
 
-def read_completion(completion: Any) -> Answer:
-    """An endpoint's words as an answer; `error` says its kind first, then perhaps the endpoint's own words.
+def read_completion(completion: Any) -> RecordedAnswer:
+    """Reads a chat completion; `error` names the kind of failure first, then perhaps the endpoint's own words.
 
     Raises:
-        NoCompletionError: they are none; another attempt may bring one.
+        NoCompletionError: the response is not a chat completion; another attempt may bring one.
     """
     try:
         choice = completion.choices[0]
         refusal = choice.message.refusal
-        filtered = choice.finish_reason == "content_filter"
-        return Answer(
-            text=_storable(choice.message.content),
-            finish_reason=choice.finish_reason and _storable(choice.finish_reason),
-            error=f"refused: {_storable(refusal)}" if refusal else "content filter" if filtered else None,
-            usage=_usage(completion),
+        is_filtered = choice.finish_reason == "content_filter"
+        return RecordedAnswer(
+            text=_replace_surrogates(choice.message.content),
+            finish_reason=choice.finish_reason and _replace_surrogates(choice.finish_reason),
+            error=f"refused: {_replace_surrogates(refusal)}" if refusal else "content filter" if is_filtered else None,
+            usage=_read_usage(completion),
         )
     except (AttributeError, TypeError, IndexError, KeyError, ValueError):
-        # The client passes on what is no JSON as text, and JSON of another form as it is.
+        # The client returns a body that is not JSON as text, and JSON of another form unchanged.
         raise NoCompletionError from None
 
 
-def _storable(text: str | None) -> str:
-    # UTF-8 cannot hold a lone surrogate, which JSON can.
+def _replace_surrogates(text: str | None) -> str:
+    # JSON can carry a lone surrogate; UTF-8 cannot.
     return (text or "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _usage(completion: Any) -> dict[str, int] | None:
-    """Null where an answer has none that makes sense: the answer is one all the same."""
+def _read_usage(completion: Any) -> dict[str, int] | None:
+    """The counted tokens; null if they make no sense, since the answer itself is still good."""
     counts = {name: getattr(completion.usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
     usage = {name: count for name, count in counts.items() if type(count) is int and count >= 0}
     return usage if len(usage) == len(counts) else None

@@ -1,9 +1,9 @@
-"""What was asked of chat endpoints and what they answered: kept before anything is sent, and before it is used.
+"""The ledger of requests to chat endpoints: a request is stored before it is sent, its answer before it is used.
 
-One row a request, known by all that decides its answer: endpoint, model, sampling parameters, messages and the
-sample's number. Chat endpoints have no idempotency key, so a request that ended without an answer, by a kill or
-a cut connection, may have been billed all the same; the ledger counts such attempts apart from those that the endpoint
-refused.
+Each request is one row. Its key is everything that decides the answer: endpoint, model, sampling parameters, messages
+and the number of the sample. Chat endpoints offer no idempotency key. A request that ended without an answer, because
+of a kill or a cut connection, may therefore have been billed. The ledger counts such attempts separately from those
+that the endpoint refused.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from mathderive.core.errors import InputError
 from mathderive.records import Record, iterate_jsonl, write_jsonl
 
 _VERSION = 1
-"""Of the table, in SQLite's `user_version`."""
+"""Version of the tables, stored as SQLite's `user_version`."""
 
 _TABLES = (
     """
@@ -32,7 +32,7 @@ _TABLES = (
         answer TEXT
     ) STRICT, WITHOUT ROWID
     """,
-    # The last minute's attempts: budgets hold over any minute, also one in which a run was killed and started again.
+    # The attempts of the last minute: rate limits hold even if a run is killed and restarted within a minute.
     "CREATE TABLE recent (endpoint TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL, tokens INTEGER NOT NULL)",
 )
 
@@ -41,7 +41,13 @@ _UNACCOUNTED = "sent - refused - (answer IS NOT NULL)"
 
 
 class Request(Record):
-    """All that decides an answer; `parameters` are those of sampling that are sent along."""
+    """Everything that decides an answer.
+
+    Attributes:
+        parameters: the sampling parameters that are sent.
+        messages: the chat messages, each with `role` and `content`.
+        sample: a number that tells samples of the same request apart; it is not sent.
+    """
 
     endpoint: str
     model: str
@@ -50,15 +56,16 @@ class Request(Record):
     sample: int = Field(default=0, ge=0)
 
     def text(self) -> str:
-        """Canonical JSON: equal requests have equal texts."""
+        """The request as canonical JSON: equal requests have equal texts."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     def key(self) -> str:
+        """The SHA-256 of `text()`."""
         return hashlib.sha256(self.text().encode()).hexdigest()
 
 
-class Answer(Record):
-    """What an endpoint made of a request for good; `error` says why there is no text."""
+class RecordedAnswer(Record):
+    """An endpoint's final answer to a request; `error` says why there is no text."""
 
     text: str
     finish_reason: str | None = None
@@ -67,53 +74,57 @@ class Answer(Record):
 
 
 class Entry(Record):
-    """A request and what became of it.
+    """A row of the ledger, and a line of an export.
 
     Attributes:
-        sent: attempts begun.
-        refused: those of them that the endpoint answered with an error, and so will not bill.
+        sent: number of attempts.
+        refused: number of attempts that the endpoint answered with an error and therefore does not bill.
+        answer: the final answer; null if there is none yet.
     """
 
     request: Request
     sent: int = Field(ge=0, le=10**9)
     refused: int = Field(ge=0, le=10**9)
-    answer: Answer | None
+    answer: RecordedAnswer | None
 
     @model_validator(mode="after")
-    def _adds_up(self) -> "Entry":
+    def _check_counts(self) -> "Entry":
         if self.unaccounted < 0:
             raise ValueError("more attempts came back than were sent")
         return self
 
     @property
     def unaccounted(self) -> int:
-        """Attempts that may have been billed though nothing came back."""
+        """The number of attempts that may have been billed although no answer arrived."""
         return self.sent - self.refused - (self.answer is not None)
 
 
 class Ledger:
-    """The file; one process writes it, and every method returns when what it says is on the disk."""
+    """The ledger's file, an SQLite database.
+
+    One process at a time can open it. Every method that writes returns when its change is on disk.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Opens the ledger, made if it is missing.
+        """Opens the ledger; creates it if it is missing.
 
         Raises:
-            InputError: the file is none of ours, or in use.
+            InputError: the file is not a ledger, or another process uses it.
         """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
-                self._take_possession()
+                self._lock_and_create()
             except BaseException:
                 self.close()
                 raise
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: {error}; expected a ledger that no other run has open") from None
 
-    def _take_possession(self) -> None:
-        """Locks the file for this process alone, and makes the tables if there are none."""
+    def _lock_and_create(self) -> None:
+        """Locks the file for this process, and creates the tables in a new file."""
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
@@ -136,13 +147,13 @@ class Ledger:
     def close(self) -> None:
         self._database.close()
 
-    def answer_of(self, request: Request) -> Answer | None:
-        """What was answered for good before, if anything."""
+    def find_answer(self, request: Request) -> RecordedAnswer | None:
+        """Returns the recorded answer to a request; null if there is none."""
         row = self._database.execute("SELECT answer FROM requests WHERE key = ?", (request.key(),)).fetchone()
-        return None if row is None or row[0] is None else Answer.model_validate_json(row[0])
+        return None if row is None or row[0] is None else RecordedAnswer.model_validate_json(row[0])
 
-    def sends(self, request: Request, tokens: int = 0) -> None:
-        """An attempt, of so many tokens by estimate, is about to go out."""
+    def record_attempt(self, request: Request, tokens: int = 0) -> None:
+        """Records that an attempt is about to be sent; `tokens` is its estimated size."""
         with self._transaction():
             self._database.execute(
                 "INSERT INTO requests (key, request, sent) VALUES (?, ?, 1)"
@@ -154,18 +165,18 @@ class Ledger:
                 (request.endpoint, request.model, time.time(), tokens),
             )
 
-    def is_refused(self, request: Request) -> None:
-        """The endpoint answered the attempt with an error that another attempt may not meet."""
+    def record_refusal(self, request: Request) -> None:
+        """Records that the endpoint answered the attempt with a transient error."""
         with self._transaction():
             self._database.execute("UPDATE requests SET refused = refused + 1 WHERE key = ?", (request.key(),))
 
-    def is_answered(self, request: Request, answer: Answer) -> None:
-        """The attempt brought an answer, or a failure that no other attempt would mend."""
+    def record_answer(self, request: Request, answer: RecordedAnswer) -> None:
+        """Records the attempt's answer, or a failure that another attempt would repeat."""
         with self._transaction():
-            self._database.execute("UPDATE requests SET answer = ? WHERE key = ?", (to_text(answer), request.key()))
+            self._database.execute("UPDATE requests SET answer = ? WHERE key = ?", (_to_json(answer), request.key()))
 
     def recent(self, endpoint: str, model: str, seconds: float) -> list[tuple[float, int]]:
-        """The attempts of the last `seconds`: how long ago, and of how many tokens; older ones are forgotten."""
+        """Returns the attempts of the last `seconds` as (seconds ago, tokens), and deletes older ones."""
         now = time.time()
         with self._transaction():
             self._database.execute("DELETE FROM recent WHERE time < ?", (now - seconds,))
@@ -175,40 +186,40 @@ class Ledger:
         return [(max(0.0, now - sent), tokens) for sent, tokens in rows]
 
     def has_answers(self, endpoint: str, model: str) -> bool:
-        """Whether anything is answered that was asked of this model."""
+        """Whether the ledger holds an answer of this model."""
         query = f"SELECT 1 FROM requests WHERE answer IS NOT NULL AND {_OF_MODEL}"
         return self._database.execute(query, (endpoint, model)).fetchone() is not None
 
     def unaccounted(self, endpoint: str, model: str) -> int:
-        """How many attempts of this model may have been billed without an answer."""
+        """The number of attempts of this model that may have been billed although no answer arrived."""
         query = f"SELECT coalesce(sum({_UNACCOUNTED}), 0) FROM requests WHERE {_OF_MODEL}"
         return int(self._database.execute(query, (endpoint, model)).fetchone()[0])
 
     def entries(self) -> Iterator[Entry]:
-        """Everything, in the order of the keys."""
+        """Yields all entries in the order of their keys."""
         rows = self._database.execute("SELECT request, sent, refused, answer FROM requests ORDER BY key")
         for request, sent, refused, answer in rows:
             yield Entry(
                 request=Request.model_validate_json(request),
                 sent=sent,
                 refused=refused,
-                answer=None if answer is None else Answer.model_validate_json(answer),
+                answer=None if answer is None else RecordedAnswer.model_validate_json(answer),
             )
 
     def export(self, path: Path) -> int:
-        """Writes all entries as JSON lines, the same bytes for the same contents; returns how many."""
+        """Writes all entries as JSON lines and returns their number; equal ledgers give equal files."""
         return write_jsonl(path, self.entries())
 
-    def take_in(self, path: Path) -> int:
-        """Adds an export's entries, all of them or none; returns how many were not here before.
+    def import_entries(self, path: Path) -> int:
+        """Adds the answered entries of an export, all of them or none; returns the number of new answers.
 
         Raises:
-            InputError: a line is no entry, or answers a request otherwise than it was answered here.
+            InputError: a line is not an entry, or its answer differs from the recorded answer to the same request.
         """
         added = 0
         with self._transaction():
             for number, entry in enumerate(iterate_jsonl(path, Entry), 1):
-                mine = self.answer_of(entry.request)
+                mine = self.find_answer(entry.request)
                 if mine is not None and entry.answer is not None and mine != entry.answer:
                     raise InputError(f"{path}: line {number}: another answer than {self.path} has to the same request")
                 if mine is not None or entry.answer is None:
@@ -218,16 +229,16 @@ class Ledger:
                     "INSERT INTO requests (key, request, sent, refused, answer) VALUES (?, ?, ?, ?, ?)"
                     " ON CONFLICT (key) DO UPDATE SET sent = sent + excluded.sent,"
                     " refused = refused + excluded.refused, answer = excluded.answer",
-                    (entry.request.key(), entry.request.text(), entry.sent, entry.refused, to_text(entry.answer)),
+                    (entry.request.key(), entry.request.text(), entry.sent, entry.refused, _to_json(entry.answer)),
                 )
         return added
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """What the block writes is on the disk when it ends, all or nothing.
+        """Commits everything that the block writes, or nothing if it raises.
 
         Raises:
-            InputError: the disk does not take it.
+            InputError: the database cannot be written, for example because the disk is full.
         """
         try:
             self._database.execute("BEGIN IMMEDIATE")
@@ -237,9 +248,9 @@ class Ledger:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise InputError(f"{self.path}: {error}; expected a disk that takes what is written") from None
+                raise InputError(f"{self.path}: {error}; expected a disk with room to write") from None
             raise
 
 
-def to_text(answer: Answer) -> str:
+def _to_json(answer: RecordedAnswer) -> str:
     return json.dumps(answer.model_dump(mode="json", exclude_none=True), ensure_ascii=False)

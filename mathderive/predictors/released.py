@@ -1,13 +1,13 @@
-"""The outputs that the authors recorded and released, as predictions like any other."""
+"""The outputs that the authors recorded and released, as predictions of their models."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mathderive.predictors.base import answer
+from mathderive.predictors.base import make_prediction
 from mathderive.records import Example, Prediction
 
 
 class ReleasedOutputs:
-    """One released model.
+    """The recorded outputs of one model.
 
     Args:
         name: the model's name in the result files.
@@ -23,4 +23,4 @@ class ReleasedOutputs:
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
         for batch in batches:
-            yield [answer(example, self.name, self._outputs[example.id]) for example in batch]
+            yield [make_prediction(example, self.name, self._outputs[example.id]) for example in batch]

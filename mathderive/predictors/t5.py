@@ -1,4 +1,4 @@
-"""Predictions of a T5: one of our folders, a Hugging Face folder, or a Hugging Face id."""
+"""Predictions of a T5 checkpoint: a folder of this package, a Hugging Face folder, or a Hugging Face id."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -6,13 +6,13 @@ from typing import NamedTuple
 from mathderive.config.schema import DecodingSettings
 from mathderive.core import devices
 from mathderive.model.decoding import decode
-from mathderive.predictors.base import answer
+from mathderive.predictors.base import make_prediction
 from mathderive.records import Example, Prediction
 from mathderive.training.conversion import OpenedModel, open_checkpoint
 
 
 class Completion(NamedTuple):
-    """What the model wrote. `finish_reason` is `stop`, or `length` where a limit cut it; lengths are in tokens."""
+    """An output of the model; lengths are in tokens. `finish_reason` is `stop`, or `length` if a limit cut the text."""
 
     text: str
     finish_reason: str
@@ -21,17 +21,18 @@ class Completion(NamedTuple):
 
 
 class T5Model:
-    """Decodes a batch at a time, over all devices; the same checkpoint and batch give the same outputs."""
+    """Decodes one batch at a time over all devices; equal checkpoints and batches give equal outputs."""
 
     def __init__(self, name: str, checkpoint: str | OpenedModel, decoding: DecodingSettings) -> None:
         """Loads the checkpoint.
 
         Args:
             name: the model's name in the predictions.
-            checkpoint: one of our model folders, a Hugging Face folder or id, or a checkpoint that is open already.
+            checkpoint: a model folder of this package, a Hugging Face folder or id, or an opened checkpoint.
+            decoding: lengths, batch size, search and data type.
 
         Raises:
-            InputError: the checkpoint is missing, foreign or damaged.
+            InputError: the checkpoint is missing, damaged or of an unknown format.
         """
         self.name = name
         self._decoding = decoding
@@ -41,20 +42,20 @@ class T5Model:
         self._params = devices.replicate(dict(opened.params()))
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
-        """Examples of like source length together, the shortest first; a function of the examples alone."""
+        """Groups examples of similar source length, the shortest first; depends on the examples alone."""
         length = {example.id: len(self._source(example)) for example in examples}
         ordered = sorted(examples, key=lambda example: (length[example.id], example.id))
         size = self._decoding.batch_size
         return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
-        """Yields each batch's predictions, in its order; a batch has at most `decoding.batch_size` examples."""
+        """Yields each batch's predictions in the batch's order; a batch has at most `decoding.batch_size` examples."""
         return devices.overlapped(self._predict_batch, batches)
 
     def _predict_batch(self, batch: Sequence[Example]) -> list[Prediction]:
         completions = self.complete([self._source(example) for example in batch])
         return [
-            answer(
+            make_prediction(
                 example,
                 self.name,
                 completion.text,
@@ -68,7 +69,7 @@ class T5Model:
         ]
 
     def encode(self, prompt: str) -> list[int]:
-        """The prompt's ids, uncut; `complete` takes at most `decoding.max_source_length` of them."""
+        """The prompt's ids at full length; `complete` accepts at most `decoding.max_source_length` of them."""
         return self._tokenizer.encode(prompt)
 
     def complete(
@@ -77,16 +78,16 @@ class T5Model:
         limits: Sequence[int] | None = None,
         watch: Callable[[int, str], None] | None = None,
     ) -> list[Completion]:
-        """What the model writes for each source.
+        """Completes each source.
 
         Args:
             sources: ids of at most `decoding.batch_size` prompts.
-            limits: tokens that each answer may have, by default `decoding.max_target_length`.
-            watch: is told a row and its text so far every few tokens, by greedy search; the text ends with U+FFFD
-                where a character is not yet whole.
+            limits: maximum tokens of each output, by default `decoding.max_target_length`.
+            watch: during greedy search, receives a row and its text so far every few tokens; the text ends with
+                U+FFFD while its last character is incomplete.
         """
         longest, config = self._decoding.max_target_length, self._config
-        # A short batch is filled up with empty rows, so that it needs no compilation of its own.
+        # Empty rows fill up a short batch, so that it needs no compilation of its own.
         missing = self._decoding.batch_size - len(sources)
         outputs = decode(
             config,

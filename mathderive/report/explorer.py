@@ -17,7 +17,7 @@ from mathderive.records import METRICS
 from mathderive.report.examples import Answer, Line, Lines, ShownExample
 from mathderive.report.plain import visible
 from mathderive.report.tables import METRIC_NAMES, SET_NAMES
-from mathderive.report.typeset import typeset
+from mathderive.report.typeset import split_formulas, typeset
 
 MAX_EXAMPLES = 1_000
 """The paper's five sets have 500; some ten times as many make a page of tens of megabytes."""
@@ -147,10 +147,7 @@ def _verdict(step: StepVerdict, equations: _Equations) -> dict[str, Any]:
 
 def _reason(text: str, equations: _Equations) -> list[str | int]:
     """Its words, and in turn with them the places of the formulas that stand between `$`s."""
-    pieces = text.split("$")
-    if len(pieces) % 2 == 0:
-        return [visible(text)]
-    return [equations.place(piece) if place % 2 else visible(piece) for place, piece in enumerate(pieces)]
+    return [equations.place(piece) if place % 2 else visible(piece) for place, piece in enumerate(split_formulas(text))]
 
 
 def _found(steps: Iterable[StepVerdict]) -> dict[Finding, int]:

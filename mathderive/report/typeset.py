@@ -52,6 +52,15 @@ def mathml(latex: str) -> Markup | None:
     return Markup(ElementTree.tostring(tree, encoding="unicode"))
 
 
+def split_formulas(text: str) -> list[str]:
+    """Splits a text at its dollar signs: words at even places, formulas at odd ones.
+
+    A text with an unpaired dollar sign stays whole.
+    """
+    pieces = text.split("$")
+    return pieces if len(pieces) % 2 else [text]
+
+
 def _prepared(latex: str) -> str:
     """Adds what the printed text leaves out: growing parentheses, gaps before differentials and functions."""
     spaced = re.sub(r" d(?=[A-Za-z\\])", r"\\, d", _with_growing_parentheses(latex))

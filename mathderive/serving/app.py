@@ -1,4 +1,4 @@
-"""The server's addresses: a chat-completions API for one T5, a checker of derivations, and a page to try both on."""
+"""The server's routes: a chat-completions API for one T5, a checker of derivations, and a page to try both."""
 
 import asyncio
 import secrets
@@ -16,23 +16,13 @@ from starlette.exceptions import HTTPException
 
 from mathderive.checker.verdicts import Validity
 from mathderive.predictors.t5 import T5Model
-from mathderive.report.typeset import typeset
 from mathderive.serving.batching import Batcher
-from mathderive.serving.chat import Chat, ServerSettings, failed
+from mathderive.serving.chat import Chat, ServerSettings, server_error
 from mathderive.serving.checks import Checks
-from mathderive.serving.limits import BoundedBodies, refused
+from mathderive.serving.limits import BoundedBodies, refusal_response
 from mathderive.serving.page import add_page
 from mathderive.serving.protocol import Asked, ChatCompletion, ChatRequest, ErrorBody, Model, ModelList, Refusal, Text
-
-
-class Equations(Asked):
-    equations: list[Annotated[Text, Field(max_length=2_000)]] = Field(max_length=64)
-
-
-class Typeset(BaseModel):
-    """MathML of each equation, null for what cannot be read as one."""
-
-    mathml: list[str | None]
+from mathderive.serving.typesetting import ToTypeset, Typeset, typeset_all
 
 
 class Derivation(Asked):
@@ -49,7 +39,7 @@ class Health(BaseModel):
 
 
 def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
-    """The application, whose lifespan runs the batches."""
+    """Makes the application; its lifespan runs the batches and the checker."""
     batcher = Batcher(model, settings.batch_size, settings.waiting)
     checks = Checks()
 
@@ -63,13 +53,13 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
         title="mathderive", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
     )
     app.add_middleware(BoundedBodies)
-    _refuse_alike(app)
+    _add_error_handlers(app)
     add_page(app)
     app.include_router(_api(Chat(model, batcher, settings), checks, model.name, settings.key))
 
     @app.get("/healthz", responses={503: {"model": Health}})
     async def health() -> JSONResponse:
-        """Whether requests are answered."""
+        """Whether the server answers requests."""
         status = "ok" if batcher.is_healthy else "the last batch failed"
         found = Health(status=status, model=model.name, waiting=batcher.waiting)
         return JSONResponse(found.model_dump(), 200 if batcher.is_healthy else 503)
@@ -78,19 +68,19 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
 
 
 def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
-    """What may be asked with the key."""
+    """The routes that require the key."""
     responses: Any = {"4XX": {"model": ErrorBody}, 500: {"model": ErrorBody}}
     api = APIRouter(dependencies=[Depends(_key_check(key))], responses=responses)
     served = Model(id=name, created=int(time.time()))
 
     @api.get("/v1/models")
-    async def models() -> ModelList:
-        """The one model there is."""
+    async def list_models() -> ModelList:
+        """The served model, the only one."""
         return ModelList(data=[served])
 
     @api.get("/v1/models/{name}")
-    async def model_of(name: str) -> Model:
-        """The model, by its name."""
+    async def get_model(name: str) -> Model:
+        """The served model, by its name."""
         chat.check_name(name)
         return served
 
@@ -98,16 +88,16 @@ def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
 
     @api.post("/v1/chat/completions", responses=streamed, response_model=ChatCompletion)
     async def complete(asked: ChatRequest, request: Request) -> Any:
-        """The model's derivation for a prompt, whole or, with `stream`, in server-sent events as it is written."""
+        """The model's derivation for a prompt: in one piece or, with `stream`, as server-sent events."""
         job = await chat.submit(asked)
         if asked.stream:
             return StreamingResponse(chat.events(job, asked), media_type="text/event-stream")
         return await chat.answer(job, request)
 
     @api.post("/typeset")
-    async def typeset_equations(asked: Equations) -> Typeset:
-        """Equations as MathML, printed anew from the expressions that they were read as."""
-        return Typeset(mathml=await asyncio.to_thread(lambda: [typeset(text) for text in asked.equations]))
+    async def typeset(asked: ToTypeset) -> Typeset:
+        """MathML of equations and sentences, printed from the parsed expressions."""
+        return await asyncio.to_thread(typeset_all, asked)
 
     @api.post("/check")
     async def check_derivation(asked: Derivation) -> Validity:
@@ -118,7 +108,7 @@ def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
 
 
 def _key_check(key: str | None) -> Callable[..., None]:
-    bearer = HTTPBearer(auto_error=False, description="Needed where the server was given a key.")
+    bearer = HTTPBearer(auto_error=False, description="Required if the server was started with a key.")
 
     def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
         if key is not None and not (given and secrets.compare_digest(given.credentials.encode(), key.encode())):
@@ -128,23 +118,23 @@ def _key_check(key: str | None) -> Callable[..., None]:
     return check
 
 
-def _refuse_alike(app: FastAPI) -> None:
-    """Every refusal, the framework's own ones too, is an error of the protocol."""
+def _add_error_handlers(app: FastAPI) -> None:
+    """Turns every error, including the framework's own, into an error of the protocol."""
 
     @app.exception_handler(Refusal)
-    async def of_ours(_: Request, refusal: Refusal) -> Response:
-        return refused(refusal)
+    async def on_refusal(_: Request, refusal: Refusal) -> Response:
+        return refusal_response(refusal)
 
     @app.exception_handler(RequestValidationError)
-    async def of_validation(_: Request, error: RequestValidationError) -> Response:
+    async def on_invalid_request(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        param = ".".join(map(str, first["loc"][1:])) or None  # "body" comes first
-        return refused(Refusal(400, f"{param or 'body'}: {first['msg']}", param=param))
+        param = ".".join(map(str, first["loc"][1:])) or None  # the first part is "body"
+        return refusal_response(Refusal(400, f"{param or 'body'}: {first['msg']}", param=param))
 
     @app.exception_handler(Exception)
-    async def of_a_fault(_: Request, __: Exception) -> Response:
-        return refused(failed())  # and the traceback goes to the log
+    async def on_server_error(_: Request, __: Exception) -> Response:
+        return refusal_response(server_error())  # the framework logs the traceback
 
     @app.exception_handler(HTTPException)
-    async def of_framework(_: Request, error: HTTPException) -> Response:
-        return refused(Refusal(error.status_code, error.detail, headers=error.headers))
+    async def on_http_error(_: Request, error: HTTPException) -> Response:
+        return refusal_response(Refusal(error.status_code, error.detail, headers=error.headers))

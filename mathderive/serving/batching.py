@@ -1,7 +1,7 @@
-"""Requests gathered into batches for the device, in a bounded queue.
+"""Gathers requests into batches for the device, in a bounded queue.
 
-What waits when the device becomes free goes there together; nothing waits for a batch to fill. Two batches are under
-way at once, as in `parallel.overlapped`.
+When the device becomes free, all waiting requests go there together, up to the batch size; no request waits for a
+batch to fill. Two batches are computed at once, as in `devices.overlapped`.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ _AT_ONCE = 2
 
 _log = logging.getLogger(__name__)
 
-_UNFINISHED = "\ufffd"
-"""Ends a text whose last character is not yet whole."""
+_INCOMPLETE = "\ufffd"
+"""The character at the end of a text while its last character is incomplete."""
 
 
 class CompletesBatches(Protocol):
-    """The part of `T5Model` that is needed here; `watch` is told a row and its text so far."""
+    """The part of `T5Model` that the batcher uses; `watch` receives a row and its text so far."""
 
     def complete(
         self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: "Watch | None"
@@ -36,7 +36,7 @@ class Watch(Protocol):
 
 
 class QueueFullError(Exception):
-    """As many requests wait as may; `seconds` says when there should be room."""
+    """The queue has no room; `seconds` estimates when there will be some."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"the queue is full for about {seconds} s")
@@ -44,7 +44,7 @@ class QueueFullError(Exception):
 
 
 class BatchFailedError(Exception):
-    """The model raised an error, which is in the log."""
+    """The model raised an error; the log has its traceback."""
 
 
 @dataclass(eq=False)
@@ -53,8 +53,8 @@ class Job:
 
     Attributes:
         source: the prompt's ids.
-        limit: tokens that the answer may have.
-        streamed: `pieces` is read, else `completion`.
+        limit: maximum tokens of the answer.
+        streamed: whether the client reads `pieces`, or else `completion`.
     """
 
     source: Sequence[int]
@@ -66,35 +66,37 @@ class Job:
     )
 
     async def completion(self) -> Completion:
-        """The answer; a caller that is cancelled takes the request out of the queue."""
+        """The answer. Cancelling the caller takes the request out of the queue."""
         return await self._completion
 
     async def pieces(self) -> AsyncIterator[str]:
-        """The answer's text as it comes; together they are the text of `completion`."""
+        """Yields the answer's text as it is written; the pieces joined are the text of `completion`."""
         sent = ""
         while (text := await self._texts.get()) is not None:
-            settled = text.rstrip(_UNFINISHED)
-            if len(settled) > len(sent) and settled.startswith(sent):
-                yield settled[len(sent) :]
-                sent = settled
+            complete = text.rstrip(_INCOMPLETE)
+            if len(complete) > len(sent) and complete.startswith(sent):
+                yield complete[len(sent) :]
+                sent = complete
         whole = (await self._completion).text
         if not whole.startswith(sent):
-            raise BatchFailedError("the tokenizer changed what it had decoded before")
+            raise BatchFailedError("the tokenizer changed text that it had decoded before")
         if whole != sent:
             yield whole[len(sent) :]
 
     def give_up(self) -> None:
-        """Nobody waits for the answer any more."""
+        """Cancels the request because nobody waits for the answer any more."""
         self._completion.cancel()
 
     @property
     def is_over(self) -> bool:
         return self._completion.done()
 
-    def wrote(self, text: str) -> None:
+    def add_text(self, text: str) -> None:
+        """Passes on the text so far."""
         self._texts.put_nowait(text)
 
-    def ends(self, outcome: Completion | BatchFailedError) -> None:
+    def end(self, outcome: Completion | BatchFailedError) -> None:
+        """Passes on the answer or the failure."""
         if not self.is_over:
             if isinstance(outcome, Completion):
                 self._completion.set_result(outcome)
@@ -104,7 +106,7 @@ class Job:
 
 
 class Batcher:
-    """Answers requests in batches of at most `batch_size`; at most `waiting` more are let in."""
+    """Answers requests in batches of at most `batch_size`, with a queue of at most `waiting` requests."""
 
     def __init__(self, model: CompletesBatches, batch_size: int, waiting: int) -> None:
         self._model, self._batch_size = model, batch_size
@@ -114,6 +116,7 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
+        """The number of requests in the queue."""
         return self._queue.qsize()
 
     def submit(self, source: Sequence[int], limit: int, streamed: bool) -> Job:
@@ -132,7 +135,7 @@ class Batcher:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Answers what is submitted while the block runs."""
+        """Answers submitted requests while the block runs."""
         workers = [asyncio.create_task(self._work()) for _ in range(_AT_ONCE)]
         try:
             yield
@@ -156,18 +159,18 @@ class Batcher:
         try:
             outcomes = await asyncio.to_thread(self._complete, jobs, asyncio.get_running_loop())
             self.is_healthy = True
-        except Exception:  # whatever it is, the server goes on, and says so to each of them
+        except Exception:  # after any error, the server tells each client and continues
             _log.exception("a batch of %d failed", len(jobs))
             outcomes = [BatchFailedError() for _ in jobs]
             self.is_healthy = False
         self._seconds += (time.monotonic() - started - self._seconds) / 4
         for job, outcome in zip(jobs, outcomes, strict=True):
-            job.ends(outcome)
+            job.end(outcome)
 
     def _complete(self, jobs: Sequence[Job], loop: asyncio.AbstractEventLoop) -> list[Completion]:
         def watch(row: int, text: str, /) -> None:
             if jobs[row].streamed:
-                loop.call_soon_threadsafe(jobs[row].wrote, text)
+                loop.call_soon_threadsafe(jobs[row].add_text, text)
 
         is_watched = any(job.streamed for job in jobs)
         sources, limits = [job.source for job in jobs], [job.limit for job in jobs]

@@ -1,4 +1,4 @@
-"""Chat completions: from a request to a place in the queue, and from there to the answer, whole or in pieces."""
+"""Chat completions: puts a request in the queue and returns its answer, in one piece or streamed."""
 
 import asyncio
 import json
@@ -15,14 +15,14 @@ from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Re
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How requests are bounded.
+    """The server's limits.
 
     Attributes:
-        batch_size: requests answered together.
-        waiting: requests that may wait for a batch; more are answered 429.
-        max_prompt_tokens: of a prompt, at most.
-        max_answer_tokens: of an answer, at most, whatever is asked for.
-        key: what clients must show; null lets everybody in.
+        batch_size: maximum number of requests per batch.
+        waiting: maximum number of requests in the queue; more are answered with status 429.
+        max_prompt_tokens: maximum tokens of a prompt.
+        max_answer_tokens: maximum tokens of an answer, even if a client asks for more.
+        key: the key that clients must send; null admits everybody.
     """
 
     batch_size: int
@@ -33,16 +33,16 @@ class ServerSettings:
 
 
 class Chat:
-    """Answers chat completions by one model."""
+    """Answers chat completions with one model."""
 
     def __init__(self, model: T5Model, batcher: Batcher, settings: ServerSettings) -> None:
         self._model, self._batcher, self._settings = model, batcher, settings
 
     async def submit(self, asked: ChatRequest) -> Job:
-        """Gives the request a place in the queue.
+        """Puts the request in the queue.
 
         Raises:
-            Refusal: there is no such model, the prompt is too long, or the queue is full.
+            Refusal: the model's name is unknown, the prompt is too long, or the queue is full.
         """
         self.check_name(asked.model)
         source = await asyncio.to_thread(self._model.encode, asked.messages[0].text())
@@ -57,28 +57,32 @@ class Chat:
             raise Refusal(429, f"{full}; expected a later try", code="queue_full", headers=retry) from None
 
     def check_name(self, name: str) -> None:
-        """Raises a refusal unless the model is called so."""
+        """Raises a `Refusal` unless this is the model's name."""
         if name != self._model.name:
             message = f"there is no model {name[:100]!r}; expected {self._model.name!r}"
             raise Refusal(404, message, param="model", code="model_not_found")
 
     async def answer(self, job: Job, request: Request) -> ChatCompletion:
-        """The whole answer, given up where the client hangs up first, so that nobody's request takes up room."""
+        """Waits for the whole answer; cancels the request if the client hangs up first.
+
+        Raises:
+            Refusal: the batch failed.
+        """
         completion = asyncio.ensure_future(job.completion())
-        gone = asyncio.ensure_future(_hung_up(request))
+        gone = asyncio.ensure_future(_wait_for_hang_up(request))
         try:
             await asyncio.wait({completion, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not completion.done():
                 raise Refusal(499, "the client is gone")  # nobody reads it
             return Reply(self._model.name).whole(completion.result())
         except BatchFailedError:
-            raise failed() from None
+            raise server_error() from None
         finally:
             completion.cancel()
             gone.cancel()
 
     async def events(self, job: Job, asked: ChatRequest) -> AsyncIterator[str]:
-        """The server-sent events of a streamed answer."""
+        """Yields the server-sent events of a streamed answer."""
         reply = Reply(self._model.name)
         try:
             yield _event(reply.piece({"role": "assistant", "content": ""}))
@@ -90,12 +94,12 @@ class Chat:
                 yield _event(reply.usage(completion))
             yield "data: [DONE]\n\n"
         except BatchFailedError:
-            yield _event(failed().body.model_dump())
+            yield _event(server_error().body.model_dump())
         finally:
             job.give_up()
 
 
-async def _hung_up(request: Request) -> None:
+async def _wait_for_hang_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -104,6 +108,6 @@ def _event(data: dict[str, Any]) -> str:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def failed() -> Refusal:
-    """What a fault of the server's own looks like from outside."""
+def server_error() -> Refusal:
+    """The refusal that tells a client of an error in the server."""
     return Refusal(500, "the server failed to answer; its log says why")

@@ -1,4 +1,4 @@
-"""Derivations checked for whoever asks: one at a time, in a child process, while a few more wait."""
+"""Checks derivations for clients: one at a time in a child process, with a short queue."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,10 +10,11 @@ from mathderive.checker.verdicts import Validity
 from mathderive.serving.protocol import Refusal
 
 MAX_WAITING = 16
+"""Maximum number of derivations that wait or are being checked."""
 
 
 class Checks:
-    """Runs the checker beside the model, whose batches it does not delay."""
+    """Runs the checker in a process of its own, so that it does not delay the model's batches."""
 
     def __init__(self) -> None:
         self._checker = SupervisedChecker()
@@ -22,7 +23,7 @@ class Checks:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """At the end, nothing is checked any more."""
+        """Checks derivations while the block runs, and ends the child process after it."""
         try:
             yield
         finally:
@@ -33,7 +34,7 @@ class Checks:
         """The verdict on a derivation.
 
         Raises:
-            Refusal: the prompt has another form, or too many wait.
+            Refusal: the prompt has another form, or the queue is full.
         """
         if self._waiting >= MAX_WAITING:
             message = f"{MAX_WAITING} derivations wait to be checked; expected a later try"

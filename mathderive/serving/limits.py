@@ -1,4 +1,4 @@
-"""What a request may be before anything is made of it: its size, and the time its body takes to arrive."""
+"""Limits on a request's body: its size, and the time that it takes to arrive."""
 
 import asyncio
 from typing import Any
@@ -12,11 +12,11 @@ MAX_BODY_BYTES = 256 * 1024
 BODY_SECONDS = 30.0
 
 _DRAINED_BYTES = 4 * 1024 * 1024
-"""So much of a body that is too large is thrown away, so that the client gets to read why; then it is cut off."""
+"""Bytes of a too large body that are read and dropped so that the client can read the refusal; then it is cut off."""
 
 
 class BoundedBodies:
-    """ASGI middleware: reads the body, whole and within bounds, before the application sees the request."""
+    """ASGI middleware that reads the whole body, within the limits, before the application sees the request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,13 +29,13 @@ class BoundedBodies:
             body = await asyncio.wait_for(_read(receive), BODY_SECONDS)
         except TimeoutError:
             refusal = Refusal(408, f"the request's body took longer than {BODY_SECONDS:.0f} s to arrive")
-            await refused(refusal, close=True)(scope, receive, send)
+            await refusal_response(refusal, close=True)(scope, receive, send)
             return
         except Refusal as refusal:
-            await refused(refusal, close=True)(scope, receive, send)
+            await refusal_response(refusal, close=True)(scope, receive, send)
             return
         if body is None:
-            return  # the client is gone
+            return  # the client hung up
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
@@ -45,7 +45,7 @@ class BoundedBodies:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The body; None where the client hung up first."""
+    """Reads the body; returns None if the client hung up first."""
     body, size, more = bytearray(), 0, True
     while more and size <= _DRAINED_BYTES:
         message = await receive()
@@ -60,7 +60,7 @@ async def _read(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-def refused(refusal: Refusal, close: bool = False) -> JSONResponse:
-    """The answer that a refusal stands for; `close` ends the connection, of which more may come."""
+def refusal_response(refusal: Refusal, close: bool = False) -> JSONResponse:
+    """The HTTP response to a refused request; `close` ends the connection, on which more of the body may arrive."""
     headers: dict[str, Any] = {**refusal.headers, **({"connection": "close"} if close else {})}
     return JSONResponse(refusal.body.model_dump(), refusal.status, headers)

@@ -1,10 +1,10 @@
-"""Writes the page's examples, examples.json, from the test examples of the released checkpoint's own data.
+"""Writes the page's examples, examples.json, from the static split of the released checkpoint's data.
 
     ./run.sh data --config configs/mini.yaml
     python -m mathderive.serving.make_examples runs/mini/data/derivations/mini/4.0.0
 
-They are the first in the static split, which `checkpoints/mini` never saw, that are short and whose derivation uses
-other operators than those before: chosen without a look at how any model answers them.
+`checkpoints/mini` was not trained on this split. The chosen examples are the first short ones whose derivations use
+different operators. No model's answers influence the choice.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tfds_builders.example_features import read_examples
 COUNT = 6
 MOST_STEPS = 6
 MOST_CHARACTERS = 350
-"""Of a derivation."""
+"""Maximum length of a derivation."""
 
 _WORDS = {
     "minus": "subtract",
@@ -34,11 +34,11 @@ _WORDS = {
     "exp": "exponentiate",
     "log": "take logarithms",
 }
-"""For an operator's name, where that is no plain word."""
+"""Plain words for operator names."""
 
 
 def choose(examples: Iterable[Example]) -> list[dict[str, str]]:
-    """What `examples.json` holds."""
+    """Chooses the contents of `examples.json`."""
     chosen: list[dict[str, str]] = []
     seen: list[set[str]] = []
     for example in examples:
@@ -62,7 +62,7 @@ def _name(operators: Sequence[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mathderive.serving.make_examples", description=__doc__)
-    parser.add_argument("folder", type=Path, help="the dataset's folder")
+    parser.add_argument("folder", type=Path, help="folder of the dataset")
     chosen = choose(read_examples(parser.parse_args().folder, "static"))
     Path(__file__).with_name("examples.json").write_text(json.dumps(chosen, indent=1) + "\n")
 

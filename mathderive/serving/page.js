@@ -1,27 +1,24 @@
-// The page at `/`: a question in, a derivation out, typeset step by step.
+// The page at `/`: takes a question and shows the derivation, typeset step by step.
 //
-// Whatever was typed, generated or answered by the server is put on the page as text. The one exception is MathML,
-// which is parsed as XML and looked through first: see `mathFrom` in report/elements.js, whose functions are used here.
+// Everything that was typed, generated or sent by the server is put on the page as text. The one exception is MathML,
+// which is parsed as XML and checked first: see `mathFrom` in report/elements.js, whose functions this script uses.
+
+import { BROKEN, Failure, events, modelName, request, typeset, typesetReasons } from "/client.js";
 
 const SEPARATOR = " and ";
 const [GIVEN, DERIVE, OBTAIN] = ["Given ", ", then derive ", ", then obtain "];
-const LONGEST_TO_TYPESET = 2000; // characters, as many as /typeset takes
-const TYPESET_AT_ONCE = 16;
 const PAUSE_BEFORE_PREVIEW = 250; // ms
-
-const BROKEN = "The connection ended before the answer did.";
-
 const FIELDS = ["premises", "derive", "goal"];
 
 // ---- The question
 
-/** The equations of a field, one a line. */
+/** The equations of a field, one per line. */
 function equationsOf(field) {
   const lines = byId(field).value.split("\n");
   return lines.map((line) => line.replace(/\s+/g, " ").trim()).filter(Boolean);
 }
 
-/** The prompt in the form that the models are trained on: `prompt` in mathderive/symbolic/prompts.py. */
+/** The prompt in the form of the training data: see `prompt` in mathderive/symbolic/prompts.py. */
 function writePrompt() {
   const clauses = equationsOf("derive").map((equation) => DERIVE + equation);
   return GIVEN + equationsOf("premises").join(SEPARATOR) + clauses.join("") + OBTAIN + equationsOf("goal").join("");
@@ -33,7 +30,7 @@ function splitPrompt(prompt) {
   return { premises: premises.split(SEPARATOR), derive, goal: [goal] };
 }
 
-/** What is wrong with a field, or the empty string. */
+/** Returns what is wrong with a field, or the empty string. */
 function complaint(field) {
   const equations = equationsOf(field);
   if (field === "premises" && !equations.length) return "Expected at least one premise.";
@@ -41,10 +38,10 @@ function complaint(field) {
   const strange = equations.find((equation) => ` ${equation} `.includes(SEPARATOR) || equation.includes(", then"));
   if (strange === undefined) return "";
   const word = strange.includes(", then") ? ", then" : "and";
-  return `“${word}” stands between the equations of a prompt, so none can contain it: give each a line of its own.`;
+  return `“${word}” separates the equations of a prompt, so no equation may contain it. Put each equation on its own line.`;
 }
 
-/** Says at the field what is wrong with it; true if something is. */
+/** Shows at the field what is wrong with it; returns whether anything is. */
 function complain(field) {
   const message = complaint(field);
   byId(`${field}-error`).textContent = message;
@@ -52,7 +49,7 @@ function complain(field) {
   return Boolean(message);
 }
 
-/** Says what is wrong at each field; the first of them gets the focus. */
+/** Shows what is wrong with each field and focuses the first wrong one; returns whether none is wrong. */
 function isComplete() {
   const wrong = FIELDS.filter(complain);
   if (wrong.length) byId(wrong[0]).focus();
@@ -77,8 +74,8 @@ function changed(field) {
 
 async function preview(field) {
   const equations = equationsOf(field);
-  const found = await typeset(equations).catch(() => []); // what hinders it is said when the question is asked
-  if (equations.join("\n") !== equationsOf(field).join("\n")) return; // typed on meanwhile
+  const found = await typeset(equations).catch(() => []); // a failure is shown when the question is asked
+  if (equations.join("\n") !== equationsOf(field).join("\n")) return; // the field has changed meanwhile
   const items = equations.map((text, index) => {
     const item = create("li", "");
     item.append(formula(text, found[index]));
@@ -90,22 +87,7 @@ async function preview(field) {
 
 // ---- Equations on the page
 
-const known = new Map(); // MathML, or null, by equation
-
-/** MathML of each equation, null for what cannot be read as one. */
-async function typeset(equations) {
-  const wanted = new Set(equations.filter((text) => !known.has(text) && text.length <= LONGEST_TO_TYPESET));
-  const unknown = [...wanted];
-  while (unknown.length) {
-    const asked = unknown.splice(0, TYPESET_AT_ONCE);
-    const response = await request("/typeset", { equations: asked });
-    const { mathml } = await response.json();
-    asked.forEach((text, index) => known.set(text, mathml[index]));
-  }
-  return equations.map((text) => known.get(text) ?? null);
-}
-
-/** The equation typeset, or, with `mathml` null, as the text it is, marked; undefined where it is not known yet. */
+/** The typeset equation; without MathML its text, marked if `mathml` is null and unmarked while it is undefined. */
 function formula(text, mathml) {
   const math = mathml ? mathFrom(mathml) : null;
   const box = create("div", "formula");
@@ -118,77 +100,13 @@ function formula(text, mathml) {
   return box;
 }
 
-// ---- The server
-
-/** A refusal, or an answer that broke off, in words for the reader. */
-class Failure extends Error {
-  constructor(message, status = 0) {
-    super(message);
-    this.status = status;
-  }
-}
-
-async function request(path, body, signal) {
-  const headers = byId("key").value ? { Authorization: `Bearer ${byId("key").value}` } : {};
-  const sent = body && { method: "POST", body: JSON.stringify(body) };
-  if (body) headers["Content-Type"] = "application/json";
-  const response = await fetch(path, { ...sent, headers, signal }).catch((error) => {
-    throw error.name === "AbortError" ? error : new Failure("The server cannot be reached.");
-  });
-  if (!response.ok) throw new Failure(await reason(response), response.status);
-  return response;
-}
-
-async function reason(response) {
-  if (response.status === 401) {
-    byId("key-field").hidden = false;
-    return byId("key").value ? "The server does not accept this API key." : "This server asks for an API key.";
-  }
-  if (response.status === 429) {
-    const seconds = Number(response.headers.get("Retry-After"));
-    const when = seconds ? `in ${seconds} ${seconds === 1 ? "second" : "seconds"}` : "later";
-    return `The server is busy. Try again ${when}.`;
-  }
-  const said = await response.json().catch(() => null);
-  return `The server refused: ${said?.error?.message ?? `status ${response.status}`}.`;
-}
-
-let model = "";
-
-/** The name of the model that is served. */
-async function modelName() {
-  if (!model) {
-    const response = await request("/v1/models");
-    model = (await response.json()).data[0].id;
-    byId("model").textContent = ` · ${model}`;
-  }
-  return model;
-}
-
-/** The events of an answer as they come. */
-async function* events(response) {
-  let text = "";
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    text += read.value;
-    const whole = text.split("\n\n");
-    text = whole.pop();
-    for (const event of whole) {
-      const data = event.replace(/^data: /, "");
-      if (data === "[DONE]") return;
-      yield JSON.parse(data);
-    }
-  }
-  throw new Failure(BROKEN);
-}
-
 // ---- The answer
 
-/** The derivation on the page, which grows with the text. */
+/** The derivation on the page; it grows with the text. */
 class Derivation {
   constructor() {
     this.text = this.last = "";
-    this.ended = 0; // equations of the text that are steps already
+    this.ended = 0; // number of equations that are already steps
     this.steps = [];
     this.waiting = []; // steps to typeset
     byId("steps").replaceChildren();
@@ -203,7 +121,7 @@ class Derivation {
     byId("writing").textContent = this.last;
   }
 
-  /** Takes the equation at the end for whole. */
+  /** Treats the last equation as complete. */
   end() {
     this.add([this.last]);
     byId("writing").textContent = "";
@@ -221,7 +139,7 @@ class Derivation {
     this.typeset();
   }
 
-  /** Typesets the steps that wait; those that come meanwhile wait for the next request, and go together. */
+  /** Typesets the waiting steps; those that arrive meanwhile share the next request. */
   async typeset() {
     if (this.isTypesetting) return;
     this.isTypesetting = true;
@@ -240,42 +158,33 @@ class Derivation {
 
 // ---- Verdicts
 
-/** Has the answer checked, and puts a verdict below each step; returns what it amounts to, in words. */
+/** Checks the answer and puts a verdict below each step; returns the overall verdict in words. */
 async function check({ text, steps }, prompt) {
   const response = await request("/check", { prompt, derivation: text });
   const verdict = await response.json();
   if (verdict.steps.length !== steps.length) return "not checked";
-  const reasons = verdict.steps.map(({ reason }) => piecesOf(reason));
-  await typeset(reasons.flat().filter(({ isFormula }) => isFormula).map(({ piece }) => piece));
+  const reasons = await typesetReasons(verdict.steps.map(({ reason }) => reason));
   steps.forEach(({ element }, index) => element.append(verdictLine(verdict.steps[index], reasonOf(reasons[index]))));
   return verdict.verified ? "verified" : "not verified";
 }
 
-/** A reason's words and its formulas, which stand between dollar signs. */
-function piecesOf(reason) {
-  const pieces = reason.split("$");
-  if (pieces.length % 2 === 0) return [{ piece: reason, isFormula: false }];
-  return pieces.map((piece, index) => ({ piece, isFormula: index % 2 === 1 }));
-}
-
-function reasonOf(pieces) {
+function reasonOf(parts) {
   const box = create("span", "reason");
-  for (const { piece, isFormula } of pieces) {
-    const mathml = isFormula && known.get(piece);
+  for (const { text, is_formula: isFormula, mathml } of parts) {
     const math = mathml ? mathFrom(mathml) : null;
     math?.setAttribute("display", "inline");
-    box.append(math ?? (isFormula ? create("code", "", piece) : piece));
+    box.append(math ?? (isFormula ? create("code", "", text) : text));
   }
   return box;
 }
 
-/** Whether the last equation is the goal: `goal_reached` in mathderive/metrics/text.py. */
+/** Whether the last equation is the goal: see `goal_reached` in mathderive/metrics/text.py. */
 function goalReached(text, goal) {
   const normalised = (equation) => equation.replace(/\s+/g, "").replace(/^\\/, "");
   return normalised(goal) !== "" && normalised(text.split(SEPARATOR).pop()) === normalised(goal);
 }
 
-let running = null; // aborts what is under way
+let running = null; // aborts the request in flight
 let derivation = new Derivation();
 
 async function derive() {
@@ -296,7 +205,7 @@ async function derive() {
   await judge(derivation, prompt);
 }
 
-/** Says what the checker says of an answer, while it is the one on the page. */
+/** Shows the checker's verdict on an answer if the answer is still on the page. */
 async function judge(answer, prompt) {
   if (!answer.steps.length) return;
   byId("verdict").textContent = "Checking …";
@@ -338,7 +247,7 @@ function ended() {
   swap("stop", "start");
 }
 
-/** Puts one button in the other's place; the focus stays there. */
+/** Replaces one button by the other, which takes over the focus. */
 function swap(shown, wanted) {
   const hadFocus = document.activeElement === byId(shown);
   byId(wanted).hidden = false;
@@ -348,14 +257,14 @@ function swap(shown, wanted) {
 
 function fail(error) {
   if (error.name === "AbortError") return;
-  const isFailure = error instanceof Failure; // else the connection broke while it was read
+  const isFailure = error instanceof Failure; // any other error means that the connection broke
   byId("failure").textContent = isFailure ? error.message : BROKEN;
   if (error.status === 401) byId("key").focus();
 }
 
 function summarise({ finish_reason: reason, usage }, goal, seconds) {
   const steps = derivation.steps.length;
-  byId("copy").hidden = !steps || !navigator.clipboard; // only secure places have one
+  byId("copy").hidden = !steps || !navigator.clipboard; // only secure pages have a clipboard
   byId("nothing").hidden = Boolean(steps || reason);
   if (!steps && !reason) return;
   const isReached = goalReached(derivation.text, goal);
@@ -374,7 +283,7 @@ async function copy() {
   setTimeout(() => (byId("copy").textContent = "Copy"), 1500);
 }
 
-// ---- The beginning
+// ---- Start
 
 async function offerExamples() {
   const examples = await (await request("/examples.json")).json();

@@ -1,4 +1,7 @@
-"""The page at `/`: choose or type a question, watch the derivation appear. Static files, and nothing from elsewhere."""
+"""Serves the page at `/`, where a reader asks a question and watches the derivation appear.
+
+The page consists of static files and loads nothing from other servers.
+"""
 
 from importlib import resources
 
@@ -10,10 +13,11 @@ _FILES = {
     "/house.css": ("mathderive.report", "house.css", "text/css"),
     "/page.css": ("mathderive.serving", "page.css", "text/css"),
     "/elements.js": ("mathderive.report", "elements.js", "text/javascript"),
+    "/client.js": ("mathderive.serving", "client.js", "text/javascript"),
     "/page.js": ("mathderive.serving", "page.js", "text/javascript"),
     "/examples.json": ("mathderive.serving", "examples.json", "application/json"),
 }
-"""By path: package, name and kind. What the page has in common with the run report is kept there."""
+"""Package, file name and media type by path. Files that the run report uses too are in its package."""
 
 _HEADERS = {
     "Content-Security-Policy": (

@@ -1,6 +1,6 @@
-"""The part of OpenAI's chat-completions protocol that a derivation model can keep: what is asked, answered, refused.
+"""The part of OpenAI's chat-completions protocol that a derivation model supports: requests, answers and refusals.
 
-Whatever would change the answer and is not supported is refused by name, never ignored.
+A parameter that would change the answer and is not supported is refused by name, never ignored.
 """
 
 import time
@@ -13,10 +13,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from mathderive.predictors.t5 import Completion
 
 _LONGEST_MESSAGE = 500
-"""Characters of an error's message."""
+"""Maximum characters of an error's message."""
 
 
-def _is_unicode(text: str) -> str:
+def _check_unicode(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -24,19 +24,19 @@ def _is_unicode(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_is_unicode)]
+Text = Annotated[str, AfterValidator(_check_unicode)]
 
 
-def _whole(number: object) -> object:
-    """JSON does not tell 3.0 from 3."""
+def _to_whole(number: object) -> object:
+    """Turns 3.0 into 3, since JSON does not distinguish them."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_to_whole)]
 
 
 class Asked(BaseModel):
-    """A part of a request: unknown keys and implicit conversions are refused."""
+    """Base of request models: refuses unknown keys and implicit conversions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -67,7 +67,7 @@ One = Annotated[float | None, Field(ge=1, le=1)]
 
 
 class ChatRequest(Asked):
-    """A chat completion; the model answers a prompt and knows no conversation, so there is one user message."""
+    """A request for a chat completion. The model answers one prompt and holds no conversation: one user message."""
 
     model: str
     messages: list[Message] = Field(min_length=1, max_length=1)
@@ -75,17 +75,17 @@ class ChatRequest(Asked):
     max_completion_tokens: Whole | None = Field(default=None, ge=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: Neutral = Field(default=None, description="Answers are the likeliest ones, as at temperature 0.")
+    temperature: Neutral = Field(default=None, description="Decoding is greedy or by beam search, as at temperature 0.")
     top_p: One = None
     n: Annotated[Whole | None, Field(ge=1, le=1)] = None
     presence_penalty: Neutral = None
     frequency_penalty: Neutral = None
     response_format: ResponseFormat | None = None
-    seed: Whole | None = Field(default=None, description="Of no influence: nothing is drawn.")
-    user: str | None = Field(default=None, description="Of no influence, and not kept.")
+    seed: Whole | None = Field(default=None, description="Has no effect: nothing is sampled.")
+    user: str | None = Field(default=None, description="Has no effect and is not stored.")
 
     def limit(self) -> int | None:
-        """The tokens that the answer may have, where that is said."""
+        """The maximum tokens that the client allows; null if it sets no limit."""
         limits = [limit for limit in (self.max_tokens, self.max_completion_tokens) if limit is not None]
         return min(limits, default=None)
 
@@ -143,13 +143,13 @@ class ErrorDetails(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """What a refusal looks like, whatever its status."""
+    """The body of every refusal."""
 
     error: ErrorDetails
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of the protocol, not a fault
-    """Ends a request with a status and an error of the protocol; what was asked may be repeated in `message`."""
+class Refusal(Exception):  # noqa: N818 - a response of the protocol, not an error of the server
+    """Ends a request with a status and an error of the protocol; `message` may repeat parts of the request."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of the protocol, not a fault
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        # A lone surrogate, which JSON may carry, has no UTF-8.
+        # JSON can carry a lone surrogate; UTF-8 cannot.
         message = message[:_LONGEST_MESSAGE].encode("utf-8", "replace").decode("utf-8")
         super().__init__(message)
         kind = "server_error" if status >= 500 else "invalid_request_error"
@@ -171,12 +171,13 @@ class Refusal(Exception):  # noqa: N818 - an answer of the protocol, not a fault
 
 
 class Reply:
-    """One answer under way, whole or in pieces."""
+    """Makes the protocol's messages for one answer, in one piece or streamed."""
 
     def __init__(self, model: str) -> None:
         self._id, self._created, self._model = f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), model
 
     def whole(self, completion: Completion) -> ChatCompletion:
+        """The answer in one piece."""
         return ChatCompletion(
             id=self._id,
             created=self._created,
@@ -192,7 +193,7 @@ class Reply:
         return self._chunk([{"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}])
 
     def usage(self, completion: Completion) -> dict[str, Any]:
-        """The last chunk, where usage was asked for."""
+        """The last chunk, if the client asked for usage."""
         return {**self._chunk([]), "usage": Usage.of(completion).model_dump()}
 
     def _chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`mathderive serve`: the application on a socket, from its first request to a clean end."""
+"""`mathderive serve`: runs the application on a socket until a signal ends it."""
 
 import ipaddress
 import signal
@@ -14,7 +14,7 @@ from mathderive.serving.app import make_app
 from mathderive.serving.chat import ServerSettings
 
 _SECONDS_TO_FINISH = 30
-"""What is under way when the server is told to end may take so long."""
+"""Maximum seconds for requests in progress after the signal to end."""
 
 
 def serve(
@@ -24,14 +24,15 @@ def serve(
 
     Args:
         name: the model's name in the protocol.
-        checkpoint: one of our model folders, a Hugging Face folder or id.
-        decoding: as of the predictor `t5`; requests are answered in batches of its `batch_size`.
-        port: 0 chooses a free one.
-        waiting: requests that may wait for a batch.
-        key: what clients must show; null lets everybody in.
+        checkpoint: a model folder of this package, a Hugging Face folder or id.
+        decoding: the decoding settings of the predictor `t5`; requests are answered in batches of its `batch_size`.
+        host: the address to listen at.
+        port: the port to listen at; 0 chooses a free one.
+        waiting: maximum number of requests in the queue.
+        key: the key that clients must send; null admits everybody.
 
     Raises:
-        InputError: the checkpoint cannot be used, or the address cannot be listened at.
+        InputError: the checkpoint cannot be used, or the server cannot listen at the address.
     """
     listening = _listen(host, port)
     with listening:
@@ -53,7 +54,7 @@ def serve(
             timeout_graceful_shutdown=_SECONDS_TO_FINISH,
             server_header=False,
         )
-        # uvicorn ends in order on these, then raises them again for whoever handled them before: nobody here.
+        # uvicorn handles these signals and then raises them again for earlier handlers, which must do nothing.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         _Announcing(config).run([listening])

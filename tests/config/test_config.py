@@ -61,7 +61,7 @@ def test_the_configs_in_the_docs_load(tmp_path: Path) -> None:
 
 def test_overrides_reach_into_lists(config_file: Path) -> None:
     config = load_config(config_file, ["predictors.1.temperature=null", "data.sizes.train=99"])
-    assert config.predictors[1].temperature is None
+    assert config.predictors[1].model_dump()["temperature"] is None
     assert config.data.sizes.train == 99
 
 

@@ -1,4 +1,4 @@
-"""What the tests of predictors share."""
+"""Fixtures for the tests of predictors."""
 
 from collections.abc import Iterator
 

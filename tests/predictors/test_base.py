@@ -1,4 +1,4 @@
-"""Answers reach their file once, in order, whatever was killed on the way."""
+"""Each prediction is written once and in order, even after a kill."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathderive.predictors.base import answer, predict_set
+from mathderive.predictors.base import make_prediction, predict_set
 from mathderive.records import Example, Prediction, read_jsonl
 
 EXAMPLES = [
@@ -17,12 +17,13 @@ EXAMPLES = [
 
 
 class Echo:
-    """Repeats prompts in batches of three, and counts what it was asked; stops after `patience` batches."""
+    """Repeats prompts in batches of three and lists the examples it was asked; stops after `patience` batches."""
 
     name = "echo"
 
     def __init__(self, patience: int = 99) -> None:
-        self.patience, self.asked = patience, []
+        self.patience = patience
+        self.asked: list[str] = []
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
         backwards = list(reversed(examples))
@@ -34,7 +35,7 @@ class Echo:
                 raise KeyboardInterrupt
             self.patience -= 1
             self.asked += [example.id for example in batch]
-            yield [answer(example, self.name, example.prompt) for example in batch]
+            yield [make_prediction(example, self.name, example.prompt) for example in batch]
 
 
 def quiet(what: str, done: int, wanted: int, note: str = "") -> None:
@@ -48,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def test_predictions_stand_in_the_examples_order(tmp_path: Path) -> None:
+def test_predictions_are_in_the_order_of_the_examples(tmp_path: Path) -> None:
     path = tmp_path / "static.jsonl"
     predict_set(Echo(), EXAMPLES, path, quiet)
     assert [prediction.id for prediction in read_jsonl(path, Prediction)] == [example.id for example in EXAMPLES]
@@ -57,7 +58,7 @@ def test_predictions_stand_in_the_examples_order(tmp_path: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(patience=st.integers(0, 4), lost=st.integers(0, 400))
-def test_a_cut_file_goes_on_with_whole_batches_only(
+def test_a_cut_file_is_completed_from_its_whole_batches(
     tmp_path_factory: pytest.TempPathFactory, whole: bytes, patience: int, lost: int
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "static.jsonl"

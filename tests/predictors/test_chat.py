@@ -1,18 +1,19 @@
-"""The chat baseline against a real HTTP server on loopback."""
+"""The chat baseline asks a real HTTP server on loopback."""
 
 import json
 import socket
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mathderive.config.schema import OpenAIPredictor
 from mathderive.core.errors import InputError
 from mathderive.predictors.base import UnansweredError, predict_set
 from mathderive.predictors.chat import ChatBaseline
-from mathderive.records import Example, Prediction, read_jsonl
+from mathderive.predictors.settings import ChatSettings
+from mathderive.records import EvaluationSet, Example, Prediction, read_jsonl
 from mathderive.symbolic.prompts import parse_few_shot_prompt
 from tests.support.chat_server import KEY, ChatServer, answer_to
 from tfds_builders.released.result_files import read_result_files
@@ -20,14 +21,18 @@ from tfds_builders.released.result_files import read_result_files
 PAIRS = [(f"Given x = {i}, then obtain x = {i}", f"x = {i} and x = {i}") for i in range(20)]
 
 
-def example(source: str, kind: str = "static", **fields: Any) -> Example:
+def example(source: str, kind: EvaluationSet = "static", **fields: Any) -> Example:
     prompt = f"Given a = {source}, then obtain a = {source}"
     return Example(id=f"{source}-{kind}", source_id=source, set=kind, prompt=prompt, target="t", steps=[], **fields)
 
 
 def baseline(server: ChatServer, folder: Path, key: str | None = KEY, **changes: Any) -> ChatBaseline:
-    fields = {"kind": "openai", "name": "chat", "model": "m", "base_url": server.url, "few_shot": 0, **changes}
-    return ChatBaseline(OpenAIPredictor(**fields), key, PAIRS, 0, folder / "ledger.sqlite")
+    return baseline_at(server.url, folder, key, **changes)
+
+
+def baseline_at(url: str, folder: Path, key: str | None = KEY, **changes: Any) -> ChatBaseline:
+    fields = {"kind": "openai", "name": "chat", "model": "m", "base_url": url, "few_shot": 0, **changes}
+    return ChatBaseline(ChatSettings.model_validate(fields), key, PAIRS, 0, folder / "ledger.sqlite")
 
 
 def quiet(what: str, done: int, wanted: int, note: str = "") -> None:
@@ -50,7 +55,7 @@ def test_every_item_is_answered_once(server: ChatServer, tmp_path: Path) -> None
     assert {request["temperature"] for request in server.requests} == {0}
 
 
-def test_passing_faults_are_tried_again(server: ChatServer, tmp_path: Path) -> None:
+def test_transient_faults_are_retried(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [429, 500, 503]
     predict_set(baseline(server, tmp_path), [example("1")], tmp_path / "static.jsonl", quiet)
     (prediction,) = read_jsonl(tmp_path / "static.jsonl", Prediction)
@@ -58,7 +63,7 @@ def test_passing_faults_are_tried_again(server: ChatServer, tmp_path: Path) -> N
     assert len(server.requests) == 4
 
 
-def test_an_item_that_fails_for_good_is_recorded_and_stops_nothing(server: ChatServer, tmp_path: Path) -> None:
+def test_a_final_failure_is_recorded_and_stops_no_other_item(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [400]
     predict_set(
         baseline(server, tmp_path, concurrency=1), [example("1"), example("2")], tmp_path / "static.jsonl", quiet
@@ -78,7 +83,7 @@ def test_an_item_that_fails_for_good_is_recorded_and_stops_nothing(server: ChatS
         ((429, "insufficient_quota"), r"429 \(insufficient quota\)"),
     ],
 )
-def test_a_key_or_model_that_is_refused_stops_at_once_and_is_not_shown(
+def test_a_refused_key_or_model_stops_the_stage_and_the_key_is_not_shown(
     server: ChatServer, tmp_path: Path, fault: Any, named: str
 ) -> None:
     server.faults = [fault]
@@ -88,12 +93,12 @@ def test_a_key_or_model_that_is_refused_stops_at_once_and_is_not_shown(
     assert len(server.requests) == 1
 
 
-def test_no_temperature_is_sent_where_it_is_null(server: ChatServer, tmp_path: Path) -> None:
+def test_a_null_temperature_is_not_sent(server: ChatServer, tmp_path: Path) -> None:
     predict_set(baseline(server, tmp_path, temperature=None), [example("1")], tmp_path / "static.jsonl", quiet)
     assert "temperature" not in server.requests[0]
 
 
-def test_worked_examples_are_the_items_own_and_its_variants_share_them(server: ChatServer, tmp_path: Path) -> None:
+def test_each_source_example_draws_worked_examples_that_its_variants_share(server: ChatServer, tmp_path: Path) -> None:
     chat = baseline(server, tmp_path, few_shot=5)
     drawn = {}
     for item in (example("1"), example("1", "vr"), example("2")):
@@ -122,7 +127,7 @@ def test_the_authors_prompts_are_sent_as_they_recorded_them(
         assert [chat.message(item) for item in examples] == [row[key] for row in rows]
 
 
-def test_what_the_ledger_answers_is_not_asked_again(server: ChatServer, tmp_path: Path) -> None:
+def test_answers_in_the_ledger_are_not_asked_for_again(server: ChatServer, tmp_path: Path) -> None:
     examples = [example(str(10**index)) for index in range(5)]
     predict_set(baseline(server, tmp_path), examples, tmp_path / "a" / "static.jsonl", quiet)
     predict_set(baseline(server, tmp_path), examples, tmp_path / "b" / "static.jsonl", quiet)
@@ -130,9 +135,7 @@ def test_what_the_ledger_answers_is_not_asked_again(server: ChatServer, tmp_path
     assert (tmp_path / "a" / "static.jsonl").read_bytes() == (tmp_path / "b" / "static.jsonl").read_bytes()
 
 
-def test_an_item_whose_attempts_are_used_up_stops_no_other_and_is_asked_again(
-    server: ChatServer, tmp_path: Path
-) -> None:
+def test_an_item_without_an_answer_stops_no_other_and_is_asked_again(server: ChatServer, tmp_path: Path) -> None:
     examples, path = [example("1"), example("2"), example("3")], tmp_path / "static.jsonl"
     server.faults = [500, 500]
     chat = baseline(server, tmp_path, max_attempts=1, concurrency=3)
@@ -144,12 +147,12 @@ def test_an_item_whose_attempts_are_used_up_stops_no_other_and_is_asked_again(
     assert len(server.requests) == 5
 
 
-def test_where_the_run_is_to_keep_going_such_an_item_is_recorded(server: ChatServer, tmp_path: Path) -> None:
+def test_with_keep_going_an_item_without_an_answer_is_recorded_as_failed(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [500]
     chat = baseline(server, tmp_path, max_attempts=1, keep_going=True)
     (prediction,) = ask(chat, [example("1")], tmp_path / "a.jsonl")
     assert prediction.error == "status 500"
-    (again,) = ask(chat, [example("1")], tmp_path / "b.jsonl")  # it is no answer, so the ledger has none
+    (again,) = ask(chat, [example("1")], tmp_path / "b.jsonl")  # a failed item has no answer in the ledger
     assert again.error is None
 
 
@@ -163,11 +166,10 @@ def test_an_endpoint_that_is_down_stops_the_stage(server: ChatServer, tmp_path: 
     assert len(server.requests) < 10
 
 
-def test_a_server_that_is_not_there_bills_nothing(tmp_path: Path) -> None:
+def test_an_unreachable_server_bills_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-    settings = {"kind": "openai", "name": "chat", "model": "m", "base_url": f"http://127.0.0.1:{port}", "few_shot": 0}
-    chat = ChatBaseline(OpenAIPredictor(**settings, max_attempts=1), KEY, PAIRS, 0, tmp_path / "ledger.sqlite")
+    chat = baseline_at(f"http://127.0.0.1:{port}", tmp_path, max_attempts=1)
     with pytest.raises(UnansweredError, match="no connection"):
         ask(chat, [example("1")], tmp_path / "static.jsonl")
     assert chat.unaccounted() == 0
@@ -183,7 +185,7 @@ def test_a_server_that_is_not_there_bills_nothing(tmp_path: Path) -> None:
         (422, "", None, "status 422"),
     ],
 )
-def test_what_an_endpoint_will_not_do_is_recorded_with_its_reason(
+def test_a_refusal_is_recorded_with_its_reason(
     server: ChatServer, tmp_path: Path, fault: Any, text: str, finish_reason: str | None, error: str | None
 ) -> None:
     server.faults = [fault]
@@ -194,12 +196,12 @@ def test_what_an_endpoint_will_not_do_is_recorded_with_its_reason(
 
 
 @pytest.mark.parametrize(
-    "words",
+    "response",
     [b"", b"{", b"[]", b"null", b"7", b"{}", b'{"choices": []}', b'{"choices": [{"message": {"content": 7}}]}',
      b"[" * 100_000, b"\xff\xfe", b'{"choices": [{"message": null}]}'],
 )  # fmt: skip
-def test_words_that_are_no_completion_are_asked_for_again(server: ChatServer, tmp_path: Path, words: bytes) -> None:
-    server.faults = [words]
+def test_a_response_that_is_no_completion_is_retried(server: ChatServer, tmp_path: Path, response: bytes) -> None:
+    server.faults = [response]
     chat = baseline(server, tmp_path)
     (prediction,) = ask(chat, [example("1")], tmp_path / "static.jsonl")
     assert prediction.error is None
@@ -208,16 +210,16 @@ def test_words_that_are_no_completion_are_asked_for_again(server: ChatServer, tm
 
 
 @pytest.mark.parametrize("usage", [None, "many", {"prompt_tokens": -1, "completion_tokens": 2}, {"prompt_tokens": 1}])
-def test_an_answer_without_a_count_of_tokens_is_one(server: ChatServer, tmp_path: Path, usage: object) -> None:
+def test_an_answer_without_token_counts_is_recorded(server: ChatServer, tmp_path: Path, usage: object) -> None:
     server.usage = usage
-    prices = {"prompt_price": 1e6, "completion_price": 1e6, "max_tokens": 3, "max_cost": 1000.0}
+    prices: dict[str, Any] = {"prompt_price": 1e6, "completion_price": 1e6, "max_tokens": 3, "max_cost": 1000.0}
     chat = baseline(server, tmp_path, **prices)
     (prediction,) = ask(chat, [example("1")], tmp_path / "static.jsonl")
     assert (prediction.text, prediction.usage) == (answer_to(example("1").prompt), None)
-    assert chat.note() == f"0 tokens, ${len(example('1').prompt) + 16 + 3}.00"  # the worst it can have cost
+    assert chat.note() == f"0 tokens, ${len(example('1').prompt) + 16 + 3}.00"  # the maximum cost
 
 
-def test_equal_questions_asked_at_once_are_sent_once(server: ChatServer, tmp_path: Path) -> None:
+def test_equal_concurrent_requests_are_sent_once(server: ChatServer, tmp_path: Path) -> None:
     server.delay = 0.1
     alike = [example("1").model_copy(update={"id": str(index)}) for index in range(8)]
     answers = ask(baseline(server, tmp_path), alike, tmp_path / "static.jsonl")
@@ -225,45 +227,47 @@ def test_equal_questions_asked_at_once_are_sent_once(server: ChatServer, tmp_pat
     assert len(server.requests) == 1
 
 
-def test_another_sample_is_asked_anew(server: ChatServer, tmp_path: Path) -> None:
+def test_another_sample_is_another_request(server: ChatServer, tmp_path: Path) -> None:
     for sample in (0, 1, 0, 1):
         ask(baseline(server, tmp_path, sample=sample), [example("1")], tmp_path / f"{len(server.requests)}.jsonl")
     assert len(server.requests) == 2
     assert all("sample" not in request for request in server.requests)
 
 
-def test_without_a_key_the_ledger_answers_and_nothing_is_sent(server: ChatServer, tmp_path: Path) -> None:
+def test_without_a_key_answers_come_from_the_ledger_alone(server: ChatServer, tmp_path: Path) -> None:
     examples = [example(str(index)) for index in range(5)]
     asked = ask(baseline(server, tmp_path), examples[:3], tmp_path / "asked.jsonl")
     assert ask(baseline(server, tmp_path, key=None), examples[:3], tmp_path / "replayed.jsonl") == asked
-    with pytest.raises(UnansweredError, match=r"chat: 2 items not in the ledger, .* one in OPENAI_API_KEY"):
+    with pytest.raises(UnansweredError, match=r"chat: 2 items not in the ledger, .* set OPENAI_API_KEY to have"):
         ask(baseline(server, tmp_path, key=None), examples, tmp_path / "more.jsonl")
     assert len(server.requests) == 3
 
 
-def test_progress_tells_tokens_and_dollars(server: ChatServer, tmp_path: Path) -> None:
+def test_progress_shows_tokens_and_dollars(server: ChatServer, tmp_path: Path) -> None:
     notes: list[str] = []
     chat = baseline(server, tmp_path, prompt_price=1e6, completion_price=2e6, concurrency=1)
     examples = [example(str(index)) for index in range(3)]
     predict_set(chat, examples, tmp_path / "a.jsonl", lambda what, done, wanted, note="": notes.append(note))
     assert notes == ["", "10 tokens, $13.00", "20 tokens, $26.00", "30 tokens, $39.00"]
     ask(plain := baseline(server, tmp_path), examples, tmp_path / "b.jsonl")
-    assert plain.note() == "30 tokens"  # all that the ledger knows of, and no prices
+    assert plain.note() == "30 tokens"  # everything in the ledger, without prices
 
 
-def test_money_stops_before_the_limit_is_passed(server: ChatServer, tmp_path: Path) -> None:
+def test_spending_stops_before_the_limit(server: ChatServer, tmp_path: Path) -> None:
     examples = [example(str(index)) for index in range(200)]
-    prices = {"prompt_price": 1000.0, "completion_price": 1000.0, "max_tokens": 3, "max_cost": 1.0}
+    prices: dict[str, Any] = {"prompt_price": 1000.0, "completion_price": 1000.0, "max_tokens": 3, "max_cost": 1.0}
     with pytest.raises(InputError, match="max_cost"):
         predict_set(baseline(server, tmp_path, **prices), examples, tmp_path / "static.jsonl", quiet)
-    assert 95 <= len(server.requests) <= 100  # ten tokens each, a cent; the worst that one can cost is five
+    assert 95 <= len(server.requests) <= 100  # each uses ten tokens, one cent; one may cost up to five cents
 
 
-def test_the_budget_of_a_minute_outlives_the_run(server: ChatServer, tmp_path: Path) -> None:
+def test_rate_limits_hold_over_a_restart(server: ChatServer, tmp_path: Path) -> None:
     ask(baseline(server, tmp_path), [example(str(index)) for index in range(4)], tmp_path / "a.jsonl")
-    server.delay = 0.3  # two that go out together are both there before the first is answered
+    server.delay = 0.3  # two concurrent requests would both arrive before the first is answered
     chat = baseline(server, tmp_path, requests_per_minute=5)
-    with closing(chat.predict([[example("5")], [example("6")]])) as answers:
+    answers = chat.predict([[example("5")], [example("6")]])
+    assert isinstance(answers, Generator)
+    with closing(answers):
         next(answers)
         assert len(server.requests) == 5
 

@@ -1,4 +1,4 @@
-"""How long an endpoint's refusals make the next attempt wait."""
+"""The wait before the next attempt follows the endpoint's `Retry-After`, within bounds."""
 
 import time
 from email.utils import formatdate
@@ -12,7 +12,7 @@ from tests.support.chat_server import ChatServer
 
 
 def seconds_after(server: ChatServer, retry_after: str) -> float:
-    """The wait after a real client met a 429 with this header."""
+    """The wait after a real client received a 429 with this header."""
     server.faults, server.headers = [429], {"Retry-After": retry_after}
     state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
     client = openai.OpenAI(base_url=server.url, api_key="none", max_retries=0)
@@ -22,17 +22,19 @@ def seconds_after(server: ChatServer, retry_after: str) -> float:
     return seconds_to_wait(state)
 
 
-def test_an_endpoint_says_how_long_to_wait_in_seconds_or_by_a_date(server: ChatServer) -> None:
+def test_the_wait_is_given_in_seconds_or_by_a_date(server: ChatServer) -> None:
     assert seconds_after(server, "7") == 7
     assert seconds_after(server, "0.25") == 0.25
     assert 20 < seconds_after(server, formatdate(time.time() + 30, usegmt=True)) <= 30
 
 
 @pytest.mark.parametrize("years", ["63072000", "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_it_is_not_waited_for_years(server: ChatServer, years: str) -> None:
+def test_the_wait_has_a_maximum(server: ChatServer, years: str) -> None:
     assert seconds_after(server, years) == LONGEST_WAIT
 
 
-@pytest.mark.parametrize("words", ["soon", "-3", "0", "nan", "inf", "", "Mon, 01 Jan 2001 00:00:00 GMT", "Mon, 99 Foo"])
-def test_what_is_no_time_to_come_is_not_heard(server: ChatServer, words: str) -> None:
-    assert 0 <= seconds_after(server, words) <= 0.5  # the first wait at random
+@pytest.mark.parametrize(
+    "header", ["soon", "-3", "0", "nan", "inf", "", "Mon, 01 Jan 2001 00:00:00 GMT", "Mon, 99 Foo"]
+)
+def test_a_header_without_a_future_time_is_ignored(server: ChatServer, header: str) -> None:
+    assert 0 <= seconds_after(server, header) <= 0.5  # the first random wait

@@ -1,9 +1,10 @@
-"""The chat baseline as a user runs it, behind a proxy that spoils a fifth of what passes."""
+"""The chat baseline as a user runs it, behind a proxy that spoils a fifth of all requests."""
 
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.support.released_files import large_released_file
 
 CONCURRENCY = 8
 PRICES = {"prompt_price": 1e6, "completion_price": 1e6, "max_tokens": 3}
-"""A dollar a token."""
+"""Prices of one dollar per token."""
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def proxy(server: ChatServer) -> Iterator[FaultyProxy]:
 
 
 class Place:
-    """A folder with a config `chat.yaml`, a model behind `url`, and five questions a row."""
+    """A folder with a config `chat.yaml`, a model behind `url`, and five questions for each row."""
 
     def __init__(self, folder: Path, url: str, rows: int, **settings: Any) -> None:
         self.folder, self.run_folder = folder, folder / "runs" / "chat"
@@ -57,7 +58,7 @@ class Place:
         return [row for name in EVALUATION_SETS for row in read_jsonl(folder / f"{name}.jsonl", Prediction)]
 
     def answered(self) -> int:
-        """How many requests the ledger has an answer to."""
+        """The number of answered requests in the ledger."""
         self.run("ledger", "export", "export.jsonl")
         return (self.folder / "export.jsonl").read_text(encoding="utf-8").count('"answer":{')
 
@@ -77,12 +78,16 @@ def kill_when(process: "subprocess.Popen[str]", reached: Callable[[], bool]) -> 
     process.communicate()
 
 
-def killed_on_the_way(place: Place, proxy: FaultyProxy, moments: list[int]) -> None:
-    """Runs to the end, killed when so many answers were delivered, and counts what was asked for twice."""
+def has_delivered(proxy: FaultyProxy, count: int) -> bool:
+    return proxy.delivered >= count
+
+
+def kill_and_finish(place: Place, proxy: FaultyProxy, moments: list[int]) -> None:
+    """Kills the run after each of these numbers of delivered answers, finishes it, and counts repeated requests."""
     lost = 0
     for moment in moments:
-        kill_when(place.start("predict"), lambda moment=moment: proxy.delivered >= moment)
-        time.sleep(0.5)  # what is on its way arrives, or finds nobody
+        kill_when(place.start("predict"), partial(has_delivered, proxy, moment))
+        time.sleep(0.5)  # responses in flight arrive or are dropped
         lost_here = proxy.delivered - lost - place.answered()
         print(f"killed at {moment} answers delivered, {lost_here} of them lost")
         assert 0 <= lost_here <= CONCURRENCY
@@ -98,11 +103,11 @@ def killed_on_the_way(place: Place, proxy: FaultyProxy, moments: list[int]) -> N
     assert "may have been billed without an answer; `ledger unaccounted` lists them" in ended.stderr
 
 
-def test_a_killed_run_asks_for_nothing_again_that_was_answered(
+def test_a_killed_run_does_not_ask_again_for_recorded_answers(
     server: ChatServer, proxy: FaultyProxy, tmp_path: Path
 ) -> None:
     server.delay = 0.02
-    killed_on_the_way(Place(tmp_path, proxy.url, rows=12), proxy, [20])
+    kill_and_finish(Place(tmp_path, proxy.url, rows=12), proxy, [20])
 
 
 @pytest.mark.slow
@@ -111,7 +116,7 @@ def test_a_thousand_questions_through_faults_and_five_kills(
 ) -> None:
     server.delay = 0.02
     place = Place(tmp_path, proxy.url, rows=200)
-    killed_on_the_way(place, proxy, [150, 300, 450, 600, 750])
+    kill_and_finish(place, proxy, [150, 300, 450, 600, 750])
     assert len(place.predictions()) == 1000
     assert set(proxy.faults) == set(FAULTS)
 
@@ -119,8 +124,8 @@ def test_a_thousand_questions_through_faults_and_five_kills(
 @pytest.mark.slow
 def test_no_minute_holds_more_requests_than_its_budget(server: ChatServer, proxy: FaultyProxy, tmp_path: Path) -> None:
     place = Place(tmp_path, proxy.url, rows=22, requests_per_minute=60)
-    # Sets end and a run is killed and begun anew within a minute: neither starts another one.
-    kill_when(place.start("predict"), lambda: proxy.delivered >= 30)
+    # Neither the end of a set nor a kill and restart begins a new minute.
+    kill_when(place.start("predict"), partial(has_delivered, proxy, 30))
     place.run("predict")
     assert_every_question_has_its_answer(place, 110)
     seconds = proxy.arrivals[-1] - proxy.arrivals[0]
@@ -130,7 +135,7 @@ def test_no_minute_holds_more_requests_than_its_budget(server: ChatServer, proxy
     assert 50 <= most <= 60
 
 
-def test_money_stops_before_its_limit_whatever_is_lost_on_the_way(server: ChatServer, tmp_path: Path) -> None:
+def test_spending_stops_before_its_limit_whatever_responses_are_lost(server: ChatServer, tmp_path: Path) -> None:
     with spoiling(server.server_port, share=0.5) as proxy:
         place = Place(tmp_path, proxy.url, rows=150, max_cost=1000.0, **PRICES)
         line = complaint(place.run("predict", code=2).stderr)
@@ -146,7 +151,7 @@ def test_a_published_ledger_is_replayed_without_key_or_network(server: ChatServe
         first.run("score")
         first.run("ledger", "export", tmp_path / "ledger.jsonl")
     asked = len(server.requests)
-    second = Place(tmp_path / "second", proxy.url, rows=6)  # where nobody serves any more
+    second = Place(tmp_path / "second", proxy.url, rows=6)  # the endpoint has ended
     skipped = second.run("predict", key="")
     assert "chat is skipped: there is no key in OPENAI_API_KEY" in skipped.stderr
     imported = second.run("ledger", "import", tmp_path / "ledger.jsonl", key="")
@@ -168,7 +173,7 @@ def test_the_key_is_shown_nowhere(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [401]
     ends.append(place.run("all", "predictors.0.sample=1", code=2, OPENAI_LOG="debug"))
     ends.append(place.run("ledger", "export", "export.jsonl"))
-    assert "openai._base_client" in ends[0].stderr  # which says a lot, but not that
+    assert "openai._base_client" in ends[0].stderr  # a detailed log, without the key
     assert "answered 401 for model m; expected" in complaint(ends[1].stderr)
     assert {request["headers"]["Authorization"] for request in server.requests} == {f"Bearer {KEY}"}
     assert not [end for end in ends if KEY in end.stdout + end.stderr]
@@ -177,7 +182,7 @@ def test_the_key_is_shown_nowhere(server: ChatServer, tmp_path: Path) -> None:
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
-def test_servers_of_one_s_own_are_asked_one_after_another_and_sent_no_key(server: ChatServer, tmp_path: Path) -> None:
+def test_local_servers_are_asked_one_after_another_and_sent_no_key(server: ChatServer, tmp_path: Path) -> None:
     place = Place(tmp_path, server.url, rows=1)
     shared = f"kind: openai, base_url: '{server.url}', few_shot: 0, api_key_variable: null"
     place.run(
@@ -192,7 +197,7 @@ def test_servers_of_one_s_own_are_asked_one_after_another_and_sent_no_key(server
     assert not [line for line in headers if "authorization" in line or "of-this-test" in line]
 
 
-def test_a_ledger_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_ledger_is_refused_in_one_line(tmp_path: Path) -> None:
     place = Place(tmp_path, "http://127.0.0.1", rows=1)
     for arguments in (["export", "out.jsonl"], ["unaccounted"]):
         assert "runs/chat/ledger.sqlite: no such ledger" in complaint(place.run("ledger", *arguments, code=2).stderr)
@@ -205,7 +210,7 @@ def test_a_ledger_that_is_not_there_is_one_line(tmp_path: Path) -> None:
      (["import", "chat.yaml"], "chat.yaml:1: "), (["export", "runs"], "runs: Is a directory"),
      (["export", "chat.yaml/x"], "chat.yaml: File exists")],
 )  # fmt: skip
-def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, arguments: list[str], named: str) -> None:
+def test_an_unusable_file_is_refused_in_one_line(tmp_path: Path, arguments: list[str], named: str) -> None:
     place = Place(tmp_path, "http://127.0.0.1", rows=1)
     with Ledger(place.run_folder / "ledger.sqlite"):
         pass

@@ -1,55 +1,62 @@
-"""The ledger keeps what was asked and answered through kills, exports and imports."""
+"""The ledger keeps requests and answers through kills, exports and imports."""
 
 import json
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mathderive.core.errors import InputError
-from mathderive.predictors.ledger import Answer, Entry, Ledger, Request
+from mathderive.predictors.ledger import Entry, Ledger, RecordedAnswer, Request
 
 MESSAGES = [{"role": "user", "content": "Given $x = \\theta$, derive $y$"}]
 
 
-def request(number=0, **changes):
-    fields = {"endpoint": "http://127.0.0.1/v1", "model": "m", "parameters": {"temperature": 0.0}, "messages": MESSAGES}
+def request(number: int = 0, **changes: Any) -> Request:
+    fields: dict[str, Any] = {
+        "endpoint": "http://127.0.0.1/v1",
+        "model": "m",
+        "parameters": {"temperature": 0.0},
+        "messages": MESSAGES,
+    }
     return Request(**{**fields, "sample": number, **changes})
 
 
 @pytest.fixture
-def ledger(tmp_path: Path):
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger(tmp_path / "ledger.sqlite") as opened:
         yield opened
 
 
-def fill(ledger):
-    """One answered at the second attempt, one refused once, one sent and never heard of."""
+def fill(ledger: Ledger) -> None:
+    """Records three requests: one answered at the second attempt, one refused once, one without a response."""
     for number in (0, 0, 1, 2):
-        ledger.sends(request(number))
-    ledger.is_refused(request(0))
-    ledger.is_answered(request(0), Answer(text="y = θ", usage={"prompt_tokens": 3}))
-    ledger.is_refused(request(1))
+        ledger.record_attempt(request(number))
+    ledger.record_refusal(request(0))
+    ledger.record_answer(request(0), RecordedAnswer(text="y = θ", usage={"prompt_tokens": 3}))
+    ledger.record_refusal(request(1))
 
 
-def test_what_was_answered_is_known_and_nothing_else_is(ledger) -> None:
+def test_only_answered_requests_have_an_answer(ledger: Ledger) -> None:
     fill(ledger)
-    assert ledger.answer_of(request(0)) == Answer(text="y = θ", usage={"prompt_tokens": 3})
-    assert [ledger.answer_of(request(number)) for number in (1, 2, 3)] == [None] * 3
+    assert ledger.find_answer(request(0)) == RecordedAnswer(text="y = θ", usage={"prompt_tokens": 3})
+    assert [ledger.find_answer(request(number)) for number in (1, 2, 3)] == [None] * 3
 
 
-def test_attempts_that_may_have_been_billed_are_counted(ledger) -> None:
+def test_attempts_that_may_have_been_billed_are_counted(ledger: Ledger) -> None:
     fill(ledger)
     assert {entry.request.sample: entry.unaccounted for entry in ledger.entries()} == {0: 0, 1: 0, 2: 1}
 
 
-def test_a_model_is_told_from_others(ledger) -> None:
+def test_models_are_told_apart_by_endpoint_and_name(ledger: Ledger) -> None:
     fill(ledger)
     assert ledger.has_answers("http://127.0.0.1/v1", "m")
     assert not ledger.has_answers("http://127.0.0.1/v1", "n")
@@ -58,11 +65,11 @@ def test_a_model_is_told_from_others(ledger) -> None:
     assert ledger.unaccounted("http://127.0.0.1/v1", "n") == 0
 
 
-def test_the_last_minute_s_attempts_are_known_after_a_restart(tmp_path: Path) -> None:
+def test_the_attempts_of_the_last_minute_survive_a_restart(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        ledger.sends(request(), tokens=5)
-        ledger.sends(request(model="n"), tokens=6)
-        ledger.sends(request(), tokens=7)
+        ledger.record_attempt(request(), tokens=5)
+        ledger.record_attempt(request(model="n"), tokens=6)
+        ledger.record_attempt(request(), tokens=7)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         recent = ledger.recent("http://127.0.0.1/v1", "m", 60)
         assert [tokens for _, tokens in recent] == [5, 7]
@@ -81,85 +88,88 @@ def test_the_last_minute_s_attempts_are_known_after_a_restart(tmp_path: Path) ->
         {"sample": 1},
     ],
 )
-def test_whatever_decides_an_answer_decides_the_key(change) -> None:
+def test_everything_that_decides_an_answer_decides_the_key(change: dict[str, Any]) -> None:
     assert request(**change).key() != request().key()
 
 
 @given(st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)))
-def test_the_key_does_not_depend_on_the_order_of_parameters(parameters) -> None:
+def test_the_key_does_not_depend_on_the_order_of_parameters(parameters: dict[str, float]) -> None:
     backwards = dict(reversed(list(parameters.items())))
     assert request(parameters=backwards).key() == request(parameters=parameters).key()
 
 
-def test_a_kill_loses_nothing_that_was_written(tmp_path: Path) -> None:
+def test_a_kill_loses_no_recorded_answer(tmp_path: Path) -> None:
     script = """
 import sys, time
 from pathlib import Path
-from mathderive.predictors.ledger import Answer, Ledger, Request
+from mathderive.predictors.ledger import RecordedAnswer, Ledger, Request
 ledger = Ledger(Path(sys.argv[1]))
 for number in range(2):
     request = Request(endpoint="e", model="m", parameters={}, messages=[], sample=number)
-    ledger.sends(request)
+    ledger.record_attempt(request)
     if number == 0:
-        ledger.is_answered(request, Answer(text="kept"))
+        ledger.record_answer(request, RecordedAnswer(text="kept"))
 print("written", flush=True)
 time.sleep(60)
 """
     path = tmp_path / "ledger.sqlite"
     with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "written\n"
         with pytest.raises(InputError, match=r"ledger\.sqlite: .* no other run"):
             Ledger(path)
         process.send_signal(signal.SIGKILL)
     with Ledger(path) as ledger:
-        assert [entry.answer for entry in ledger.entries() if entry.answer] == [Answer(text="kept")]
+        assert [entry.answer for entry in ledger.entries() if entry.answer] == [RecordedAnswer(text="kept")]
         assert sum(entry.unaccounted for entry in ledger.entries()) == 1
 
 
-def test_an_export_taken_in_elsewhere_is_exported_alike(ledger, tmp_path: Path) -> None:
+def test_an_imported_export_is_exported_alike(ledger: Ledger, tmp_path: Path) -> None:
     fill(ledger)
     assert ledger.export(tmp_path / "out.jsonl") == 3
     with Ledger(tmp_path / "other.sqlite") as other:
-        assert other.take_in(tmp_path / "out.jsonl") == 1  # what has no answer is of no use elsewhere
-        assert other.take_in(tmp_path / "out.jsonl") == 0
-        assert other.answer_of(request(0)) == ledger.answer_of(request(0))
+        assert other.import_entries(tmp_path / "out.jsonl") == 1  # entries without an answer are not imported
+        assert other.import_entries(tmp_path / "out.jsonl") == 0
+        assert other.find_answer(request(0)) == ledger.find_answer(request(0))
         other.export(tmp_path / "answered.jsonl")
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert (tmp_path / "answered.jsonl").read_text().splitlines() == [line for line in lines if "y = θ" in line]
 
 
-def test_an_import_with_one_bad_line_changes_nothing(ledger, tmp_path: Path) -> None:
-    good = Entry(request=request(5), sent=1, refused=0, answer=Answer(text="new")).model_dump_json()
+def test_an_import_with_one_bad_line_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    good = Entry(request=request(5), sent=1, refused=0, answer=RecordedAnswer(text="new")).model_dump_json()
     (tmp_path / "in.jsonl").write_text(good + "\n" + json.dumps({"request": {}}) + "\n")
     with pytest.raises(InputError, match=r"in\.jsonl:2: "):
-        ledger.take_in(tmp_path / "in.jsonl")
+        ledger.import_entries(tmp_path / "in.jsonl")
     assert list(ledger.entries()) == []
 
 
 @pytest.mark.parametrize(("sent", "refused"), [(0, 0), (1, 1), (10**30, 0), (-1, 0)])
-def test_an_import_whose_attempts_do_not_add_up_is_refused(ledger, tmp_path: Path, sent, refused) -> None:
+def test_an_import_whose_attempts_do_not_add_up_is_refused(
+    ledger: Ledger, tmp_path: Path, sent: int, refused: int
+) -> None:
     line = {"request": request(5).model_dump(), "sent": sent, "refused": refused, "answer": {"text": "new"}}
     (tmp_path / "in.jsonl").write_text(json.dumps(line) + "\n")
     with pytest.raises(InputError, match=r"in\.jsonl:1: "):
-        ledger.take_in(tmp_path / "in.jsonl")
+        ledger.import_entries(tmp_path / "in.jsonl")
 
 
-def test_two_answers_to_one_request_are_not_mixed(ledger, tmp_path: Path) -> None:
+def test_an_import_with_another_answer_to_the_same_request_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     fill(ledger)
-    other = Entry(request=request(0), sent=1, refused=0, answer=Answer(text="another")).model_dump_json()
+    other = Entry(request=request(0), sent=1, refused=0, answer=RecordedAnswer(text="another")).model_dump_json()
     (tmp_path / "in.jsonl").write_text(other + "\n")
     with pytest.raises(InputError, match="another answer"):
-        ledger.take_in(tmp_path / "in.jsonl")
+        ledger.import_entries(tmp_path / "in.jsonl")
 
 
-def test_a_foreign_file_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_no_ledger_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_text("no database at all, but long enough to be taken for one" * 100)
     with pytest.raises(InputError, match=r"ledger\.sqlite: .*expected a ledger"):
         Ledger(path)
 
 
-def test_a_ledger_of_another_version_is_one_line_and_is_not_kept_locked(tmp_path: Path) -> None:
+def test_a_ledger_of_another_version_is_refused_in_one_line_and_not_kept_locked(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
@@ -167,4 +177,4 @@ def test_a_ledger_of_another_version_is_one_line_and_is_not_kept_locked(tmp_path
         Ledger(path)
     with closing(sqlite3.connect(path, timeout=0)) as database:
         database.execute("BEGIN IMMEDIATE")
-    assert caught.tb  # which held whatever was left open
+    assert caught.tb  # keeps the frames alive, with anything that was left open

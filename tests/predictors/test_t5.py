@@ -1,12 +1,15 @@
-"""The T5 predictor, from a folder of ours and from Hugging Face's."""
+"""The T5 predictor, on folders of this package and of Hugging Face."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mathderive.config.schema import DecodingSettings
 from mathderive.core.errors import InputError
+from mathderive.model.config import T5Config
 from mathderive.model.weights import write_folder
 from mathderive.predictors import t5
 from mathderive.predictors.t5 import T5Model
@@ -17,34 +20,35 @@ from tests.support.torch_t5 import CONFIGS, random_params
 DECODING = DecodingSettings(batch_size=4, max_source_length=24, max_target_length=12)
 
 
-def example(number, prompt):
-    identity = {"id": f"s{number}-static", "source_id": f"s{number}", "set": "static"}
-    return Example(**identity, prompt=prompt, target="x = 1", steps=[])
+def example(number: int, prompt: str) -> Example:
+    return Example(
+        id=f"s{number}-static", source_id=f"s{number}", set="static", prompt=prompt, target="x = 1", steps=[]
+    )
 
 
 EXAMPLES = [example(number, prompt) for number, (prompt, _) in enumerate(tiny_training.PAIRS[:10])]
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory):
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "t5"
     tiny_training.run(folder, training=tiny_training.TRAINING.model_copy(update={"steps": 8}))
     return folder
 
 
 @pytest.fixture(scope="module")
-def predictor(checkpoint):
+def predictor(checkpoint: Path) -> T5Model:
     return T5Model("ours", str(checkpoint), DECODING)
 
 
-def test_every_example_is_in_one_batch_whatever_the_order(predictor) -> None:
+def test_every_example_is_in_one_batch_whatever_the_order(predictor: T5Model) -> None:
     batches = predictor.batches(EXAMPLES)
     assert batches == predictor.batches(EXAMPLES[::-1])
     assert sorted(one.id for batch in batches for one in batch) == sorted(one.id for one in EXAMPLES)
     assert [len(batch) for batch in batches] == [4, 4, 2]
 
 
-def test_predictions_are_whole_records_in_order(predictor) -> None:
+def test_predictions_are_complete_records_in_order(predictor: T5Model) -> None:
     batches = predictor.batches(EXAMPLES)
     for batch, predictions in zip(batches, predictor.predict(batches), strict=True):
         assert [prediction.id for prediction in predictions] == [one.id for one in batch]
@@ -52,6 +56,7 @@ def test_predictions_are_whole_records_in_order(predictor) -> None:
             assert prediction.model == "ours"
             assert prediction.error is None
             assert prediction.finish_reason in ("stop", "length")
+            assert prediction.usage is not None
             assert 1 < prediction.usage["prompt_tokens"] <= 24
             assert 1 <= prediction.usage["completion_tokens"] <= 12
             if prediction.finish_reason == "length":
@@ -59,38 +64,44 @@ def test_predictions_are_whole_records_in_order(predictor) -> None:
 
 
 @pytest.mark.parametrize(("asked", "used"), [(None, "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")])
-def test_the_config_may_name_the_dtype(checkpoint, monkeypatch: pytest.MonkeyPatch, asked, used) -> None:
-    seen = []
-    monkeypatch.setattr(
-        t5, "decode", lambda config, params, sources, longest, dtype, *_: (seen.append(dtype), [[1]] * 4)[1]
-    )
+def test_the_config_may_name_the_dtype(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None, used: str
+) -> None:
+    seen: list[str] = []
+
+    def decode(config: T5Config, params: Any, sources: Any, longest: int, dtype: str, *_: Any) -> list[list[int]]:
+        seen.append(dtype)
+        return [[1]] * 4
+
+    monkeypatch.setattr(t5, "decode", decode)
     model = T5Model("ours", str(checkpoint), DECODING.model_copy(update={"dtype": asked}))
     list(model.predict([EXAMPLES[:4]]))
     assert seen == [used]
 
 
-def test_the_same_checkpoint_and_batch_give_the_same_text(predictor, checkpoint) -> None:
+def test_the_same_checkpoint_and_batch_give_the_same_text(predictor: T5Model, checkpoint: Path) -> None:
     batches = predictor.batches(EXAMPLES)
     again = T5Model("ours", str(checkpoint), DECODING)
     assert list(again.predict(batches)) == list(predictor.predict(batches))
 
 
-def test_batches_under_way_together_do_not_change_each_other(predictor) -> None:
+def test_concurrent_batches_do_not_change_each_other(predictor: T5Model) -> None:
     batches = predictor.batches(EXAMPLES)
     alone = [predictions for batch in batches for predictions in predictor.predict([batch])]
     assert list(predictor.predict(batches)) == alone
 
 
-def test_two_batches_are_under_way_at_once(predictor, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = threading.Barrier(2, timeout=60)  # breaks where one batch waits for the other to end
+def test_two_batches_are_computed_at_once(predictor: T5Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=60)  # breaks if one batch waits for the other to end
 
-    def ids(batch):
+    def ids(batch: Sequence[Example]) -> list[str]:
         both.wait()
         return [one.id for one in batch]
 
     monkeypatch.setattr(predictor, "_predict_batch", ids)
     batches = predictor.batches(EXAMPLES)[:2]
-    assert list(predictor.predict(batches)) == [[one.id for one in batch] for batch in batches]
+    found: list[Any] = list(predictor.predict(batches))
+    assert found == [[one.id for one in batch] for batch in batches]
 
 
 def test_a_hugging_face_folder_predicts(tmp_path: Path) -> None:
@@ -106,6 +117,6 @@ def test_a_hugging_face_folder_predicts(tmp_path: Path) -> None:
     assert first.model == "released"
 
 
-def test_what_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_a_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.json: no such file"):
         T5Model("none", str(tmp_path), DECODING)

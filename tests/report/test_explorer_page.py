@@ -3,10 +3,11 @@
 import itertools
 import json
 import re
-import shutil
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -17,23 +18,22 @@ from mathderive.report.plain import visible
 from mathderive.report.tables import SET_NAMES
 from mathderive.report.typeset import typeset
 from tests.support import command
+from tests.support.browser import expect, launched_browser, needs_chromium, watched_pages
 from tests.support.explored import HOSTILE, checked_contents
 from tests.support.released_files import released_file
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = sync_api.expect
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = needs_chromium
 
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+def browser() -> Iterator["Browser"]:
+    with launched_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,32 +43,29 @@ def report(tmp_path_factory: pytest.TempPathFactory):
     return folder / "index.html"
 
 
+class OpenPage(Protocol):
+    def __call__(self, path: Path, fragment: str = "", width: int = 1400, scripts: bool = True) -> "Page": ...
+
+
 @pytest.fixture
-def open_page(browser):
-    """Opens a file; at the end, nothing has run, been asked for or been refused."""
-    contexts, seen = [], []
+def open_page(browser: "Browser") -> Iterator[OpenPage]:
+    """Opens a file without network; at the end, nothing else has run, been loaded or been refused."""
+    with watched_pages(browser) as pages:
 
-    def open_page(path, fragment="", width=1400, scripts=True):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, java_script_enabled=scripts, offline=True, color_scheme="dark"
-        )
-        contexts.append(context)
-        context.set_default_timeout(20_000)
-        page = context.new_page()
-        page.on("dialog", lambda dialog: seen.append(dialog.message))
-        page.on("pageerror", lambda error: seen.append(error))
-        page.on("console", lambda said: seen.append(said.text))
-        page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:")) else seen.append(asked.url))
-        page.goto(path.as_uri() + fragment)
-        if scripts:
-            expect(page.locator("#explorer-filters")).to_be_visible()
-        return page
+        def open_page(path: Path, fragment: str = "", width: int = 1400, scripts: bool = True) -> "Page":
+            page = pages.new_page(
+                is_own=lambda url: url.startswith("file:"),
+                viewport={"width": width, "height": 900},
+                java_script_enabled=scripts,
+                offline=True,
+                color_scheme="dark",
+            )
+            page.goto(path.as_uri() + fragment)
+            if scripts:
+                expect(page.locator("#explorer-filters")).to_be_visible()
+            return page
 
-    yield open_page
-    for context in contexts:
-        assert context.pages[0].evaluate("window.ran") is None
-        context.close()
-    assert not seen
+        yield open_page
 
 
 def opened(page):

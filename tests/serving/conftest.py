@@ -1,4 +1,4 @@
-"""A tiny T5 and a server of it, for all tests of the server."""
+"""A tiny T5 and a server for it, shared by all tests of the server."""
 
 from collections.abc import Iterator
 from pathlib import Path

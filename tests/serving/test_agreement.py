@@ -1,7 +1,8 @@
-"""Asked through the API, a checkpoint answers what the predictor `t5` has it answer."""
+"""Through the API, a checkpoint gives the same answers as the predictor `t5`."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ predictors:
 
 
 @pytest.mark.slow
-def test_the_api_answers_as_the_predictor_does(tmp_path: Path) -> None:
+def test_the_api_gives_the_predictors_answers(tmp_path: Path) -> None:
     with serving(MINI, tokens=LENGTH) as server:
         config = CONFIG.replace("LENGTH", str(LENGTH)).replace("MINI", str(MINI)).replace("URL", server.url)
         (tmp_path / "agreement.yaml").write_text(config)
@@ -36,7 +37,7 @@ def test_the_api_answers_as_the_predictor_does(tmp_path: Path) -> None:
     assert asked == direct
 
 
-def predictions(folder):
+def predictions(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """Each prediction by set and example, without the model's name."""
     return {
         (path.stem, row["id"]): {**row, "model": None}

@@ -1,4 +1,4 @@
-"""The page's examples are what they are said to be: unseen ones of the data that `checkpoints/mini` learnt from."""
+"""The page's examples come from data that `checkpoints/mini` was not trained on."""
 
 import json
 from importlib import resources
@@ -12,7 +12,7 @@ from tfds_builders.derivations.generation import make_example, sample, split_by_
 EXAMPLES = json.loads(resources.files("mathderive.serving").joinpath("examples.json").read_text())
 
 
-def test_each_is_an_unseen_example_of_the_released_checkpoints_data() -> None:
+def test_each_example_is_in_the_static_split_of_the_checkpoints_data() -> None:
     config = load_config(Path(__file__).parents[2] / "configs" / "mini.yaml", [])
     assert config.data
     found = []
@@ -30,7 +30,7 @@ def test_each_is_an_unseen_example_of_the_released_checkpoints_data() -> None:
     assert choose(found) == EXAMPLES
 
 
-def test_they_are_told_apart_and_can_be_taken_apart() -> None:
+def test_examples_have_different_names_and_well_formed_prompts() -> None:
     assert len({example["name"] for example in EXAMPLES}) == len(EXAMPLES) == 6
     for example in EXAMPLES:
         assert len(split_prompt(example["prompt"]).premises) >= 1

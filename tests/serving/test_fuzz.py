@@ -1,4 +1,4 @@
-"""The server keeps to its own description, whatever is sent: fuzzed from it by schemathesis."""
+"""The server keeps to its own OpenAPI description, from which schemathesis generates requests."""
 
 import json
 import subprocess
@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.served import Served
+
 pytest.importorskip("schemathesis")
 
 
 @pytest.mark.slow
-def test_no_request_made_from_the_description_breaks_the_server(served, tmp_path: Path) -> None:
+def test_no_generated_request_breaks_the_server(served: Served, tmp_path: Path) -> None:
     with urllib.request.urlopen(f"{served.url}/openapi.json", timeout=60) as response:
         description = json.load(response)
-    # Most requests would name another model and get no further.
+    # Otherwise most requests would name an unknown model and get no further.
     description["components"]["schemas"]["ChatRequest"]["properties"]["model"] = {"enum": ["tiny", "another"]}
     (tmp_path / "openapi.json").write_text(json.dumps(description))
     arguments = [f"--url={served.url}", f"--header=Authorization: {served.headers['Authorization']}"]
-    # A prompt's length is limited in tokens, which a description has no word for.
+    # The limit on a prompt's tokens cannot be expressed in the description.
     arguments += ["--exclude-checks=positive_data_acceptance", "--max-examples=200", "--workers=4", "--seed=0"]
     result = subprocess.run(
         [Path(sys.executable).with_name("schemathesis"), "--no-color", "run", "openapi.json", *arguments],

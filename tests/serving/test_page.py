@@ -1,9 +1,9 @@
-"""The page at `/` in a real browser against a real server: a question in, a typeset derivation out, nothing run."""
+"""The page at `/` in a real browser with a real server: it typesets derivations and runs nothing from their text."""
 
 import json
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -11,13 +11,14 @@ from mathderive.metrics.text import equations, goal_reached
 from mathderive.report.typeset import typeset
 from mathderive.symbolic.prompts import split_prompt
 from tests.support import tiny_training
-from tests.support.served import KEY, serving
+from tests.support.browser import expect, launched_browser, needs_chromium, watched_pages
+from tests.support.served import KEY, Served, serving
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = sync_api.expect
-expect.set_options(timeout=60_000)  # a shape is compiled for each first question, perhaps beside other tests
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+expect.set_options(timeout=60_000)  # a first question may need compilation, perhaps beside other tests
+pytestmark = needs_chromium
 
 CHAT, TYPESET = "**/v1/chat/completions", "**/typeset"
 PREMISE, GOAL = tiny_training.PAIRS[0][0].removeprefix("Given ").split(", then obtain ")
@@ -30,80 +31,83 @@ HOSTILE = [
 ]
 
 
+class OpenPage(Protocol):
+    def __call__(
+        self, served: Served, width: int = 1280, key: str | None = KEY, keep_console: bool = True
+    ) -> "Page": ...
+
+
 @pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+def browser() -> Iterator["Browser"]:
+    with launched_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def open_page(browser):
-    """Opens a server's page; at the end, nothing has run, been fetched or been refused that should not have."""
-    contexts, seen = [], []
+def open_page(browser: "Browser") -> Iterator[OpenPage]:
+    """Opens a server's page; at the end, nothing else has run, been loaded or been refused."""
+    with watched_pages(browser) as pages:
 
-    def open_page(served, width=1280, key=KEY, keep_console=True):
-        contexts.append(context := browser.new_context(viewport={"width": width, "height": 800}))
-        context.set_default_timeout(20_000)
-        page = context.new_page()
-        page.on("dialog", lambda dialog: seen.append(dialog.message))
-        page.on("pageerror", lambda error: seen.append(error))
-        page.on("framenavigated", lambda frame: seen.append(frame.url) if frame.url != f"{served.url}/" else None)
-        page.on("request", lambda asked: seen.append(asked.url) if is_foreign(asked.url, served.url) else None)
-        if keep_console:  # where violations of the page's policy are told; and answers of 4xx, which tests ask for
-            page.on("console", lambda said: None if said.text.startswith(LOADING) else seen.append(said.text))
-        page.goto(f"{served.url}/")
-        expect(page.locator("#failure")).to_have_text("This server asks for an API key.")
-        if key:
-            page.fill("#key", key)
-            page.locator("#key").blur()
-            expect(page.locator("#model")).to_contain_text("·")
-        return page
+        def open_page(served: Served, width: int = 1280, key: str | None = KEY, keep_console: bool = True) -> "Page":
+            # The console reports violations of the page's policy, and answers of 4xx, which tests cause.
+            page = pages.new_page(
+                is_own=lambda url: url.startswith(f"{served.url}/"),
+                address=f"{served.url}/",
+                is_harmless=lambda message: message.startswith(LOADING) or not keep_console,
+                viewport={"width": width, "height": 800},
+            )
+            page.goto(f"{served.url}/")
+            expect(page.locator("#failure")).to_have_text("This server asks for an API key.")
+            if key:
+                page.fill("#key", key)
+                page.locator("#key").blur()
+                expect(page.locator("#model")).to_contain_text("·")
+            return page
 
-    yield open_page
-    for context in contexts:
-        assert context.pages[0].evaluate("window.ran") is None
-        context.close()
-    assert not seen
+        yield open_page
 
 
-def is_foreign(url, served):
-    return urlsplit(url).scheme != "data" and not url.startswith(f"{served}/")
-
-
-def ask(page, premises=PREMISE, goal=GOAL):
+def ask(page: "Page", premises: str = PREMISE, goal: str = GOAL) -> None:
     page.fill("#premises", premises)
     page.fill("#goal", goal)
     page.click("#start")
 
 
-def answered(*pieces, finish_reason="stop"):
-    """What a server streams for an answer in these pieces."""
-    choices = [{"delta": {"content": piece}, "finish_reason": None} for piece in pieces]
-    chunks = [{"choices": [choice]} for choice in [*choices, {"delta": {}, "finish_reason": finish_reason}]]
+def answered(*pieces: str, finish_reason: str = "stop") -> dict[str, str]:
+    """The response that streams an answer in these pieces."""
+    choices: list[dict[str, Any]] = [{"delta": {"content": piece}, "finish_reason": None} for piece in pieces]
+    chunks: list[dict[str, Any]] = [
+        {"choices": [choice]} for choice in [*choices, {"delta": {}, "finish_reason": finish_reason}]
+    ]
     usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}}
     events = [json.dumps(chunk, ensure_ascii=False) for chunk in [*chunks, usage]]
     return {"content_type": "text/event-stream", "body": "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"])}
 
 
-def answer_with(page, **answer):
-    """Answers the questions of the page in the server's place; with nothing, cuts the connection."""
+def answer_with(page: "Page", **answer: Any) -> None:
+    """Answers the page's questions instead of the server; without an answer, cuts the connection."""
+
+    def respond(route: "Route") -> None:
+        if answer:
+            route.fulfill(**answer)
+        else:
+            route.abort()
+
     page.unroute(CHAT)
-    page.route(CHAT, lambda route: route.fulfill(**answer) if answer else route.abort())
+    page.route(CHAT, respond)
 
 
-def steps(page):
-    """The text of each step, as it was written."""
+def steps(page: "Page") -> list[str]:
+    """The text of each step as the model wrote it."""
     return page.locator(".step > .latex").all_text_contents()
 
 
-def test_the_answer_on_the_page_is_the_servers(served, open_page) -> None:
+def test_the_page_shows_the_servers_answer(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     with page.expect_response(CHAT) as response:
         ask(page)
     expect(page.locator("#summary")).to_contain_text("tokens")
-    asked = json.loads(response.value.request.post_data)
+    asked = json.loads(response.value.request.post_data or "")
     assert asked["messages"] == [{"role": "user", "content": f"Given {PREMISE}, then obtain {GOAL}"}]
     assert split_prompt(asked["messages"][0]["content"]) == ((PREMISE,), (), GOAL)
     whole = page.request.post(
@@ -117,7 +121,7 @@ def test_the_answer_on_the_page_is_the_servers(served, open_page) -> None:
     expect(page.locator("#start")).to_be_visible()
 
 
-def test_every_step_has_its_verdict(served, open_page) -> None:
+def test_every_step_has_its_verdict(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     premise, derived = r"f{(x)} = \sin{(x)}", r"\frac{d}{d x} f{(x)} = \frac{d}{d x} \sin{(x)}"
     goal, wrong = r"\frac{d}{d x} f{(x)} = \cos{(x)}", r"\frac{d}{d x} f{(x)} = x"
@@ -133,7 +137,7 @@ def test_every_step_has_its_verdict(served, open_page) -> None:
     expect(page.locator(".step .kinds")).to_have_text(["premise", "incorrect", "skipped", "unparsable"])
 
 
-def test_a_check_that_is_refused_is_said(served, open_page) -> None:
+def test_a_failed_check_is_shown(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     page.route("**/check", lambda route: route.abort())
     answer_with(page, **answered(PREMISE))
@@ -142,7 +146,7 @@ def test_a_check_that_is_refused_is_said(served, open_page) -> None:
     expect(page.locator("#summary")).to_contain_text("1 step")
 
 
-def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, open_page) -> None:
+def test_steps_are_typeset_in_order_and_other_text_is_marked(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     written = [r"f{(x)} = \sin{(x)}", r"\int (f = ", r"\frac{d}{d x} f{(x)} = \cos{(x)}"]
     text = " and ".join(written)
@@ -163,7 +167,7 @@ def test_steps_are_typeset_in_order_and_what_is_no_equation_is_marked(served, op
     assert page.evaluate("navigator.clipboard.readText()") == " and ".join(steps(page))
 
 
-def test_the_goal_is_reached_by_the_rule_of_the_scores(served, open_page) -> None:
+def test_the_goal_is_reached_by_the_rule_of_the_scores(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     for text, goal in (
         ("a = b and x = 1", "x = 1"),
@@ -180,24 +184,24 @@ def test_the_goal_is_reached_by_the_rule_of_the_scores(served, open_page) -> Non
         expect(page.locator("#summary strong")).to_have_text(verdict)
 
 
-def test_an_answer_that_was_cut_is_said_to_be(served, open_page) -> None:
+def test_a_cut_answer_is_shown_as_cut(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     answer_with(page, **answered("x = 1 and x", finish_reason="length"))
     ask(page)
     expect(page.locator("#summary")).to_contain_text("Cut off at the length limit · 2 steps")
 
 
-def test_wrong_input_is_said_at_its_field_and_not_sent(served, open_page) -> None:
+def test_wrong_input_is_shown_at_its_field_and_not_sent(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
-    sent = []
+    sent: list[Route] = []
     page.route(CHAT, lambda route: sent.append(route))
     for premises, derive, goal, field, message in (
         ("", "", "x = 1", "premises", "Expected at least one premise."),
         ("x = 1", "", " ", "goal", "Expected a goal."),
-        ("x = 1 and y = 2", "", "x = 1", "premises", "“and” stands between"),
-        ("x = 1 and\ny = 2", "", "x = 1", "premises", "“and” stands between"),
-        ("x = 1", "y = 2, then obtain z = 3", "x = 1", "derive", "“, then” stands between"),
-        ("x = 1", "", "y = 2 and z = 3", "goal", "“and” stands between"),
+        ("x = 1 and y = 2", "", "x = 1", "premises", "“and” separates the equations"),
+        ("x = 1 and\ny = 2", "", "x = 1", "premises", "“and” separates the equations"),
+        ("x = 1", "y = 2, then obtain z = 3", "x = 1", "derive", "“, then” separates the equations"),
+        ("x = 1", "", "y = 2 and z = 3", "goal", "“and” separates the equations"),
     ):
         page.fill("#derive", derive)
         ask(page, premises, goal)
@@ -212,7 +216,7 @@ def test_wrong_input_is_said_at_its_field_and_not_sent(served, open_page) -> Non
     assert not sent
 
 
-def test_a_server_with_a_key_asks_for_it(served, open_page) -> None:
+def test_a_server_with_a_key_asks_for_it(served: Served, open_page: OpenPage) -> None:
     page = open_page(served, key=None)
     expect(page.locator("#key")).to_be_focused()
     page.fill("#key", "wrong")
@@ -227,13 +231,13 @@ def test_a_server_with_a_key_asks_for_it(served, open_page) -> None:
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
 
 
-def test_a_question_too_long_is_refused_in_the_servers_words(served, open_page) -> None:
+def test_the_server_s_refusal_of_a_long_question_is_shown(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     ask(page, premises="x = 1\n" * 60)
     expect(page.locator("#failure")).to_contain_text("tokens; expected at most 64")
 
 
-def test_a_failure_is_said_once_and_clearly(served, open_page) -> None:
+def test_each_failure_has_its_message(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     busy, broken = "The server is busy. Try again", "The connection ended before the answer did."
     for answer, message in (
@@ -251,9 +255,9 @@ def test_a_failure_is_said_once_and_clearly(served, open_page) -> None:
         expect(page.locator("#start")).to_be_visible()
 
 
-def test_an_answer_can_be_stopped_and_asked_for_again_with_the_keyboard_alone(served, open_page) -> None:
+def test_an_answer_is_stopped_and_asked_for_again_by_keyboard(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
-    page.route(CHAT, lambda route: None)  # and so never answered
+    page.route(CHAT, lambda route: None)  # is never answered
     page.fill("#premises", PREMISE)
     page.fill("#goal", GOAL)
     page.locator("#goal").press("Tab")
@@ -270,7 +274,7 @@ def test_an_answer_can_be_stopped_and_asked_for_again_with_the_keyboard_alone(se
     expect(page.locator("#summary")).to_contain_text("tokens")
 
 
-def test_what_is_generated_runs_nothing(served, open_page) -> None:
+def test_generated_text_runs_nothing(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     answer_with(page, **answered(" and ".join(HOSTILE)))
     ask(page)
@@ -280,7 +284,7 @@ def test_what_is_generated_runs_nothing(served, open_page) -> None:
         expect(page.locator(tag)).to_have_count(0)
 
 
-def test_what_is_typed_runs_nothing(served, open_page) -> None:
+def test_typed_text_runs_nothing(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     answer_with(page, **answered("x = 1"))
     page.fill("#derive", "\n".join(HOSTILE))
@@ -295,8 +299,8 @@ def test_what_is_typed_runs_nothing(served, open_page) -> None:
         expect(page.locator(tag)).to_have_count(0)
 
 
-def test_only_mathml_is_taken_for_mathml(served, open_page) -> None:
-    # The browser tells of handlers in what it has merely parsed.
+def test_only_presentation_mathml_is_shown(served: Served, open_page: OpenPage) -> None:
+    # The browser's console mentions event handlers that it has parsed but does not run.
     page = open_page(served, keep_console=False)
     math, html = 'math xmlns="http://www.w3.org/1998/Math/MathML"', 'xmlns="http://www.w3.org/1999/xhtml"'
     answers = [
@@ -314,7 +318,7 @@ def test_only_mathml_is_taken_for_mathml(served, open_page) -> None:
     expect(page.locator("math")).to_have_count(1)
 
 
-def test_a_long_formula_scrolls_in_its_own_box(served, open_page) -> None:
+def test_a_long_formula_scrolls_in_its_own_box(served: Served, open_page: OpenPage) -> None:
     page = open_page(served, width=360)
     long = " + ".join(rf"\frac{{{letter}}}{{x}}" for letter in "abcfghklmnpqrstuvw") + " = 1"
     answer_with(page, **answered(f"{long} and {'x' * 400}"))
@@ -328,7 +332,7 @@ def test_a_long_formula_scrolls_in_its_own_box(served, open_page) -> None:
 
 
 @pytest.mark.slow
-def test_an_example_is_chosen_and_derived(open_page, mini) -> None:
+def test_an_example_is_chosen_and_derived(open_page: OpenPage, mini: Served) -> None:
     page = open_page(mini)
     examples = page.request.get(f"{mini.url}/examples.json").json()
     for example in examples:
@@ -347,6 +351,6 @@ def test_an_example_is_chosen_and_derived(open_page, mini) -> None:
 
 
 @pytest.fixture(scope="module")
-def mini():
+def mini() -> Iterator[Served]:
     with serving(Path(__file__).parents[2] / "checkpoints" / "mini", tokens=544) as server:
         yield server

@@ -1,12 +1,14 @@
-"""The server speaks the protocol of OpenAI's client, and refuses whatever else it is sent in the same terms."""
+"""The server speaks the protocol of OpenAI's client, and refuses everything else with the protocol's errors."""
 
 import json
 import socket
 import time
 import urllib.parse
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -16,30 +18,32 @@ from mathderive.config.schema import DecodingSettings
 from mathderive.predictors.t5 import T5Model
 from tests.support import tiny_training
 from tests.support.command import complaint, run
-from tests.support.served import KEY, TOKENS, serving
+from tests.support.served import KEY, TOKENS, Served, serving
 
 PROMPT = tiny_training.PAIRS[0][0]
-ASKED = {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]}
+ASKED: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]}
 CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture
-def client(served):
+def client(served: Served) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{served.url}/v1", api_key=KEY, max_retries=0, timeout=60) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def model(checkpoint):
+def model(checkpoint: Path) -> T5Model:
     decoding = DecodingSettings(batch_size=2, max_source_length=TOKENS, max_target_length=TOKENS, dtype="float32")
     return T5Model("tiny", str(checkpoint), decoding)
 
 
-def send(served, method, path, body=b"", **headers):
-    """(status, headers, body) of any request at all."""
+def send(
+    served: Served, method: str, path: str, body: bytes | str | Iterable[bytes] = b"", **headers: str | bytes
+) -> tuple[int, HTTPMessage, bytes]:
+    """Sends any request; returns status, headers and body of the response."""
     connection = HTTPConnection(urllib.parse.urlsplit(served.url).netloc, timeout=60)
     kind = {"Content-Type": "application/json"} if method == "POST" else {}
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    names: dict[str, Any] = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         chunked = "Transfer-Encoding" in names
         connection.request(method, path, body, {**served.headers, **kind, **names}, encode_chunked=chunked)
@@ -49,34 +53,35 @@ def send(served, method, path, body=b"", **headers):
         connection.close()
 
 
-def ask(served, **changes):
+def ask(served: Served, **changes: Any) -> tuple[int, HTTPMessage, Any]:
     status, headers, body = send(served, "POST", CHAT, json.dumps({**ASKED, **changes}))
     return status, headers, json.loads(body)
 
 
-def is_alive(served):
+def is_alive(served: Served) -> bool:
     return ask(served, max_tokens=1)[0] == 200
 
 
-def test_the_client_finds_the_model(client) -> None:
+def test_the_client_finds_the_model(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["tiny"]
     assert client.models.retrieve("tiny").id == "tiny"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-4")
 
 
-def test_an_answer_is_what_the_model_writes_and_is_counted(client, model) -> None:
+def test_an_answer_is_the_models_text_with_its_token_counts(client: openai.OpenAI, model: T5Model) -> None:
     for prompt, _ in tiny_training.PAIRS[:5]:
         (expected,) = model.complete([model.encode(prompt)])
         answered = client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": prompt}])
         assert answered.choices[0].message.content == expected.text
         assert answered.choices[0].finish_reason == expected.finish_reason
+        assert answered.usage is not None
         assert answered.usage.prompt_tokens == len(model.encode(prompt))
         assert answered.usage.completion_tokens == expected.completion_tokens
         assert answered.usage.total_tokens == len(model.encode(prompt)) + expected.completion_tokens
 
 
-def test_a_streamed_answer_is_the_same_in_pieces(client, model) -> None:
+def test_a_streamed_answer_is_the_same_in_pieces(client: openai.OpenAI, model: T5Model) -> None:
     (expected,) = model.complete([model.encode(PROMPT)])
     chunks = list(
         client.chat.completions.create(**ASKED, temperature=0, stream=True, stream_options={"include_usage": True})
@@ -90,19 +95,28 @@ def test_a_streamed_answer_is_the_same_in_pieces(client, model) -> None:
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-def test_a_limit_cuts_the_answer(client, model) -> None:
+def test_a_limit_cuts_the_answer(client: openai.OpenAI, model: T5Model) -> None:
     (expected,) = model.complete([model.encode(PROMPT)], limits=[3])
-    for limit in ({"max_tokens": 3}, {"max_completion_tokens": 3}, {"max_tokens": 3, "max_completion_tokens": 9}):
+    limits: list[dict[str, Any]] = [
+        {"max_tokens": 3},
+        {"max_completion_tokens": 3},
+        {"max_tokens": 3, "max_completion_tokens": 9},
+    ]
+    for limit in limits:
         answered = client.chat.completions.create(**ASKED, **limit)
+        assert answered.usage is not None
         assert answered.choices[0].message.content == expected.text
         assert (answered.choices[0].finish_reason, answered.usage.completion_tokens) == ("length", 3)
-    assert client.chat.completions.create(**ASKED, max_tokens=10**9).usage.completion_tokens <= TOKENS
+    usage = client.chat.completions.create(**ASKED, max_tokens=10**9).usage
+    assert usage is not None
+    assert usage.completion_tokens <= TOKENS
 
 
-def test_text_may_come_in_parts(client) -> None:
+def test_a_message_may_consist_of_parts(client: openai.OpenAI) -> None:
     parts = [{"type": "text", "text": PROMPT[:9]}, {"type": "text", "text": PROMPT[9:]}]
     whole = client.chat.completions.create(**ASKED)
-    again = client.chat.completions.create(model="tiny", messages=[{"role": "user", "content": parts}])
+    messages: Any = [{"role": "user", "content": parts}]
+    again = client.chat.completions.create(model="tiny", messages=messages)
     assert again.choices[0].message.content == whole.choices[0].message.content
 
 
@@ -129,7 +143,9 @@ def test_text_may_come_in_parts(client) -> None:
         ({"response_format": {"type": "json_object"}}, 400, "response_format.type"),
     ],
 )
-def test_what_cannot_be_kept_is_refused_by_name(served, changes, status, named) -> None:
+def test_unsupported_parameters_are_refused_by_name(
+    served: Served, changes: dict[str, Any], status: int, named: str
+) -> None:
     answered, _, body = ask(served, **changes)
     assert answered == status
     assert body["error"]["param"] == named
@@ -158,14 +174,14 @@ def test_what_cannot_be_kept_is_refused_by_name(served, changes, status, named) 
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_malformed_bodies_are_refused(served, body) -> None:
+def test_malformed_bodies_are_refused(served: Served, body: bytes) -> None:
     status, headers, answer = send(served, "POST", CHAT, body)
     assert status in (400, 404)
     assert headers["Content-Type"] == "application/json"
     assert len(json.loads(answer)["error"]["message"]) < 1000
 
 
-def test_a_prompt_of_a_megabyte_is_refused(served) -> None:
+def test_a_prompt_of_a_megabyte_is_refused(served: Served) -> None:
     status, _, body = ask(served, messages=[{"role": "user", "content": "x" * 2**20}])
     assert (status, body["error"]["type"]) == (413, "invalid_request_error")
     chunks = (b"x" * 2**16 for _ in range(16))
@@ -173,7 +189,7 @@ def test_a_prompt_of_a_megabyte_is_refused(served) -> None:
     assert is_alive(served)
 
 
-def test_a_body_without_end_is_dropped(served) -> None:
+def test_an_endless_body_is_cut_off(served: Served) -> None:
     endless = (b"x" * 2**16 for _ in range(10_000))
     with pytest.raises(ConnectionError):
         send(served, "POST", CHAT, endless, Transfer_Encoding="chunked")
@@ -190,21 +206,23 @@ def test_a_body_without_end_is_dropped(served) -> None:
         ("POST", "/", 405),
     ],
 )
-def test_other_addresses_and_methods_are_refused_alike(served, method, path, status) -> None:
+def test_other_paths_and_methods_are_refused_with_the_protocols_errors(
+    served: Served, method: str, path: str, status: int
+) -> None:
     answered, headers, body = send(served, method, path)
     assert answered == status
     assert json.loads(body)["error"]["message"]
     assert status != 405 or headers["Allow"]
 
 
-def test_only_json_is_read(served) -> None:
+def test_only_json_is_read(served: Served) -> None:
     assert send(served, "POST", CHAT, json.dumps(ASKED), Content_Type="text/plain")[0] == 400
 
 
 @pytest.mark.parametrize(
     "value", ["", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer \u00fc", f"Bearer {KEY}x"]
 )
-def test_without_the_key_nobody_is_let_in(served, value) -> None:
+def test_requests_without_the_key_are_refused(served: Served, value: str) -> None:
     for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/typeset"), ("POST", "/check")):
         status, headers, body = send(served, method, path, json.dumps(ASKED), Authorization=value.encode("latin-1"))
         assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -212,12 +230,12 @@ def test_without_the_key_nobody_is_let_in(served, value) -> None:
         assert KEY.encode() not in body
 
 
-def test_health_needs_no_key(served) -> None:
+def test_health_needs_no_key(served: Served) -> None:
     status, _, body = send(served, "GET", "/healthz", Authorization="")
     assert (status, json.loads(body)) == (200, {"status": "ok", "model": "tiny", "waiting": 0})
 
 
-def test_equations_are_typeset_anew_and_nothing_else_is(served) -> None:
+def test_equations_are_typeset_and_other_text_is_not(served: Served) -> None:
     equations = [
         r"\frac{d}{d x} f{(x)} = 2 x",
         r"\href{javascript:alert(1)}{x} = 1",
@@ -234,7 +252,21 @@ def test_equations_are_typeset_anew_and_nothing_else_is(served) -> None:
     assert send(served, "POST", "/typeset", json.dumps({"equations": ["x" * 2001]}))[0] == 400
 
 
-def test_derivations_are_checked(served) -> None:
+def test_a_sentence_is_typeset_in_parts(served: Served) -> None:
+    sentences = [r"equation 1 plus $x = 1$ is $\frac{$", "costs $5", "$</script>$", " $x = 1$" * 40]
+    status, _, body = send(served, "POST", "/typeset", json.dumps({"equations": [], "sentences": sentences}))
+    assert status == 200
+    first, second, third, many = json.loads(body)["sentences"]
+    assert [part["text"] for part in first] == ["equation 1 plus ", "x = 1", " is ", r"\frac{", ""]
+    assert [part["is_formula"] for part in first] == [False, True, False, True, False]
+    assert [part["mathml"] is not None for part in first] == [False, True, False, False, False]
+    assert second == [{"text": "costs $5", "is_formula": False, "mathml": None}]
+    assert third[1] == {"text": "</script>", "is_formula": True, "mathml": None}
+    assert sum(part["mathml"] is not None for part in many) == 16
+    assert send(served, "POST", "/typeset", json.dumps({"equations": [], "sentences": [""] * 17}))[0] == 400
+
+
+def test_derivations_are_checked_as_by_the_checker(served: Served) -> None:
     prompt = r"Given f{(x)} = x^{2}, then obtain \frac{d}{d x} f{(x)} = 2 x"
     derivation = r"f{(x)} = x^{2} and \frac{d}{d x} f{(x)} = \frac{d}{d x} x^{2} and \frac{d}{d x} f{(x)} = 3 x"
     status, _, body = send(served, "POST", "/check", json.dumps({"prompt": prompt, "derivation": derivation}))
@@ -246,8 +278,8 @@ def test_derivations_are_checked(served) -> None:
     assert "a prompt begins with" in json.loads(body)["error"]["message"]
 
 
-def test_more_derivations_than_may_wait_are_refused(served) -> None:
-    """The first check takes a while, the child's start at least."""
+def test_derivations_beyond_the_queue_are_refused(served: Served) -> None:
+    # The first check takes long enough for the queue to fill, because the child process starts.
     steps = " and ".join([r"f{(x)} = x^{2}"] * 20 + [rf"\int x^{{{n}}} d x = x^{{{n + 1}}}" for n in range(9)])
     asked = json.dumps({"prompt": "Given f{(x)} = x^{2}, then obtain x = 1", "derivation": steps})
     with ThreadPoolExecutor(24) as threads:
@@ -259,7 +291,7 @@ def test_more_derivations_than_may_wait_are_refused(served) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_clients_that_hang_up_leave_nothing_behind(served, stream) -> None:
+def test_clients_that_hang_up_free_their_places(served: Served, stream: bool) -> None:
     host, port = urllib.parse.urlsplit(served.url).netloc.split(":")
     body = json.dumps({**ASKED, "stream": stream}).encode()
     head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
@@ -269,14 +301,14 @@ def test_clients_that_hang_up_leave_nothing_behind(served, stream) -> None:
             with socket.create_connection((host, int(port))) as connection:
                 connection.sendall(request[:cut])
     deadline = time.monotonic() + 30
-    while not is_alive(served):  # until the server has read what was cut off
+    while not is_alive(served):  # until the server has handled the cut requests
         assert time.monotonic() < deadline
 
 
-def test_a_full_server_says_when_to_come_back_and_finishes_its_work_when_it_ends(checkpoint) -> None:
+def test_a_full_server_says_when_to_retry_and_finishes_its_work_when_it_ends(checkpoint: Path) -> None:
     with ThreadPoolExecutor(30) as threads:
         with serving(checkpoint, "--batch-size", "1", "--waiting", "1") as server:
-            # Compiling the first one keeps it busy: two are under way, one waits, the others are refused.
+            # Compilation keeps the server busy: it computes two requests, queues one and refuses the others.
             asked = [threads.submit(ask, server) for _ in range(30)]
             while sum(one.done() for one in asked) < 27:
                 time.sleep(0.001)
@@ -290,12 +322,12 @@ def test_a_full_server_says_when_to_come_back_and_finishes_its_work_when_it_ends
             assert body["choices"][0]["message"]["content"]
 
 
-def test_an_address_in_use_is_one_line(served, tmp_path: Path) -> None:
+def test_an_address_in_use_is_refused_in_one_line(served: Served, tmp_path: Path) -> None:
     port = served.url.rpartition(":")[2]
     result = run("serve", "--port", port, "--checkpoint", served.checkpoint, cwd=tmp_path, code=2)
     assert complaint(result.stderr).endswith("expected an address of this machine and a free port")
 
 
-def test_a_checkpoint_that_is_none_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_a_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     result = run("serve", "--port", "0", "--checkpoint", tmp_path, cwd=tmp_path, code=2)
     assert "config.json" in complaint(result.stderr)

@@ -1,4 +1,4 @@
-"""A chat endpoint on loopback that says back what it was asked, and fails where it is told to."""
+"""A chat endpoint on loopback that echoes prompts and fails on demand."""
 
 import json
 import sys
@@ -12,19 +12,21 @@ from typing import Any
 KEY = "sk-secret-of-this-test"
 
 Fault = int | tuple[int, str] | bytes | dict[str, Any]
-"""An error's status, with a code perhaps, the bytes of an answer, or what is otherwise in its choice."""
+"""A fault: an error status, perhaps with a code; the bytes of a response; or changes to the answer's choice."""
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Hands out the faults it was given, one a request and the last first, then answers.
+    """Answers with one of `faults` per request, the last one first, and with completions after that.
 
     Attributes:
-        requests: the bodies, with the headers that came along.
-        billed: completions, whatever became of them on their way.
-        delay: seconds that each takes.
-        headers: of every response, beside its own.
+        requests: the bodies of all requests, each with its headers.
+        faults: the faults still to come.
+        billed: number of completions, including those that never arrived.
+        delay: seconds that each response takes.
+        usage: the `usage` of every completion.
+        headers: additional headers of every response.
     """
 
     daemon_threads = True
@@ -40,7 +42,7 @@ class ChatServer(ThreadingHTTPServer):
         self.headers: dict[str, str] = {}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client that was killed
+        if not isinstance(sys.exception(), ConnectionError):  # the client was killed
             super().handle_error(request, client_address)
 
     @property
@@ -50,7 +52,7 @@ class ChatServer(ThreadingHTTPServer):
 
 @contextmanager
 def serving() -> Iterator[ChatServer]:
-    """A server at work while the block runs."""
+    """A running server for the duration of the block."""
     with ChatServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -74,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.faults.pop() if self.server.faults else {}
         time.sleep(self.server.delay)
         if isinstance(fault, int | tuple):
-            # Endpoints have been seen to repeat the key in their complaints.
+            # Some endpoints repeat the key in their error messages.
             status, code = fault if isinstance(fault, tuple) else (fault, KEY)
             self._send(status, json.dumps({"error": {"message": f"refused {KEY}", "code": code}}).encode())
             return

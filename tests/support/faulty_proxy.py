@@ -1,4 +1,4 @@
-"""An HTTP proxy on loopback that spoils a share of what passes through it, and keeps count."""
+"""An HTTP proxy on loopback that spoils a share of the requests and counts them."""
 
 import asyncio
 import random
@@ -21,12 +21,12 @@ _STATUS = {
 class FaultyProxy:
     """Passes requests on to a port of this machine.
 
-    The faults that lose an answer on its way ask for it all the same, as they do in life: it is billed.
+    A fault that loses an answer still sends the request to the endpoint, so that it is billed as in practice.
 
     Attributes:
-        arrivals: of each request, by the monotonic clock.
-        delivered: answers that went to their client whole.
-        faults: how often each was met.
+        arrivals: the time of each request, by the monotonic clock.
+        delivered: number of answers that reached their client whole.
+        faults: how often each fault occurred.
     """
 
     def __init__(self, upstream: int, share: float, seed: int) -> None:
@@ -41,23 +41,23 @@ class FaultyProxy:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def most_arrivals(self, seconds: float) -> int:
-        """The most requests that any window of so many seconds holds."""
+        """The maximum number of requests within any window of this many seconds."""
         return max(
             sum(start <= arrival < start + seconds for arrival in self.arrivals[index:])
             for index, start in enumerate(self.arrivals)
         )
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one client until one of the two cuts the connection."""
+        """Serves one client until either side cuts the connection."""
         try:
-            while await self._serves(reader, writer):
+            while await self._serve(reader, writer):
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client went away
         finally:
             writer.close()
 
-    async def _serves(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await _read_message(reader)
         self.arrivals.append(time.monotonic())
         fault = self._random.choice(FAULTS) if self._random.random() < self._share else None
@@ -67,9 +67,9 @@ class FaultyProxy:
             writer.write(_STATUS[fault])
             await writer.drain()
             return True
-        answer = await self._asks(request)
+        answer = await self._ask(request)
         if fault == "stall":
-            await reader.read(1)  # until the client's patience is at its end
+            await reader.read(1)  # until the client gives up
         if fault in ("stall", "cut before") or reader.at_eof():
             return False
         if fault == "cut in the middle":
@@ -81,7 +81,7 @@ class FaultyProxy:
         self.delivered += fault is None
         return fault != "cut in the middle"
 
-    async def _asks(self, request: bytes) -> bytes:
+    async def _ask(self, request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._upstream)
         try:
             writer.write(request)
@@ -98,7 +98,7 @@ async def _read_message(reader: asyncio.StreamReader) -> bytes:
 
 @contextmanager
 def spoiling(upstream: int, share: float = 0.2, seed: int = 0) -> Iterator[FaultyProxy]:
-    """A proxy at work while the block runs."""
+    """A running proxy for the duration of the block."""
     proxy = FaultyProxy(upstream, share, seed)
     ready = threading.Event()
     stop: Callable[[], object] = ready.clear

@@ -1,4 +1,4 @@
-"""A real server of a checkpoint, in a process of its own, as `mathderive serve` starts it."""
+"""A real server of a checkpoint in its own process, started by `mathderive serve`."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from tests.support.command import start
 
 KEY = "mk-key-of-these-tests"
 TOKENS = 64
-"""Of a prompt and of an answer, at most, where a test does not say otherwise."""
+"""Default maximum tokens of a prompt and of an answer."""
 
 
 class Served(NamedTuple):
@@ -26,10 +26,12 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(checkpoint: Path, *arguments: str | Path, tokens: int = TOKENS) -> Iterator[Served]:
-    """Serves the checkpoint while the block runs, and sees that the server ends in order.
+    """Serves the checkpoint while the block runs, and checks that the server ends cleanly.
 
     Args:
-        tokens: of a prompt and of an answer, at most.
+        checkpoint: the folder of the checkpoint.
+        arguments: further arguments of `mathderive serve`.
+        tokens: maximum tokens of a prompt and of an answer.
     """
     lengths = [f"decoding.max_{side}_length={tokens}" for side in ("source", "target")]
     given = ["serve", "--port", "0", "--checkpoint", checkpoint, *arguments, *lengths]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from mathderive.core.errors import InputError
 from mathderive.core.progress import progress, say
-from mathderive.pipeline.planning import Plan
 from mathderive.pipeline.results import DataResults, PredictResults
 from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp
 from mathderive.pipeline.stamps import Stage, run_stage
+from mathderive.predictors.registry import Plan
 from mathderive.records import EVALUATION_SETS
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mathderive.config.loading import dump_config
-from mathderive.config.schema import CopyPredictor
 from mathderive.core.environment import describe
 from mathderive.core.files import sha256
 from mathderive.core.progress import progress, say
 from mathderive.pipeline.results import DataResults, NoResults
 from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp, read_predictions
 from mathderive.pipeline.stamps import Stage, Stamp, read_manifest, run_stage
+from mathderive.predictors.settings import CopySettings
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Score, Sensitivity, read_jsonl
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def gather_contents(run: Run, data: DataResults, models: Sequence[str], notes: S
         training=training,
         notes=notes,
         shown_examples=config.report.examples,
-        copy_model=next((model.name for model in config.predictors if isinstance(model, CopyPredictor)), None),
+        copy_model=next((model.name for model in config.predictors if isinstance(model, CopySettings)), None),
     )
 
 

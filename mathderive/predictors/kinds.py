@@ -1,0 +1,123 @@
+"""The built-in kinds of predictor and how each becomes a plan; heavy libraries are imported by `make` alone."""
+
+import os
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mathderive.core.environment import versions
+from mathderive.core.errors import InputError
+from mathderive.predictors.registry import Plan, PredictorKind, RunInputs, UnavailableError, register_predictor
+from mathderive.predictors.settings import ChatSettings, CopySettings, ReleasedSettings, T5Settings
+
+if TYPE_CHECKING:
+    from mathderive.model.config import T5Config
+    from mathderive.predictors.base import Predictor
+    from mathderive.training.opened import OpenedCheckpoints
+
+
+def _plan_copy(settings: CopySettings, _: RunInputs) -> Sequence[Plan]:
+    def make() -> "Predictor":
+        from mathderive.predictors.copy import CopyBaseline
+
+        return CopyBaseline(settings.name)
+
+    return [Plan(settings.name, {}, make)]
+
+
+def _plan_t5(settings: T5Settings, run: RunInputs) -> Sequence[Plan]:
+    config = run.config
+    if settings.checkpoint is not None:
+        name, digest = settings.name or checkpoint_name(settings.checkpoint), run.opened.digest(settings.checkpoint)
+    elif run.trained is not None and config.model is not None:
+        name, digest = settings.name or config.model.name, run.trained.digest
+    else:
+        raise InputError("predictors: t5 has no checkpoint and the config trains no model; expected one of the two")
+
+    def make() -> "Predictor":
+        from mathderive.predictors.t5 import T5Model
+
+        if settings.checkpoint is not None:
+            return T5Model(name, run.opened.take_model(settings.checkpoint), config.decoding)
+        assert run.trained is not None
+        return T5Model(name, str(run.trained.folder), config.decoding)
+
+    libraries = versions(["jax", "jaxlib", "flax", "numpy", "sentencepiece", "transformers"])
+    decoding = config.decoding.model_dump(mode="json")
+    return [Plan(name, {"checkpoint": digest, "decoding": decoding, "libraries": libraries}, make)]
+
+
+def _t5_network(settings: T5Settings, opened: "OpenedCheckpoints", trained: "T5Config | None") -> "T5Config | None":
+    return trained if settings.checkpoint is None else opened.network(settings.checkpoint)
+
+
+def checkpoint_name(place: str) -> str:
+    """The default name of the model at a checkpoint: the last part of its place."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(place).name) or "t5"
+
+
+def _plan_released(_: ReleasedSettings, run: RunInputs) -> Sequence[Plan]:
+    if run.config.evaluation.source != "released":
+        raise InputError("predictors: released outputs answer released examples; expected evaluation.source: released")
+    recorded = run.recorded
+    assert recorded is not None
+
+    def make(model: str) -> "Predictor":
+        from mathderive.predictors.released import ReleasedOutputs
+        from tfds_builders.released.outputs import read_outputs
+
+        return ReleasedOutputs(model, read_outputs(recorded.folder, model))
+
+    return [Plan(model, {"outputs": recorded.digest}, partial(make, model)) for model in recorded.models]
+
+
+_NOT_IN_STAMP = {
+    *("concurrency", "requests_per_minute", "tokens_per_minute", "timeout_seconds", "max_attempts"),
+    *("prompt_price", "completion_price", "max_cost", "api_key_variable"),
+}
+"""Settings that decide when and whether a chat model's answer comes, but not its text."""
+
+
+def _plan_chat(settings: ChatSettings, run: RunInputs) -> Sequence[Plan]:
+    key = _api_key(settings)
+    if key is None and not _has_recorded_answers(settings, run.ledger):
+        raise UnavailableError(f"{settings.name} is skipped: there is no key in {settings.api_key_variable}")
+    training = run.training_data
+
+    def make() -> "Predictor":
+        from mathderive.predictors.chat import ChatBaseline
+        from tfds_builders.example_features import read_pairs
+
+        pairs = read_pairs(training.folder, "train") if training else []
+        return ChatBaseline(settings, key, pairs, run.config.run.seed, run.ledger)
+
+    stamp = {
+        "openai": settings.model_dump(mode="json", exclude=_NOT_IN_STAMP),
+        "training": training and training.content_hash,
+    }
+    return [Plan(settings.name, stamp, make)]
+
+
+def _api_key(settings: ChatSettings) -> str | None:
+    """The key to send, empty if the endpoint needs none; null if it is missing, so that nothing can be asked."""
+    if settings.api_key_variable is None:
+        return ""
+    return os.environ.get(settings.api_key_variable) or None
+
+
+def _has_recorded_answers(settings: ChatSettings, path: Path) -> bool:
+    """Whether the run's ledger holds answers of this model, which can be used without a key."""
+    from mathderive.predictors.ledger import Ledger
+
+    if not path.exists():
+        return False
+    with Ledger(path) as ledger:
+        return ledger.has_answers(settings.endpoint, settings.model)
+
+
+register_predictor(PredictorKind("copy", CopySettings, _plan_copy))
+register_predictor(PredictorKind("t5", T5Settings, _plan_t5, _t5_network))
+register_predictor(PredictorKind("released", ReleasedSettings, _plan_released))
+register_predictor(PredictorKind("openai", ChatSettings, _plan_chat))

@@ -1,0 +1,96 @@
+"""The config's settings of the built-in predictors."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mathderive.config.schema import Name, PredictorSettings
+
+
+class CopySettings(PredictorSettings):
+    kind: Literal["copy"]
+    name: Name = "copy"
+
+
+class T5Settings(PredictorSettings):
+    kind: Literal["t5"]
+    name: Name | None = None
+    """By default the trained model's name, or the checkpoint's."""
+    checkpoint: str | None = None
+    """A checkpoint folder of this package, a Hugging Face folder or id; null is the model that this run trains."""
+
+
+class ReleasedSettings(PredictorSettings):
+    """The outputs recorded in the released files; each model keeps its own name."""
+
+    kind: Literal["released"]
+
+
+class ChatSettings(PredictorSettings):
+    """A chat model behind an endpoint that speaks OpenAI's protocol, hence its name in configs."""
+
+    kind: Literal["openai"]
+    name: Name
+    model: str = Field(min_length=1)
+    base_url: str | None = Field(default=None, pattern=r"^https?://")
+    api_key_variable: str | None = Field(default="OPENAI_API_KEY", min_length=1)
+    """The environment variable that holds the key. The key itself is never written anywhere. null sends no key, for a
+    server that needs none."""
+    few_shot: int = Field(default=5, ge=0, le=50)
+    """Worked examples before the question."""
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
+    """null omits it, for models that refuse it."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    parameters: dict[str, float | int | str] = Field(default_factory=dict)
+    """Further sampling parameters, sent unchanged: `seed`, `top_p`, `reasoning_effort`, `max_completion_tokens`."""
+    sample: int = Field(default=0, ge=0)
+    """The number of this sample: another number asks the same question again, and the ledger keeps both answers."""
+    concurrency: int = Field(default=8, ge=1, le=256)
+    """Maximum number of requests in flight."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """Timeout of one attempt."""
+    max_attempts: int = Field(default=8, ge=1, le=100)
+    keep_going: bool = False
+    """Records an item as failed when all its attempts failed; false ends the stage, and a rerun asks it again."""
+    prompt_price: float | None = Field(default=None, ge=0)
+    """US dollars per million prompt tokens."""
+    completion_price: float | None = Field(default=None, ge=0)
+    """US dollars per million completion tokens."""
+    max_cost: float | None = Field(default=None, gt=0)
+    """Maximum cost in US dollars, including everything that the run's ledger knows of this model."""
+
+    @property
+    def endpoint(self) -> str:
+        """The base URL; the ledger stores requests under it."""
+        return (self.base_url or "https://api.openai.com/v1").rstrip("/")
+
+    @property
+    def longest_answer(self) -> int | None:
+        """The maximum number of completion tokens; null if the config sets none."""
+        newer = self.parameters.get("max_completion_tokens")
+        return newer if isinstance(newer, int) else self.max_tokens
+
+    @field_validator("parameters")
+    @classmethod
+    def _check_parameters(cls, parameters: dict[str, float | int | str]) -> dict[str, float | int | str]:
+        for name in ("model", "temperature", "max_tokens"):
+            if name in parameters:
+                raise ValueError(f"{name} is a key of the predictor itself; expected it there")
+        for name in ("messages", "stream", "n"):
+            if name in parameters:
+                raise ValueError(f"{name} is not the config's to choose; expected parameters of sampling only")
+        longest = parameters.get("max_completion_tokens", 1)
+        if not isinstance(longest, int) or longest < 1:
+            raise ValueError("max_completion_tokens: expected a whole number, at least 1")
+        return parameters
+
+    @model_validator(mode="after")
+    def _check_cost(self) -> "ChatSettings":
+        if self.max_cost is not None:
+            if self.prompt_price is None or self.completion_price is None:
+                raise ValueError("max_cost needs prompt_price and completion_price; expected both")
+            if self.longest_answer is None:
+                raise ValueError("max_cost needs max_tokens, for an answer's worst cost; expected a number of tokens")
+        return self
