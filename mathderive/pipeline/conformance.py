@@ -29,8 +29,8 @@ from mathderive.symbolic.engine.variants import (
 )
 from mathderive.symbolic.latex.parser import LatexError, parse_equation, readings
 from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.names import names_of
 from mathderive.symbolic.prompts import Prompt, has_intermediate, parse_few_shot_prompt, prompt, split_prompt
-from mathderive.symbolic.renaming import names_of
 from mathderive.symbolic.srepr import write_srepr
 from tfds_builders.released.result_files import read_result_files
 

@@ -18,7 +18,7 @@ from mathderive.symbolic.engine.history import History, is_acceptable
 from mathderive.symbolic.engine.operators import Arity
 from mathderive.symbolic.engine.sampling import draw_operator, propose_step
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.names import names_of
 from mathderive.symbolic.vocabulary import VOCABULARY
 
 MAX_CHARACTERS = 350

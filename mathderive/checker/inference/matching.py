@@ -47,7 +47,7 @@ from mathderive.symbolic.engine.operators import (
     apply_operator,
     substitute,
 )
-from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.names import names_of
 
 MAX_EXPONENTS = 16
 """Exponents that are tried on an equation."""

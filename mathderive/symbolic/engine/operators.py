@@ -32,7 +32,7 @@ from mathderive.symbolic.fast.integration import IntegralError, carry_out, evalu
 from mathderive.symbolic.fast.relations import NotAnEquationError, relate
 from mathderive.symbolic.fast.replacement import replace
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.names import names_of
 
 _PROBE = Dummy()
 

@@ -15,7 +15,7 @@ from mathderive.symbolic.engine.history import History
 from mathderive.symbolic.engine.operators import Arity
 from mathderive.symbolic.engine.sampling import draw_operator, is_welcome, propose_step
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.renaming import names_in_order, rename
+from mathderive.symbolic.names import names_in_order, rename
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 
 _EXCHANGED = {

@@ -13,7 +13,7 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.engine.history import History
 from mathderive.symbolic.latex.printer import plain_text
-from mathderive.symbolic.renaming import function
+from mathderive.symbolic.names import function
 
 ONE_ARGUMENT = (cos, sin, exp, log)
 ARITHMETIC = ("add", "minus", "times", "power", "divide")

@@ -8,7 +8,7 @@ from sympy.core.function import AppliedUndef
 from mathderive.symbolic.engine.derivation import PREMISES, Derivation, step_references
 from mathderive.symbolic.engine.perturbations import expression_exchange
 from mathderive.symbolic.engine.replay import follows
-from mathderive.symbolic.renaming import function, names_in_order, names_of, rename
+from mathderive.symbolic.names import function, names_in_order, names_of, rename
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 
 MAX_TRIES = 20_000

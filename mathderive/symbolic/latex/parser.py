@@ -21,7 +21,7 @@ from mathderive.symbolic.engine.operators import SYMPY_ERRORS
 from mathderive.symbolic.latex.lexer import LatexError, canonical_name
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
-from mathderive.symbolic.renaming import function
+from mathderive.symbolic.names import function
 from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER, apply_function
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 

@@ -11,8 +11,8 @@ from mathderive.symbolic.engine.perturbations import alternative_goal, expressio
 from mathderive.symbolic.engine.replay import follows, replays
 from mathderive.symbolic.engine.settings import SamplingSettings
 from mathderive.symbolic.engine.variants import find_renaming
+from mathderive.symbolic.names import names_in_order
 from mathderive.symbolic.prompts import has_intermediate, target
-from mathderive.symbolic.renaming import names_in_order
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 from tests.support.released_records import UNRENAMED, derivation_of, load
 
