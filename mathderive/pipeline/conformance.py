@@ -13,7 +13,6 @@ from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example
 from mathderive.symbolic.engine.derivation import (
-    SEPARATOR,
     AnnotationError,
     Derivation,
     SreprError,
@@ -21,6 +20,7 @@ from mathderive.symbolic.engine.derivation import (
     step_references,
 )
 from mathderive.symbolic.engine.replay import replays
+from mathderive.symbolic.engine.texts import has_intermediate, prompt
 from mathderive.symbolic.engine.variants import (
     is_alternative_goal,
     is_expression_exchange,
@@ -30,7 +30,7 @@ from mathderive.symbolic.engine.variants import (
 from mathderive.symbolic.latex.parser import LatexError, parse_equation, readings
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.names import names_of
-from mathderive.symbolic.prompts import Prompt, has_intermediate, parse_few_shot_prompt, prompt, split_prompt
+from mathderive.symbolic.prompts import SEPARATOR, Prompt, parse_few_shot_prompt, split_prompt
 from mathderive.symbolic.srepr import write_srepr
 from tfds_builders.released.result_files import read_result_files
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mathderive.config.schema import DataSettings
 from mathderive.core.errors import InputError
+from mathderive.core.random_streams import keyed_random
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Split, StepRecord
 from mathderive.symbolic.engine.derivation import (
     Derivation,
@@ -27,7 +28,7 @@ from mathderive.symbolic.engine.perturbations import (
 )
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.prompts import has_intermediate, prompt, target
+from mathderive.symbolic.engine.texts import has_intermediate, prompt, target
 from tfds_builders.derivations.chunks import Candidate
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "static")
@@ -131,4 +132,4 @@ def _sha256(text: str) -> str:
 
 
 def _random(seed: int, attempt: int, purpose: str) -> random.Random:
-    return random.Random(hashlib.sha256(f"{purpose} {seed} {attempt}".encode()).digest())
+    return keyed_random(f"{purpose} {seed} {attempt}")
