@@ -29,7 +29,7 @@ from mathderive.checker.supervision import MAX_ENDED, SupervisedChecker
 from mathderive.checker.verdicts import Validity
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.prompts import prompt, target
+from mathderive.symbolic.engine.texts import prompt, target
 from tfds_builders.released.result_files import find_result_files, read_result_files
 
 Question = tuple[str, str]

@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mathderive.core.errors import InputError
 from mathderive.core.files import replacing
-from mathderive.symbolic.evaluation_sets import EVALUATION_SETS as EVALUATION_SETS
-from mathderive.symbolic.evaluation_sets import PERTURBED_SETS as PERTURBED_SETS
-from mathderive.symbolic.evaluation_sets import known_set, known_split
+from mathderive.symbolic.engine.evaluation_sets import EVALUATION_SETS as EVALUATION_SETS
+from mathderive.symbolic.engine.evaluation_sets import PERTURBED_SETS as PERTURBED_SETS
+from mathderive.symbolic.engine.evaluation_sets import known_set, known_split
 
 EvaluationSet = Annotated[str, AfterValidator(known_set)]
-"""The key of an evaluation set, such as `static` or `vr`; `mathderive.symbolic.evaluation_sets` has all of them."""
+"""The key of an evaluation set, such as `static`; `mathderive.symbolic.engine.evaluation_sets` has them all."""
 
 Split = Annotated[str, AfterValidator(known_split)]
 """The key of an evaluation set, or `train` or `validation`."""

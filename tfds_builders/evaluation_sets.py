@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from mathderive.config.schema import EvaluationSettings
 from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example
-from mathderive.symbolic.evaluation_sets import REQUIRED_SETS
+from mathderive.symbolic.engine.evaluation_sets import REQUIRED_SETS
 
 
 def choose_examples(

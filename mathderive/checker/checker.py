@@ -22,8 +22,8 @@ from mathderive.checker.reading.notation import notation_of
 from mathderive.checker.reasons import sentence
 from mathderive.checker.verdicts import TRUE, StepVerdict, Truth, Validity
 from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.names import name_of, names_of
 from mathderive.symbolic.prompts import split_prompt
-from mathderive.symbolic.renaming import name_of, names_of
 
 MAX_EQUATIONS = 60
 """Of an output; further ones are undecided. The longest reference has 9."""

@@ -15,7 +15,7 @@ from mathderive.core.errors import InputError
 from mathderive.pipeline.evaluate import run_evaluation
 from mathderive.pipeline.runner import STAGES, run_stages
 from mathderive.records import Split
-from mathderive.symbolic.evaluation_sets import known_split
+from mathderive.symbolic.engine.evaluation_sets import known_split
 
 CoordinatorOption = Annotated[
     str | None,

@@ -45,7 +45,7 @@ class SplitSizes(Settings):
 
 class DataSettings(Settings):
     sizes: SplitSizes
-    sampling: SamplingSettings = SamplingSettings()
+    sampling: SamplingSettings = Field(default_factory=SamplingSettings)
     leak_free: bool = True
     """Splits disjoint up to renaming; `false` is the paper's plain way: consecutive derivations fill the splits."""
     workers: int = Field(default=0, ge=0, le=1024)

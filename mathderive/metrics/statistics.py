@@ -14,7 +14,6 @@ The resamples are a function of the sources' names, so models that answered the 
 resamples, and the same records give the same numbers.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mathderive.core.random_streams import keyed_seed
 
 RESAMPLES = 10_000
 FEWER_RESAMPLES = 2_000
@@ -159,8 +160,7 @@ def _numbered(sources: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.intp]
 @lru_cache(maxsize=4)
 def _draws(names: tuple[str, ...]) -> NDArray[np.uint16]:
     """How often each source is in each resample, [resamples, sources]."""
-    key = hashlib.sha256("\n".join(names).encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(key))
+    rng = np.random.default_rng(keyed_seed("\n".join(names)))
     draws = np.empty((RESAMPLES, len(names)), dtype=np.uint16)
     for part in _parts(len(names), RESAMPLES):
         drawn = rng.integers(0, len(names), (part.stop - part.start, len(names)))

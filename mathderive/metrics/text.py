@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mathderive.records import Example, Prediction, Score
-from mathderive.symbolic.engine.derivation import SEPARATOR
+from mathderive.symbolic.prompts import SEPARATOR
 
 if TYPE_CHECKING:  # importing these takes seconds, most of it nltk: see the functions below
     from rouge_score.rouge_scorer import RougeScorer

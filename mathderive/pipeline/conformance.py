@@ -13,20 +13,19 @@ from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
 from mathderive.records import EvaluationSet, Example
 from mathderive.symbolic.engine.derivation import (
-    SEPARATOR,
     AnnotationError,
     Derivation,
     SreprError,
     derivation_from_json,
     step_references,
 )
+from mathderive.symbolic.engine.evaluation_sets import evaluation_set
 from mathderive.symbolic.engine.replay import replays
 from mathderive.symbolic.engine.variants import unrenamed_names
-from mathderive.symbolic.evaluation_sets import evaluation_set
 from mathderive.symbolic.latex.parser import LatexError, parse_equation, readings
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.prompts import Prompt, parse_few_shot_prompt, split_prompt
-from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.names import names_of
+from mathderive.symbolic.prompts import SEPARATOR, Prompt, parse_few_shot_prompt, split_prompt
 from mathderive.symbolic.srepr import write_srepr
 from tfds_builders.released.result_files import RELEASED_SETS, read_result_files
 

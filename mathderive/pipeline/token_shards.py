@@ -20,7 +20,8 @@ from mathderive.pipeline.results import ShardsResults
 from mathderive.records import Example
 from mathderive.symbolic.engine.derivation import derivation_from_json
 from mathderive.symbolic.engine.fresh_names import with_made_up_names, with_vocabulary_names
-from mathderive.symbolic.prompts import Pair, prompt, split_prompt, target
+from mathderive.symbolic.engine.texts import prompt, target
+from mathderive.symbolic.prompts import Pair, split_prompt
 from mathderive.training.input_pipeline import choose_shapes
 from mathderive.training.shards import VALIDATION, read_shard, write_recipe, write_shard
 

@@ -5,8 +5,6 @@ are switched off because they would bypass both.
 """
 
 import asyncio
-import hashlib
-import random
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ import tenacity
 from openai.types.chat import ChatCompletion
 
 from mathderive.core.errors import InputError
+from mathderive.core.random_streams import keyed_random
 from mathderive.predictors.base import UnansweredError, make_prediction
 from mathderive.predictors.budgets import WINDOW_SECONDS, CostBudget, Prices, RateLimit, TokenEstimate
 from mathderive.predictors.completions import (
@@ -141,8 +140,8 @@ class ChatBaseline:
                 f"predictors: {self.name}: few_shot is {count}, but there are {len(self._training_examples)} "
                 "training examples to draw from; expected fewer, or 0"
             )
-        digest = hashlib.sha256(f"few-shot {self._seed} {example.source_id}".encode()).digest()
-        drawn = random.Random(digest).sample(range(len(self._training_examples)), count)
+        rng = keyed_random(f"few-shot {self._seed} {example.source_id}")
+        drawn = rng.sample(range(len(self._training_examples)), count)
         return few_shot_prompt([self._training_examples[index] for index in drawn], example.prompt)
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mathderive.predictors.base import make_prediction
 from mathderive.records import Example, Prediction
-from mathderive.symbolic.engine.derivation import SEPARATOR
-from mathderive.symbolic.prompts import split_prompt
+from mathderive.symbolic.prompts import SEPARATOR, split_prompt
 
 
 class CopyBaseline:

@@ -32,7 +32,7 @@ from mathderive.report.plain import visible
 from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.studies import Studies
 from mathderive.report.tables import FailureRow, ScoreRow, SensitivityRow
-from mathderive.symbolic.evaluation_sets import evaluation_set
+from mathderive.symbolic.engine.evaluation_sets import evaluation_set
 
 
 @dataclass(frozen=True)

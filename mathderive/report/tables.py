@@ -25,7 +25,7 @@ from mathderive.records import (
 )
 from mathderive.report.plain import cut, visible
 from mathderive.report.text_tables import TextTable
-from mathderive.symbolic import evaluation_sets
+from mathderive.symbolic.engine import evaluation_sets
 
 MEASURE_NAMES: Mapping[Measure, str] = {
     "rouge2": "ROUGE-2",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mathderive.records import Example
-from mathderive.symbolic.engine.derivation import PREMISES
+from mathderive.symbolic.engine.operators import is_premise
 from tfds_builders.example_features import read_examples
 
 COUNT = 6
@@ -53,7 +53,7 @@ def choose(examples: Iterable[Example]) -> list[dict[str, str]]:
 def _operators(example: Example) -> list[str]:
     annotations = [step.annotation for step in example.steps]
     names = [annotation if isinstance(annotation, str) else str(annotation[0]) for annotation in annotations]
-    return [name for name in names if name not in PREMISES]
+    return [name for name in names if not is_premise(name)]
 
 
 def _name(operators: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ from mathderive.symbolic.bounds import (
     check_power,
     is_runaway_integral,
 )
-from mathderive.symbolic.renaming import function
+from mathderive.symbolic.names import function
 
 MAX_CHARACTERS = 50_000
 MAX_DEPTH = 100

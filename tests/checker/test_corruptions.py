@@ -8,10 +8,9 @@ import pytest
 from sympy import Integral, Rational
 from sympy.core.function import AppliedUndef
 
-from mathderive.symbolic.engine.derivation import SEPARATOR
 from mathderive.symbolic.latex.parser import parse_equation
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.prompts import split_prompt
+from mathderive.symbolic.prompts import SEPARATOR, split_prompt
 from tests.validity_corpus.agreement import Agreement, compare
 from tests.validity_corpus.corpus import Corpus, add_corruptions, generated_sources
 from tests.validity_corpus.corruptions import CORRUPTIONS

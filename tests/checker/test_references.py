@@ -10,12 +10,14 @@ from sympy.core.function import AppliedUndef
 from mathderive.checker.checker import check
 from mathderive.checker.verdicts import Validity
 from mathderive.records import Example
-from mathderive.symbolic.engine.derivation import PREMISES, SEPARATOR, Derivation
+from mathderive.symbolic.engine.derivation import Derivation
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.engine.perturbations import expression_exchange, variable_renaming
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.engine.texts import prompt, target
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.prompts import prompt, target
+from mathderive.symbolic.prompts import SEPARATOR
 from tests.support.released_records import UNRENAMED, load
 
 
@@ -45,7 +47,7 @@ def test_every_reference_is_verified(references: list[Example], verdicts: list[V
 
 def test_premises_are_those_of_the_annotations(references: list[Example], verdicts: list[Validity]) -> None:
     for example, verdict in zip(references, verdicts, strict=True):
-        given = [step.annotation in PREMISES for step in example.steps]
+        given = [is_premise(step.annotation) for step in example.steps]
         assert [step.truth == "premise" for step in verdict.steps] == given, example.id
 
 
@@ -84,7 +86,7 @@ def test_a_changed_factor_is_incorrect_and_has_a_counterexample(sampled: list[De
         for position, step in enumerate(derivation.steps[1:], start=1):
             right = step.equation.rhs
             unclear = right.has(AppliedUndef, Derivative) or step.equation.has(Integral)
-            if step.annotation in PREMISES or unclear:
+            if is_premise(step.annotation) or unclear:
                 continue
             values = {
                 symbol: Rational(7 + place, 5) for place, symbol in enumerate(sorted(right.free_symbols, key=str))

@@ -12,7 +12,7 @@ from mathderive.checker.checker import check
 from mathderive.checker.supervision import SupervisedChecker
 from mathderive.core.workers import Limits
 from mathderive.symbolic.engine.derivation import Derivation
-from mathderive.symbolic.prompts import prompt, target
+from mathderive.symbolic.engine.texts import prompt, target
 
 PROMPT = r"Given f{(x)} = \cos{(x)}, then obtain \frac{d}{d x} f{(x)} = - \sin{(x)}"
 OUTPUT = r"f{(x)} = \cos{(x)} and \frac{d}{d x} f{(x)} = \frac{d}{d x} \cos{(x)} and \frac{d}{d x} f{(x)} = - \sin{(x)}"

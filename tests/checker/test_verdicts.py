@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from sympy import Expr, Integer, Symbol, cos, exp, log, sin
 
 from mathderive.checker.checker import check
-from mathderive.checker.inference.facts import no_constant
 from mathderive.checker.verdicts import StepVerdict
-from mathderive.symbolic.engine.derivation import SEPARATOR, Derivation, Step
+from mathderive.symbolic.engine.derivation import Derivation, Step
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
+from mathderive.symbolic.engine.operators.application import no_constant
+from mathderive.symbolic.engine.texts import prompt as prompt_of
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.prompts import prompt as prompt_of
+from mathderive.symbolic.prompts import SEPARATOR
 
 PROMPT = (
     r"Given f{(x)} = \sin{(x)}, then derive \frac{d}{d x} f{(x)} = \cos{(x)}, "

@@ -11,8 +11,8 @@ from sympy import Equality, Symbol
 
 from mathderive.core.errors import InputError
 from mathderive.pipeline import conformance
-from mathderive.symbolic.engine.derivation import SEPARATOR
 from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.prompts import SEPARATOR
 from mathderive.symbolic.srepr import read_srepr, write_srepr
 from tests.support.command import run
 from tests.support.released_records import MODELS, UNRENAMED

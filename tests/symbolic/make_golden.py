@@ -13,7 +13,7 @@ from mathderive.symbolic.engine.derivation import Derivation, annotation_to_json
 from mathderive.symbolic.engine.perturbations import alternative_goal, expression_exchange, variable_renaming
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.prompts import has_intermediate, prompt, target
+from mathderive.symbolic.engine.texts import has_intermediate, prompt, target
 
 SEED = 7
 COUNT = 6

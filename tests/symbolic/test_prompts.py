@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathderive.symbolic.prompts import Prompt, few_shot_prompt, parse_few_shot_prompt, prompt, split_prompt, target
+from mathderive.symbolic.engine.texts import prompt, target
+from mathderive.symbolic.prompts import Prompt, few_shot_prompt, parse_few_shot_prompt, split_prompt
 from tests.support.released_records import MODELS, derivation_of, load
 
 equations = st.text("abxy\\{}^_+-= ()123", min_size=1, max_size=20).map(str.strip).filter(bool)

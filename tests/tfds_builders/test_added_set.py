@@ -12,9 +12,9 @@ import pytest
 from mathderive.core import extensions
 from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Example, Prediction, Score, Sensitivity, read_jsonl
-from mathderive.symbolic import evaluation_sets
+from mathderive.symbolic.engine import evaluation_sets
 from mathderive.symbolic.engine.derivation import Derivation
-from mathderive.symbolic.evaluation_sets import SetDefinition, register_evaluation_set
+from mathderive.symbolic.engine.evaluation_sets import SetDefinition, register_evaluation_set
 from mathderive.symbolic.prompts import split_prompt
 from tests.support.command import TINY, complaint, run
 from tfds_builders.example_features import read_examples

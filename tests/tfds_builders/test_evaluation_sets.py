@@ -5,8 +5,8 @@ import pytest
 from mathderive.config.schema import EvaluationSettings
 from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, Example
-from mathderive.symbolic import evaluation_sets
-from mathderive.symbolic.evaluation_sets import SetDefinition, register_evaluation_set
+from mathderive.symbolic.engine import evaluation_sets
+from mathderive.symbolic.engine.evaluation_sets import SetDefinition, register_evaluation_set
 from tfds_builders.evaluation_sets import choose_examples
 
 

@@ -16,12 +16,14 @@ from typing import Literal
 from sympy import Equality, Symbol
 
 from mathderive.records import Record
-from mathderive.symbolic.engine.derivation import PREMISES, SEPARATOR, Derivation, step_references
+from mathderive.symbolic.engine.derivation import Derivation, step_references
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.engine.texts import prompt
 from mathderive.symbolic.latex.parser import LatexError, parse_equation
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.prompts import prompt
+from mathderive.symbolic.prompts import SEPARATOR
 from tests.support.released_records import UNRENAMED, derivation_of, load
 from tests.validity_corpus.corruptions import CORRUPTIONS, Line, Lines
 from tests.validity_corpus.follows import Follows, Search
@@ -149,7 +151,7 @@ class _Labeller:
         derivation = source.derivation
         lines = [line for lines in corrupted for line in lines]
         self._equations = list(dict.fromkeys([*derivation.equations, *(line.equation for line in lines)]))
-        self._premises = [step.equation for step in derivation.steps if step.annotation in PREMISES]
+        self._premises = [step.equation for step in derivation.steps if is_premise(step.annotation)]
         known = set().union(*(equation.free_symbols for equation in derivation.equations))
         drawn = set().union(*(line.equation.free_symbols for line in lines if line.is_detour)) - known
         constants = constants_of(derivation) | drawn
@@ -233,7 +235,7 @@ class _Labeller:
             return "premise"
         if line.step is not None and not line.changed:
             present = {one.step for one in before if not one.changed}
-            premises = {n for n, step in enumerate(self._source.derivation.steps, 1) if step.annotation in PREMISES}
+            premises = {n for n, step in enumerate(self._source.derivation.steps, 1) if is_premise(step.annotation)}
             if {*step_references(self._source.derivation.annotations[line.step - 1])} <= present | premises:
                 return "valid"
         found = self._search.follows(line.equation, true)

@@ -13,12 +13,13 @@ from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Pow, Symbol, c
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
-from mathderive.symbolic.engine.derivation import PREMISES, SUBSTITUTIONS, Derivation, step_references
+from mathderive.symbolic.engine.derivation import Derivation, step_references
 from mathderive.symbolic.engine.history import History, is_acceptable
-from mathderive.symbolic.engine.operators import Arity
+from mathderive.symbolic.engine.operators import Arity, is_premise
+from mathderive.symbolic.engine.operators.substitution import SUBSTITUTE_LEFT_FOR_RIGHT, SUBSTITUTE_RIGHT_FOR_LEFT
 from mathderive.symbolic.engine.sampling import draw_operator, propose_step
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.names import names_of
 from mathderive.symbolic.vocabulary import VOCABULARY
 
 MAX_CHARACTERS = 350
@@ -97,12 +98,12 @@ def wrong_integral(derivation: Derivation, rng: random.Random) -> Lines | None:
 
 def wrong_substitution(derivation: Derivation, rng: random.Random) -> Lines | None:
     """A substitution uses another rule, or replaces another part."""
-    substitutions = _steps_by(derivation, *SUBSTITUTIONS)
+    substitutions = _steps_by(derivation, SUBSTITUTE_LEFT_FOR_RIGHT.name, SUBSTITUTE_RIGHT_FOR_LEFT.name)
     for _ in range(TRIES if substitutions else 0):
         number = rng.choice(substitutions)
         annotation = derivation.annotations[number - 1]
         acted_on, rule = (derivation.equations[reference - 1] for reference in step_references(annotation))
-        old, new = rule.args if annotation[0] == SUBSTITUTIONS[0] else rule.args[::-1]
+        old, new = rule.args if annotation[0] == SUBSTITUTE_LEFT_FOR_RIGHT.name else rule.args[::-1]
         if rng.random() < 0.5:
             wrong = rng.choice([side for equation in derivation.equations[: number - 1] for side in equation.args])
             changed = _substituted(acted_on, old, wrong)
@@ -201,7 +202,7 @@ def _edited(
     edit: Callable[[Expr], Expr | None],
 ) -> Lines | None:
     """One step with one part changed; premises are a quarter as likely as other steps."""
-    weights = [1 if step.annotation in PREMISES else 4 for step in derivation.steps]
+    weights = [1 if is_premise(step.annotation) else 4 for step in derivation.steps]
     for _ in range(TRIES):
         number = rng.choices(range(1, len(weights) + 1), weights)[0]
         equation = derivation.equations[number - 1]
@@ -375,7 +376,7 @@ def _removed(derivation: Derivation, rng: random.Random, count: int) -> Lines | 
     removable = [
         number
         for number, step in enumerate(derivation.steps, start=1)
-        if step.annotation not in PREMISES and number < last
+        if not is_premise(step.annotation) and number < last
     ]
     needed = [number for number in removable if number in references]
     if not needed or len(removable) < count:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mathderive.config.schema import DataSettings
 from mathderive.core.errors import InputError
+from mathderive.core.random_streams import keyed_random
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Split, StepRecord
 from mathderive.symbolic.engine.derivation import (
     Derivation,
@@ -20,10 +21,10 @@ from mathderive.symbolic.engine.derivation import (
     derivation_from_json,
     write_srepr,
 )
+from mathderive.symbolic.engine.evaluation_sets import STATIC, evaluation_set
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.evaluation_sets import STATIC, evaluation_set
-from mathderive.symbolic.prompts import prompt, target
+from mathderive.symbolic.engine.texts import prompt, target
 from tfds_builders.derivations.chunks import Candidate
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "static")
@@ -130,4 +131,4 @@ def _sha256(text: str) -> str:
 
 
 def _random(seed: int, attempt: int, purpose: str) -> random.Random:
-    return random.Random(hashlib.sha256(f"{purpose} {seed} {attempt}".encode()).digest())
+    return keyed_random(f"{purpose} {seed} {attempt}")

@@ -9,8 +9,10 @@ from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Pow, Symbol, p
 
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.numeric.fingerprints import Fingerprint, close, fingerprint, minus
-from mathderive.symbolic.engine.history import parts_of
-from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
+from mathderive.symbolic.engine.operators import OPERATORS
+from mathderive.symbolic.engine.operators.application import sides_given_by
+from mathderive.symbolic.engine.operators.inverses import size_of
+from mathderive.symbolic.parts import parts_of
 
 GROWTH = 3
 """How many times as large each differentiation may make an expression, roughly."""
@@ -29,7 +31,7 @@ class Fact:
     number: int
     lhs: Expr
     rhs: Expr
-    _evaluated: dict[str, "Fact | None"] = field(default_factory=dict, compare=False, repr=False)
+    _results: dict[str, Sides | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def sides(self) -> Sides:
@@ -60,6 +62,10 @@ class Fact:
         return bool(self.equation.has(Integral))
 
     @cached_property
+    def has_integral_of_zero(self) -> bool:
+        return any(integral.function.is_zero for integral in self.equation.atoms(Integral))
+
+    @cached_property
     def has_derivative(self) -> bool:
         return bool(self.equation.has(Derivative))
 
@@ -74,7 +80,12 @@ class Fact:
 
     @cached_property
     def parts(self) -> frozenset[Expr]:
-        return frozenset((*parts_of(self.lhs), *parts_of(self.rhs)))
+        return frozenset(self.ordered_parts)
+
+    @property
+    def ordered_parts(self) -> tuple[Expr, ...]:
+        """The subexpressions of both sides, in order of appearance; some may be listed twice."""
+        return (*parts_of(self.lhs), *parts_of(self.rhs))
 
     def mirrored(self) -> "Fact":
         return Fact(self.number, self.rhs, self.lhs)
@@ -87,20 +98,12 @@ class Fact:
         """Whether both are the same equation, mirrored or not."""
         return self.sides in (other.sides, other.sides[::-1])
 
-    def applied(self, name: str) -> "Fact | None":
-        """What an operator without operand makes of it; None where that cannot be, or changes nothing."""
-        if name not in self._evaluated:
-            self._evaluated[name] = self._apply(name)
-        return self._evaluated[name]
-
-    def _apply(self, name: str) -> "Fact | None":
-        if not _is_affordable(self.equation):
-            return None
-        try:
-            equation = apply_operator(OPERATORS[name], self.equation, None, no_constant)
-        except OperatorError:
-            return None
-        return None if equation.args == self.sides else Fact(self.number, *equation.args)
+    def result_of(self, name: str) -> Sides | None:
+        """The sides that an operator without operand gives; None where it cannot be applied or changes nothing."""
+        if name not in self._results:
+            sides = sides_given_by(OPERATORS[name], self.equation, None) if _is_affordable(self.equation) else None
+            self._results[name] = None if sides == self.sides else sides
+        return self._results[name]
 
 
 def _is_affordable(equation: Equality) -> bool:
@@ -116,12 +119,3 @@ def _is_affordable(equation: Equality) -> bool:
         elif isinstance(part, Mul) and prod(len(Add.make_args(factor)) for factor in part.args) > MAX_TERMS:
             return False
     return True
-
-
-def no_constant() -> Symbol:
-    raise OperatorError("constants are not drawn here")
-
-
-def size_of(expression: Expr) -> int:
-    """How many operations it holds."""
-    return int(expression.count_ops())

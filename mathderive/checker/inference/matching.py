@@ -1,30 +1,19 @@
-"""Which of the eighteen operators gives an equation from those before it.
+"""Finds the operators that give an equation from those before it.
 
-Operators without an operand, and substitutions, are carried out on the earlier equations. Where an operand is to be
-found it is solved for on one side and tried on the other. What comes out is compared by fingerprints, so it counts as
-the same however it is printed and however SymPy simplifies it on the way.
+Each operator's inverse is asked, for every earlier equation, whether the operator leads from it to the new one. This
+module answers the inverse's own questions: it compares expressions by their fingerprints, so an equation counts as the
+same however it is printed and however SymPy simplifies it on the way.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
-from sympy import (
-    Derivative,
-    Expr,
-    Integer,
-    Integral,
-    Pow,
-    Rational,
-    S,
-    Symbol,
-    exp,
-    factor_terms,
-)
-from sympy.core.basic import Basic
+from sympy import Derivative, Expr, Integral, Symbol
 
-from mathderive.checker.inference.facts import Fact, no_constant, size_of
+from mathderive.checker.inference.facts import Fact, size_of
 from mathderive.checker.inference.integrals import evaluates_integrals
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.numeric import functions
@@ -38,28 +27,18 @@ from mathderive.checker.numeric.fingerprints import (
     of_integral,
     times,
 )
-from mathderive.checker.numeric.taylor import Value
-from mathderive.symbolic.bounds import TooLargeError
-from mathderive.symbolic.engine.operators import (
-    OPERATORS,
-    SYMPY_ERRORS,
-    OperatorError,
-    apply_operator,
-    substitute,
-)
-from mathderive.symbolic.renaming import names_of
-
-MAX_EXPONENTS = 16
-"""Exponents that are tried on an equation."""
+from mathderive.symbolic.engine.operators import OPERATORS, Arity, Operator
+from mathderive.symbolic.engine.operators.inverses import inverse_of
+from mathderive.symbolic.engine.operators.operator import Inverse
 
 
 @dataclass(frozen=True)
 class Justification:
-    """How an operator gives an equation.
+    """An operator that gives an equation, with the equations that it acts on.
 
     Attributes:
-        steps: the numbers of the equations it acts on; 0 stands for a premise that the output does not state.
-        plain: the operand, if there is one, has occurred.
+        steps: the numbers of these equations; 0 stands for a premise that the output does not state.
+        plain: whether the operand, if there is one, has occurred before.
     """
 
     operator: str
@@ -69,279 +48,126 @@ class Justification:
 
     @property
     def size(self) -> int:
-        """Of the operand: how many operations it holds."""
+        """The number of operations in the operand."""
         return sum(size_of(operand) for operand in self.operands)
 
 
+@dataclass(frozen=True)
+class FactComparison:
+    """Two facts, compared by fingerprints: the `Comparison` that an operator's inverse is given.
+
+    Attributes:
+        known: the subexpressions of all earlier equations, in order.
+        fresh: the symbols of the new equation that no earlier equation has.
+    """
+
+    new: Fact
+    before: Fact
+    second: Fact | None
+    known: Collection[Expr]
+    fresh: frozenset[Symbol]
+
+    @cached_property
+    def has_same_difference(self) -> bool:
+        return close(self.new.residual, self.before.residual)
+
+    @cached_property
+    def has_same_ratio(self) -> bool:
+        new, before = self.new, self.before
+        return close(times(new.left, before.right), times(new.right, before.left))
+
+    def number(self, expression: Expr) -> Fingerprint:
+        return fingerprint(expression)
+
+    def close(self, first: Fingerprint, second: Fingerprint) -> bool:
+        return close(first, second)
+
+    def is_zero(self, number: Fingerprint) -> bool:
+        return is_zero(number)
+
+    def function(self, name: str, argument: Fingerprint) -> Fingerprint:
+        with np.errstate(all="ignore"):
+            return _exact(functions.FUNCTIONS[name](argument.values))
+
+    def power(self, base: Fingerprint, exponent: Fingerprint) -> Fingerprint:
+        with np.errstate(all="ignore"):
+            return _exact(functions.raise_to(base.values, exponent.values))
+
+    def lower_derivative(self, side: Derivative, variable: Symbol) -> Fingerprint | None:
+        counts = counts_of(side)
+        if variable not in counts:
+            return None
+        counts[variable] -= 1
+        if counts[variable] == 0:
+            del counts[variable]
+        return of_derivative(fingerprint(side.expr), counts)
+
+    def lower_integral(self, side: Integral, variable: Symbol) -> Fingerprint | None:
+        limits = list(side.limits)
+        for limit in reversed(limits):
+            if len(limit) == 1 and limit[0] == variable:
+                limits.remove(limit)
+                return of_integral(fingerprint(side.function), limits)
+        return None
+
+    def states(self, sides: Sides) -> bool:
+        if sides == self.new.sides:
+            return True
+        return close(self.new.left, fingerprint(sides[0])) and close(self.new.right, fingerprint(sides[1]))
+
+    def has_occurred(self, operand: Expr) -> bool:
+        candidates = (operand, -operand, 1 / operand, -1 / operand)
+        return operand.is_Number or any(candidate in self.known for candidate in candidates)
+
+    def replaces_integrals(self, carry_out: bool) -> bool:
+        return evaluates_integrals(self.new.sides, self.before.equation, self.fresh, carry_out)
+
+
 def ways(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
-    """Every way to get an equation, or its mirror image, from earlier ones by one operator."""
-    found: dict[Justification, None] = {}
-    known = frozenset().union(*(fact.parts for fact in facts))
+    """Every way to get an equation, or its mirror image, from earlier ones by one operator, the plainest first."""
+    known = dict.fromkeys(part for fact in facts for part in fact.ordered_parts)
     fresh = new.symbols.difference(*(fact.symbols for fact in facts if fact.number))
-    for target in (new, new.mirrored()):
+    targets = (new, new.mirrored())
+    found: dict[Justification, None] = {}
+    for target in targets:
         for fact in facts:
-            for match in _MATCHES:
-                for operator, operands in match(target, fact, known):
-                    plain = all(_occurs(operand, known) for operand in operands)
-                    found[Justification(operator, operands, (fact.number,), plain)] = None
-            if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=False):
-                found[Justification("evaluate_integrals", (), (fact.number,))] = None
-        for way in _substitutions(target, facts):
-            found[way] = None
+            comparison = FactComparison(target, fact, None, known, fresh)
+            found |= dict.fromkeys(_justifications(comparison, _ON_ONE_EQUATION, inverse_of))
+        for fact, rule in product(facts, facts):
+            if rule is not fact:
+                comparison = FactComparison(target, fact, rule, known, fresh)
+                found |= dict.fromkeys(_justifications(comparison, _ON_TWO_EQUATIONS, inverse_of))
     if not found:
-        for target, fact in product((new, new.mirrored()), facts):
-            if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=True):
-                found[Justification("evaluate_integrals", (), (fact.number,))] = None
-            if fact.differentiates_integrals:
-                for operator, operands in _carried_out_derivatives(target, fact):
-                    found[Justification(operator, operands, (fact.number,))] = None
+        for target, fact in product(targets, facts):
+            comparison = FactComparison(target, fact, None, known, fresh)
+            found |= dict.fromkeys(
+                _justifications(comparison, _ON_ONE_EQUATION, lambda operator: operator.slow_inverse)
+            )
     return sorted(found, key=lambda way: (not way.plain, way.size))
 
 
-def _occurs(operand: Expr, known: Collection[Expr]) -> bool:
-    """Whether an operand is part of an earlier equation, sign and inversion aside, which operators share."""
-    candidates = (operand, -operand, 1 / operand, -1 / operand)
-    return operand.is_Number or any(candidate in known for candidate in candidates)
+_ON_ONE_EQUATION = (Arity.EQUATION, Arity.OPERAND)
+_ON_TWO_EQUATIONS = (Arity.TWO_EQUATIONS,)
 
 
-Matches = Iterator[tuple[str, tuple[Expr, ...]]]
+def _slow_inverse_of(operator: Operator) -> Inverse | None:
+    return operator.slow_inverse
 
 
-def _same(first: Fact, second: Fact) -> bool:
-    return close(first.left, second.left) and close(first.right, second.right)
+def _justifications(
+    comparison: FactComparison, arities: Collection[Arity], inverse_for: Callable[[Operator], Inverse | None]
+) -> Iterator[Justification]:
+    """The ways in which operators of these arities lead from one equation, or two, to the new one."""
+    sources = (comparison.before,) if comparison.second is None else (comparison.before, comparison.second)
+    steps = tuple(fact.number for fact in sources)
+    for operator in OPERATORS.values():
+        inverse = inverse_for(operator) if operator.arity in arities else None
+        if inverse is not None:
+            for operands in inverse(operator, comparison):
+                plain = all(comparison.has_occurred(operand) for operand in operands)
+                yield Justification(operator.name, operands, steps, plain)
 
 
-def _expanded(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    expanded = fact.applied("expand")
-    if expanded is not None and _same(new, expanded) and new.applied("expand") is None:
-        yield "expand", ()
-
-
-_ONE_EQUATION = {"exp": functions.exp, "log": functions.log, "sin": functions.sin, "cos": functions.cos}
-
-
-def _functions(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    if any(integral.function.is_zero for integral in fact.equation.atoms(Integral)):
-        # SymPy's functions take an integral of zero, left as it is, for zero.
-        for name in _ONE_EQUATION:
-            result = fact.applied(name)
-            if result is not None and _same(new, result):
-                yield name, ()
-        return
-    with np.errstate(all="ignore"):
-        for name, function in _ONE_EQUATION.items():
-            if _is_value(new.left, function(fact.left.values)) and _is_value(new.right, function(fact.right.values)):
-                yield name, ()
-
-
-def _is_value(value: Fingerprint, values: Value) -> bool:
+def _exact(values: object) -> Fingerprint:
     array = np.asarray(values)
-    return close(value, Fingerprint(array, np.abs(array)))
-
-
-def _sums(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    """`add` and `minus`: what was added on the left was added on the right."""
-    if not close(new.residual, fact.residual) or new.sides == fact.sides:
-        return
-    operand = min((new.lhs - fact.lhs, new.rhs - fact.rhs), key=size_of)
-    # What is trivially true has the same difference, 0, and what amounts to 0 has to be seen to be added.
-    doubtful = fact.is_trivial() or close(new.left, fact.left)
-    if operand == 0 or (doubtful and (fact.lhs + operand, fact.rhs + operand) != new.sides):
-        return
-    if operand.could_extract_minus_sign():
-        yield "minus", (-operand,)
-    else:
-        yield "add", (operand,)
-
-
-def _products(new: Fact, fact: Fact, known: Collection[Expr]) -> Matches:
-    """`times` and `divide`: the sides have the same ratio to those before."""
-    if new.lhs.has(S.ComplexInfinity) and (fact.lhs * S.ComplexInfinity, fact.rhs * S.ComplexInfinity) == new.sides:
-        yield "divide", (S.Zero,)
-    if not close(times(new.left, fact.right), times(new.right, fact.left)) or _same(new, fact):
-        return
-    sides = ((new.lhs, fact.lhs, fact.left), (new.rhs, fact.rhs, fact.right))
-    ratios = [(after, before) for after, before, value in sides if not is_zero(value)]
-    # SymPy multiplies numbers into sums, where they no longer cancel.
-    for plainer in (lambda side: side, factor_terms):
-        factors = [plainer(after) / plainer(before) for after, before in ratios]
-        if factors and _is_factor(factor := min(factors, key=size_of), len(factors) == 1, new, fact, known):
-            numerator, denominator = factor.as_numer_denom() if factor.has(Pow) else (factor, S.One)
-            if numerator in (1, -1) and denominator != 1:
-                yield "divide", (denominator * numerator,)
-            else:
-                yield "times", (factor,)
-            return
-
-
-def _is_factor(factor: Expr, of_one_side: bool, new: Fact, fact: Fact, known: Collection[Expr]) -> bool:
-    """Whether that is what both sides were multiplied with.
-
-    Where a side is 0, or both are the same, any factor would do on the other: it has to be seen as one.
-    """
-    doubtful = of_one_side or fact.is_trivial() or is_zero(fingerprint(factor))
-    if doubtful and (fact.lhs * factor, fact.rhs * factor) != new.sides:
-        return False
-    return not of_one_side or _is_visible(factor, new, fact) or _occurs(factor, known)
-
-
-def _is_visible(factor: Expr, new: Fact, fact: Fact) -> bool:
-    """Whether a factor, or what was divided by, is a part of what it was found from and no mere quotient of the two."""
-    size = min(size_of(factor), size_of(1 / factor))
-    return size < max(map(size_of, (*new.sides, *fact.sides)))
-
-
-def _powers(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    exponents = new.equation.atoms(Pow, exp)
-    if not exponents and not any(side.is_Number for side in new.sides):
-        return
-    candidates: dict[Expr, None] = {}
-    for part in exponents:
-        exponent = part.exp
-        candidates |= dict.fromkeys((exponent, exponent.as_coeff_Mul()[0], exponent.as_coeff_Mul()[1]))
-    candidates |= dict.fromkeys(sorted(fact.symbols, key=str))
-    candidates |= dict.fromkeys(map(Integer, (2, 3, 4, -1, -2)))
-    candidates |= dict.fromkeys(sorted(fact.equation.atoms(Integer), key=int))
-    candidates[Rational(1, 2)] = None
-    bases = fact.left.values, fact.right.values
-    with np.errstate(all="ignore"):
-        for exponent in list(candidates)[:MAX_EXPONENTS]:
-            if exponent in (0, 1):
-                continue
-            value = fingerprint(exponent).values
-            if all(
-                _is_value(after, functions.raise_to(base, value)) or _is_infinite_power(side, before, exponent)
-                for side, after, base, before in zip(new.sides, (new.left, new.right), bases, fact.sides, strict=True)
-            ):
-                yield "power", (exponent,)
-
-
-def _is_infinite_power(side: Expr, before: Expr, exponent: Expr) -> bool:
-    """Infinity's powers are itself, which its fingerprint's are not."""
-    return bool(side.has(S.ComplexInfinity)) and side == before**exponent
-
-
-def _derivatives(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    """`differentiate`: taking one variable off the derivatives leaves what was before."""
-    for variable in _variables(new, Derivative):
-        if _is_derivative(new.lhs, new.left, fact.lhs, fact.left, variable) and _is_derivative(
-            new.rhs, new.right, fact.rhs, fact.right, variable
-        ):
-            yield "differentiate", (variable,)
-
-
-def _is_derivative(side: Expr, value: Fingerprint, before: Expr, inner: Fingerprint, variable: Symbol) -> bool:
-    if isinstance(side, Derivative):
-        counts = counts_of(side)
-        if variable in counts:
-            counts[variable] -= 1
-            if counts[variable] == 0:
-                del counts[variable]
-            return close(of_derivative(fingerprint(side.expr), counts), inner)
-    return close(value, fingerprint(Derivative(before, variable)))
-
-
-def _integrals(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    for variable in _variables(new, Integral):
-        if _is_integral(new.lhs, fact.left, variable) and _is_integral(new.rhs, fact.right, variable):
-            yield "integrate", (variable,)
-
-
-def _is_integral(side: Expr, inner: Fingerprint, variable: Symbol) -> bool:
-    if not isinstance(side, Integral):
-        return False
-    limits = list(side.limits)
-    for limit in reversed(limits):
-        if len(limit) == 1 and limit[0] == variable:
-            limits.remove(limit)
-            return close(of_integral(fingerprint(side.function), limits), inner)
-    return False
-
-
-def _variables(new: Fact, kind: type[Basic]) -> list[Symbol]:
-    """What the sides are derivatives or integrals by."""
-    variables: dict[Symbol, None] = {}
-    for side in new.sides:
-        if isinstance(side, kind):
-            limits = side.limits if isinstance(side, Integral) else side.variable_count
-            variables |= dict.fromkeys(limit[0] for limit in limits if isinstance(limit[0], Symbol))
-    return list(variables)
-
-
-def _evaluated_derivatives(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    if fact.has_derivative and not fact.differentiates_integrals:
-        yield from _carried_out_derivatives(new, fact)
-
-
-def _carried_out_derivatives(new: Fact, fact: Fact) -> Matches:
-    evaluated = fact.applied("evaluate_derivatives")
-    if evaluated is not None and _same(new, evaluated):
-        yield "evaluate_derivatives", ()
-
-
-def _literally(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
-    """What operators give to the letter, for an equation without a fingerprint: too large, or infinite, as log 0 is."""
-    if new.has_fingerprint:
-        return
-    for name in (*_ONE_EQUATION, "expand", "evaluate_derivatives"):
-        result = fact.applied(name)
-        if result is not None and result.sides == new.sides:
-            yield name, ()
-    exponents = [part.exp for part in new.equation.atoms(Pow)]
-    candidates = (
-        *(("add", operand) for operand in (new.lhs - fact.lhs, new.rhs - fact.rhs)),
-        *(("times", operand) for operand in (new.lhs / fact.lhs, new.rhs / fact.rhs)),
-        *(("divide", operand) for operand in fact.sides),
-        *(("power", operand) for operand in sorted(exponents, key=size_of)[:MAX_EXPONENTS]),
-        *(("differentiate", operand) for operand in _variables(new, Derivative)),
-        *(("integrate", operand) for operand in _variables(new, Integral)),
-    )
-    for name, operand in dict.fromkeys(candidates):
-        if _given(fact, name, operand) == new.sides:
-            yield name, (operand,)
-
-
-def _given(fact: Fact, name: str, operand: Expr) -> Sides | None:
-    """The sides that an operator gives; None where it cannot be carried out."""
-    try:
-        result = apply_operator(OPERATORS[name], fact.equation, operand, no_constant)
-    except OperatorError:
-        return None
-    return result.lhs, result.rhs
-
-
-_MATCHES = (
-    _literally,
-    _expanded,
-    _functions,
-    _sums,
-    _products,
-    _powers,
-    _derivatives,
-    _integrals,
-    _evaluated_derivatives,
-)
-
-
-def _substitutions(new: Fact, facts: Sequence[Fact]) -> Iterator[Justification]:
-    for fact in facts:
-        for rule in facts:
-            if rule is fact:
-                continue
-            for name, old, replacement in (
-                ("substitute_LHS_for_RHS", rule.lhs, rule.rhs),
-                ("substitute_RHS_for_LHS", rule.rhs, rule.lhs),
-            ):
-                if old in (0, 1) or not names_of(old) <= names_of(fact.equation):
-                    continue
-                sides = _substituted(fact, old, replacement)
-                if sides and (sides == new.sides or _same(new, Fact(0, *sides))):
-                    yield Justification(name, (), (fact.number, rule.number))
-
-
-def _substituted(fact: Fact, old: Expr, replacement: Expr) -> Sides | None:
-    try:
-        result = substitute(fact.equation, old, replacement)
-    except (OperatorError, TooLargeError, *SYMPY_ERRORS):
-        return None
-    return None if result is None else (result.lhs, result.rhs)
+    return Fingerprint(array, np.abs(array))

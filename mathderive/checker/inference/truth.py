@@ -24,8 +24,8 @@ from mathderive.checker.numeric.evaluator import (
     Evaluator,
 )
 from mathderive.checker.numeric.taylor import Array, UnsupportedError
-from mathderive.symbolic.engine.operators import SYMPY_ERRORS
 from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 SAME = 1e-8
 """Values closer than this, relative to the largest term, are the same."""

@@ -14,7 +14,7 @@ from sympy.core.function import AppliedUndef
 from mathderive.symbolic.latex.lexer import LETTERS
 from mathderive.symbolic.latex.parser import LatexError, parse
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.renaming import name_of
+from mathderive.symbolic.names import name_of
 
 _NAME = r"(?:\\(?:" + "|".join(sorted(LETTERS)) + r")(?![A-Za-z])|[A-Za-z])(?:_(?:\{[^{}]*\}|[A-Za-z0-9]))?"
 _HEAD = rf"\s*(?P<name>{_NAME})\s*(?:\\left\s*)?\(\s*(?P<arguments>{_NAME}(?:\s*,\s*{_NAME})*)\s*(?:\\right\s*)?\)\s*"

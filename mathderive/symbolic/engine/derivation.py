@@ -1,9 +1,9 @@
 """A derivation as data: steps of (equation, annotation), and the authors' JSON form of both.
 
-A derivation is what Meadows et al. (2024) generate: an ordered list of equations, each with a note of how it came
-about. An annotation is `premise`, `get_premise` or `renaming_premise`, or a tuple of an operator's name, the
-1-based number of the step it acts on and the operand. Only that first number is a reference, and for the two
-substitutions the second; every other number is an operand (`("power", 5, 2)`).
+A derivation, as Meadows et al. (2024) generate it, is an ordered list of equations with annotations that say where they
+come from. An annotation is `premise`, the name of an operator that draws premises, or a tuple of an operator's name,
+the 1-based number of the step it acts on and the operand. That first number is a reference, and so is the second for
+operators on two equations; every other number is an operand (`("power", 5, 2)`).
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from sympy import Equality, Expr, Integer
 
 from mathderive.symbolic.engine.canonical import canonical_text
+from mathderive.symbolic.engine.operators import OPERATORS, is_premise
+from mathderive.symbolic.engine.operators.registry import FIRST_PREMISE
 from mathderive.symbolic.srepr import SreprError, read_srepr, write_srepr
 
 __all__ = [
-    "PREMISES",
-    "SEPARATOR",
-    "SUBSTITUTIONS",
     "Annotation",
     "AnnotationError",
     "Derivation",
@@ -36,24 +35,16 @@ __all__ = [
 ]
 
 Annotation = str | tuple[str | int, ...]
-
-SEPARATOR = " and "
-"""Between the equations of a derivation as text, and between the premises of a prompt; no equation contains it."""
-
-PREMISES = ("premise", "get_premise", "renaming_premise")
-"""Annotations of equations that follow from nothing."""
-
-SUBSTITUTIONS = ("substitute_LHS_for_RHS", "substitute_RHS_for_LHS")
-"""Operators that refer to two steps."""
+"""Where an equation comes from: the name of a premise operator, or operator, step numbers and operand."""
 
 
 class AnnotationError(ValueError):
-    """An annotation that no step can have."""
+    """An annotation is malformed."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One equation and how it came about."""
+    """One equation and its annotation."""
 
     equation: Equality
     annotation: Annotation
@@ -75,16 +66,18 @@ class Derivation:
 
 
 def step_references(annotation: Annotation) -> tuple[int, ...]:
-    """The 1-based numbers of the steps an annotation builds on.
+    """The 1-based numbers of the steps that an annotation refers to.
 
     Raises:
         AnnotationError: the annotation is malformed.
     """
     if isinstance(annotation, str):
-        if annotation not in PREMISES:
-            raise AnnotationError(f"{annotation!r}: an annotation without a step is one of {', '.join(PREMISES)}")
+        if not is_premise(annotation):
+            known = ", ".join((FIRST_PREMISE, *filter(is_premise, OPERATORS)))
+            raise AnnotationError(f"{annotation!r}: an annotation without a step is one of {known}")
         return ()
-    count = 2 if annotation[:1] and annotation[0] in SUBSTITUTIONS else 1
+    operator = OPERATORS.get(str(annotation[0])) if annotation else None
+    count = 1 if operator is None else max(1, operator.arity.references)
     references = annotation[1 : 1 + count]
     if len(references) != count or not all(isinstance(number, int) and number >= 1 for number in references):
         raise AnnotationError(f"{annotation!r}: expected {count} step number(s) after the operator")
@@ -92,7 +85,7 @@ def step_references(annotation: Annotation) -> tuple[int, ...]:
 
 
 def renumber(annotation: Annotation, numbers: dict[int, int]) -> Annotation:
-    """The annotation with its step references, and nothing else, replaced by `numbers[reference]`."""
+    """The annotation with each step reference replaced by `numbers[reference]`; its operand stays."""
     references = step_references(annotation)
     if isinstance(annotation, str):
         return annotation
@@ -104,7 +97,7 @@ def annotation_from_json(value: object) -> Annotation:
     """Reads an annotation as the authors write it: a string or a list, where a number may be a string of digits.
 
     Raises:
-        AnnotationError: it is neither, or malformed.
+        AnnotationError: the value is neither, or the annotation is malformed.
     """
     if isinstance(value, str):
         annotation: Annotation = value
@@ -124,10 +117,10 @@ def annotation_to_json(annotation: Annotation) -> str | list[str | int]:
 
 
 def read_operand(operand: str | int) -> Expr:
-    """The expression an annotation names as operand.
+    """Reads the operand of an annotation.
 
     Raises:
-        SreprError: the text is no expression.
+        SreprError: the text is not an expression.
     """
     expression = Integer(operand) if isinstance(operand, int) else read_srepr(operand)
     if not isinstance(expression, Expr):
@@ -136,18 +129,18 @@ def read_operand(operand: str | int) -> Expr:
 
 
 def write_operand(operand: Expr) -> str | int:
-    """An operand as annotations have it: natural numbers plain, everything else as `srepr`."""
+    """Writes an operand for an annotation: a natural number as it is, everything else as `srepr`."""
     if isinstance(operand, Integer) and operand.p >= 0:
         return operand.p
     return write_srepr(operand)
 
 
 def derivation_from_json(steps: Sequence[tuple[object, str]]) -> Derivation:
-    """A derivation from pairs of (annotation in JSON form, `srepr` of the equation).
+    """Reads a derivation from pairs of (annotation in JSON form, `srepr` of the equation).
 
     Raises:
         AnnotationError: an annotation is malformed or refers to no earlier step.
-        SreprError: an equation is not one.
+        SreprError: a text is not an equation.
     """
     read = []
     for number, (annotation_json, text) in enumerate(steps, start=1):
@@ -162,12 +155,12 @@ def derivation_from_json(steps: Sequence[tuple[object, str]]) -> Derivation:
 
 
 def canonical_form(derivation: Derivation) -> str:
-    """A text shared by derivations whose equations are equal up to an injective renaming, and by no others.
+    """A text that two derivations share exactly if their equations are equal up to an injective renaming.
 
-    Names of symbols and functions alike become numbers in an order that does not depend on the names
-    (`canonical_text` says how), and sums, products and the minus signs that SymPy places by name are ordered
-    anew; so it also joins equations that differ by the place of such a sign only. Annotations do not enter: a
-    model sees the equations.
+    The names of symbols and functions become numbers in an order that does not depend on the names; `canonical_text`
+    says how. Sums, products and the minus signs that SymPy places by name are put in a fixed order, so equations that
+    differ only by the place of such a sign share their text too. Annotations do not matter, because a model only sees
+    the equations.
     """
     return canonical_text(derivation.equations)
 

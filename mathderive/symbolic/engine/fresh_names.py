@@ -1,8 +1,8 @@
-"""Derivations under other names, to learn from: what follows from what does not depend on how things are called.
+"""Derivations under other names, as additional training data: validity is invariant under renaming.
 
-A network that has read 155 names only learns those, not what a name is. Here names are drawn from the whole vocabulary,
-or made up letter by letter. The eleven letters of the variable renaming perturbation are never among them, so that a
-test set of that kind stays out of distribution for whoever learns from these.
+A model trained on the 155 names of the vocabulary does not generalise to unseen names. Here names are drawn from the
+whole vocabulary or made up letter by letter. The eleven letters of the variable renaming perturbation are never used,
+so the VR test set stays out of distribution for a model that is trained on these derivations.
 """
 
 import random
@@ -13,19 +13,19 @@ from mathderive.symbolic.engine.perturbations import names_of_derivation, rename
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 
 SHORTEST, LONGEST = 2, 7
-"""Letters of a made-up command's name: as many as those of Greek letters have."""
+"""Minimum and maximum length of a made-up command's name, those of the names of Greek letters."""
 
 _TAKEN = frozenset((*VOCABULARY, *RENAMING_LETTERS))
 
 
 def with_vocabulary_names(derivation: Derivation, rng: random.Random) -> Derivation:
-    """Every name becomes a different one of the vocabulary."""
+    """Renames every symbol and function to a different name of the vocabulary."""
     names = names_of_derivation(derivation)
     return rename_derivation(derivation, dict(zip(names, rng.sample(VOCABULARY, len(names)), strict=True)))
 
 
 def with_made_up_names(derivation: Derivation, rng: random.Random) -> Derivation:
-    """Every name becomes a different command of random letters, such as `\\qeb`, that is no name elsewhere."""
+    """Renames every symbol and function to a different made-up command such as `\\qeb`, which no other name equals."""
     names: dict[str, str] = {}
     for name in names_of_derivation(derivation):
         made_up = _make_up(rng)

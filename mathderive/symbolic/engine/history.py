@@ -1,28 +1,29 @@
-"""The growing candidate: its equations, and what the next step can draw on."""
+"""The equations of a derivation that is being sampled, and the draws that depend on them."""
 
 import random
 from functools import lru_cache
 
-from sympy import Equality, Expr, Symbol, preorder_traversal
+from sympy import Equality, Expr, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import TooLargeError, check_expression, tower_height
-from mathderive.symbolic.engine.derivation import PREMISES, Annotation, Derivation, Step, renumber, step_references
-from mathderive.symbolic.engine.operators import OperatorError, substitute
+from mathderive.symbolic.engine.derivation import Annotation, Derivation, Step, renumber, step_references
+from mathderive.symbolic.engine.operators import OperatorError, is_premise
+from mathderive.symbolic.engine.operators.substitution import substitute
 from mathderive.symbolic.latex.printer import plain_text, raw_latex
+from mathderive.symbolic.parts import equation_parts
 from mathderive.symbolic.srepr import is_readable
 
 RECENT = 9
-"""So many of the latest equations are preferred to act on, the latest most."""
-
+"""The number of latest equations that are drawn more often than older ones."""
 
 TRIVIAL = {"0", "1"}
-"""Sides that no substitution uses."""
+"""The LaTeX of sides that no substitution replaces or inserts."""
 
 
 class History:
-    """The accepted steps of a candidate, whether they will end up in the derivation or not."""
+    """The accepted steps of a candidate; not all of them become part of the derivation."""
 
     def __init__(self) -> None:
         self.equations: list[Equality] = []
@@ -36,7 +37,7 @@ class History:
         self._substitutions: dict[tuple[int, int, bool], Equality | None] = {}
 
     def append(self, equation: Equality, annotation: Annotation) -> None:
-        """Adds a step that has been found acceptable."""
+        """Adds a step that is known to be acceptable."""
         number = len(self.equations) + 1
         self.equations.append(equation)
         self.annotations.append(annotation)
@@ -57,39 +58,41 @@ class History:
         return len(self.equations)
 
     def premises(self) -> list[Equality]:
-        """The equations that follow from nothing, in order."""
+        """The premises in order."""
         return [
             equation
             for equation, annotation in zip(self.equations, self.annotations, strict=True)
-            if annotation in PREMISES
+            if is_premise(annotation)
         ]
 
     def is_new(self, equation: Equality) -> bool:
-        """Whether neither the equation nor its mirror image has occurred."""
+        """Whether neither the equation nor its mirror image is among the steps."""
         return (equation.lhs, equation.rhs) not in self._known
 
     def mentions(self, text: str) -> bool:
-        """Whether a plain text occurs in the text of some equation."""
+        """Whether a text occurs in the plain LaTeX of an equation."""
         return any(text in side for sides in self._texts for side in sides)
 
     def draw_step(self, rng: random.Random) -> int:
-        """The number of an equation to act on, recent ones preferred: 1 for each, and (9 - k)³ more for the k-th
-        most recent, k = 0, …, 8."""
+        """Draws the number of an equation to act on.
+
+        The weight of the k-th most recent equation (k = 0, 1, …) is 1 + max(0, 9 - k)³.
+        """
         count = len(self.equations)
         weights = [1 + max(0, RECENT - (count - number)) ** 3 for number in range(1, count + 1)]
         return rng.choices(range(1, count + 1), weights)[0]
 
     def free_names(self, names: tuple[str, ...]) -> list[str]:
-        """The names that are no free symbol of any equation."""
+        """The names that are not those of a free symbol of an equation."""
         used = {symbol.name for equation in self.equations for symbol in equation.free_symbols}
         return [name for name in names if name not in used]
 
     def chain_length(self) -> int:
-        """How many steps the latest step builds on, itself included."""
+        """The number of steps that the latest step builds on, itself included."""
         return len(self._ancestors[-1])
 
     def latest_chain(self) -> Derivation:
-        """The latest step and all it builds on, renumbered."""
+        """The latest step and all steps that it builds on, renumbered."""
         kept = sorted(self._ancestors[-1])
         numbers = {old: new for new, old in enumerate(kept, start=1)}
         return Derivation(
@@ -97,14 +100,14 @@ class History:
         )
 
     def draw_substitution(
-        self, left_for_right: bool, rng: random.Random, of: int | None = None
+        self, left_for_right: bool, rng: random.Random, acts_on: int | None = None
     ) -> tuple[int, int, Equality] | None:
-        """A pair of steps (i, j) such that replacing in i one side of j by the other changes i, and the result.
+        """Draws two steps (i, j) such that a substitution by j changes i, and returns them with the result.
 
-        Uniform among such pairs; with `of`, among those where i is that step. None where there is none.
+        All such pairs are equally likely; with `acts_on`, all in which i is that step. Returns None if there is none.
         """
-        pairs = [pair for pair in self._substitutable[left_for_right] if of is None or pair[0] == of]
-        # The first that works, in random order, is uniform among those that work; most need not be tried.
+        pairs = [pair for pair in self._substitutable[left_for_right] if acts_on is None or pair[0] == acts_on]
+        # The first pair that works, in random order, is uniform among all that work; most need not be tried.
         while pairs:
             position = rng.randrange(len(pairs))
             pairs[position], pairs[-1] = pairs[-1], pairs[position]
@@ -115,10 +118,10 @@ class History:
         return None
 
     def _find_occurrences(self, latest: int) -> None:
-        """Notes the pairs (i, j) with the latest step where the text of a side of j occurs in the text of i.
+        """Records the pairs (i, j) with the latest step in which the text of a side of j occurs in the text of i.
 
-        `_substitutable[True]` has those of left sides, `_substitutable[False]` of right sides; none where a side of
-        j is 0 or 1.
+        `_substitutable[True]` holds the pairs for left sides, `_substitutable[False]` those for right sides. Pairs in
+        which a side of j is 0 or 1 are left out.
         """
         earlier = range(1, latest)
         for i, j in (*((latest, j) for j in earlier), *((i, latest) for i in earlier)):
@@ -129,7 +132,7 @@ class History:
                     self._substitutable[left_for_right].append((i, j))
 
     def _substitution(self, i: int, j: int, left_for_right: bool) -> Equality | None:
-        """The result of a substitution, None where it is no equation or the one it started from."""
+        """The result of a substitution; None where it is not an equation or changes nothing."""
         key = (i, j, left_for_right)
         if key not in self._substitutions:
             rule = self.equations[j - 1]
@@ -141,23 +144,11 @@ class History:
         return self._substitutions[key]
 
 
-@lru_cache(maxsize=20_000)
-def parts_of(side: Expr) -> tuple[Expr, ...]:
-    """The distinct subexpressions of a side, itself included, tuples left out."""
-    return tuple(dict.fromkeys(part for part in preorder_traversal(side) if isinstance(part, Expr)))
-
-
-def equation_parts(equation: Equality) -> list[Expr]:
-    """The distinct subexpressions of an equation, without the equation itself."""
-    return list(dict.fromkeys((*parts_of(equation.lhs), *parts_of(equation.rhs))))
-
-
 def is_acceptable(equation: Equality, max_characters: int) -> bool:
     """Whether an equation may enter a derivation.
 
-    It holds nothing but what `read_srepr` reads (no `Subs`, no `Piecewise`), no undefined function stands within
-    the arguments of another, its numbers are within bounds, and it prints shorter than `max_characters` before
-    cleaning.
+    All its parts can be read by `read_srepr` (so there is no `Subs` and no `Piecewise`), no undefined function has
+    another one among its arguments, its numbers are within bounds, and its raw LaTeX is shorter than `max_characters`.
     """
     if not all(map(_is_sound, equation.args)):
         return False
@@ -172,7 +163,7 @@ def is_acceptable(equation: Equality, max_characters: int) -> bool:
 
 @lru_cache(maxsize=20_000)
 def _is_sound(part: Basic) -> bool:
-    """Whether all of an expression is readable and no undefined function stands within another."""
+    """Whether all parts of an expression are readable and no undefined function is nested in another."""
     if isinstance(part, AppliedUndef) and any(argument.has(AppliedUndef) for argument in part.args):
         return False
     return is_readable(part) and all(map(_is_sound, part.args))

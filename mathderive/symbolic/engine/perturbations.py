@@ -1,7 +1,7 @@
 """The perturbations of an example that keep or change its meaning in a known way (Meadows et al., 2024).
 
-Variable renaming (VR), expression exchange (EE) and alternative goal (AG) give another derivation; step removal (SR)
-changes the prompt alone and lives in `mathderive.symbolic.prompts`.
+Variable renaming (VR), expression exchange (EE) and alternative goal (AG) give another derivation. Step removal (SR)
+changes only the prompt: `texts.prompt` leaves its `then derive` clauses out.
 """
 
 import random
@@ -12,23 +12,18 @@ from sympy.core import random as sympy_random
 
 from mathderive.symbolic.engine.derivation import Annotation, Derivation, Step, read_operand, write_operand
 from mathderive.symbolic.engine.history import History
-from mathderive.symbolic.engine.operators import Arity
+from mathderive.symbolic.engine.operators import OPERATORS, Arity
 from mathderive.symbolic.engine.sampling import draw_operator, is_welcome, propose_step
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.renaming import names_in_order, rename
+from mathderive.symbolic.names import names_in_order, rename
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
-
-_EXCHANGED = {
-    "substitute_LHS_for_RHS": "substitute_RHS_for_LHS",
-    "substitute_RHS_for_LHS": "substitute_LHS_for_RHS",
-}
 
 
 def variable_renaming(derivation: Derivation, rng: random.Random) -> Derivation | None:
-    """Every name, of symbols and functions alike, becomes a different letter that the vocabulary does not have.
+    """Renames every symbol and function to a different one of eleven letters that are not in the vocabulary.
 
     Returns:
-        None where there are more names than the eleven letters.
+        None where there are more names than letters.
     """
     names = names_of_derivation(derivation)
     if len(names) > len(RENAMING_LETTERS):
@@ -37,16 +32,16 @@ def variable_renaming(derivation: Derivation, rng: random.Random) -> Derivation 
 
 
 def names_of_derivation(derivation: Derivation) -> list[str]:
-    """The names of symbols and functions, those of the annotations' operands included, in order of appearance."""
+    """The names of symbols and functions in equations and operands, in order of appearance."""
     expressions = [expression for step in derivation.steps for expression in (step.equation, *_operands(step))]
     return list(dict.fromkeys(name for expression in expressions for name in names_in_order(expression)))
 
 
 def rename_derivation(derivation: Derivation, names: Mapping[str, str]) -> Derivation:
-    """The derivation with every name replaced; it is built anew, so the order of terms changes with the names.
+    """Renames every symbol and function; expressions are built anew, so the order of terms changes with the names.
 
     Args:
-        names: an injective map of all of `names_of_derivation`.
+        names: an injective map from all of `names_of_derivation`.
     """
     return Derivation(
         tuple(Step(rename(step.equation, names), _renamed(step.annotation, names)) for step in derivation.steps)
@@ -54,14 +49,14 @@ def rename_derivation(derivation: Derivation, names: Mapping[str, str]) -> Deriv
 
 
 def expression_exchange(derivation: Derivation) -> Derivation:
-    """The two sides of every equation change places, and so do the two substitutions; its own inverse."""
+    """Exchanges the sides of every equation, and each operator with its mirror; applied twice, it changes nothing."""
     return Derivation(
         tuple(
             Step(
                 Equality(step.equation.rhs, step.equation.lhs, evaluate=False),
                 step.annotation
                 if isinstance(step.annotation, str)
-                else (_EXCHANGED.get(str(step.annotation[0]), step.annotation[0]), *step.annotation[1:]),
+                else (_mirror(step.annotation[0]), *step.annotation[1:]),
             )
             for step in derivation.steps
         )
@@ -69,13 +64,13 @@ def expression_exchange(derivation: Derivation) -> Derivation:
 
 
 def alternative_goal(derivation: Derivation, settings: SamplingSettings, rng: random.Random) -> Derivation | None:
-    """The last step is done anew: another random step, no premise, whose first reference is the step before it.
+    """Replaces the last step by another random step, not a premise, that acts on the step before it.
 
-    Its equation is new among the earlier steps; it may be the old goal by another way. Length and prefix stay, and
-    nothing is extracted again, so that some earlier step may no longer lead to the goal.
+    Its equation differs from those of all earlier steps; it may be the old goal, reached by another operator. The
+    earlier steps stay as they are, so some of them may no longer lead to the goal.
 
     Returns:
-        None where `settings.max_failed_steps` draws gave none.
+        None where none of `settings.max_failed_steps` draws gives such a step.
     """
     *prefix, goal = derivation.steps
     sympy_random.seed(rng.getrandbits(64))
@@ -93,8 +88,14 @@ def alternative_goal(derivation: Derivation, settings: SamplingSettings, rng: ra
     return None
 
 
+def _mirror(name: str | int) -> str | int:
+    """The operator that does the same once the sides of all equations have changed places."""
+    operator = OPERATORS.get(str(name))
+    return name if operator is None or operator.mirror is None else operator.mirror
+
+
 def _operands(step: Step) -> list[Expr]:
-    """The expressions that an annotation holds as text."""
+    """The operands that an annotation holds as text."""
     return [read_operand(item) for item in _arguments(step.annotation) if isinstance(item, str)]
 
 
@@ -109,5 +110,5 @@ def _renamed(annotation: Annotation, names: Mapping[str, str]) -> Annotation:
 
 
 def _arguments(annotation: Annotation) -> tuple[str | int, ...]:
-    """What follows the operator's name."""
+    """The items of an annotation after the operator's name."""
     return () if isinstance(annotation, str) else annotation[1:]

@@ -1,40 +1,32 @@
 """Sampling derivations: the generator of Meadows et al. (2024), as a function of (settings, seed, attempt).
 
-A candidate grows step by step: draw an operator, what it acts on and its operand; keep the result if it is a new
-equation of moderate size. When some step builds on enough others, that chain is the derivation. All randomness
-comes from one stream made from seed and attempt, so a derivation does not depend on which others were sampled
-before it, or in which process.
+A candidate grows step by step: the sampler draws an operator, the equation that it acts on and its operand, and keeps
+the result if it is a new equation of moderate size. When a step builds on enough others, these steps are the
+derivation. All random numbers come from one stream that is made from seed and attempt, so a derivation does not depend
+on which others were sampled before it, or in which process.
 """
 
-import hashlib
 import random
 
-from sympy import Equality, Expr, Integer, Symbol
+from sympy import Equality, Expr, Symbol
 from sympy.core import random as sympy_random
 
-from mathderive.symbolic.engine.derivation import SEPARATOR, SUBSTITUTIONS, Annotation, Derivation, write_operand
-from mathderive.symbolic.engine.history import History, equation_parts, is_acceptable
-from mathderive.symbolic.engine.operators import OPERATORS, Arity, Operator, OperatorError, apply_operator
-from mathderive.symbolic.engine.premises import draw_premise, draw_renaming_premise
-from mathderive.symbolic.engine.settings import OPERATORS_BY_ARGUMENTS, OperatorWeights, SamplingSettings
-from mathderive.symbolic.engine.zero import is_zero_given
-from mathderive.symbolic.latex.printer import latex
-
-__all__ = [
-    "OperatorWeights",
-    "SamplingSettings",
-    "candidate_rng",
-    "propose_step",
-    "sample_derivation",
-]
-
-UNIT_INTEGERS = (-1, 0, 1)
+from mathderive.core.random_streams import keyed_seed
+from mathderive.symbolic.engine.derivation import Annotation, Derivation, write_operand
+from mathderive.symbolic.engine.history import History, is_acceptable
+from mathderive.symbolic.engine.operators import Arity, Operator, OperatorError, apply_operator
+from mathderive.symbolic.engine.operators.application import no_constant
+from mathderive.symbolic.engine.operators.premises import draw_premise
+from mathderive.symbolic.engine.operators.registry import FIRST_PREMISE, operators_by_arguments
+from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.engine.texts import target
 
 Proposal = tuple[Equality, Annotation]
+"""An equation that may become the next step, with its annotation."""
 
 
 def sample_derivation(settings: SamplingSettings, seed: int, attempt: int) -> Derivation | None:
-    """The candidate of that number under that seed; None where it was abandoned or came out too long.
+    """Samples the candidate of this number under this seed; None where it was abandoned or came out too long.
 
     The same arguments give the same result in any process and whatever was sampled before.
     """
@@ -45,12 +37,12 @@ def sample_derivation(settings: SamplingSettings, seed: int, attempt: int) -> De
     premise = draw_premise(history, settings.names, rng)
     if premise is None:
         return None
-    history.append(premise, "premise")
+    history.append(premise, FIRST_PREMISE)
     failed = 0
     while history.chain_length() < length:
         operator = draw_operator(settings, len(history) > 1, rng)
         proposal = propose_step(operator, history, settings, rng)
-        if proposal is not None and operator.name == "evaluate_integrals" and proposal[1] in history.annotations:
+        if proposal is not None and operator.introduces_constants and proposal[1] in history.annotations:
             continue
         if proposal is not None and is_welcome(proposal[0], history, settings):
             history.append(*proposal)
@@ -59,33 +51,26 @@ def sample_derivation(settings: SamplingSettings, seed: int, attempt: int) -> De
         if failed >= settings.max_failed_steps:
             return None
     derivation = history.latest_chain()
-    if settings.max_characters is not None and target_length(derivation) > settings.max_characters:
+    if settings.max_characters is not None and len(target(derivation)) > settings.max_characters:
         return None
     return derivation
 
 
 def candidate_rng(seed: int, attempt: int) -> random.Random:
     """The random stream of one candidate."""
-    digest = hashlib.sha256(f"mathderive derivation {seed} {attempt}".encode()).digest()
-    return random.Random(int.from_bytes(digest, "big"))
-
-
-def target_length(derivation: Derivation) -> int:
-    """The number of characters of the derivation as target text."""
-    texts = [latex(equation) for equation in derivation.equations]
-    return len(SEPARATOR.join(texts))
+    return random.Random(keyed_seed(f"mathderive derivation {seed} {attempt}"))
 
 
 def is_welcome(equation: Equality, history: History, settings: SamplingSettings) -> bool:
-    """Whether an equation is new and may enter."""
+    """Whether an equation is new and acceptable as a step."""
     return history.is_new(equation) and is_acceptable(equation, settings.max_equation_characters)
 
 
-def draw_operator(settings: SamplingSettings, substitutable: bool, rng: random.Random) -> Operator:
-    """A number of arguments, then an operator with so many; substitutions only where there are two equations."""
-    names = rng.choices(OPERATORS_BY_ARGUMENTS, settings.arity_weights)[0]
-    allowed = [name for name in names if substitutable or name not in SUBSTITUTIONS]
-    return OPERATORS[rng.choices(allowed, [getattr(settings.operator_weights, name) for name in allowed])[0]]
+def draw_operator(settings: SamplingSettings, has_two_equations: bool, rng: random.Random) -> Operator:
+    """Draws a number of arguments, then an operator with that number."""
+    group = rng.choices(operators_by_arguments(), settings.arity_weights)[0]
+    allowed = [operator for operator in group if has_two_equations or operator.arity is not Arity.TWO_EQUATIONS]
+    return rng.choices(allowed, [settings.operator_weights[operator.name] for operator in allowed])[0]
 
 
 def propose_step(
@@ -95,31 +80,38 @@ def propose_step(
     rng: random.Random,
     acts_on: int | None = None,
 ) -> Proposal | None:
-    """Draws what the operator needs and applies it; None where that is not possible.
+    """Draws the equations and the operand that the operator needs and applies it; None where that is not possible.
 
-    With `acts_on` the step's first reference is that step. SymPy's own random state, which orders its reasoning,
-    is set to the same for each step, so that nothing depends on what was computed before.
+    With `acts_on` the step's first reference is that step. SymPy's own random state, which orders its reasoning, is
+    set to the same value for each step, so that nothing depends on earlier computations.
     """
     sympy_random.seed(0)
     if operator.arity is Arity.PREMISE:
-        draw = draw_premise if operator.name == "get_premise" else draw_renaming_premise
-        premise = draw(history, settings.names, rng)
+        assert operator.draw_premise is not None
+        premise = operator.draw_premise(history, settings.names, rng)
         return None if premise is None else (premise, operator.name)
     if operator.arity is Arity.TWO_EQUATIONS:
-        found = history.draw_substitution(operator.name == "substitute_LHS_for_RHS", rng, acts_on)
-        return None if found is None else (found[2], (operator.name, found[0], found[1]))
+        if operator.draw_pair is not None:
+            pair = operator.draw_pair(history, rng, acts_on)
+        else:
+            pair = _draw_any_pair(operator, history, rng, acts_on)
+        return None if pair is None else (pair[2], (operator.name, pair[0], pair[1]))
     number = history.draw_step(rng) if acts_on is None else acts_on
+    return _propose_on_equation(operator, number, history, settings, rng)
+
+
+def _propose_on_equation(
+    operator: Operator, number: int, history: History, settings: SamplingSettings, rng: random.Random
+) -> Proposal | None:
+    """A proposal by an operator on one equation, with or without an operand."""
     equation = history.equations[number - 1]
     annotation: tuple[str | int, ...] = (operator.name, number)
-    operand: Expr | None = None
-    if operator.name == "evaluate_integrals" and annotation in history.annotations:
+    if operator.introduces_constants and annotation in history.annotations:
         return equation, annotation
+    operand: Expr | None = None
     if operator.arity is Arity.OPERAND:
-        candidates = _operands(operator, equation, history)
-        if not candidates:
-            return None
-        operand = rng.choice(candidates)
-        if operator.name == "divide" and is_zero_given(history.premises(), operand):
+        operand = _draw_operand(operator, equation, history, rng)
+        if operand is None:
             return None
         annotation = (*annotation, write_operand(operand))
 
@@ -135,23 +127,34 @@ def propose_step(
         return None
 
 
+def _draw_operand(operator: Operator, equation: Equality, history: History, rng: random.Random) -> Expr | None:
+    """Draws an operand; None where there is none or the operator's guard refuses the drawn one."""
+    assert operator.operands is not None
+    candidates = operator.operands(equation, history.parts)
+    if not candidates:
+        return None
+    operand = rng.choice(candidates)
+    if operator.guard is not None and not operator.guard(history.premises(), operand):
+        return None
+    return operand
+
+
+def _draw_any_pair(
+    operator: Operator, history: History, rng: random.Random, acts_on: int | None
+) -> tuple[int, int, Equality] | None:
+    """Draws two different steps and applies an operator that has no draw of its own."""
+    first = history.draw_step(rng) if acts_on is None else acts_on
+    second = rng.choice([number for number in range(1, len(history) + 1) if number != first])
+    try:
+        result = apply_operator(operator, history.equations[first - 1], history.equations[second - 1], no_constant)
+    except OperatorError:
+        return None
+    return first, second, result
+
+
 def _draw_length(settings: SamplingSettings, rng: random.Random) -> int:
+    """Draws the number of steps from a normal distribution that is cut off at both ends."""
     while True:
         length = round(rng.gauss(settings.length_mean, settings.length_std))
         if settings.length_min <= length <= settings.length_max:
             return length
-
-
-def _operands(operator: Operator, equation: Equality, history: History) -> list[Expr]:
-    """What an operator with an operand can draw: a symbol to differentiate or integrate by, a symbol or an integer
-    of the equation for an exponent, any subexpression so far for the rest; integers other than -1, 0 and 1 only
-    as exponents, where those three are not."""
-    if operator.name in ("differentiate", "integrate"):
-        return [part for part in equation_parts(equation) if isinstance(part, Symbol)]
-    if operator.name == "power":
-        return [part for part in equation_parts(equation) if isinstance(part, Symbol) or _is_large_integer(part)]
-    return [part for part in history.parts if not _is_large_integer(part)]
-
-
-def _is_large_integer(part: Expr) -> bool:
-    return isinstance(part, Integer) and part.p not in UNIT_INTEGERS

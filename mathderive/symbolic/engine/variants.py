@@ -1,27 +1,28 @@
-"""Is one derivation a perturbation of another? The rules of Meadows et al. (2024), checked on finished examples."""
+"""Recognising perturbations: the rules of Meadows et al. (2024), checked on pairs of finished derivations."""
 
 from collections.abc import Mapping
 
 from sympy import Equality
 from sympy.core.function import AppliedUndef
 
-from mathderive.symbolic.engine.derivation import PREMISES, Derivation, step_references
+from mathderive.symbolic.engine.derivation import Derivation, step_references
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.engine.perturbations import expression_exchange
 from mathderive.symbolic.engine.replay import follows
-from mathderive.symbolic.renaming import function, names_in_order, names_of, rename
+from mathderive.symbolic.names import function, names_in_order, names_of, rename
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 
 MAX_TRIES = 20_000
-"""Maps of names tried before two derivations count as different; real ones take a few dozen."""
+"""Maximum number of partial maps of names that are tried; a variant takes a few dozen."""
 
 
 def is_expression_exchange(original: Derivation, other: Derivation) -> bool:
-    """Whether all sides, and the names of the substitutions, have changed places."""
+    """Whether the sides of all equations, and the two substitutions, have changed places."""
     return other == expression_exchange(original)
 
 
 def is_alternative_goal(original: Derivation, other: Derivation) -> bool:
-    """Whether only the last step differs, is no premise, acts on the step before it, follows, and is new."""
+    """Whether only the last step differs, and follows from the step before it by an operator as a new equation."""
     if len(other.steps) < 2 or len(other.steps) != len(original.steps):
         return False
     *prefix, goal = other.steps
@@ -29,7 +30,7 @@ def is_alternative_goal(original: Derivation, other: Derivation) -> bool:
     return (
         prefix == list(original.steps[:-1])
         and goal != original.steps[-1]
-        and goal.annotation not in PREMISES
+        and not is_premise(goal.annotation)
         and step_references(goal.annotation)[0] == len(prefix)
         and all(goal.equation.args not in (equation.args, equation.args[::-1]) for equation in before)
         and follows(goal, before)
@@ -37,26 +38,27 @@ def is_alternative_goal(original: Derivation, other: Derivation) -> bool:
 
 
 def is_variable_renaming(original: Derivation, other: Derivation) -> bool:
-    """Whether an injective map to the eleven letters makes the equations equal, up to the order of arguments."""
+    """Whether an injective map of names to the eleven letters makes the equations equal, up to argument order."""
     return len(original.steps) == len(other.steps) and find_renaming(original, other) is not None
 
 
 def unrenamed_names(original: Derivation, other: Derivation) -> set[str]:
-    """Names of a renamed derivation that are the original's own: in Meadows et al.'s data, one bound variable."""
+    """Names that a renamed derivation shares with the original; one bound variable in the released data."""
     kept = frozenset().union(*map(names_of, other.equations)) - set(RENAMING_LETTERS)
     return set(kept & frozenset().union(*map(names_of, original.equations)))
 
 
 def find_renaming(original: Derivation, other: Derivation) -> dict[str, str] | None:
-    """The map of names under which the equations of two derivations of one length agree, if there is one.
+    """Finds a map of names under which the equations of two derivations of the same length agree.
 
-    Found name by name, in order of appearance, going back where an equation whose names are all mapped differs.
+    The search maps name by name, in order of appearance, and backtracks as soon as an equation differs whose names are
+    all mapped.
     """
     pairs = list(zip(original.equations, other.equations, strict=True))
     order = list(dict.fromkeys(name for equation in original.equations for name in names_in_order(equation)))
     if len(order) > len(RENAMING_LETTERS):
         return None
-    # Each name's letter stands in every equation whose original has the name.
+    # A letter can stand for a name only if both occur in the same equations.
     candidates = {
         name: [
             letter
@@ -91,7 +93,7 @@ def _agree(first: Equality, second: Equality, names: Mapping[str, str]) -> bool:
 
 
 def _without_argument_order(equation: Equality) -> Equality:
-    """The equation with the arguments of its undefined functions sorted: the authors reordered some."""
+    """The equation with sorted arguments of undefined functions, because the authors reordered some."""
     return equation.replace(
         lambda node: isinstance(node, AppliedUndef),
         lambda node: function(node.func.__name__)(*sorted(node.args, key=str)),

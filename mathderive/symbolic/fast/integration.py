@@ -42,7 +42,7 @@ from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
 
 from mathderive.symbolic.fast.differentiation import differentiate
-from mathderive.symbolic.renaming import names_of, rename, to_pattern
+from mathderive.symbolic.names import names_of, rename, to_pattern
 
 MAX_OPERATIONS = 30
 """Integrands larger than this are not tried."""

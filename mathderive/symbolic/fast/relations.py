@@ -13,7 +13,7 @@ from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import is_eq
 
-from mathderive.symbolic.renaming import to_pattern
+from mathderive.symbolic.names import to_pattern
 
 UNKNOWNS = (Symbol, AppliedUndef, Derivative, Integral)
 """What can take any value, or at least is nothing SymPy knows a property of."""

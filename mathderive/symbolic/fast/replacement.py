@@ -19,7 +19,7 @@ from functools import lru_cache
 from sympy import Derivative, Expr, Mul, Pow, S, Symbol, exp, fraction, powdenest
 from sympy.core.basic import Basic
 
-from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.names import names_of
 
 
 @lru_cache(maxsize=20_000)

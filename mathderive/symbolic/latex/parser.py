@@ -17,12 +17,12 @@ from sympy import Add, Derivative, Equality, Expr, Integer, Integral, Mul, Pow, 
 from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_runaway_integral
-from mathderive.symbolic.engine.operators import SYMPY_ERRORS
 from mathderive.symbolic.latex.lexer import LatexError, canonical_name
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
-from mathderive.symbolic.renaming import function
+from mathderive.symbolic.names import function
 from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER, apply_function
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 
 __all__ = ["LatexError", "parse", "parse_equation", "readings"]

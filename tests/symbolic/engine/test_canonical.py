@@ -10,7 +10,7 @@ from sympy import Equality, Function, Symbol, cos, exp, sin
 
 from mathderive.symbolic.engine.derivation import Derivation, Step, canonical_form
 from mathderive.symbolic.engine.perturbations import expression_exchange
-from mathderive.symbolic.renaming import names_in_order, rename
+from mathderive.symbolic.names import names_in_order, rename
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 from tests.support.released_records import derivation_of, load
 

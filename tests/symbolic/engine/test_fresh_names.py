@@ -9,7 +9,7 @@ from mathderive.symbolic.engine.derivation import canonical_form
 from mathderive.symbolic.engine.fresh_names import with_made_up_names, with_vocabulary_names
 from mathderive.symbolic.engine.perturbations import names_of_derivation, variable_renaming
 from mathderive.symbolic.engine.replay import replays
-from mathderive.symbolic.prompts import prompt, target
+from mathderive.symbolic.engine.texts import prompt, target
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 from tests.support.withheld import WITHHELD
 

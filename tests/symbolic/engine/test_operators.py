@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Derivative, Equality, Function, Integral, Symbol, cos, exp, log, sin
 
-from mathderive.symbolic.engine.derivation import PREMISES, Step, write_operand
-from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply, substitute
-from mathderive.symbolic.engine.replay import follows, replays
+from mathderive.symbolic.engine.derivation import Step, write_operand
+from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, is_premise
+from mathderive.symbolic.engine.operators.substitution import substitute
+from mathderive.symbolic.engine.replay import apply_annotation, follows, replays
 from tests.support.released_records import MODELS, UNRENAMED, derivation_of, load
 
 x, y, z, C = (Symbol(name) for name in "xyzC")
@@ -22,7 +23,7 @@ def no_constant():
 
 
 def run(name, *operands, equation=EQUATION, constant=C):
-    return apply((name, 1, *map(write_operand, operands)), [equation], lambda: constant)
+    return apply_annotation((name, 1, *map(write_operand, operands)), [equation], lambda: constant)
 
 
 def test_every_released_step_follows(shared_reference: Path) -> None:
@@ -38,7 +39,7 @@ def test_every_released_step_follows(shared_reference: Path) -> None:
 def test_a_wrong_equation_does_not_follow(golden_derivations) -> None:
     for derivation in golden_derivations:
         for position, step in enumerate(derivation.steps):
-            if step.annotation not in PREMISES:
+            if not is_premise(step.annotation):
                 wrong = Equality(step.equation.lhs + Symbol("wrong"), step.equation.rhs, evaluate=False)
                 assert not follows(Step(wrong, step.annotation), derivation.equations[:position])
 
@@ -64,8 +65,10 @@ def test_differentiate_and_integrate_stay_unevaluated() -> None:
 
 def test_substitution_goes_both_ways() -> None:
     rule = Equality(exp(x), f(y), evaluate=False)
-    assert apply(("substitute_LHS_for_RHS", 1, 2), [EQUATION, rule], no_constant).rhs == f(y) * y
-    assert apply(("substitute_RHS_for_LHS", 2, 1), [EQUATION, Equality(x, exp(x) * y)], no_constant).rhs == f(x)
+    assert apply_annotation(("substitute_LHS_for_RHS", 1, 2), [EQUATION, rule], no_constant).rhs == f(y) * y
+    assert apply_annotation(
+        ("substitute_RHS_for_LHS", 2, 1), [EQUATION, Equality(x, exp(x) * y)], no_constant
+    ).rhs == f(x)
 
 
 def test_substitution_that_changes_nothing_gives_nothing() -> None:
@@ -91,7 +94,7 @@ def smooth_functions():
 @given(smooth_functions(), st.floats(0.1, 0.9), st.floats(0.1, 0.9))
 def test_evaluated_derivatives_agree_with_difference_quotients(function, at_x, at_y) -> None:
     equation = Equality(z, Derivative(function, x), evaluate=False)
-    exact = apply(("evaluate_derivatives", 1), [equation], no_constant).rhs.subs({x: at_x, y: at_y})
+    exact = apply_annotation(("evaluate_derivatives", 1), [equation], no_constant).rhs.subs({x: at_x, y: at_y})
     step = 1e-6
     after, before = (function.subs({x: at_x + shift, y: at_y}) for shift in (step, -step))
     assert float(exact) == pytest.approx(float((after - before) / (2 * step)), rel=1e-5, abs=1e-6)
@@ -115,7 +118,7 @@ def test_evaluated_derivatives_agree_with_difference_quotients(function, at_x, a
 )
 def test_what_cannot_be_carried_out_is_said(annotation, says) -> None:
     with pytest.raises(OperatorError, match=says):
-        apply(annotation, [EQUATION], no_constant)
+        apply_annotation(annotation, [EQUATION], no_constant)
 
 
 @pytest.mark.parametrize(
@@ -131,13 +134,13 @@ def test_what_is_no_equation_or_too_large_is_refused(name, sides, operand) -> No
     from sympy import sympify
 
     with pytest.raises(OperatorError):
-        apply((name, 1, write_operand(sympify(operand))), [Equality(*sides, evaluate=False)], no_constant)
+        apply_annotation((name, 1, write_operand(sympify(operand))), [Equality(*sides, evaluate=False)], no_constant)
 
 
 def test_a_tower_is_not_built_by_substitution() -> None:
     tower = Equality(f(y), x ** (x**x), evaluate=False)
     with pytest.raises(OperatorError, match="bits"):
-        apply(("substitute_LHS_for_RHS", 1, 2), [tower, Equality(x, 9, evaluate=False)], no_constant)
+        apply_annotation(("substitute_LHS_for_RHS", 1, 2), [tower, Equality(x, 9, evaluate=False)], no_constant)
 
 
 def test_an_expansion_is_not_begun_that_cannot_be_kept() -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathderive.symbolic.engine.derivation import PREMISES, Derivation, Step, canonical_form, step_references
+from mathderive.symbolic.engine.derivation import Derivation, Step, canonical_form, step_references
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.engine.perturbations import alternative_goal, expression_exchange, variable_renaming
 from mathderive.symbolic.engine.replay import follows, replays
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.engine.texts import has_intermediate, target
 from mathderive.symbolic.engine.variants import find_renaming
-from mathderive.symbolic.prompts import has_intermediate, target
-from mathderive.symbolic.renaming import names_in_order
+from mathderive.symbolic.names import names_in_order
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 from tests.support.released_records import UNRENAMED, derivation_of, load
 
@@ -61,7 +62,7 @@ def check_alternative_goal(static: Derivation, other: Derivation) -> None:
     *prefix, goal = other.steps
     assert prefix == list(static.steps[:-1])
     assert goal != static.steps[-1]
-    assert goal.annotation not in PREMISES
+    assert not is_premise(goal.annotation)
     assert step_references(goal.annotation)[0] == len(prefix)
     assert goal.equation not in [side for step in prefix for side in (step.equation, step.equation.reversed)]
     assert follows(goal, [step.equation for step in prefix])
@@ -98,7 +99,7 @@ def test_renaming_is_injective_and_steps_still_follow(sampled, seed) -> None:
 
 def test_too_many_names_cannot_be_renamed(sampled) -> None:
     twelve = Derivation(
-        tuple(step for derivation in sampled for step in derivation.steps if step.annotation in PREMISES)
+        tuple(step for derivation in sampled for step in derivation.steps if is_premise(step.annotation))
     )
     assert variable_renaming(twelve, random.Random(0)) is None
 

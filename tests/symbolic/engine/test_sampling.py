@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from sympy import Derivative, Integral, Piecewise, Subs, Symbol
 from sympy.core.function import AppliedUndef
 
-from mathderive.symbolic.engine.derivation import PREMISES, derivation_from_json, step_references, write_srepr
-from mathderive.symbolic.engine.operators import OPERATORS
+from mathderive.symbolic.engine.derivation import derivation_from_json, step_references, write_srepr
+from mathderive.symbolic.engine.operators import OPERATORS, is_premise
 from mathderive.symbolic.engine.replay import replays
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.engine.texts import has_intermediate, target
 from mathderive.symbolic.latex.printer import raw_latex
-from mathderive.symbolic.prompts import has_intermediate, target
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 
 SMALL = SamplingSettings(
@@ -79,7 +79,7 @@ def test_every_step_follows(sampled) -> None:
 def test_shape(sampled) -> None:
     for derivation in sampled:
         assert len(derivation.steps) >= 4
-        assert derivation.annotations[0] in PREMISES
+        assert is_premise(derivation.annotations[0])
         equations = derivation.equations
         mirrored = [equation.reversed for equation in equations]
         assert len({*equations, *mirrored}) == 2 * len(equations)

@@ -3,7 +3,8 @@
 import pytest
 from sympy import Derivative, Equality, Function, Integral, Symbol, exp, log, sin
 
-from mathderive.symbolic.engine.derivation import PREMISES, Derivation, read_operand
+from mathderive.symbolic.engine.derivation import Derivation, read_operand
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
 from mathderive.symbolic.engine.zero import is_zero_given
@@ -38,7 +39,7 @@ def test_not_zero(other) -> None:
 
 
 def premises_before(derivation: Derivation, number: int) -> list[Equality]:
-    return [step.equation for step in derivation.steps[:number] if step.annotation in PREMISES]
+    return [step.equation for step in derivation.steps[:number] if is_premise(step.annotation)]
 
 
 def test_no_derivation_divides_by_zero(sampled) -> None:

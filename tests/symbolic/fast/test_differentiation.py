@@ -2,8 +2,8 @@
 
 from sympy import Derivative, Function, Symbol, exp, tan
 
-from mathderive.symbolic.engine.history import parts_of
 from mathderive.symbolic.fast.differentiation import differentiate
+from mathderive.symbolic.parts import parts_of
 
 x, y = Symbol("x"), Symbol("y")
 f = Function("f")

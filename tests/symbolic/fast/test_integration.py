@@ -5,7 +5,7 @@ import time
 import pytest
 from sympy import Derivative, Equality, Function, Integral, Symbol, cos, exp, log, sin
 
-from mathderive.symbolic.engine.operators import apply
+from mathderive.symbolic.engine.replay import apply_annotation
 from mathderive.symbolic.fast.integration import IntegralError, evaluate_integral
 
 x, y, z = (Symbol(name) for name in "xyz")
@@ -59,13 +59,13 @@ def test_names_do_not_matter() -> None:
 
 def test_an_equation_with_a_merged_integral_is_left_alone() -> None:
     equation = Equality(Integral(f(x, y), x, y), Integral(exp(x), x), evaluate=False)
-    assert apply(("evaluate_integrals", 1), [equation], lambda: z) == equation
+    assert apply_annotation(("evaluate_integrals", 1), [equation], lambda: z) == equation
 
 
 def test_each_integral_draws_its_constant_and_equal_ones_share_it() -> None:
     constants = iter([Symbol("a"), Symbol("b")])
     equation = Equality(Integral(exp(x), x) + Integral(exp(x), x), f(x) * Integral(sin(x), x), evaluate=False)
-    result = apply(("evaluate_integrals", 1), [equation], lambda: next(constants))
+    result = apply_annotation(("evaluate_integrals", 1), [equation], lambda: next(constants))
     assert result.lhs == 2 * exp(x) + 2 * Symbol("a")
     assert result.rhs == f(x) * (Symbol("b") - cos(x))
 
@@ -74,7 +74,7 @@ def test_integrals_within_a_derivative_are_not_tried_without_bounds() -> None:
     hard = Integral(Derivative((f(x, y) / (x * y)) ** y, y), x, x)
     equation = Equality(z, Derivative(hard, x), evaluate=False)
     start = time.process_time()
-    assert apply(("evaluate_derivatives", 1), [equation], lambda: z).rhs.has(Integral)
+    assert apply_annotation(("evaluate_derivatives", 1), [equation], lambda: z).rhs.has(Integral)
     assert time.process_time() - start < 5
 
 

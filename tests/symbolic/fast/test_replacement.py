@@ -6,7 +6,7 @@ import pytest
 from sympy import Derivative, Function, Integer, Integral, Symbol, cos, exp, log
 
 from mathderive.symbolic.fast.replacement import replace
-from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.names import names_of
 
 x, y, z = (Symbol(name) for name in "xyz")
 f = Function("f")

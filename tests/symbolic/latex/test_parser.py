@@ -11,10 +11,10 @@ from sympy import Derivative, Function, Integral, Rational, Symbol, cos, exp, lo
 
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.engine.texts import target
 from mathderive.symbolic.latex.parser import LatexError, parse, parse_equation, readings
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.tree import MAX_CHARACTERS
-from mathderive.symbolic.prompts import target
 from tests.support.released_records import MODELS, derivation_of, load
 
 a, b, c, x, y, z = (Symbol(name) for name in "abcxyz")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mathderive.symbolic.engine.derivation import SEPARATOR
+from mathderive.symbolic.engine.texts import target
 from mathderive.symbolic.latex.parser import LatexError, parse, readings
 from mathderive.symbolic.latex.tree_printer import as_written
-from mathderive.symbolic.prompts import target
+from mathderive.symbolic.prompts import SEPARATOR
 from tests.support.released_records import MODELS, load
 
 

@@ -17,8 +17,8 @@ from mathderive.core.errors import InputError
 from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.engine.perturbations import alternative_goal, expression_exchange, variable_renaming
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.engine.texts import has_intermediate, prompt
 from mathderive.symbolic.engine.variants import is_alternative_goal, is_expression_exchange, is_variable_renaming
-from mathderive.symbolic.prompts import has_intermediate, prompt
 
 MakeVariant = Callable[[Derivation, SamplingSettings, random.Random], Derivation | None]
 """Makes the variant of a static derivation, or returns None where the derivation has none.

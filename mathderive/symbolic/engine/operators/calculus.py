@@ -1,0 +1,185 @@
+"""The operators of calculus: differentiation and integration, which stay unevaluated, and the evaluation of both."""
+
+from collections.abc import Collection, Iterator
+
+from sympy import Derivative, Equality, Expr, Integral, Symbol
+from sympy.core.basic import Basic
+
+from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.engine.operators.arithmetic import with_operand
+from mathderive.symbolic.engine.operators.functions import on_both_sides
+from mathderive.symbolic.engine.operators.inverses import apply_and_compare, operands_by_letter
+from mathderive.symbolic.engine.operators.operator import Arity, Comparison, DrawConstant, Number, Operator, Sides
+from mathderive.symbolic.fast.integration import carry_out, evaluate_integral
+from mathderive.symbolic.fast.replacement import replace
+from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.parts import equation_parts
+
+MAX_DERIVATIVE_ORDER = 12
+"""Maximum order of a derivative that is evaluated."""
+
+
+def _symbols(equation: Equality, _parts: Collection[Expr]) -> list[Expr]:
+    """The symbols of the equation."""
+    return [part for part in equation_parts(equation) if isinstance(part, Symbol)]
+
+
+def _differentiate(side: Expr, variable: Expr) -> Expr:
+    """The unevaluated derivative; SymPy merges nested ones all the same."""
+    return Derivative(side, variable)
+
+
+def _integrate(side: Expr, variable: Expr) -> Expr:
+    """The unevaluated integral; SymPy merges nested ones all the same."""
+    return Integral(side, variable)
+
+
+def _evaluate_derivatives(side: Expr) -> Expr:
+    r"""Evaluates every derivative whose LaTeX does not contain `\int` (`\iint` does not contain it either)."""
+    texts = {derivative: latex(derivative) for derivative in side.atoms(Derivative)}
+    for derivative in sorted(texts, key=lambda derivative: (-len(texts[derivative]), texts[derivative])):
+        if derivative.derivative_count > MAX_DERIVATIVE_ORDER:
+            raise TooLargeError(f"a derivative of order above {MAX_DERIVATIVE_ORDER}")
+        if r"\int" not in texts[derivative]:
+            side = replace(side, derivative, carry_out(derivative))
+    return side
+
+
+def _evaluate_integrals(equation: Equality, _second: object, draw_constant: DrawConstant) -> Sides:
+    r"""Replaces the integrals that the generator evaluates, unless one prints `\iint`, `\iiint` or `\iiiint`."""
+    if any(_prints_merged(integral) for integral in equation.atoms(Integral)):
+        return equation.lhs, equation.rhs
+    values: dict[Integral, Expr] = {}
+    left = _with_values(equation.lhs, values, draw_constant)
+    return left, _with_values(equation.rhs, values, draw_constant)
+
+
+def _with_values(node: Expr, values: dict[Integral, Expr], draw_constant: DrawConstant) -> Expr:
+    """The expression with its integrals replaced, outermost first; equal integrals have equal constants."""
+    if not node.has(Integral):
+        return node
+    if isinstance(node, Integral) and node not in values:
+        value = evaluate_integral(node)
+        if value is not None:
+            values[node] = value + draw_constant()
+    if node in values:
+        return values[node]
+    return node.func(*[_with_values(part, values, draw_constant) for part in node.args])
+
+
+def _prints_merged(integral: Integral) -> bool:
+    return 2 <= len(integral.limits) <= 4 and all(len(limit) == 1 for limit in integral.limits)
+
+
+def _find_variable_of_derivative(operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
+    """Taking the variable off the derivatives once leaves the earlier sides."""
+    new, before = comparison.new, comparison.before
+    variables = _variables(comparison, Derivative)
+    yield from operands_by_letter(operator, comparison, variables)
+    for variable in variables:
+        if _is_derivative(comparison, new.lhs, new.left, before.lhs, before.left, variable) and _is_derivative(
+            comparison, new.rhs, new.right, before.rhs, before.right, variable
+        ):
+            yield (variable,)
+
+
+def _is_derivative(
+    comparison: Comparison, side: Expr, value: Number, before: Expr, inner: Number, variable: Symbol
+) -> bool:
+    if isinstance(side, Derivative):
+        lowered = comparison.lower_derivative(side, variable)
+        if lowered is not None:
+            return comparison.close(lowered, inner)
+    return comparison.close(value, comparison.number(Derivative(before, variable)))
+
+
+def _find_variable_of_integral(operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
+    """Taking the variable off the integrals once leaves the earlier sides."""
+    new, before = comparison.new, comparison.before
+    variables = _variables(comparison, Integral)
+    yield from operands_by_letter(operator, comparison, variables)
+    for variable in variables:
+        if _is_integral(comparison, new.lhs, before.left, variable) and _is_integral(
+            comparison, new.rhs, before.right, variable
+        ):
+            yield (variable,)
+
+
+def _is_integral(comparison: Comparison, side: Expr, inner: Number, variable: Symbol) -> bool:
+    if not isinstance(side, Integral):
+        return False
+    lowered = comparison.lower_integral(side, variable)
+    return lowered is not None and comparison.close(lowered, inner)
+
+
+def _variables(comparison: Comparison, kind: type[Basic]) -> list[Symbol]:
+    """The variables that the new equation's sides are derivatives or integrals by."""
+    variables: dict[Symbol, None] = {}
+    for side in comparison.new.sides:
+        if isinstance(side, kind):
+            limits = side.limits if isinstance(side, Integral) else side.variable_count
+            variables |= dict.fromkeys(limit[0] for limit in limits if isinstance(limit[0], Symbol))
+    return list(variables)
+
+
+def _compare_evaluated_derivatives(operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
+    before = comparison.before
+    if before.has_derivative and not (comparison.new.has_fingerprint and before.differentiates_integrals):
+        yield from apply_and_compare(operator, comparison)
+
+
+def _compare_evaluated_derivatives_of_integrals(
+    operator: Operator, comparison: Comparison
+) -> Iterator[tuple[Expr, ...]]:
+    if comparison.before.differentiates_integrals:
+        yield from apply_and_compare(operator, comparison)
+
+
+def _recognise_antiderivatives(_operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
+    """Differentiates the expressions that replaced the integrals; nothing needs to be integrated."""
+    if comparison.before.has_integral and comparison.replaces_integrals(carry_out=False):
+        yield ()
+
+
+def _carry_out_integrals(_operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
+    if comparison.before.has_integral and comparison.replaces_integrals(carry_out=True):
+        yield ()
+
+
+EVALUATE_DERIVATIVES = Operator(
+    "evaluate_derivatives",
+    Arity.EQUATION,
+    sentence="the derivatives in {0} carried out",
+    function=on_both_sides(_evaluate_derivatives),
+    weight=50,
+    inverse=_compare_evaluated_derivatives,
+    slow_inverse=_compare_evaluated_derivatives_of_integrals,
+    has_derive_clause=True,
+)
+EVALUATE_INTEGRALS = Operator(
+    "evaluate_integrals",
+    Arity.EQUATION,
+    sentence="the integrals in {0} carried out",
+    function=_evaluate_integrals,
+    weight=50,
+    inverse=_recognise_antiderivatives,
+    slow_inverse=_carry_out_integrals,
+    introduces_constants=True,
+    has_derive_clause=True,
+)
+DIFFERENTIATE = Operator(
+    "differentiate",
+    Arity.OPERAND,
+    sentence="{0} differentiated by {operand}",
+    function=with_operand(_differentiate),
+    operands=_symbols,
+    inverse=_find_variable_of_derivative,
+)
+INTEGRATE = Operator(
+    "integrate",
+    Arity.OPERAND,
+    sentence="{0} integrated by {operand}",
+    function=with_operand(_integrate),
+    operands=_symbols,
+    inverse=_find_variable_of_integral,
+)

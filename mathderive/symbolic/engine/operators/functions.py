@@ -1,0 +1,68 @@
+"""The operators that apply one function to both sides: cosine, sine, exponential, logarithm and expansion."""
+
+from collections.abc import Callable, Iterator
+
+from sympy import Expr, cos, exp, log, sin
+
+from mathderive.symbolic.bounds import check_exponential
+from mathderive.symbolic.engine.operators.inverses import apply_and_compare
+from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Function, Operator
+from mathderive.symbolic.fast.expansion import multiply_out
+
+
+def on_both_sides(transform: Callable[[Expr], Expr]) -> Function:
+    """The function of an operator that does the same to both sides."""
+    return lambda equation, _second, _draw: (transform(equation.lhs), transform(equation.rhs))
+
+
+def compare_values(operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
+    """The inverse of an elementary function: applies it to the values of the sides, which takes no SymPy.
+
+    SymPy's functions take an integral of zero, which it leaves as it is, for zero; its value is an unknown.
+    """
+    new, before = comparison.new, comparison.before
+    if before.has_integral_of_zero or not new.has_fingerprint:
+        yield from apply_and_compare(operator, comparison)
+    elif all(
+        comparison.close(after, comparison.function(operator.name, value))
+        for after, value in ((new.left, before.left), (new.right, before.right))
+    ):
+        yield ()
+
+
+def _compare_expanded(operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
+    """The inverse of the expansion, which changes no value: the new equation must be expanded already."""
+    result = comparison.before.result_of(operator.name)
+    if result is None or not comparison.states(result):
+        return
+    if not comparison.new.has_fingerprint or comparison.new.result_of(operator.name) is None:
+        yield ()
+
+
+def _exponential(side: Expr) -> Expr:
+    check_exponential(side)
+    return exp(side)
+
+
+def _function(name: str, transform: Callable[[Expr], Expr]) -> Operator:
+    return Operator(
+        name,
+        Arity.EQUATION,
+        sentence=f"{name} of both sides of {{0}}",
+        function=on_both_sides(transform),
+        inverse=compare_values,
+    )
+
+
+COS = _function("cos", cos)
+SIN = _function("sin", sin)
+EXP = _function("exp", _exponential)
+LOG = _function("log", log)
+
+EXPAND = Operator(
+    "expand",
+    Arity.EQUATION,
+    sentence="{0} expanded",
+    function=on_both_sides(multiply_out),
+    inverse=_compare_expanded,
+)

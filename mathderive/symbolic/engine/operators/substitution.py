@@ -1,0 +1,109 @@
+"""The two substitutions, which replace one side of a second equation by its other side in the first."""
+
+import random
+from collections.abc import Iterator
+
+from sympy import Dummy, Equality, Expr
+
+from mathderive.symbolic.bounds import UNIT, TooLargeError, check_expression, expression_size, tower_height
+from mathderive.symbolic.engine.operators.operator import (
+    Arity,
+    Comparison,
+    DrawConstant,
+    DrawPair,
+    Inverse,
+    Operator,
+    OperatorError,
+    Past,
+    Sides,
+)
+from mathderive.symbolic.fast.relations import NotAnEquationError, relate
+from mathderive.symbolic.fast.replacement import replace
+from mathderive.symbolic.names import names_of
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
+
+_PROBE = Dummy()
+
+
+def substitute(equation: Equality, old: Expr, new: Expr) -> Equality | None:
+    """Returns `equation.subs(old, new)`; None where that changes nothing.
+
+    Raises:
+        OperatorError: the result is not an equation or is too large, or SymPy cannot carry it out.
+    """
+    try:
+        sides = _substitute(equation, old, new)
+        return None if sides == equation.args else relate(*sides)
+    except (NotAnEquationError, TooLargeError) as error:
+        raise OperatorError(f"substitution: {error}") from None
+    except SYMPY_ERRORS as error:
+        raise OperatorError(f"substitution: SymPy raises {type(error).__name__}") from error
+
+
+def _substitute(equation: Equality, old: Expr, new: Expr) -> Sides:
+    left, right = (_substitute_in_side(side, old, new) for side in equation.args)
+    return left, right
+
+
+def _substitute_in_side(side: Expr, old: Expr, new: Expr) -> Expr:
+    """SymPy's `subs`, where there can be something to replace and nothing grows out of bounds."""
+    if not names_of(old) <= names_of(side):
+        return side
+    if tower_height(side) + tower_height(new) >= 2 and (size := expression_size(new, {})) != UNIT:
+        check_expression(replace(side, old, _PROBE), {_PROBE: size})
+    return replace(side, old, new)
+
+
+def _substitute_left_for_right(equation: Equality, rule: Equality, _draw: DrawConstant) -> Sides:
+    return _substitute(equation, rule.lhs, rule.rhs)
+
+
+def _substitute_right_for_left(equation: Equality, rule: Equality, _draw: DrawConstant) -> Sides:
+    return _substitute(equation, rule.rhs, rule.lhs)
+
+
+def _draw_pair(left_for_right: bool) -> DrawPair:
+    def draw(past: Past, rng: random.Random, acts_on: int | None) -> tuple[int, int, Equality] | None:
+        return past.draw_substitution(left_for_right, rng, acts_on)
+
+    return draw
+
+
+def _substitute_and_compare(left_for_right: bool) -> Inverse:
+    def find(_operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
+        if comparison.second is None:
+            return
+        equation, rule = comparison.before.equation, comparison.second.sides
+        old, replacement = rule if left_for_right else rule[::-1]
+        if old in (0, 1) or not names_of(old) <= names_of(equation):
+            return
+        try:
+            result = substitute(equation, old, replacement)
+        except (OperatorError, TooLargeError, *SYMPY_ERRORS):
+            return
+        if result is not None and comparison.states((result.lhs, result.rhs)):
+            yield ()
+
+    return find
+
+
+SUBSTITUTE_LEFT_FOR_RIGHT = Operator(
+    "substitute_LHS_for_RHS",
+    Arity.TWO_EQUATIONS,
+    sentence="{0} with the left side of {1} replaced by its right side",
+    function=_substitute_left_for_right,
+    weight=5,
+    draw_pair=_draw_pair(left_for_right=True),
+    inverse=_substitute_and_compare(left_for_right=True),
+    mirror="substitute_RHS_for_LHS",
+)
+SUBSTITUTE_RIGHT_FOR_LEFT = Operator(
+    "substitute_RHS_for_LHS",
+    Arity.TWO_EQUATIONS,
+    sentence="{0} with the right side of {1} replaced by its left side",
+    function=_substitute_right_for_left,
+    weight=5,
+    draw_pair=_draw_pair(left_for_right=False),
+    inverse=_substitute_and_compare(left_for_right=False),
+    mirror="substitute_LHS_for_RHS",
+)

@@ -1,0 +1,32 @@
+"""Multiplying products out, with a bound on the number of terms that is checked before the work begins."""
+
+from math import comb, prod
+
+from sympy import Add, Expr, Mul, Pow, expand
+
+from mathderive.symbolic.bounds import TooLargeError
+
+MAX_EXPANDED_TERMS = 1000
+"""Maximum number of terms of an expansion; an equation of 350 characters has far fewer."""
+
+
+def multiply_out(side: Expr) -> Expr:
+    """Returns `expand(side)`.
+
+    Raises:
+        TooLargeError: the result would have more than `MAX_EXPANDED_TERMS` terms.
+    """
+    if _count_expanded_terms(side) > MAX_EXPANDED_TERMS:
+        raise TooLargeError(f"the expansion would have more than {MAX_EXPANDED_TERMS} terms")
+    return expand(side)
+
+
+def _count_expanded_terms(expression: Expr) -> int:
+    """The number of terms of an expanded sum, product or natural power, before like terms are collected."""
+    if isinstance(expression, Add):
+        return sum(_count_expanded_terms(term) for term in expression.args)
+    if isinstance(expression, Mul):
+        return prod(_count_expanded_terms(factor) for factor in expression.args)
+    if isinstance(expression, Pow) and expression.exp.is_Integer and expression.exp.is_positive:
+        return comb(_count_expanded_terms(expression.base) + int(expression.exp) - 1, int(expression.exp))
+    return 1
