@@ -44,7 +44,7 @@ def padded_to_longest(batch: Batch) -> Batch:
 def our_step(config: T5Config, params: Mapping[str, Any], options: argparse.Namespace) -> Callable[[Batch], None]:
     """Trains on a batch, and returns when that is done."""
     settings = TrainingSettings(batch_size=options.rows, steps=1, optimizer=options.optimizer, learning_rate=5e-5)
-    optimizer = make_optimizer(settings, total_steps=1)
+    optimizer = make_optimizer(settings.options(), total_steps=1)
     step = make_train_step(config, optimizer, options.seed, dtype=options.dtype)
     state = devices.replicate(fresh_state(dict(params), optimizer))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SerializeAsAny, ValidationInfo, model_validator
 
+from mathderive.config.training_options import FirstToken, Optimizer, Schedule, TrainingOptions
 from mathderive.model.config import T5Config
 from mathderive.model.search_settings import SearchSettings
 from mathderive.symbolic.engine.settings import SamplingSettings
@@ -114,9 +115,6 @@ class ModelSettings(Settings):
         return T5Config(vocab_size=vocab_size, **self.model_dump(include=shape))
 
 
-FirstToken = Literal["authors", "fixed"]
-
-
 class TrainingSettings(Settings):
     batch_size: int = Field(ge=1)
     """Examples a step, over all devices and accumulated parts together."""
@@ -124,11 +122,11 @@ class TrainingSettings(Settings):
     """Parts a batch is computed in, one after another, to save memory."""
     steps: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0)
-    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    optimizer: Optimizer = "adamw"
     learning_rate: float = Field(gt=0)
     vector_learning_rate_factor: float = Field(default=1.0, gt=0)
     """How many times as fast as the matrices embedding, position bias and norm scales learn; 1 with the paper."""
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Schedule = "constant"
     """`cosine` decays to 0 at the last step."""
     warmup_steps: int = Field(default=0, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
@@ -154,6 +152,10 @@ class TrainingSettings(Settings):
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("exactly one of steps and epochs is expected")
         return self
+
+    def options(self) -> TrainingOptions:
+        """The settings as the training loop takes them."""
+        return TrainingOptions.from_json(self.model_dump())
 
 
 class NameShares(Settings):

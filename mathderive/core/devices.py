@@ -162,6 +162,11 @@ def shard_locally(batch: Any) -> Any:
     return jax.tree.map(lambda array: array.reshape(local_device_count(), -1, *array.shape[1:]), batch)
 
 
+def round_up_to_devices(rows: int) -> int:
+    """The smallest number of rows, of at least `rows`, that this process's devices can share evenly."""
+    return -(-rows // local_device_count()) * local_device_count()
+
+
 def check_divides(batch_size: int, accumulate: int) -> None:
     """Whether every device gets as many rows in every part of a batch.
 

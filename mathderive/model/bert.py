@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mathderive.model.config import BertConfig
-from mathderive.model.t5 import MASKED
+from mathderive.model.layers import MASKED
 
 
 class BertRegressor(nnx.Module):

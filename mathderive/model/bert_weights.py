@@ -11,7 +11,7 @@ from mathderive.model import hugging_face
 from mathderive.model.bert import BertRegressor
 from mathderive.model.config import BertConfig
 from mathderive.model.hugging_face import check_shapes, read_shapes, read_tensors, to_parameters
-from mathderive.model.parameters import shapes_of
+from mathderive.model.parameters import network_shapes
 
 ARCHITECTURE = "BertForSequenceClassification"
 
@@ -74,7 +74,7 @@ def check_folder(folder: Path) -> BertConfig:
     """
     config = read_config(folder)
     found, table = read_shapes(folder), name_table(config)
-    check_shapes(found, table, shapes_of(BertRegressor, config), str(folder))
+    check_shapes(found, table, network_shapes(BertRegressor, config), str(folder))
     if left_over := sorted(found.keys() - table.keys() - set(_UNUSED)):
         raise InputError(f"{folder}: tensor {left_over[0]} belongs to no {ARCHITECTURE} of the shape in config.json")
     return config

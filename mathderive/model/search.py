@@ -1,9 +1,9 @@
-"""How the next token is chosen: greedily, or among several hypotheses (beam search); one step of each.
+"""One step of greedy search and of beam search: which token each hypothesis goes on with.
 
-The rules are those of `generate` in transformers, which the paper decoded with. A hypothesis' score is the sum of its
-tokens' log-probabilities (Graves, *Sequence Transduction with Recurrent Neural Networks*, 2012), and finished ones are
-compared by `score / length ** length_penalty` (Wu et al., *Google's Neural Machine Translation System*, 2016, in the
-form that became common). The repetition penalty is that of Keskar et al., *CTRL* (2019).
+The rules are those of `generate` in transformers, with which the paper decoded. The score of a hypothesis is the sum of
+its tokens' log-probabilities (Graves, *Sequence Transduction with Recurrent Neural Networks*, 2012). Finished
+hypotheses are compared by `score / length ** length_penalty` (Wu et al., *Google's Neural Machine Translation System*,
+2016, in the form that became common). The repetition penalty is that of Keskar et al., *CTRL* (2019).
 """
 
 from typing import NamedTuple
@@ -11,39 +11,41 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mathderive.model import ops
+from mathderive.model.beams import gather_beams
 from mathderive.model.config import T5Config
 from mathderive.model.search_settings import SearchSettings
 
-_NONE = -jnp.inf
-"""The score of a hypothesis that does not exist."""
-
-_BLOCK = 128
-"""Scores that are searched together for the best."""
+_NO_HYPOTHESIS = -jnp.inf
+"""Score in a place that holds no hypothesis."""
 
 
-class Hypotheses(NamedTuple):
-    """What a search holds of each row between two steps; greedy search is one hypothesis without scores.
+class BeamState(NamedTuple):
+    """The hypotheses of each row between two steps; greedy search has one beam and no scores.
 
-    `tokens` `[batch, beams, length]` are those of the live hypotheses, `scores` `[batch, beams]`; `ended_tokens` and
-    `ended_scores` likewise of the best finished ones, the best first. `done` `[batch]` says that no more is looked
-    for. `seen` `[batch, beams, vocab_size]` marks the tokens that the repetition penalty is due for. What a search
-    does not need is None.
+    Attributes:
+        live_tokens: `[batch, beams, length]`, the tokens of the hypotheses that go on.
+        done: `[batch]`, true for rows whose search has ended.
+        seen: `[batch, beams, vocab_size]`, true for tokens that get the repetition penalty; None without a penalty.
+        live_scores: `[batch, beams]`; None in greedy search, as is all that follows.
+        finished_tokens: `[batch, beams, length]`, the tokens of the best finished hypotheses, the best one first.
+        finished_scores: `[batch, beams]`, divided by the length penalty.
     """
 
-    tokens: jax.Array
+    live_tokens: jax.Array
     done: jax.Array
     seen: jax.Array | None
-    scores: jax.Array | None = None
-    ended_tokens: jax.Array | None = None
-    ended_scores: jax.Array | None = None
+    live_scores: jax.Array | None = None
+    finished_tokens: jax.Array | None = None
+    finished_scores: jax.Array | None = None
 
 
-def start_search(search: SearchSettings, config: T5Config, empty: jax.Array, length: int) -> Hypotheses:
-    """Before the first token.
+def initial_state(search: SearchSettings, config: T5Config, empty: jax.Array, length: int) -> BeamState:
+    """The state before the first token.
 
     Args:
-        empty: `[batch]`, true for rows without a source, which are done before they begin.
-        length: tokens that there is room for.
+        empty: `[batch]`, true for rows without a source; their search has ended.
+        length: number of tokens for which there is room.
     """
     batch, beams = empty.shape[0], search.num_beams
     tokens = jnp.full((batch, beams, length), config.pad_token_id, jnp.int32)
@@ -51,113 +53,116 @@ def start_search(search: SearchSettings, config: T5Config, empty: jax.Array, len
     if search.repetition_penalty != 1:
         seen = jnp.zeros((batch, beams, config.vocab_size), bool).at[:, :, config.decoder_start_token_id].set(True)
     if beams == 1:
-        return Hypotheses(tokens, empty, seen)
-    # All beams begin alike: only the first may be continued, or they would stay alike.
-    scores = jnp.full((batch, beams), _NONE).at[:, 0].set(0.0)
-    return Hypotheses(tokens, empty, seen, scores, tokens, jnp.full((batch, beams), _NONE))
+        return BeamState(tokens, empty, seen)
+    # All beams begin with the same tokens. Only the first one may go on, or all would stay the same.
+    scores = jnp.full((batch, beams), _NO_HYPOTHESIS).at[:, 0].set(0.0)
+    return BeamState(tokens, empty, seen, scores, tokens, jnp.full((batch, beams), _NO_HYPOTHESIS))
 
 
-def choose(
-    search: SearchSettings, config: T5Config, found: Hypotheses, logits: jax.Array, position: jax.Array, last: jax.Array
-) -> tuple[Hypotheses, jax.Array | None]:
+def search_step(
+    search: SearchSettings,
+    config: T5Config,
+    state: BeamState,
+    logits: jax.Array,
+    position: jax.Array,
+    last_position: jax.Array,
+) -> tuple[BeamState, jax.Array | None]:
     """Chooses the token at `position` of each hypothesis.
 
     Args:
         logits: `[batch, beams, vocab_size]`, of the token at `position`.
-        last: `[batch]`, the last position there may be: hypotheses end there.
+        position: scalar.
+        last_position: `[batch]`; hypotheses end there.
 
     Returns:
-        The hypotheses and, for beams, `[batch, beams]`: which of the earlier ones each of them goes on from.
+        The new state and, for beams, the parents: `[batch, beams]`, the earlier beam that each new beam continues.
     """
     if search.num_beams == 1:
-        return _choose_likeliest(search, config, found, logits, position, last), None
-    return _choose_beams(search, config, found, logits, position, last)
+        return _greedy_step(search, config, state, logits, position, last_position), None
+    return _beam_step(search, config, state, logits, position, last_position)
 
 
-def best(search: SearchSettings, found: Hypotheses) -> jax.Array:
-    """`[batch, length]`: each row's tokens, padded after the end."""
-    return found.tokens[:, 0] if search.num_beams == 1 or found.ended_tokens is None else found.ended_tokens[:, 0]
+def best_tokens(search: SearchSettings, state: BeamState) -> jax.Array:
+    """The tokens of each row's best hypothesis, `[batch, length]`, padded after the end."""
+    if search.num_beams == 1 or state.finished_tokens is None:
+        return state.live_tokens[:, 0]
+    return state.finished_tokens[:, 0]
 
 
-def _choose_likeliest(
-    search: SearchSettings, config: T5Config, found: Hypotheses, logits: jax.Array, position: jax.Array, last: jax.Array
-) -> Hypotheses:
-    chosen = _argmax(_penalised(logits, found.seen, search.repetition_penalty))
-    chosen = jnp.where(found.done[:, None], config.pad_token_id, chosen)
-    return found._replace(
-        tokens=_written(found.tokens, chosen, position),
-        done=found.done | (chosen[:, 0] == config.eos_token_id) | (position == last),
-        seen=_marked(found.seen, chosen),
+def _greedy_step(
+    search: SearchSettings,
+    config: T5Config,
+    state: BeamState,
+    logits: jax.Array,
+    position: jax.Array,
+    last_position: jax.Array,
+) -> BeamState:
+    token_ids = ops.argmax(_penalise_repetition(logits, state.seen, search.repetition_penalty))
+    token_ids = jnp.where(state.done[:, None], config.pad_token_id, token_ids)
+    return state._replace(
+        live_tokens=_write_tokens(state.live_tokens, token_ids, position),
+        done=state.done | (token_ids[:, 0] == config.eos_token_id) | (position == last_position),
+        seen=_mark_seen(state.seen, token_ids),
     )
 
 
-def _choose_beams(
-    search: SearchSettings, config: T5Config, found: Hypotheses, logits: jax.Array, position: jax.Array, last: jax.Array
-) -> tuple[Hypotheses, jax.Array]:
-    assert found.scores is not None
-    assert found.ended_tokens is not None
-    assert found.ended_scores is not None
+def _beam_step(
+    search: SearchSettings,
+    config: T5Config,
+    state: BeamState,
+    logits: jax.Array,
+    position: jax.Array,
+    last_position: jax.Array,
+) -> tuple[BeamState, jax.Array]:
+    assert state.live_scores is not None
+    assert state.finished_tokens is not None
+    assert state.finished_scores is not None
     batch, beams, vocab_size = logits.shape
-    log_probabilities = _penalised(jax.nn.log_softmax(logits), found.seen, search.repetition_penalty)
-    totals = (found.scores[:, :, None] + log_probabilities).reshape(batch, -1)
-    # Twice as many as beams: each can end in one way only, so at least `beams` of these go on.
-    scores, numbers = jax.lax.top_k(totals, 2 * beams)
-    parents, chosen = numbers // vocab_size, (numbers % vocab_size).astype(jnp.int32)
-    tokens = _written(_of(found.tokens, parents), chosen, position)
-    ends = (chosen == config.eos_token_id) | (position == last)[:, None]
+    log_probabilities = _penalise_repetition(jax.nn.log_softmax(logits), state.seen, search.repetition_penalty)
+    continuations = (state.live_scores[:, :, None] + log_probabilities).reshape(batch, -1)
+    # Twice as many as there are beams. Each beam can end in one way only, so at least `beams` of these go on.
+    scores, indices = jax.lax.top_k(continuations, 2 * beams)
+    parents, token_ids = indices // vocab_size, (indices % vocab_size).astype(jnp.int32)
+    tokens = _write_tokens(gather_beams(state.live_tokens, parents), token_ids, position)
+    ends = (token_ids == config.eos_token_id) | (position == last_position)[:, None]
 
-    # An end counts where it is among the best `beams` continuations, and the row is still looking.
-    counts = ends & (jnp.arange(2 * beams) < beams) & ~found.done[:, None]
-    length = (position + 1).astype(jnp.float32) ** search.length_penalty
-    ended_scores, kept = jax.lax.top_k(
-        jnp.concatenate([found.ended_scores, jnp.where(counts, scores / length, _NONE)], axis=1), beams
+    # A hypothesis finishes if it ends among the best `beams` continuations of a row whose search has not ended.
+    finishes = ends & (jnp.arange(2 * beams) < beams) & ~state.done[:, None]
+    penalty = (position + 1).astype(jnp.float32) ** search.length_penalty
+    finished_scores, finished = jax.lax.top_k(
+        jnp.concatenate([state.finished_scores, jnp.where(finishes, scores / penalty, _NO_HYPOTHESIS)], axis=1), beams
     )
-    ended_tokens = _of(jnp.concatenate([found.ended_tokens, tokens], axis=1), kept)
+    finished_tokens = gather_beams(jnp.concatenate([state.finished_tokens, tokens], axis=1), finished)
 
-    live_scores, live = jax.lax.top_k(jnp.where(ends, _NONE, scores), beams)
-    enough = jnp.all(ended_scores > _NONE, axis=1)
+    live_scores, live = jax.lax.top_k(jnp.where(ends, _NO_HYPOTHESIS, scores), beams)
+    enough = jnp.all(finished_scores > _NO_HYPOTHESIS, axis=1)
     if not search.early_stopping:
-        # Enough once the best live hypothesis, were it to end here, would not enter any more.
-        enough &= live_scores[:, 0] / length <= ended_scores[:, -1]
-    live_parents = _of(parents, live)
-    seen = None if found.seen is None else _marked(_of(found.seen, live_parents), _of(chosen, live))
-    done = found.done | enough | (position == last)
-    return Hypotheses(_of(tokens, live), done, seen, live_scores, ended_tokens, ended_scores), live_parents
+        # The search goes on while the best live hypothesis would be among the finished ones if it ended here.
+        enough &= live_scores[:, 0] / penalty <= finished_scores[:, -1]
+    live_parents = gather_beams(parents, live)
+    seen = None
+    if state.seen is not None:
+        seen = _mark_seen(gather_beams(state.seen, live_parents), gather_beams(token_ids, live))
+    done = state.done | enough | (position == last_position)
+    live_tokens = gather_beams(tokens, live)
+    return BeamState(live_tokens, done, seen, live_scores, finished_tokens, finished_scores), live_parents
 
 
-def _argmax(scores: jax.Array) -> jax.Array:
-    """Where each row of the last axis is largest, the first of equals; int32.
-
-    In two levels, first among blocks and then within the best: for a maximum alone XLA's code on CPUs takes a tenth of
-    the time that it takes to find where it is.
-    """
-    size = scores.shape[-1]
-    if size % _BLOCK:
-        scores = jnp.pad(scores, [(0, 0)] * (scores.ndim - 1) + [(0, -size % _BLOCK)], constant_values=-jnp.inf)
-    blocks = scores.reshape(*scores.shape[:-1], -1, _BLOCK)
-    chosen = jnp.argmax(jnp.max(blocks, axis=-1), axis=-1)
-    block = jnp.take_along_axis(blocks, chosen[..., None, None], axis=-2)[..., 0, :]
-    return (chosen * _BLOCK + jnp.argmax(block, axis=-1)).astype(jnp.int32)
+def _penalise_repetition(scores: jax.Array, seen: jax.Array | None, penalty: float) -> jax.Array:
+    """Makes the seen tokens less likely, whatever the sign of their scores; both are `[batch, beams, vocab_size]`."""
+    if seen is None:
+        return scores
+    return jnp.where(seen, jnp.where(scores < 0, scores * penalty, scores / penalty), scores)
 
 
-def _penalised(scores: jax.Array, seen: jax.Array | None, penalty: float) -> jax.Array:
-    """Makes what was said before less likely, whatever the sign of its score."""
-    return (
-        scores if seen is None else jnp.where(seen, jnp.where(scores < 0, scores * penalty, scores / penalty), scores)
-    )
-
-
-def _marked(seen: jax.Array | None, chosen: jax.Array) -> jax.Array | None:
+def _mark_seen(seen: jax.Array | None, token_ids: jax.Array) -> jax.Array | None:
+    """Adds a token of each beam, `[batch, beams]`, to the seen ones."""
     if seen is None:
         return None
-    rows, beams = jnp.indices(chosen.shape)
-    return seen.at[rows, beams, chosen].set(True)
+    rows, beams = jnp.indices(token_ids.shape)
+    return seen.at[rows, beams, token_ids].set(True)
 
 
-def _written(tokens: jax.Array, chosen: jax.Array, position: jax.Array) -> jax.Array:
-    return jax.lax.dynamic_update_slice_in_dim(tokens, chosen[:, :, None], position, axis=2)
-
-
-def _of(values: jax.Array, numbers: jax.Array) -> jax.Array:
-    """`values[row, numbers[row, n]]` for every row and n."""
-    return jax.vmap(lambda row, chosen: row[chosen])(values, numbers)
+def _write_tokens(tokens: jax.Array, token_ids: jax.Array, position: jax.Array) -> jax.Array:
+    """Writes a token of each beam, `[batch, beams]`, at `position` of `[batch, beams, length]`."""
+    return jax.lax.dynamic_update_slice_in_dim(tokens, token_ids[:, :, None], position, axis=2)

@@ -1,7 +1,8 @@
 """Trains on shards where little is installed: `python -m mathderive.training SHARDS FOLDER`.
 
-`./run.sh shards` makes SHARDS; FOLDER becomes one of our model folders. Needs JAX, Flax, Optax and Orbax. Ended by
-SIGTERM, as by `timeout 540 python -m mathderive.training ...`, or killed, it goes on from its last checkpoint.
+`./run.sh shards` makes SHARDS, and FOLDER becomes one of our model folders. JAX, Flax, Optax and Orbax are required.
+After SIGTERM (`timeout 540 python -m mathderive.training ...` sends it) or after a kill, the same command goes on
+from the last checkpoint.
 """
 
 import argparse
@@ -19,8 +20,8 @@ def main() -> int:
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     options = parser.parse_args()
     try:
-        with progress("train") as report:
-            result = train_on_shards(options.shards, options.folder, report)
+        with progress("train") as show_progress:
+            result = train_on_shards(options.shards, options.folder, show_progress)
     except InputError as error:
         say(f"mathderive: {error}")
         return 2

@@ -1,11 +1,11 @@
-"""A model's folder: what stands in it, how training goes on from it, and how it is loaded to predict.
+"""A model folder: its files, how training goes on from it, and how it is loaded to predict.
 
-    config.json       the shape of the network and what the training run depends on
+    config.json       the shape of the network, and everything on which the training run depends
     tokenizer/
-    orbax/STEP/       parameters, optimizer, data iterator, metrics; written by Orbax, whole or absent
-    metrics.jsonl     one object a line, written by the loop
+    orbax/STEP/       parameters, optimizer, data iterator, metrics; written by Orbax, whole or not at all
+    metrics.jsonl     one object a line, written by the training loop
 
-Every tree is saved as a flat dictionary from names to arrays, so that reading one needs nothing but the file.
+Every tree is saved as a flat dictionary from names to arrays, so that a checkpoint can be read without the tree.
 """
 
 import hashlib
@@ -33,11 +33,30 @@ from mathderive.model.parameters import parameter_shapes
 FORMAT, FORMAT_VERSION = "mathderive-t5", 1
 
 _KEPT = 2
-"""Newest checkpoints kept, so that one is left when the newest is damaged."""
+"""Number of newest checkpoints that are kept, so that there is another one when the newest is damaged."""
+
+
+class Description(NamedTuple):
+    """The content of `config.json`.
+
+    Attributes:
+        dtype: the type of matrix products.
+        identity: everything that decides the result of the training, compared when training goes on.
+    """
+
+    config: T5Config
+    dtype: str
+    identity: dict[str, Any]
 
 
 class Restored(NamedTuple):
-    """A checkpoint: `params` by name, `training` the other arrays of the training state by name."""
+    """A checkpoint.
+
+    Attributes:
+        params: the parameters by name.
+        training: the other arrays of the training state by name.
+        data: the state of the data iterator.
+    """
 
     step: int
     params: dict[str, np.ndarray]
@@ -45,8 +64,8 @@ class Restored(NamedTuple):
     data: dict[str, Any]
 
 
-def write_description(folder: Path, config: T5Config, dtype: str, run: Mapping[str, Any]) -> None:
-    """Writes `config.json`; `run` is all that decides the training's result, compared when it goes on."""
+def write_description(folder: Path, config: T5Config, dtype: str, identity: Mapping[str, Any]) -> None:
+    """Writes `config.json`; the arguments are described at `Description`."""
     write_json(
         folder / "config.json",
         {
@@ -54,16 +73,16 @@ def write_description(folder: Path, config: T5Config, dtype: str, run: Mapping[s
             "format_version": FORMAT_VERSION,
             "model": asdict(config),
             "dtype": dtype,
-            "run": dict(run),
+            "run": dict(identity),
         },
     )
 
 
-def read_description(folder: Path) -> tuple[T5Config, str, dict[str, Any]]:
-    """The shape, dtype and `run` of `write_description`.
+def read_description(folder: Path) -> Description:
+    """Reads what `write_description` wrote.
 
     Raises:
-        InputError: the file is missing, damaged, or of something else.
+        InputError: the file is missing or damaged, or it does not describe one of our models.
     """
     path = folder / "config.json"
     tree = read_json(path, "the description of one of our models")
@@ -74,13 +93,13 @@ def read_description(folder: Path) -> tuple[T5Config, str, dict[str, Any]]:
     if tree.get("dtype") not in ("float32", "bfloat16") or not isinstance(tree.get("run"), dict):
         raise InputError(f"{path}: dtype and run: expected what training wrote there")
     try:
-        return T5Config.from_json(tree.get("model")), tree["dtype"], tree["run"]
+        return Description(T5Config.from_json(tree.get("model")), tree["dtype"], tree["run"])
     except ValueError as error:
         raise InputError(f"{path}: model.{error}") from None
 
 
 def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    """Raises an `InputError` where the `run` of a folder is another one than the one to go on with."""
+    """Raises an `InputError` if the identity of a folder's run differs from that of the run to go on with."""
     for key in sorted({*earlier, *now}):
         if earlier.get(key) != now.get(key):
             raise InputError(
@@ -90,7 +109,7 @@ def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path)
 
 
 def is_model_folder(folder: Path) -> bool:
-    """Whether the folder is one of ours, whole or not, rather than a Hugging Face one."""
+    """Whether the folder is one of our model folders, whole or not, and no Hugging Face folder."""
     if (folder / "orbax").is_dir():
         return True
     path = folder / "config.json"
@@ -99,7 +118,7 @@ def is_model_folder(folder: Path) -> bool:
 
 
 def flatten(tree: Any) -> dict[str, np.ndarray]:
-    """The arrays of any tree by the path that leads to them."""
+    """The arrays of a tree by their paths."""
     return {_path(path): np.asarray(array) for path, array in jax.tree_util.tree_leaves_with_path(tree)}
 
 
@@ -108,32 +127,33 @@ def unflatten(arrays: Mapping[str, np.ndarray], like: Any, place: str) -> Any:
 
     Args:
         like: a tree of the same structure and shapes.
+        place: where the arrays come from, for error messages.
 
     Raises:
-        InputError: an array is missing or of another shape; `place` is named.
+        InputError: an array is missing or has another shape or type.
     """
 
     def pick(path: Any, array: Any) -> np.ndarray:
         name = _path(path)
-        found = arrays.get(name)
-        if found is None or found.shape != array.shape or found.dtype != array.dtype:
+        stored = arrays.get(name)
+        if stored is None or stored.shape != array.shape or stored.dtype != array.dtype:
             raise InputError(f"{place}: {name} is missing or of another shape")
-        return found
+        return stored
 
     return jax.tree_util.tree_map_with_path(pick, like)
 
 
 class Checkpoints:
-    """The checkpoints of one model folder; a context manager that ends when all is written.
+    """The checkpoints of one model folder; a context manager that ends when all of them are written.
 
-    Of several processes the first one writes and reads; the others only take part in `restore`.
+    If there are several processes, process 0 writes and reads; the others only take part in `restore`.
     """
 
     def __init__(self, folder: Path | epath.Path) -> None:
-        """Opens the folder's checkpoints; the folder may be one of an object store.
+        """Opens the folder's checkpoints; the folder may be in an object store.
 
         Raises:
-            InputError: the store cannot be written.
+            InputError: the object store cannot be used.
         """
         self._folder = _orbax_folder(folder)
         self._manager = None
@@ -141,7 +161,7 @@ class Checkpoints:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._manager = _manager(self._folder)
-            except Exception as error:  # of whatever library speaks to the store
+            except Exception as error:  # each object store has a library with its own errors
                 if not _is_remote(self._folder):
                     raise
                 raise InputError(f"{self._folder}: cannot be used ({type(error).__name__}: {error})") from None
@@ -161,10 +181,14 @@ class Checkpoints:
         data: Mapping[str, Any],
         rouge2: float | None,
     ) -> None:
-        """Writes a checkpoint in the background; that of the highest `rouge2` is kept beside the newest."""
+        """Writes a checkpoint in the background; the one with the highest `rouge2` is kept beside the newest ones.
+
+        Raises:
+            InputError: Orbax refuses to write it.
+        """
         if self._manager is None:
             return
-        # A damaged checkpoint of this step may be in the way, left from before the restart.
+        # A damaged checkpoint of this step may be left from before the restart.
         if step in self._manager.all_steps():
             self._manager.delete(step)
         items = ocp.args.Composite(
@@ -179,21 +203,24 @@ class Checkpoints:
             raise InputError(f"{self._folder}: the checkpoint of step {step} could not be written")
 
     def wait(self) -> None:
-        """Returns when every checkpoint asked for is on disk."""
+        """Returns when every saved checkpoint is on disk."""
         if self._manager is not None:
             self._manager.wait_until_finished()
 
     def restore(self) -> Restored | None:
         """The newest checkpoint that can be read; a damaged one is passed over with a warning.
 
+        Returns:
+            The same checkpoint in every process; None if there is none yet.
+
         Raises:
             InputError: there are checkpoints, and none can be read.
         """
-        found = None if self._manager is None else self._newest(self._manager)
-        head = devices.share(found and {"step": found.step, "data": found.data})
+        newest = None if self._manager is None else self._newest(self._manager)
+        head = devices.share(newest and {"step": newest.step, "data": newest.data})
         if head is None:
             return None
-        params, training = (devices.share_arrays(arrays) for arrays in (found[1:3] if found else ({}, {})))
+        params, training = (devices.share_arrays(arrays) for arrays in (newest[1:3] if newest else ({}, {})))
         return Restored(head["step"], dict(params), dict(training), head["data"])
 
     def _newest(self, manager: ocp.CheckpointManager) -> Restored | None:
@@ -201,7 +228,7 @@ class Checkpoints:
         for step in steps:
             try:
                 return _read(manager, step)
-            except Exception as error:  # damage shows in as many ways as there are layers below
+            except Exception as error:  # each layer below Orbax has its own errors for damage
                 warnings.warn(
                     f"{self._folder / str(step)}: damaged, passed over ({type(error).__name__})", stacklevel=3
                 )
@@ -210,24 +237,27 @@ class Checkpoints:
         return None
 
     def copy_best_to(self, folder: Path) -> None:
-        """Writes the checkpoint that `read_best` would take here into another folder."""
+        """Copies the best checkpoint, the one that `read_best` reads, to another folder."""
         if self._manager is None:
             return
         self.wait()
-        found = _read(self._manager, _best_step(self._manager))
-        metrics = self._manager.metrics(found.step)
+        best = _read(self._manager, _best_step(self._manager))
+        metrics = self._manager.metrics(best.step)
         with Checkpoints(folder) as copies:
-            copies.save(found.step, found.params, found.training, found.data, metrics and metrics["rouge2"])
+            copies.save(best.step, best.params, best.training, best.data, metrics and metrics["rouge2"])
 
 
 def read_best(folder: Path, config: T5Config) -> tuple[int, dict[str, np.ndarray]]:
-    """Step and parameters of a model folder's best checkpoint by validation ROUGE-2; the newest where none was scored.
+    """Reads a model folder's best checkpoint by validation ROUGE-2, or the newest one if none was scored.
 
     Args:
-        config: the folder's own, for the parameters to be compared with.
+        config: the shape in the folder's `config.json`; the parameters must have it.
+
+    Returns:
+        The step and the parameters.
 
     Raises:
-        InputError: there is no checkpoint, or it cannot be read or is of another shape.
+        InputError: there is no checkpoint, or it cannot be read or has another shape.
     """
     orbax = (folder / "orbax").absolute()
     if not orbax.is_dir():
@@ -237,7 +267,7 @@ def read_best(folder: Path, config: T5Config) -> tuple[int, dict[str, np.ndarray
         try:
             items = manager.restore(step, args=ocp.args.Composite(params=ocp.args.StandardRestore()))
             params = dict(items.params)
-        except Exception as error:  # as in `restore`
+        except Exception as error:  # as in `Checkpoints.restore`
             raise InputError(f"{orbax / str(step)}: damaged ({type(error).__name__})") from None
     if {name: array.shape for name, array in params.items()} != parameter_shapes(config):
         raise InputError(f"{orbax / str(step)}: the parameters are not those of the model in config.json")
@@ -266,22 +296,22 @@ def _read(manager: ocp.CheckpointManager, step: int) -> Restored:
 
 
 def digest(params: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 over names and values: the same for the same model, whatever its files look like."""
-    found = hashlib.sha256()
+    """SHA-256 of names, shapes and values of the parameters; it does not depend on the files they are stored in."""
+    sha256 = hashlib.sha256()
     for name in sorted(params):
-        found.update(f"{name} {params[name].shape} ".encode() + np.ascontiguousarray(params[name]).tobytes())
-    return found.hexdigest()
+        sha256.update(f"{name} {params[name].shape} ".encode() + np.ascontiguousarray(params[name]).tobytes())
+    return sha256.hexdigest()
 
 
 def read_metrics(path: Path | epath.Path, last_step: int) -> list[dict[str, Any]]:
-    """The rows of `metrics.jsonl` up to `last_step`; what was logged after the checkpoint is logged again."""
+    """Reads the rows of `metrics.jsonl` up to `last_step`; training logs later rows again."""
     rows = []
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
-                break  # the line that was being written when the process ended
+                break  # the process was killed while it wrote this line
             if row["step"] <= last_step:
                 rows.append(row)
     return rows
@@ -297,13 +327,13 @@ def _best_step(manager: ocp.CheckpointManager) -> int:
 
 
 class _Manager(ocp.CheckpointManager):
-    """Orbax reads the scores of all steps when it opens a folder; here a damaged one is none, not the end."""
+    """Orbax reads the scores of all steps when it opens a folder. Here a damaged score counts as missing."""
 
     def metrics(self, step: int) -> dict[str, float] | None:
         try:
-            found = super().metrics(step)
-            return None if found is None else {"rouge2": float(found["rouge2"])}
-        except Exception as error:  # as in `restore`
+            metrics = super().metrics(step)
+            return None if metrics is None else {"rouge2": float(metrics["rouge2"])}
+        except Exception as error:  # as in `Checkpoints.restore`
             warnings.warn(
                 f"{self.directory / str(step)}: its score is damaged, passed over ({type(error).__name__})",
                 stacklevel=2,
@@ -325,7 +355,7 @@ def _manager(folder: Path | epath.Path, read_only: bool = False) -> ocp.Checkpoi
             ]
         ),
         create=False,
-        # Process 0 reads and writes alone, also while others train with it: without this it would wait for them.
+        # Process 0 reads and writes alone. Without this, it would wait for the processes that train with it.
         multiprocessing_options=ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0}),
         cleanup_tmp_directories=not read_only,
         read_only=read_only,
@@ -337,7 +367,7 @@ def _manager(folder: Path | epath.Path, read_only: bool = False) -> ocp.Checkpoi
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of Orbax where nothing is wrong: no score yet, a folder only read."""
+    """Hides warnings of Orbax about normal cases: a step without a score, a folder that is only read."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -348,5 +378,5 @@ def _quiet() -> Iterator[None]:
 
 
 def _path(path: Any) -> str:
-    # Dots, not slashes: Orbax takes a name for one of its own folders.
+    # The separator is a dot, because Orbax would make a folder for a name with a slash.
     return ".".join(str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path)

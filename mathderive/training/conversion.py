@@ -1,4 +1,4 @@
-"""Checkpoints of both formats, ours and Hugging Face's: opened alike, and turned into each other."""
+"""Opening checkpoints of either format, ours or Hugging Face's, and converting one format to the other."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +24,12 @@ StoredDtype = Literal["float32", "bfloat16"]
 
 
 class LoadedModel(NamedTuple):
-    """One of our model folders, at its best checkpoint."""
+    """One of our model folders, with its best checkpoint.
+
+    Attributes:
+        step: the step of the checkpoint.
+        dtype: the type of matrix products.
+    """
 
     params: dict[str, np.ndarray]
     config: T5Config
@@ -33,14 +38,18 @@ class LoadedModel(NamedTuple):
     dtype: str
 
 
-class OpenedModel(NamedTuple):
-    """A model to predict with or to start from, whoever wrote it.
+class OpenedCheckpoint(NamedTuple):
+    """A checkpoint of either format: everything that planning, prediction and training from it need.
+
+    It can be handed on, so that a command opens each checkpoint once.
 
     Attributes:
-        dtype: of matrix products.
-        params: reads the parameters, float32 arrays by our names.
+        place: the folder or Hugging Face id that was opened.
+        dtype: the type of matrix products.
+        params: returns the parameters, float32 arrays by our names. It reads a Hugging Face folder when it is called.
     """
 
+    place: str
     config: T5Config
     tokenizer: Tokenizer
     dtype: str
@@ -51,34 +60,37 @@ def load_model(folder: Path) -> LoadedModel:
     """Reads one of our model folders; see `read_best`.
 
     Raises:
-        InputError: the folder is missing, foreign, or holds no checkpoint that can be read.
+        InputError: the folder is missing, is none of ours, or has no checkpoint that can be read.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder; expected config.json, tokenizer and orbax in it")
-    config, dtype, _ = read_description(folder)
+    description = read_description(folder)
     tokenizer = load_tokenizer(folder / "tokenizer")
-    step, params = read_best(folder, config)
-    return LoadedModel(params, config, tokenizer, step, dtype)
+    step, params = read_best(folder, description.config)
+    return LoadedModel(params, description.config, tokenizer, step, description.dtype)
 
 
-def open_checkpoint(place: str) -> OpenedModel:
-    """Opens one of our model folders, a Hugging Face folder or id, and refuses at once what could not be used later.
+def open_checkpoint(place: str) -> OpenedCheckpoint:
+    """Opens a checkpoint and checks that it can be used.
 
-    One of ours is read whole. Of Hugging Face's, weights are known by then to have the right names and shapes, and
-    are read by `params`.
+    One of our folders is read completely. The weights of a Hugging Face folder are only checked for their names and
+    shapes, which takes a moment; `OpenedCheckpoint.params` reads them.
+
+    Args:
+        place: one of our model folders, a Hugging Face folder or a Hugging Face id.
 
     Raises:
-        InputError: there is no such folder or id, or it is no T5, lacks a part, is damaged, or its tokenizer has ids
-            that its embedding lacks.
+        InputError: there is no such folder or id, or it is no T5, is incomplete or damaged, or its tokenizer has more
+            tokens than its embedding has rows.
     """
     folder = fetch(place)
     if is_model_folder(folder):
         loaded = load_model(folder)
-        opened = OpenedModel(loaded.config, loaded.tokenizer, loaded.dtype, lambda: loaded.params)
+        opened = OpenedCheckpoint(place, loaded.config, loaded.tokenizer, loaded.dtype, lambda: loaded.params)
     else:
         check_folder(folder)
         config, tokenizer, dtype = read_config(folder), load_tokenizer(folder), read_compute_dtype(folder)
-        opened = OpenedModel(config, tokenizer, dtype, lambda: read_folder(folder)[0])
+        opened = OpenedCheckpoint(place, config, tokenizer, dtype, lambda: read_folder(folder)[0])
     if opened.tokenizer.vocab_size > opened.config.vocab_size:
         raise InputError(
             f"{place}: the tokenizer has {opened.tokenizer.vocab_size} tokens and the embedding"
@@ -88,16 +100,16 @@ def open_checkpoint(place: str) -> OpenedModel:
 
 
 def convert(place: str, destination: Path, dtype: StoredDtype | None = None) -> None:
-    """Writes one of our model folders as a Hugging Face folder, and a Hugging Face folder or id as one of ours.
+    """Writes one of our model folders as a Hugging Face folder, or a Hugging Face folder or id as one of ours.
 
     Args:
-        place: what is converted.
-        destination: the folder to make, network and tokenizer; it is there when it is whole, never before.
-        dtype: what a Hugging Face folder's weights are stored as, by default float32; ours are always float32.
+        place: the folder or id to convert.
+        destination: the folder to make, with network and tokenizer. It exists only when it is complete.
+        dtype: the type of the weights in a new Hugging Face folder, by default float32. Ours are always float32.
 
     Raises:
-        InputError: as `open_checkpoint`; or the destination holds something already, or `dtype` is given for a folder
-            of ours.
+        InputError: as `open_checkpoint`; or the destination is not empty, or `dtype` is given where one of our folders
+            is made.
     """
     ours = is_model_folder(Path(place))
     if dtype is not None and not ours:
@@ -110,16 +122,16 @@ def convert(place: str, destination: Path, dtype: StoredDtype | None = None) -> 
             _write_ours(folder, source, {"converted from": place})
 
 
-def _write_hugging_face(folder: Path, source: OpenedModel, dtype: StoredDtype) -> None:
+def _write_hugging_face(folder: Path, source: OpenedCheckpoint, dtype: StoredDtype) -> None:
     write_folder(folder, source.params(), source.config, dtype, source.dtype)
     source.tokenizer.save(folder)
     if isinstance(source.tokenizer, SentencePieceTokenizer):
         export_tokenizer(source.tokenizer, folder)
 
 
-def _write_ours(folder: Path, source: OpenedModel, run: Mapping[str, Any]) -> None:
-    """A model folder that was never trained here: its one checkpoint is of step 0."""
+def _write_ours(folder: Path, source: OpenedCheckpoint, identity: Mapping[str, Any]) -> None:
+    """Writes a model folder whose only checkpoint has step 0, because it was not trained here."""
     source.tokenizer.save(folder / "tokenizer")
-    write_description(folder, source.config, source.dtype, run)
+    write_description(folder, source.config, source.dtype, identity)
     with Checkpoints(folder) as checkpoints:
         checkpoints.save(0, source.params(), {"step": np.zeros((), np.int32)}, {}, None)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from mathderive.config.training_options import FirstToken
 from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
 
 if TYPE_CHECKING:
-    from mathderive.config.schema import FirstToken
     from mathderive.model.tokenizer import Tokenizer
 
 SHAPES = 6
@@ -69,7 +69,7 @@ class Batches:
         batch_size: int,
         seed: int,
         shapes: int | Sequence[tuple[int, int]] = SHAPES,
-        first_token: "FirstToken" = "fixed",
+        first_token: FirstToken = "fixed",
     ) -> None:
         """Plans batches of `batch_size` rows.
 
@@ -121,7 +121,7 @@ def collate(
     config: T5Config,
     rows: int,
     shape: tuple[int, int],
-    first_token: "FirstToken" = "fixed",
+    first_token: FirstToken = "fixed",
 ) -> Batch:
     """Pads examples to a batch of `rows` rows; rows beyond the examples are padding throughout."""
     source_length, target_length = shape

@@ -1,19 +1,21 @@
-"""Training, told in order: optimizer, where we left off, the loop, the last checkpoint.
+"""The training loop, in order: optimizer, newest checkpoint, steps, last checkpoint.
 
-A run can be killed at any moment and started again with the same arguments: it goes on from the newest
-checkpoint and ends with the same parameters, bit for bit, as one that was never interrupted. Several processes
-call this together, each with the same arguments but a folder of its own; checkpoints are the first one's.
+A run can be killed at any moment and started again with the same arguments. It goes on from the newest checkpoint and
+ends with the same parameters, bit for bit, as a run that was never interrupted. Several processes call this together,
+with the same arguments except for the folder, which each process has for itself; process 0 writes the checkpoints.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import optax
 from etils import epath
 
+from mathderive.config.training_options import WITHOUT_INFLUENCE, TrainingOptions
 from mathderive.core import devices
 from mathderive.core.errors import InputError, Terminated
 from mathderive.core.progress import ProgressCallback
@@ -26,26 +28,19 @@ from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
 from mathderive.training.step import NEVER, TrainState, fresh_state, fresh_totals, make_train_step
 from mathderive.training.termination import TerminationRequest
 
-if TYPE_CHECKING:
-    from mathderive.config.schema import TrainingSettings
-
-
-NO_INFLUENCE = frozenset({"log_every", "checkpoint_every", "checkpoint_folder"})
-"""Keys of the training settings that the result does not depend on."""
-
 
 class Task(NamedTuple):
-    """What is trained on what, wherever it comes from.
+    """The network to train and the data to train it on, from texts or from shards.
 
     Attributes:
-        dtype: of matrix products.
+        dtype: the type of matrix products.
         remat: see `mathderive.model.t5.T5`.
-        params: makes the parameters before the first step; a run that goes on does not need them.
-        batches: of the whole run.
-        iterate: the first so many of the batches, in order.
-        validate: a look at the validation examples: `validation_loss` and, to choose the best checkpoint by,
-            `validation_rouge2`.
-        run: all that decides the result, flat.
+        params: makes the parameters before the first step; it is not called where a checkpoint is restored.
+        batches: the batches of the whole run.
+        iterate: makes an iterator over that many of the batches.
+        validate: computes `validation_loss` from the parameters and, where there are texts, `validation_rouge2`, by
+            which the best checkpoint is chosen.
+        identity: everything that decides the result; see `make_identity`.
     """
 
     config: T5Config
@@ -55,64 +50,85 @@ class Task(NamedTuple):
     batches: BatchPlan
     iterate: Callable[[BatchPlan, int], BatchIterator]
     validate: Callable[[Mapping[str, Any]], dict[str, float]]
-    run: Mapping[str, Any]
+    identity: Mapping[str, Any]
 
 
 class TrainingResult(NamedTuple):
-    """Where training ended, and the last look at the validation split; no ROUGE-2 where texts are not at hand."""
+    """The number of steps and the last validation; ROUGE-2 is None where there are no texts."""
 
     steps: int
     validation_loss: float
     validation_rouge2: float | None
 
 
-def train(
-    task: Task, training: "TrainingSettings", seed: int, folder: Path, report: "ProgressCallback"
-) -> TrainingResult:
-    """Trains a model in `folder`, going on where an earlier call left off; does nothing if that had finished.
+def make_identity(
+    model: Mapping[str, Any], training: Mapping[str, Any], seed: int, training_data: Any, validation_data: Any
+) -> dict[str, Any]:
+    """Everything on which the final parameters and the choice of the best checkpoint depend, as a flat mapping.
 
     Args:
-        folder: holds the task's `config.json` and tokenizer already.
+        model: decides the network and its initial parameters, with the seed.
+        training: the section `training` of the config, as JSON data.
+        seed: decides initial parameters, order of examples and dropout.
+        training_data: digests of the training examples.
+        validation_data: digest of the validation examples.
+    """
+    return {
+        **{f"model.{key}": value for key, value in model.items()},
+        **{f"training.{key}": value for key, value in training.items() if key not in WITHOUT_INFLUENCE},
+        "seed": seed,
+        "training data": training_data,
+        "validation data": validation_data,
+    }
+
+
+def train(
+    task: Task, options: TrainingOptions, seed: int, folder: Path, show_progress: ProgressCallback
+) -> TrainingResult:
+    """Trains a model in `folder`, from where an earlier call stopped; does nothing if that call had finished.
+
+    Args:
         seed: decides dropout.
-        report: is told of the progress.
+        folder: has the task's `config.json` and tokenizer already.
+        show_progress: called after every step.
 
     Raises:
-        InputError: the loss is no longer finite.
-        Terminated: SIGTERM or SIGINT came; a checkpoint of the step it came in is written.
+        InputError: the loss is not finite.
+        Terminated: SIGTERM or SIGINT came, and a checkpoint of the current step was written.
     """
-    total_steps = training.steps or max(1, round((training.epochs or 0) * task.batches.steps_per_epoch))
-    optimizer = make_optimizer(training, total_steps)
-    learning_rate = learning_rate_schedule(training, total_steps)
-    train_step = make_train_step(task.config, optimizer, seed, training.accumulate, task.dtype, task.remat)
+    total_steps = options.total_steps(task.batches.steps_per_epoch)
+    optimizer = make_optimizer(options, total_steps)
+    learning_rate = learning_rate_schedule(options, total_steps)
+    train_step = make_train_step(task.config, optimizer, seed, options.accumulate, task.dtype, task.remat)
     iterator = task.iterate(task.batches, total_steps)
 
-    store = _store(folder, training, task.run)
+    store = _remote_folder(folder, options, task.identity)
     with TerminationRequest() as request, Checkpoints(store or folder) as checkpoints:
         restored = checkpoints.restore()
         if restored is None:
             params = devices.share_arrays(task.params())
             first_step, host_state = 0, fresh_state(dict(params), optimizer)
         else:
-            first_step, host_state = restored.step, _state_of(restored, optimizer, folder)
+            first_step, host_state = restored.step, _restore_state(restored, optimizer, folder)
             iterator.set_state(restored.data)
         log = MetricsLog(folder / "metrics.jsonl", first_step, store and store / "metrics.jsonl")
         last_saved = first_step
         state = devices.replicate(host_state)
         note, in_flight = "", None
-        report("steps", first_step, total_steps)
+        show_progress("steps", first_step, total_steps)
 
         for step in range(first_step + 1, total_steps + 1):
             state, loss = train_step(state, devices.shard(next(iterator)))
-            # One step ahead of the devices and no more: they never wait for us, and memory stays bounded.
+            # The host is exactly one step ahead: the devices never wait for it, and memory stays bounded.
             jax.block_until_ready(in_flight)
             in_flight = loss
-            report("steps", step, total_steps, note)
+            show_progress("steps", step, total_steps, note)
 
             last = step == total_steps
             stop = request.signal_number()
-            to_log = last or step % training.log_every == 0
-            to_validate = last or step % training.evaluate_every == 0
-            to_save = last or stop or to_validate or step % training.checkpoint_every == 0
+            to_log = last or step % options.log_every == 0
+            to_validate = last or step % options.evaluate_every == 0
+            to_save = last or stop or to_validate or step % options.checkpoint_every == 0
             if to_log or to_save:
                 _check_finite(state, folder, last_saved)
             if to_log:
@@ -122,10 +138,11 @@ def train(
                 state = state._replace(totals=devices.replicate(fresh_totals()))
             validation_rouge2 = None
             if to_validate:
-                found = task.validate(devices.unreplicate(state.params))
-                validation_rouge2 = found.get("validation_rouge2")
-                log.write(step, found)
-                report("steps", step, total_steps, ", ".join(f"{name} {value:.3f}" for name, value in found.items()))
+                metrics = task.validate(devices.unreplicate(state.params))
+                validation_rouge2 = metrics.get("validation_rouge2")
+                log.write(step, metrics)
+                shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+                show_progress("steps", step, total_steps, shown)
             if to_save:
                 host_state = devices.unreplicate(state)
                 rest = flatten(host_state._replace(params={}))
@@ -139,16 +156,19 @@ def train(
     return TrainingResult(total_steps, *log.last_validation())
 
 
-def _store(folder: Path, training: "TrainingSettings", run: Mapping[str, Any]) -> epath.Path | None:
-    """The model's place below `training.checkpoint_folder`, one for each run, so that none goes on from another's."""
-    if training.checkpoint_folder is None:
+def _remote_folder(folder: Path, options: TrainingOptions, identity: Mapping[str, Any]) -> epath.Path | None:
+    """The model's folder in `checkpoint_folder`.
+
+    Its name has a fingerprint of the run's identity, so that no run goes on from the checkpoints of another.
+    """
+    if options.checkpoint_folder is None:
         return None
-    fingerprint = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:12]
-    return epath.Path(training.checkpoint_folder) / f"{folder.name}-{fingerprint}"
+    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    return epath.Path(options.checkpoint_folder) / f"{folder.name}-{fingerprint}"
 
 
-def _state_of(restored: Restored, optimizer: Any, folder: Path) -> TrainState:
-    """The training state in a checkpoint; the step counter, optimizer and totals are found by name."""
+def _restore_state(restored: Restored, optimizer: optax.GradientTransformation, folder: Path) -> TrainState:
+    """The training state of a checkpoint; step, optimizer and totals are looked up by name."""
     like = jax.eval_shape(lambda params: fresh_state(params, optimizer), restored.params)
     place = str(folder / "orbax" / str(restored.step))
     rest = unflatten(restored.training, like._replace(params={}), place)
@@ -156,17 +176,18 @@ def _state_of(restored: Restored, optimizer: Any, folder: Path) -> TrainState:
 
 
 def _check_finite(state: TrainState, folder: Path, last_saved: int) -> None:
+    """Raises an `InputError` if the loss of a step was not finite."""
     failed_step = int(devices.unreplicate(state.totals.failed_step))
     if failed_step != NEVER:
-        kept = f"the checkpoint of step {last_saved} is good" if last_saved else "there is no checkpoint yet"
+        saved = f"the checkpoint of step {last_saved} is good" if last_saved else "there is no checkpoint yet"
         raise InputError(
-            f"{folder}: the loss of step {failed_step + 1} is not finite; {kept};"
+            f"{folder}: the loss of step {failed_step + 1} is not finite; {saved};"
             " expected a lower training.learning_rate or a training.max_gradient_norm to help"
         )
 
 
 def _training_row(state: TrainState, learning_rate: float, seconds: float) -> Mapping[str, Any]:
-    """A line of the log: means over the steps since the last one, loss in nats a label."""
+    """A row of the log: means over the steps since the last row, with the loss in nats a label."""
     totals = devices.unreplicate(state.totals)
     flops_per_second = float(totals.flops / seconds)
     return {

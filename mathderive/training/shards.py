@@ -1,13 +1,13 @@
-"""Training from tokenised shards, for a machine that has JAX, Flax, Optax and Orbax and nothing else of ours.
+"""Training on tokenised shards, on a machine that has JAX, Flax, Optax and Orbax and nothing else of this package.
 
     shards/
-      recipe.json             network, training, files and padded shapes
-      tokenizer/              goes along into the model's folder
-      train-000-00.npz ...    token ids: `source` and `target` end to end, and where each example ends in them
+      recipe.json             network, training settings, files and padded shapes
+      tokenizer/              copied into the model's folder
+      train-000-00.npz ...    token ids: `source` and `target`, concatenated, and where each example ends
       validation.npz
 
-Training goes through the files in their order, so they can lead from short examples to long ones; within a file the
-order is random. Epoch, file and place within it follow from the step alone, as with every source of batches here.
+Training reads the files in their order, so they can lead from short examples to long ones. Within a file the order is
+random. Epoch, file and place in the file follow from the step alone, as for every source of batches.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from dataclasses import asdict
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mathderive.config.training_options import FirstToken, TrainingOptions
 from mathderive.core import devices
 from mathderive.core.errors import InputError
 from mathderive.core.files import read_json, replacing, write_json
@@ -31,13 +31,39 @@ from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
 from mathderive.training.checkpoints import check_same, read_description, write_description
 from mathderive.training.input_pipeline import Batch, Batches, BatchPlan, TokenPair, collate
-from mathderive.training.loop import NO_INFLUENCE, Task, TrainingResult, train
-from mathderive.training.step import make_loss
+from mathderive.training.loop import Task, TrainingResult, make_identity, train
+from mathderive.training.step import make_loss, mean_loss
 
 FORMAT, FORMAT_VERSION = "mathderive-shards", 1
 RECIPE, VALIDATION = "recipe.json", "validation.npz"
 
 _VALIDATION_ROWS = 64
+"""Minimum number of rows in a validation batch."""
+
+
+class Recipe(NamedTuple):
+    """The content of `recipe.json`.
+
+    Attributes:
+        training: the section `training` of the config, as JSON data.
+        options: the same settings as the training loop takes them.
+        seed: decides initial parameters, order of examples and dropout.
+        shapes: (source, target) lengths to which batches are padded.
+        files: the number of examples of each file, in the order in which the files are read.
+        file_digests: SHA-256 of the token ids of each file.
+        validation_digest: SHA-256 of the token ids of `validation.npz`.
+    """
+
+    network: T5Config
+    dtype: str
+    remat: bool
+    training: Mapping[str, Any]
+    options: TrainingOptions
+    seed: int
+    shapes: list[tuple[int, int]]
+    files: Mapping[str, int]
+    file_digests: list[str]
+    validation_digest: str
 
 
 def write_shard(path: Path, examples: Sequence[TokenPair]) -> None:
@@ -51,13 +77,13 @@ def write_shard(path: Path, examples: Sequence[TokenPair]) -> None:
 
 
 def read_shard(path: Path) -> list[TokenPair]:
-    """The examples of one file.
+    """Reads the examples of one file.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: the file is missing or damaged.
     """
     try:
-        # Opened here, because NumPy leaves the file open when it is no zip.
+        # Opened here, because NumPy does not close a file that is no zip.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             source, target = (np.split(arrays[name], arrays[f"{name}_ends"][:-1]) for name in ("source", "target"))
             return list(zip(source, target, strict=True))
@@ -77,13 +103,10 @@ def write_recipe(
     files: Mapping[str, int],
     shapes: Sequence[tuple[int, int]],
 ) -> str:
-    """Writes `recipe.json`, which makes the folder whole; returns a hash of all examples.
+    """Writes `recipe.json`, which completes the folder; the arguments are described at `Recipe`.
 
-    Args:
-        training: the settings of the config's section, checked.
-        seed: decides initial parameters, order of examples and dropout.
-        files: how many examples each holds, in the order they are read.
-        shapes: (source, target) lengths that batches are padded to.
+    Returns:
+        A hash of all examples.
     """
     digests = {name: _digest(folder / name) for name in (*files, VALIDATION)}
     write_json(
@@ -104,8 +127,43 @@ def write_recipe(
     return hashlib.sha256("".join(digests.values()).encode()).hexdigest()
 
 
+def read_recipe(folder: Path) -> Recipe:
+    """Reads what `write_recipe` wrote.
+
+    Raises:
+        InputError: `recipe.json` is missing, damaged or incomplete, or has another format.
+    """
+    path = folder / RECIPE
+    tree = read_json(path, "the recipe that `mathderive shards` writes")
+    if not isinstance(tree, dict) or (tree.get("format"), tree.get("format_version")) != (FORMAT, FORMAT_VERSION):
+        raise InputError(f"{path}: format: expected {FORMAT}, format_version {FORMAT_VERSION}")
+    try:
+        network = T5Config.from_json(tree["model"])
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: model.{error}") from None
+    try:
+        options = TrainingOptions.from_json(tree["training"])
+    except (KeyError, AttributeError, ValueError) as error:
+        raise InputError(f"{path}: training.{error}") from None
+    try:
+        return Recipe(
+            network,
+            tree["dtype"],
+            tree["remat"],
+            tree["training"],
+            options,
+            tree["seed"],
+            [(source, target) for source, target in tree["shapes"]],
+            {file["name"]: file["examples"] for file in tree["files"]},
+            [file["sha256"] for file in tree["files"]],
+            tree["validation"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a whole recipe ({type(error).__name__}: {error})") from None
+
+
 class ShardBatches:
-    """A `BatchPlan` over files of examples, file after file, the same files in every epoch."""
+    """A `BatchPlan` over files of examples, which are read in the same order in every epoch."""
 
     def __init__(
         self,
@@ -115,16 +173,16 @@ class ShardBatches:
         network: T5Config,
         batch_size: int,
         seed: int,
-        first_token: Any,
+        first_token: FirstToken,
     ) -> None:
-        """Plans batches of `batch_size` rows; `files` and `shapes` are those of `write_recipe`."""
+        """Plans batches of `batch_size` rows; `files` and `shapes` are those of `Recipe`."""
         self._names = list(files)
         self._ends = list(accumulate(-(-count // batch_size) for count in files.values()))
         self.steps_per_epoch = self._ends[-1]
 
         def open_file(number: int) -> Batches:
             examples = read_shard(folder / self._names[number])
-            # Each file its own random stream, or files of one size would be shuffled alike.
+            # Each file has its own random stream. With a common one, files of equal size would be shuffled alike.
             file_seed = seed + 1_000_003 * number
             return Batches(examples, network, batch_size, file_seed, shapes, first_token)
 
@@ -138,8 +196,8 @@ class ShardBatches:
         return batches[epoch * batches.steps_per_epoch + within]
 
 
-class _Steps:
-    """A `BatchIterator` without Grain."""
+class _ShardIterator:
+    """A `BatchIterator` that does without Grain."""
 
     def __init__(self, batches: BatchPlan, total_steps: int) -> None:
         self._batches, self._total, self._next = batches, total_steps, 0
@@ -157,93 +215,62 @@ class _Steps:
         self._next = state["next_step"]
 
 
-def train_on_shards(shards: Path, folder: Path, report: ProgressCallback) -> TrainingResult:
+def train_on_shards(shards: Path, folder: Path, show_progress: ProgressCallback) -> TrainingResult:
     """Trains the recipe's model in `folder`; see `mathderive.training.loop.train`.
 
-    Where there are no texts there is no ROUGE-2: the newest checkpoint is the one to predict with.
+    Without texts there is no ROUGE-2. So the newest checkpoint is the one to predict with.
 
     Raises:
-        InputError: the shards are missing or damaged, `folder` holds another run, the settings do not fit the
-            devices, or the loss is no longer finite.
-        Terminated: SIGTERM or SIGINT came; a checkpoint of the step it came in is written.
+        InputError: the shards are missing or damaged, `folder` has another run, the settings do not fit the devices,
+            or the loss is not finite.
+        Terminated: SIGTERM or SIGINT came, and a checkpoint of the current step was written.
     """
-    recipe = _read_recipe(shards)
-    network = recipe["model"]
-    # The settings were checked when a config was read; here are the libraries for that missing.
-    training = cast(Any, SimpleNamespace(**recipe["training"]))
-    devices.check_divides(training.batch_size, training.accumulate)
-    batches = ShardBatches(
-        shards,
-        {file["name"]: file["examples"] for file in recipe["files"]},
-        [(source, target) for source, target in recipe["shapes"]],
-        network,
-        training.batch_size,
-        recipe["seed"],
-        training.first_token,
-    )
-    run = {
-        **{f"model.{key}": value for key, value in asdict(network).items()},
-        **{f"training.{key}": value for key, value in recipe["training"].items() if key not in NO_INFLUENCE},
-        "seed": recipe["seed"],
-        "training data": [file["sha256"] for file in recipe["files"]],
-        "validation data": recipe["validation"],
-    }
+    recipe = read_recipe(shards)
+    network, options, seed = recipe.network, recipe.options, recipe.seed
+    devices.check_divides(options.batch_size, options.accumulate)
+    batches = ShardBatches(shards, recipe.files, recipe.shapes, network, options.batch_size, seed, options.first_token)
+    identity = make_identity(asdict(network), recipe.training, seed, recipe.file_digests, recipe.validation_digest)
     if (folder / "config.json").exists():
-        _, _, earlier = read_description(folder)
-        check_same(earlier, run, folder)
+        check_same(read_description(folder).identity, identity, folder)
     else:
         shutil.copytree(shards / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)
-        write_description(folder, network, recipe["dtype"], run)
+        write_description(folder, network, recipe.dtype, identity)
     task = Task(
         network,
-        recipe["dtype"],
-        recipe["remat"],
-        lambda: initialise(network, recipe["seed"]),
+        recipe.dtype,
+        recipe.remat,
+        lambda: initialise(network, seed),
         batches,
-        _Steps,
-        _make_validation(read_shard(shards / VALIDATION), network, recipe["dtype"], training.first_token),
-        run,
+        _ShardIterator,
+        _make_validation(read_shard(shards / VALIDATION), network, recipe.dtype, options.first_token),
+        identity,
     )
-    return train(task, training, recipe["seed"], folder, report)
+    return train(task, options, seed, folder, show_progress)
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 over a shard's ids; the bytes of a zip file hold the time of day."""
-    found = hashlib.sha256()
+    """SHA-256 of a shard's token ids. The bytes of the file would not do, because a zip holds the time of day."""
+    digest = hashlib.sha256()
     for pair in read_shard(path):
         for ids in pair:
-            found.update(len(ids).to_bytes(4, "little") + ids.astype("<i4").tobytes())
-    return found.hexdigest()
-
-
-def _read_recipe(folder: Path) -> dict[str, Any]:
-    path = folder / RECIPE
-    recipe = read_json(path, "the recipe that `mathderive shards` writes")
-    if not isinstance(recipe, dict) or (recipe.get("format"), recipe.get("format_version")) != (FORMAT, FORMAT_VERSION):
-        raise InputError(f"{path}: format: expected {FORMAT}, format_version {FORMAT_VERSION}")
-    try:
-        return {**recipe, "model": T5Config.from_json(recipe["model"])}
-    except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: model.{error}") from None
+            digest.update(len(ids).to_bytes(4, "little") + ids.astype("<i4").tobytes())
+    return digest.hexdigest()
 
 
 def _make_validation(
-    examples: Sequence[TokenPair], network: T5Config, dtype: str, first_token: Any
+    examples: Sequence[TokenPair], network: T5Config, dtype: str, first_token: FirstToken
 ) -> Callable[[Mapping[str, Any]], dict[str, float]]:
-    """The loss over the validation examples, those of like length together."""
+    """Computes the loss over the validation examples, in batches of similar length."""
     loss = make_loss(network, dtype)
     ordered = sorted(examples, key=lambda pair: len(pair[0]) + len(pair[1]))
     longest = (max(len(source) for source, _ in examples), max(len(target) for _, target in examples))
-    device_count = devices.local_device_count()
-    rows = -(-_VALIDATION_ROWS // device_count) * device_count
+    rows = devices.round_up_to_devices(_VALIDATION_ROWS)
 
     def validate(params: Mapping[str, Any]) -> dict[str, float]:
-        everywhere = devices.replicate(dict(params))
-        losses, labels = 0.0, 0.0
-        for start in range(0, len(ordered), rows):
-            batch = collate(ordered[start : start + rows], network, rows, longest, first_token)
-            found, counted = loss(everywhere, devices.shard_locally(batch))
-            losses, labels = losses + float(np.sum(found)), labels + float(np.sum(counted))
-        return {"validation_loss": losses / labels}
+        batches = (
+            collate(ordered[start : start + rows], network, rows, longest, first_token)
+            for start in range(0, len(ordered), rows)
+        )
+        return {"validation_loss": mean_loss(loss, devices.replicate(dict(params)), batches)}
 
     return validate

@@ -1,4 +1,4 @@
-"""What a training run starts from: a tokenizer, the network's shape and, with `init_from`, its parameters."""
+"""The start of a training run: its tokenizer, the shape of its network and, with `init_from`, the parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,29 +17,30 @@ from mathderive.training.conversion import open_checkpoint
 
 
 class Start(NamedTuple):
-    """`params()` makes the parameters before the first step; a run that goes on does not need them."""
+    """The start of a training run; `params()` makes the parameters before the first step."""
 
     config: T5Config
     tokenizer: Tokenizer
     params: Callable[[], Mapping[str, Any]]
 
 
-def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Mapping[str, Any], seed: int) -> Start:
-    """Makes the folder's tokenizer and `config.json`, or reads them when an earlier call made them.
+def prepare(
+    settings: ModelSettings, texts: Sequence[str], folder: Path, identity: Mapping[str, Any], seed: int
+) -> Start:
+    """Makes the folder's tokenizer and `config.json`, or reads those that an earlier call made.
 
     Args:
-        texts: what a tokenizer is trained on, without `init_from`.
-        run: all that decides the result; compared with that of the earlier call.
-        seed: of fresh parameters.
+        texts: the tokenizer is trained on them if there is no `init_from`.
+        identity: everything that decides the result; it must be that of the earlier call.
+        seed: decides fresh parameters.
 
     Raises:
-        InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder holds another
-        run.
+        InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder has another run.
     """
     source = None if settings.init_from is None else open_checkpoint(settings.init_from)
     if (folder / "config.json").exists() or (folder / "orbax").exists():
         config, _, earlier = read_description(folder)
-        check_same(earlier, run, folder)
+        check_same(earlier, identity, folder)
         tokenizer = load_tokenizer(folder / "tokenizer")
     elif source is None:
         tokenizer = train_tokenizer(texts, folder / "tokenizer", settings.vocab_size)
@@ -51,20 +52,20 @@ def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Ma
                 raise InputError(f"model.tokens_to_add: {settings.init_from} has a tokenizer that cannot grow")
             tokenizer.add_tokens(settings.tokens_to_add)
         tokenizer.save(folder / "tokenizer")
-        # Released embeddings have spare rows; only more tokens than those make the matrix grow.
+        # Released embeddings have spare rows, so the matrix grows only if there are more tokens than rows.
         config = replace(source.config, vocab_size=max(source.config.vocab_size, tokenizer.vocab_size))
 
     def params() -> Mapping[str, Any]:
         fresh = initialise(config, seed)
-        return fresh if source is None else _grown(source.params(), fresh)
+        return fresh if source is None else _add_rows(source.params(), fresh)
 
-    # Last, because a folder with this file is one that can be gone on with.
-    write_description(folder, config, settings.dtype, run)
+    # This file comes last, because training goes on in a folder that has it.
+    write_description(folder, config, settings.dtype, identity)
     return Start(config, tokenizer, params)
 
 
-def _grown(params: Mapping[str, np.ndarray], fresh: Params) -> dict[str, np.ndarray]:
-    """`params` with the rows that only `fresh` has, for tokens that were added."""
+def _add_rows(params: Mapping[str, np.ndarray], fresh: Params) -> dict[str, np.ndarray]:
+    """`params` and, for added tokens, the rows that only `fresh` has."""
     grown = dict(params)
     for name, rows_axis in (("embedding", 0), ("head", 1)):
         if name in grown and grown[name].shape != fresh[name].shape:

@@ -1,10 +1,11 @@
-"""One training step: loss, gradients over all devices and parts of the batch, optimizer."""
+"""One training step: the loss, its gradients over all devices and parts of the batch, and the optimizer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 
@@ -12,32 +13,39 @@ from mathderive.core import devices
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, bind
 from mathderive.training.flops import training_flops
+from mathderive.training.input_pipeline import Batch as HostBatch
 
 Batch = dict[str, jax.Array]
 """See `mathderive.training.input_pipeline.Batch`."""
 
+Loss = Callable[[Params, Batch], tuple[jax.Array, jax.Array]]
+"""The summed loss and the number of labels of each device's part of a sharded batch."""
+
 NEVER = 2**31 - 1
-"""`Totals.failed_step` while every loss was finite."""
+"""Value of `Totals.failed_step` while every loss is finite."""
 
 
 class Totals(NamedTuple):
-    """Sums since the last line of the log, kept with the parameters so that a restart loses none."""
+    """Sums since the last row of the log. They are part of the training state, so that a restart loses nothing.
+
+    Attributes:
+        tokens: number of real tokens, of source and target together; `positions` counts padding too.
+        flops: work that the real tokens needed; see `training_flops`.
+        failed_step: the first step whose loss was not finite; it is never reset.
+    """
 
     loss: jax.Array
     labels: jax.Array
     gradient_norm: jax.Array
     steps: jax.Array
     tokens: jax.Array
-    """Real ones, of source and target together; `positions` counts the padding as well."""
     positions: jax.Array
     flops: jax.Array
-    """Work that the real tokens needed; see `training_flops`."""
     failed_step: jax.Array
-    """The first step whose loss was not finite; never set back."""
 
 
 class TrainState(NamedTuple):
-    """All that a step changes."""
+    """Everything that a step changes."""
 
     step: jax.Array
     params: Params
@@ -46,6 +54,7 @@ class TrainState(NamedTuple):
 
 
 def fresh_totals() -> Totals:
+    """The totals of no step."""
     return Totals(
         loss=jnp.zeros((), jnp.float32),
         labels=jnp.zeros((), jnp.float32),
@@ -66,7 +75,13 @@ def fresh_state(params: Params, optimizer: optax.GradientTransformation) -> Trai
 def label_loss(
     config: T5Config, params: Params, batch: Batch, dropout_key: jax.Array | None, dtype: str, remat: bool = False
 ) -> tuple[jax.Array, jax.Array]:
-    """Cross entropy in nats, summed over the labels that count, and their number; no key, no dropout."""
+    """The cross entropy in nats, summed over the labels that are no padding, and the number of these labels.
+
+    Args:
+        dropout_key: None switches dropout off.
+        dtype: the type of matrix products.
+        remat: see `mathderive.model.t5.T5`.
+    """
     rngs = None if dropout_key is None else nnx.Rngs(dropout=dropout_key)
     model = bind(config, params, dtype, remat)
     encoder_mask = batch["input_ids"] != config.pad_token_id
@@ -77,9 +92,24 @@ def label_loss(
     return jnp.sum(losses * counts), jnp.sum(counts).astype(jnp.float32)
 
 
-def make_loss(config: T5Config, dtype: str) -> Callable[[Params, Batch], tuple[jax.Array, jax.Array]]:
-    """The compiled loss of each device's part of a sharded batch, without dropout; see `label_loss`."""
+def make_loss(config: T5Config, dtype: str) -> Loss:
+    """Compiles the loss without dropout; see `label_loss`."""
     return devices.each_device(lambda params, batch: label_loss(config, params, batch, None, dtype))
+
+
+def mean_loss(loss: Loss, params: Params, batches: Iterable[HostBatch]) -> float:
+    """The mean loss over the labels of all batches, in nats.
+
+    Args:
+        loss: from `make_loss`.
+        params: replicated.
+        batches: with rows that this process's devices can share evenly.
+    """
+    total, labels = 0.0, 0.0
+    for batch in batches:
+        batch_loss, batch_labels = loss(params, devices.shard_locally(batch))
+        total, labels = total + float(np.sum(batch_loss)), labels + float(np.sum(batch_labels))
+    return total / labels
 
 
 def make_train_step(
@@ -90,10 +120,16 @@ def make_train_step(
     dtype: str = "float32",
     remat: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]:
-    """The compiled step: `(replicated state, sharded batch) -> (replicated state, loss)`.
+    """Compiles the step: `(replicated state, sharded batch) -> (replicated state, loss)`.
 
-    The loss is the mean over all labels of the whole batch, however it is shared among devices and parts:
-    sums are added up first and divided once. Dropout keys come from (seed, step, device, part).
+    The loss is the mean over all labels of the whole batch, however the batch is divided among devices and parts: the
+    sums are added first and divided once. Dropout keys come from (seed, step, device, part).
+
+    Args:
+        seed: decides dropout.
+        accumulate: number of parts in which a batch is computed, one after another.
+        dtype: the type of matrix products.
+        remat: see `mathderive.model.t5.T5`.
     """
 
     def gradients(params: Params, part: Batch, key: jax.Array | None) -> tuple[tuple[jax.Array, jax.Array], Params]:
@@ -143,12 +179,13 @@ def make_train_step(
 
 
 def _real_tokens(batch: Batch, config: T5Config) -> jax.Array:
+    """Number of tokens of source and target that are no padding."""
     source = jnp.sum(batch["input_ids"] != config.pad_token_id)
     return (source + jnp.sum(batch["labels"] != config.pad_token_id)).astype(jnp.int32)
 
 
 def _needed_flops(batch: Batch, config: T5Config) -> jax.Array:
-    # In float32, because 32-bit integers end at a thousandth of it.
+    """Floating-point operations that the real tokens need, in float32: 32-bit integers are too small for them."""
     lengths = (
         jnp.sum(batch[key] != config.pad_token_id, axis=1).astype(jnp.float32) for key in ("input_ids", "labels")
     )

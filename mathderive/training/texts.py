@@ -1,17 +1,16 @@
-"""Training on texts: tokenizer and network as the settings say, batches by Grain, outputs scored as written."""
+"""Training on texts: tokenizer and network from the config, batches by Grain, and outputs scored as text."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mathderive.config.schema import ModelSettings, TrainingSettings
 from mathderive.core import devices
 from mathderive.core.progress import ProgressCallback
 from mathderive.metrics.text import rouge2
 from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
-from mathderive.training.loop import NO_INFLUENCE, Task, TrainingResult, train
+from mathderive.training.loop import Task, TrainingResult, make_identity, train
 from mathderive.training.start import prepare
 from mathderive.training.validation import Score, Validation
 
@@ -26,50 +25,45 @@ def train_on_texts(
     train_pairs: Sequence[TextPair],
     validation_pairs: Sequence[TextPair],
     folder: Path,
-    report: ProgressCallback,
+    show_progress: ProgressCallback,
     score: Score = rouge2,
 ) -> TrainingResult:
     """Trains a model in `folder`; see `mathderive.training.loop.train`.
 
     Args:
         seed: decides initial parameters, order of examples and dropout.
-        report: is told of the progress.
-        score: of (prediction, reference), which chooses the best checkpoint.
+        show_progress: called after every step.
+        score: scores a prediction against its reference; the best checkpoint has the highest mean.
 
     Raises:
-        InputError: the settings do not fit the data, the devices or what is in `folder`, or the loss is no
-            longer finite.
-        Terminated: SIGTERM or SIGINT came; a checkpoint of the step it came in is written.
+        InputError: the settings do not fit the data, the devices or the content of `folder`, or the loss is not
+            finite.
+        Terminated: SIGTERM or SIGINT came, and a checkpoint of the current step was written.
     """
-    devices.check_divides(training.batch_size, training.accumulate)
-    run = _what_decides(model, training, seed, train_pairs, validation_pairs)
-    config, tokenizer, params = prepare(model, [text for pair in train_pairs for text in pair], folder, run, seed)
-    lengths = (training.max_source_length, training.max_target_length)
-    examples = tokenize(train_pairs, tokenizer, *lengths)
-    batches = Batches(examples, config, training.batch_size, seed, first_token=training.first_token)
-    validation_pairs = validation_pairs[: training.validation_examples]
-    validation = Validation(validation_pairs, tokenizer, config, model.dtype, training, score)
-    task = Task(config, model.dtype, model.remat, params, batches, batch_iterator, validation.look, run)
-    return train(task, training, seed, folder, report)
-
-
-def _what_decides(
-    model: ModelSettings,
-    training: "TrainingSettings",
-    seed: int,
-    train_pairs: Sequence[TextPair],
-    validation_pairs: Sequence[TextPair],
-) -> dict[str, Any]:
-    """Everything the final parameters and the choice of the best checkpoint depend on, flat."""
-    network = model.model_dump(mode="json", exclude={"name"})
-    trained = training.model_dump(mode="json", exclude=set(NO_INFLUENCE))
-    return {
-        **{f"model.{key}": value for key, value in network.items()},
-        **{f"training.{key}": value for key, value in trained.items()},
-        "seed": seed,
-        "training data": _digest(train_pairs),
-        "validation data": _digest(validation_pairs),
-    }
+    options = training.options()
+    devices.check_divides(options.batch_size, options.accumulate)
+    identity = make_identity(
+        model.model_dump(mode="json", exclude={"name"}),
+        training.model_dump(mode="json"),
+        seed,
+        _digest(train_pairs),
+        _digest(validation_pairs),
+    )
+    texts = [text for pair in train_pairs for text in pair]
+    config, tokenizer, params = prepare(model, texts, folder, identity, seed)
+    examples = tokenize(train_pairs, tokenizer, options.max_source_length, options.max_target_length)
+    batches = Batches(examples, config, options.batch_size, seed, first_token=options.first_token)
+    validation = Validation(
+        validation_pairs[: options.validation_examples],
+        tokenizer,
+        config,
+        model.dtype,
+        options,
+        training.validation_search,
+        score,
+    )
+    task = Task(config, model.dtype, model.remat, params, batches, batch_iterator, validation.validate, identity)
+    return train(task, options, seed, folder, show_progress)
 
 
 def _digest(pairs: Sequence[TextPair]) -> str:

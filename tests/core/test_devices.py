@@ -30,7 +30,7 @@ if int(count) > 1:
 config = T5Config(
     vocab_size=40, d_model=16, d_kv=4, d_ff=32, num_heads=2, num_layers=1, num_decoder_layers=1, dropout_rate=0
 )
-optimizer = make_optimizer(TrainingSettings(batch_size=8, steps=4, learning_rate=1e-2), 4)
+optimizer = make_optimizer(TrainingSettings(batch_size=8, steps=4, learning_rate=1e-2).options(), 4)
 for accumulate in map(int, parts):
     step = make_train_step(config, optimizer, seed=0, accumulate=accumulate)
     state = devices.replicate(fresh_state(initialise(config, 0), optimizer))

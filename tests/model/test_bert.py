@@ -13,7 +13,7 @@ from mathderive.core.errors import InputError
 from mathderive.model.bert import BertRegressor
 from mathderive.model.bert_weights import check_folder, fetch, name_table, read_config, read_folder
 from mathderive.model.hugging_face import to_parameters
-from mathderive.model.parameters import shapes_of, with_parameters
+from mathderive.model.parameters import network_shapes, with_parameters
 from tests.support.torch_bert import (
     BASE,
     CONFIG,
@@ -92,7 +92,7 @@ def test_we_load_what_transformers_writes(tmp_path: Path) -> None:
 
 def test_the_table_names_every_parameter_once() -> None:
     ours = [name for name, _ in name_table(CONFIG).values()]
-    assert sorted(ours) == sorted(shapes_of(BertRegressor, CONFIG))
+    assert sorted(ours) == sorted(network_shapes(BertRegressor, CONFIG))
 
 
 def test_a_pair_is_alone_in_its_batch() -> None:

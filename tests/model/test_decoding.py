@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mathderive.core import devices
 from mathderive.model import decoding
-from mathderive.model.decoding import FEWEST, SHORTEST, decode, groups_of, padded_length
+from mathderive.model.decoding import MIN_ROWS, MIN_LENGTH, decode, group_by_length, padded_length
 from mathderive.model.search_settings import SearchSettings
 from tests.support.searches import prompts, sources_of
 from tests.support.torch_t5 import random_prompts
@@ -35,18 +35,18 @@ def test_a_row_does_not_depend_on_its_neighbours(config, replicated, sources) ->
 
 
 def test_a_row_does_not_depend_on_what_is_padded_with_it(config, replicated, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = [*sources_of(random_prompts(config, seed=8, rows=3 * FEWEST, longest=300)), []]
-    assert len(groups_of(sorted(map(len, sources)))) > 1
+    sources = [*sources_of(random_prompts(config, seed=8, rows=3 * MIN_ROWS, longest=300)), []]
+    assert len(group_by_length(sorted(map(len, sources)))) > 1
     in_groups = decode(config, replicated, sources, 10, search=BEAMS)
-    monkeypatch.setattr(decoding, "FEWEST", len(sources))
+    monkeypatch.setattr(decoding, "MIN_ROWS", len(sources))
     assert decode(config, replicated, sources, 10, search=BEAMS) == in_groups
 
 
 @pytest.mark.slow
 def test_the_limit_is_in_tokens(config, replicated, sources) -> None:
     longest = decode(config, replicated, sources, 100)
-    assert max(map(len, longest)) > SHORTEST
-    for limit in (1, SHORTEST + 1):
+    assert max(map(len, longest)) > MIN_LENGTH
+    for limit in (1, MIN_LENGTH + 1):
         assert decode(config, replicated, sources, limit) == [row[:limit] for row in longest]
 
 
@@ -64,8 +64,8 @@ def test_a_batch_goes_on_with_the_rows_that_are_left(
 ) -> None:
     """From 24 rows over 12 to 8, of which the one that is longest on its way has the longest source."""
     left = []
-    keep = decoding._keep
-    monkeypatch.setattr(decoding, "_keep", lambda *given: (left.append(given[-1].size), keep(*given))[1])
+    keep = decoding._select_rows
+    monkeypatch.setattr(decoding, "_select_rows", lambda *given: (left.append(given[-1].size), keep(*given))[1])
     config = replace(config, eos_token_id=config.vocab_size)  # which is never said, so that limits alone end rows
     rows = [sources[number % len(sources)][: 5 + number] for number in range(23)] + [[7] * 150]
     limits = [20] * 12 + [70] * 11 + [130]
@@ -90,17 +90,17 @@ def test_nothing_to_decode(config, replicated) -> None:
 def test_padded_lengths_are_few_and_long_enough(length) -> None:
     padded = padded_length(length)
     assert padded >= length
-    assert padded == SHORTEST or padded < 1.5 * length
-    assert len({padded_length(shorter) for shorter in range(1, length + 1)}) <= 2 * np.log2(padded / SHORTEST) + 1
+    assert padded == MIN_LENGTH or padded < 1.5 * length
+    assert len({padded_length(shorter) for shorter in range(1, length + 1)}) <= 2 * np.log2(padded / MIN_LENGTH) + 1
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=100).map(sorted))
 def test_groups_hold_every_row_and_save_padding(lengths) -> None:
-    groups = groups_of(lengths)
+    groups = group_by_length(lengths)
     padded = [length for rows, length in groups for _ in range(rows)]
     assert len(padded) == len(lengths)
     assert all(np.array(padded) >= lengths)
-    assert all(rows >= FEWEST for rows, _ in groups[:-1])
+    assert all(rows >= MIN_ROWS for rows, _ in groups[:-1])
     together = len(lengths) * padded_length(lengths[-1])
     assert sum(padded) == together if len(groups) == 1 else sum(padded) <= 0.75 * together
 

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from mathderive.model.bert import BertRegressor
 from mathderive.model.bert_weights import name_table
 from mathderive.model.config import BertConfig
-from mathderive.model.parameters import shapes_of
+from mathderive.model.parameters import network_shapes
 
 VOCABULARY = [
     *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "and", "frac", "sin", "cos", "log", "cl", "##s", "se", "##p"),
@@ -72,7 +72,7 @@ def description(config: BertConfig) -> dict[str, Any]:
 def random_tensors(config: BertConfig, seed: int) -> dict[str, np.ndarray]:
     """Tensors by Hugging Face's names, on a scale where every part of the network matters."""
     rng = np.random.default_rng(seed)
-    shapes = shapes_of(BertRegressor, config)
+    shapes = network_shapes(BertRegressor, config)
     tensors = {}
     for theirs, (ours, transposed) in name_table(config).items():
         shape = shapes[ours][::-1] if transposed else shapes[ours]

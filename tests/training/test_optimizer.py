@@ -1,6 +1,7 @@
 """Optimizers against the ones the authors used, in PyTorch."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import optax
 import pytest
 
 from mathderive.config.schema import TrainingSettings
+from mathderive.config.training_options import TrainingOptions
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
 from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
@@ -18,8 +20,9 @@ from tests.support.torch_adafactor import STEPS, random_gradients, torch_updates
 SHAPES = {"matrix": (7, 5), "wide": (3, 200), "scale": (6,)}
 
 
-def settings(**changes):
-    return TrainingSettings.model_validate({"batch_size": 1, "steps": 10, "learning_rate": 0.01, **changes})
+def options(**changes: Any) -> TrainingOptions:
+    changed = {"batch_size": 1, "steps": 10, "learning_rate": 0.01, **changes}
+    return TrainingSettings.model_validate(changed).options()
 
 
 def gradients(step):
@@ -61,7 +64,7 @@ def assert_close(found, expected):
 
 def assert_moves_alike(gradients, expected):
     """Each step of our Adafactor at the paper's settings, whatever the parameters are."""
-    optimizer = make_optimizer(settings(optimizer="adafactor", learning_rate=5e-5, steps=STEPS), STEPS)
+    optimizer = make_optimizer(options(optimizer="adafactor", learning_rate=5e-5, steps=STEPS), STEPS)
     params = {name: jnp.ones(array.shape[1:]) for name, array in gradients.items()}
     state = optimizer.init(params)
     update = jax.jit(optimizer.update)
@@ -98,7 +101,7 @@ def test_adafactor_spares_vectors_the_decay() -> None:
         fixed = {"scale_parameter": False, "relative_step": False, "warmup_init": False, "beta1": None}
         return Adafactor(groups, lr=0.01, eps=(1e-30, 5e-5), clip_threshold=1.0, decay_rate=-0.8, **fixed)
 
-    assert_close(ours(settings(optimizer="adafactor", weight_decay=0.1), 6), theirs(make, 6))
+    assert_close(ours(options(optimizer="adafactor", weight_decay=0.1), 6), theirs(make, 6))
 
 
 def test_adamw_is_pytorchs() -> None:
@@ -111,7 +114,7 @@ def test_adamw_is_pytorchs() -> None:
         ]
         return torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.98))
 
-    assert_close(ours(settings(optimizer="adamw", weight_decay=0.1), 6), theirs(make, 6))
+    assert_close(ours(options(optimizer="adamw", weight_decay=0.1), 6), theirs(make, 6))
 
 
 def test_what_is_vector_like_learns_faster() -> None:
@@ -121,7 +124,7 @@ def test_what_is_vector_like_learns_faster() -> None:
         groups = [{"params": [params["matrix"], params["wide"]]}, {"params": [params["scale"]], "lr": 0.2}]
         return torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.98), weight_decay=0.0)
 
-    assert_close(ours(settings(vector_learning_rate_factor=20.0), 6), theirs(make, 6))
+    assert_close(ours(options(vector_learning_rate_factor=20.0), 6), theirs(make, 6))
 
 
 def test_the_networks_vectors_are_its_embedding_position_biases_and_norms() -> None:
@@ -129,7 +132,7 @@ def test_the_networks_vectors_are_its_embedding_position_biases_and_norms() -> N
     params = initialise(config, 0)
     steps = {}
     for factor in (1.0, 20.0):
-        optimizer = make_optimizer(settings(vector_learning_rate_factor=factor), 10)
+        optimizer = make_optimizer(options(vector_learning_rate_factor=factor), 10)
         steps[factor], _ = optimizer.update(jax.tree.map(jnp.ones_like, params), optimizer.init(params), params)
     faster = {name for name in params if not np.allclose(steps[1.0][name], steps[20.0][name])}
     assert faster == {name for name in params if name.endswith(("embedding", "relative_bias", "scale"))}
@@ -149,12 +152,12 @@ def test_clipping_is_by_the_norm_of_all_gradients() -> None:
         clipped.inner = torch.optim.AdamW(params.values(), lr=0.01, betas=(0.9, 0.98), weight_decay=0.0)
         return clipped
 
-    assert_close(ours(settings(max_gradient_norm=0.5), 6), theirs(make, 6))
+    assert_close(ours(options(max_gradient_norm=0.5), 6), theirs(make, 6))
 
 
 def test_schedules() -> None:
     def rates(total=20, **changes):
-        schedule = learning_rate_schedule(settings(**changes), total)
+        schedule = learning_rate_schedule(options(**changes), total)
         return [float(schedule(step)) for step in range(total)]
 
     assert rates() == pytest.approx([0.01] * 20)
