@@ -8,7 +8,7 @@ from mathderive.core import devices
 from mathderive.model.decoding import decode
 from mathderive.predictors.base import make_prediction
 from mathderive.records import Example, Prediction
-from mathderive.training.conversion import OpenedModel, open_checkpoint
+from mathderive.training.conversion import OpenedCheckpoint, open_checkpoint
 
 
 class Completion(NamedTuple):
@@ -23,7 +23,7 @@ class Completion(NamedTuple):
 class T5Model:
     """Decodes one batch at a time over all devices; equal checkpoints and batches give equal outputs."""
 
-    def __init__(self, name: str, checkpoint: str | OpenedModel, decoding: DecodingSettings) -> None:
+    def __init__(self, name: str, checkpoint: str | OpenedCheckpoint, decoding: DecodingSettings) -> None:
         """Loads the checkpoint.
 
         Args:

@@ -10,7 +10,7 @@ from mathderive.core.files import sha256
 if TYPE_CHECKING:
     from mathderive.metrics.bleurt import Bleurt
     from mathderive.model.config import T5Config
-    from mathderive.training.conversion import OpenedModel
+    from mathderive.training.conversion import OpenedCheckpoint
 
 
 class OpenedCheckpoints:
@@ -20,7 +20,7 @@ class OpenedCheckpoints:
     """
 
     def __init__(self) -> None:
-        self._models: dict[str, OpenedModel] = {}
+        self._models: dict[str, OpenedCheckpoint] = {}
         self._networks: dict[str, T5Config] = {}
         self._bleurts: dict[BleurtSettings, Bleurt] = {}
         self._digests: dict[str, str] = {}
@@ -31,7 +31,7 @@ class OpenedCheckpoints:
             self._models[place] = self._open(place)
         return self._networks[place]
 
-    def take_model(self, place: str) -> "OpenedModel":
+    def take_model(self, place: str) -> "OpenedCheckpoint":
         """The model itself, which is not kept here any longer: its parameters may take gigabytes."""
         return self._models.pop(place, None) or self._open(place)
 
@@ -53,7 +53,7 @@ class OpenedCheckpoints:
             self._digests[place] = _digest(place)
         return self._digests[place]
 
-    def _open(self, place: str) -> "OpenedModel":
+    def _open(self, place: str) -> "OpenedCheckpoint":
         from mathderive.training.conversion import open_checkpoint
 
         opened = open_checkpoint(place)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from mathderive.model.layers import relative_position_bucket
 from mathderive.model.ops import dropout
 from mathderive.model.parameters import bind, initialise
-from mathderive.model.layers import relative_position_bucket
 from tests.support.torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
 TOLERANCE = 1e-4
