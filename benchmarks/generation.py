@@ -1,12 +1,12 @@
-"""How fast derivations are generated at the paper's sampling, from cold processes with empty caches.
+"""Measures how fast derivations are generated with the paper's sampling settings, in new processes with empty caches.
 
     python benchmarks/generation.py [--seconds 60] [--seed 0]
 
-Each worker is a new process that takes every n-th attempt for so many seconds of its own CPU time; importing is not
-counted. One worker first, then two at once. For each: derivations per CPU-second, attempts per derivation, peak
-memory, and where the time went. Two processes slow each other down on most machines, whatever they do: how much a loop
-of plain Python costs twice at once, against once, is printed for comparison. The last line is a JSON object. Run it on
-a quiet machine, and quote medians.
+Each of n workers is a new process that samples every n-th attempt for the given CPU time, imports not counted. One
+worker runs first, then two at once. The output gives derivations per CPU-second, attempts per derivation, peak memory
+and the share of time of each operator. On most machines two busy processes slow each other down. For comparison, the
+benchmark prints the cost of a plain Python loop in each of two processes at once, relative to one process. The last
+line is a JSON object. Run it on a quiet machine, and quote medians.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from mathderive.symbolic.engine.settings import SamplingSettings
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker did.
+    """The work of one worker.
 
     Attributes:
-        cpu_seconds: of the worker, after its imports.
-        seconds_by_part: of those, by operator; `accepting` is printing and checking what the operators gave.
+        cpu_seconds: the CPU time of the worker after its imports.
+        seconds_by_part: this time by operator; `accepting` is the time for printing and checking their results.
     """
 
     derivations: int
@@ -40,7 +40,7 @@ class Work:
 
 
 def generate(seed: int, first: int, every: int, seconds: float) -> Work:
-    """Samples the attempts first, first + every, … for so many CPU-seconds."""
+    """Samples the attempts first, first + every, … until the CPU time is spent."""
     seconds_by_part: Counter[str] = Counter()
     _time_parts(seconds_by_part)
     settings = SamplingSettings()
@@ -57,7 +57,7 @@ def generate(seed: int, first: int, every: int, seconds: float) -> Work:
 
 
 def _time_parts(seconds_by_part: Counter[str]) -> None:
-    """Makes the sampler count the time of its two costly calls."""
+    """Makes the sampler record the time of its two costly calls."""
     propose_step, is_welcome = sampling.propose_step, sampling.is_welcome
 
     def timed_proposal(operator: Any, *rest: Any) -> Any:
@@ -78,7 +78,7 @@ def _time_parts(seconds_by_part: Counter[str]) -> None:
 
 
 def measure(workers: int, seed: int, seconds: float) -> dict[str, Any]:
-    """Runs the workers at once, prints what they did, and returns it in numbers."""
+    """Runs the workers at once, and prints and returns their figures."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, maxtasksperchild=1) as pool:
         done = pool.starmap(generate, [(seed, number, workers, seconds) for number in range(workers)], chunksize=1)
@@ -107,7 +107,7 @@ def plain_loop(_: int) -> float:
 
 
 def plain_loop_cost_ratio() -> float:
-    """What the loop costs when two processes run it at once, against one alone."""
+    """The cost of the loop in each of two processes at once, relative to one process alone."""
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         alone = pool.map(plain_loop, range(1))
         together = pool.map(plain_loop, range(2), chunksize=1)

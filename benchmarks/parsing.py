@@ -1,13 +1,13 @@
-"""How well and how fast the parser reads: the printer's own text, and text that is none.
+"""Measures the parser's accuracy and speed on printed equations and on damaged texts.
 
     python benchmarks/parsing.py [--equations 20000] [--texts 100000] [--seed 0]
 
-First, generated equations are printed, read and printed again. Then texts are read that a failing or hostile model
-could write: printed equations with some places changed, and random pieces of LaTeX, in equal parts. The last line is a
-JSON object: how many equations came back as text (`printed_alike`), as the very expression in some reading
-(`some_reading`) and in the preferred one (`preferred`), how many texts ended in anything but an expression or a
-`LatexError` (`crashes`), the slowest answers in CPU-seconds, and memory. The exit code is 1 where the first two or the
-crashes fall short.
+First, generated equations are printed, parsed and printed again. Then texts are parsed that a failing or hostile model
+could write: printed equations with a few changes, and random pieces of LaTeX, in equal parts. The last line is a JSON
+object with the number of equations that print as the same text again (`printed_alike`), that are parsed to the same
+expression in some reading (`some_reading`) and in the preferred one (`preferred`), the number of texts that end in
+anything but an expression or a `LatexError` (`crashes`), the slowest answers in CPU-seconds, and memory. The exit code
+is 1 if there is a crash, or an equation without the same text or without a reading that is the same expression.
 """
 
 import argparse
@@ -34,7 +34,7 @@ PIECES = (
 
 
 def equations(seed: int) -> Iterator[Equality]:
-    """The equations of one derivation after another."""
+    """Yields the equations of one derivation after another."""
     for attempt in itertools.count():
         derivation = sample_derivation(SamplingSettings(), seed, attempt)
         if derivation is not None:
@@ -42,7 +42,7 @@ def equations(seed: int) -> Iterator[Equality]:
 
 
 def damaged(texts: list[str], rng: random.Random) -> str:
-    """A text with up to four places changed, or a random row of pieces."""
+    """Returns a text with up to four places changed, or a random sequence of pieces."""
     if rng.random() < 0.5:
         return "".join(rng.choices(PIECES, k=rng.randint(1, 60)))
     characters = list(rng.choice(texts))
@@ -56,7 +56,7 @@ def damaged(texts: list[str], rng: random.Random) -> str:
 
 
 class Clock:
-    """The slowest of many answers."""
+    """The slowest of many answers, in seconds, and its text."""
 
     slowest = 0.0
     text = ""

@@ -1,7 +1,7 @@
-"""Is our engine the authors' engine? Every released example, checked against what ours makes of it.
+"""Compares the engine with the authors' engine on every released example.
 
-Each check is a generator over one example and its static source; it yields, for each thing checked, what is wrong
-with it, or nothing. What is known to be wrong in the released data itself is named and counted apart.
+Each check is a generator over one example and its static source. It yields one item for each thing that it checks: a
+fault, or None. Known faults of the released data itself are counted separately.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,32 +31,32 @@ from tfds_builders.released.result_files import RELEASED_SETS, read_result_files
 
 PREFERRED_READING = "parsed, preferred reading"
 PREFERRED_SHARE = 0.99
-"""The share of equations whose preferred reading has to be the right one; of everything else all have to hold."""
+"""Minimum share of equations that are parsed to the right expression first; all other checks must hold everywhere."""
 
 VARIANT = "variant of static"
 KNOWN_UNRENAMED = 1
-"""Examples of the authors' hundred whose VR variant has a bound variable left unrenamed."""
+"""The number of released VR variants in which a bound variable was not renamed."""
 
 WORKED_EXAMPLES = 5
 
 
 class KnownFault(str):
-    """What is wrong with the released data itself."""
+    """A fault of the released data itself."""
 
 
 Findings = Iterator[str | None]
-"""For each thing checked, what is wrong with it."""
+"""One item for each thing that is checked: a fault, or None."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A released example, with what the checks compare it to.
+    """A released example and the data that the checks compare it with.
 
     Attributes:
-        example: its texts as released.
-        derivation: its steps.
-        source: the static example's steps.
-        siblings: the few-shot prompts of the five variants.
+        example: the released texts.
+        derivation: the released steps.
+        source: the steps of the static example.
+        siblings: the few-shot prompts of all five sets.
     """
 
     example: Example
@@ -72,10 +72,12 @@ class Item:
 
 @dataclass
 class Tally:
-    """Of one check in one set: how many there were, and what was wrong with which.
+    """The results of one check in one set.
 
     Attributes:
-        failures: place and fault; `known` holds those that the released data is known to have.
+        total: the number of things that were checked.
+        failures: place and fault of each failure, without known faults of the released data.
+        known: the known faults, likewise.
     """
 
     total: int = 0
@@ -88,11 +90,11 @@ class Tally:
 
 
 Tallies = dict[str, dict[EvaluationSet, Tally]]
-"""By check, then set."""
+"""The results by check and set."""
 
 
 def check_file(path: Path, report: ProgressCallback) -> Tallies:
-    """Every check on every example of a result file.
+    """Applies every check to every example of a result file.
 
     Raises:
         InputError: the file is not in the authors' format, or an `srepr` or annotation in it cannot be read.
@@ -112,7 +114,7 @@ def check_file(path: Path, report: ProgressCallback) -> Tallies:
 
 
 def conforms(tallies: Tallies) -> bool:
-    """Whether every check reaches what can be reached: all of it, less what the released data is known to lack."""
+    """Whether nothing fails except the known faults of the released data and a few preferred readings."""
     for check, by_set in tallies.items():
         total = sum(tally.total for tally in by_set.values())
         failed = sum(len(tally.failures) for tally in by_set.values())
@@ -123,7 +125,7 @@ def conforms(tallies: Tallies) -> bool:
 
 
 def table(tallies: Tallies) -> str:
-    """One row a check, passed/total in each set; what is known to be wrong in the released data stands below."""
+    """Formats one row per check with passed/total for each set, and the known faults of the released data below."""
     lines = [f"{'':28}" + "".join(f"{name:>12}" for name in RELEASED_SETS)]
     for check, by_set in tallies.items():
         cells = [f"{tally.passed}/{tally.total}" if tally.total else "–" for tally in by_set.values()]
@@ -134,7 +136,7 @@ def table(tallies: Tallies) -> str:
 
 
 def failures(tallies: Tallies) -> list[str]:
-    """A line for each thing that failed, what is known left out."""
+    """One line for each failure, without known faults of the released data."""
     return [
         f"{check}: {failure}"
         for check, by_set in tallies.items()
@@ -218,7 +220,7 @@ def _few_shot(item: Item) -> Findings:
 
 
 def _answers(question: Prompt, answer: str) -> bool:
-    """Whether a worked derivation has its prompt's equations, the goal last."""
+    """Whether a worked derivation contains the equations of its prompt and ends with the goal."""
     equations = answer.split(SEPARATOR)
     return equations[-1] == question.goal and {*question.premises, *question.derive} <= {*equations}
 
@@ -251,4 +253,4 @@ CHECKS: Mapping[str, Callable[[Item], Findings]] = {
     PREFERRED_READING: _preferred,
     "parsed, some reading": _some_reading,
 }
-"""What is checked, by the name of its row."""
+"""The checks by the names of their rows."""

@@ -1,8 +1,7 @@
-"""How large a number may become, estimated before SymPy computes it.
+"""Upper bounds for the numbers in a result, estimated before SymPy computes it.
 
-SymPy evaluates a power of two integers at once, so `10**(10**10)` would fill the memory before any limit on the
-result could be checked. Everything here looks at an expression that already exists and bounds the integers that
-an operation on it can bring about.
+SymPy evaluates a power of two integers at once, so `10**(10**10)` would fill the memory before the size of the result
+could be checked. The functions here take an existing expression and bound the integers that an operation on it gives.
 """
 
 import math
@@ -13,18 +12,20 @@ from sympy import Add, Expr, I, Integer, Integral, Mul, Pow, Rational, S, cos, e
 from sympy.core.basic import Basic
 
 MAX_BITS = 4096.0
-"""No integer longer than this is computed; an equation of 350 LaTeX characters holds at most 1,163 bits."""
+"""Maximum size of a computed integer; an equation of 350 LaTeX characters has integers of at most 1,163 bits."""
 
 MAX_BITS_OF_EXPONENT = 64.0
-"""An exponent beyond this makes any constant too large."""
+"""Maximum size of an exponent; beyond it every constant is too large."""
 
 SMALL_INTEGER = 1000
-"""An integer up to this size is harmless as an exponent, whatever the base."""
+"""Maximum integer that counts as a small exponent, whatever the base."""
 
 Size = tuple[float, float]
 """Upper bounds for log2 of numerator and denominator."""
 
 UNIT: Size = (0.0, 0.0)
+"""The size of 1."""
+
 BITS_OF_E = math.log2(math.e)
 
 
@@ -57,19 +58,20 @@ def check_exponential(argument: Expr) -> None:
 
 
 def check_constant(argument: Expr) -> None:
-    """Refuses a constant that SymPy cannot evaluate numerically in a moment, as it does to see a function's value.
+    """Refuses a constant that is too large for SymPy to evaluate numerically, which it does to simplify a function.
 
     Raises:
-        TooLargeError: it is beyond `2**MAX_BITS`.
+        TooLargeError: the constant is beyond `2**MAX_BITS`.
     """
     if argument.is_number:
         _require_magnitude(magnitude(argument))
 
 
 def is_runaway_integral(part: Basic) -> bool:
-    """Whether SymPy may be long over an integral's mere properties: a constant, or with an infinite or no bound.
+    """Whether SymPy may take very long to find the mere properties of an integral.
 
-    It evaluates the first kind by numerical quadrature, and the second not at all, again and again.
+    These are constant integrals, which it evaluates by numerical quadrature, and integrals with an infinite or
+    undefined bound, which it tries to evaluate again and again.
     """
     if not isinstance(part, Integral):
         return False
@@ -81,7 +83,7 @@ _ENDLESS = (S.Infinity, S.NegativeInfinity, S.ComplexInfinity, S.NaN)
 
 @lru_cache(maxsize=20_000)
 def magnitude(expression: Basic) -> float:
-    """An upper bound for log2 of the absolute value of a constant, and of its inverse where that can be large."""
+    """An upper bound for log2 of the absolute value of a constant, and of its inverse if that can be large."""
     if isinstance(expression, Rational):
         return max(_log2(abs(expression.p)), _log2(expression.q))
     parts = [magnitude(part) for part in expression.args]
@@ -98,8 +100,8 @@ def magnitude(expression: Basic) -> float:
     if isinstance(expression, exp):
         return _power_magnitude(BITS_OF_E, parts[0])
     if isinstance(expression, sin | cos) and not expression.has(I):
-        return max(parts)  # at most 1, but computed from the bits of its argument
-    # Of the functions left, the ones that grow fastest grow as the exponential of the square.
+        return max(parts)  # at most 1, but computed from all bits of the argument
+    # The fastest growing of the other functions grow like the exponential of the square.
     return _power_magnitude(BITS_OF_E, 2 * max(parts))
 
 
@@ -123,9 +125,9 @@ def check_expression(expression: Expr, sizes: Mapping[Basic, Size]) -> None:
 
 @lru_cache(maxsize=20_000)
 def tower_height(expression: Basic) -> float:
-    """How many exponents are stacked, where they are more than small integers.
+    """The number of stacked exponents other than small integers.
 
-    A power of a power counts a quarter: its exponents multiply, where those of a tower are raised to each other.
+    A power of a power counts a quarter, because its exponents are multiplied and not raised to each other.
     """
     if isinstance(expression, Integer):
         return 1.0 if abs(expression.p) > SMALL_INTEGER else 0.0
@@ -138,10 +140,10 @@ def tower_height(expression: Basic) -> float:
 
 
 def expression_size(expression: Basic, sizes: Mapping[Basic, Size]) -> Size:
-    """Bounds the numerator and denominator `expression` has when whatever is no number in it cancels out.
+    """Bounds the numerator and denominator of an expression in case everything but numbers cancels.
 
-    Unknown factors count as 1, because that is what they leave behind when they cancel (`3*x/x`); the bound is
-    taken over the largest number anywhere inside, so a huge exponent is seen wherever it stands.
+    Unknown factors count as 1, which remains after they cancel (`3*x/x`). The bound covers the largest number at any
+    depth, so it covers a huge exponent wherever it stands.
     """
     if expression in sizes:
         return sizes[expression]
@@ -158,7 +160,7 @@ def expression_size(expression: Basic, sizes: Mapping[Basic, Size]) -> Size:
     if isinstance(expression, Pow):
         return power_size(parts[0], expression.exp, parts[1])
     if isinstance(expression, exp):
-        # exp(n*log(3)) is evaluated to 3**n; without a logarithm nothing is.
+        # SymPy evaluates exp(n*log(3)) to 3**n, and nothing that has no logarithm.
         return power_size((BITS_OF_E, BITS_OF_E), expression.exp, parts[0]) if expression.has(log) else UNIT
     return (max(part[0] for part in parts), max(part[1] for part in parts))
 

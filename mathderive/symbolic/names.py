@@ -1,4 +1,4 @@
-"""Injective renaming of symbols and functions, and computing things once for all expressions equal up to it."""
+"""The names of symbols and functions: listing, replacing, and patterns that are equal for equally built expressions."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -11,11 +11,11 @@ from sympy.core.function import AppliedUndef, UndefinedFunction
 Node = TypeVar("Node", bound=Basic)
 
 PATTERN_NAME = "x{}"
-"""Names of patterns; SymPy orders sums by name, so they are part of what a pattern evaluates to."""
+"""The form of the names in patterns. SymPy orders sums by name, so other names would give other results."""
 
 
 def rename(expression: Node, names: Mapping[str, str]) -> Node:
-    """The expression with every symbol and function renamed, and its sums and products ordered anew.
+    """Renames every symbol and function; SymPy orders sums and products anew.
 
     Raises:
         KeyError: `names` lacks a name that occurs.
@@ -31,7 +31,7 @@ def rename(expression: Node, names: Mapping[str, str]) -> Node:
 
 
 def names_in_order(expression: Basic) -> list[str]:
-    """The names of symbols and functions, each once, in order of first appearance."""
+    """The distinct names of symbols and functions in order of first appearance."""
     return list(dict.fromkeys(name for node in preorder_traversal(expression) if (name := name_of(node)) is not None))
 
 
@@ -43,23 +43,23 @@ def names_of(expression: Basic) -> frozenset[str]:
 
 
 def name_of(node: Basic) -> str | None:
-    """The name a node itself carries."""
+    """The name of a symbol or function application; None for any other node."""
     if isinstance(node, Symbol):
         return node.name
     return node.func.__name__ if isinstance(node, AppliedUndef) else None
 
 
 def to_pattern(expression: Node) -> tuple[Node, dict[str, str]]:
-    """The expression with its names replaced by the same few in order of appearance, and the way back."""
+    """Replaces the names by `x0`, `x1`, … in order of appearance; returns the pattern and the map back to the names."""
     names = {name: PATTERN_NAME.format(position) for position, name in enumerate(names_in_order(expression))}
     return rename(expression, names), {pattern: name for name, pattern in names.items()}
 
 
 @lru_cache(maxsize=1000)
 def function(name: str) -> UndefinedFunction:
-    """`Function(name)`, which makes a class each time, made once.
+    """Returns `Function(name)` from a cache, because SymPy makes a new class at each call.
 
-    So is its class key: SymPy's memories hash the class of each argument, and a function's hash asks for its key.
+    The class key is cached too: SymPy's own caches hash the class of each argument, and that hash asks for the key.
     """
     made = Function(name)
     key = made.class_key()

@@ -1,9 +1,9 @@
-"""Expressions as text: the `srepr` dialect of the released derivations, written and read.
+"""Writes and reads expressions as text in the `srepr` dialect of the released derivations.
 
-`Symbol('x', commutative=True)` and `Function('f')(…)` are the authors' spelling (SymPy 1.5.1); writing gives that
-text exactly. Reading never evaluates Python: the text is parsed to a syntax tree, which is walked by hand with a
-fixed list of constructors, so a file of derivations cannot run code, and bounds on length, depth and the size of
-numbers keep a hostile one from filling the memory.
+`Symbol('x', commutative=True)` and `Function('f')(…)` are the authors' spelling, that of SymPy 1.5.1; writing gives
+exactly that text. Reading never evaluates Python: the text is parsed to a syntax tree, and only a fixed list of
+constructors is applied to it, so a file of derivations cannot run code. Bounds on length, depth and the size of numbers
+keep a hostile file from filling the memory.
 """
 
 import ast
@@ -46,7 +46,7 @@ MAX_DERIVATIVE_ORDER = 50
 
 
 class SreprError(ValueError):
-    """The text is no expression of the `srepr` dialect."""
+    """The text is not an expression of the `srepr` dialect."""
 
 
 FUNCTIONS: dict[str, Callable[..., Expr]] = {
@@ -57,7 +57,7 @@ FUNCTIONS: dict[str, Callable[..., Expr]] = {
         *("erf", "erfi", "Ei", "Si", "Ci", "li"),
     )
 }
-"""Functions of SymPy that a derivation may mention besides `exp`; none computes anything of size from a number."""
+"""Functions of SymPy that a derivation may contain besides `exp`; none computes a large number from a small one."""
 
 CONSTANTS: dict[str, Expr] = {
     "pi": sympy.pi,
@@ -77,13 +77,13 @@ def write_srepr(expression: Basic) -> str:
 
 @lru_cache(maxsize=4096)
 def read_srepr(text: str) -> Any:
-    """Reads what `write_srepr` writes; the constructors evaluate, as they did when the text was written.
+    """Reads the text of `write_srepr`; SymPy's constructors evaluate, as they did when the text was written.
 
     Returns:
-        An `Expr` or, for text that begins with `Equality(`, an `Equality`, whose sides are left as they are.
+        An `Expr` or, for text that begins with `Equality(`, an unevaluated `Equality`.
 
     Raises:
-        SreprError: the text is too long, too deep, not of this dialect, or stands for a number too large.
+        SreprError: the text is too long, too deep or not of this dialect, or a number in it is too large.
     """
     if len(text) > MAX_CHARACTERS:
         raise SreprError(f"srepr of {len(text)} characters; at most {MAX_CHARACTERS} are read")
@@ -104,12 +104,12 @@ def read_srepr(text: str) -> Any:
 
 
 def is_readable(part: Basic) -> bool:
-    """Whether a node, its own parts aside, is of a kind that `read_srepr` can read."""
+    """Whether `read_srepr` can read a node of this kind; its parts are not considered."""
     return (isinstance(part, _NODES) and not is_runaway_integral(part)) or part in CONSTANTS.values()
 
 
 class _SreprPrinter(ReprPrinter):
-    """SymPy's `srepr` with the two spellings of SymPy 1.5.1 that later releases changed."""
+    """SymPy's `srepr` printer with two spellings of SymPy 1.5.1 that later releases changed."""
 
     def _print_Symbol(self, expr: Symbol) -> str:
         return f"Symbol({expr.name!r}, commutative=True)"
@@ -123,7 +123,7 @@ _printer = _SreprPrinter()
 
 
 def _depth(text: str) -> int:
-    """The nesting of brackets and signs, counted before anything recursive sees the text."""
+    """The nesting depth of brackets and signs, counted before any recursive function gets the text."""
     depth = deepest = 0
     for character in text:
         if character in "([{-+~":
@@ -137,7 +137,7 @@ def _depth(text: str) -> int:
 
 
 def _build(node: ast.expr) -> Any:
-    """An expression from its syntax tree."""
+    """Builds an expression from its syntax tree."""
     match node:
         case ast.Name(id=name) if name in CONSTANTS:
             return CONSTANTS[name]
@@ -155,10 +155,10 @@ def _build(node: ast.expr) -> Any:
 
 
 def apply_function(name: str, arguments: list[Expr]) -> Expr:
-    """One of `FUNCTIONS`, of arguments whose value SymPy can see.
+    """Applies one of `FUNCTIONS`.
 
     Raises:
-        TooLargeError: it cannot.
+        TooLargeError: SymPy cannot evaluate an argument numerically in a moment.
     """
     for argument in arguments:
         check_constant(argument)
@@ -222,7 +222,7 @@ def _power(*parts: Any) -> Expr:
 
 
 def _product(*factors: Any) -> Expr:
-    """A number times a sum stays as it was written; building it anew would multiply it out."""
+    """Builds a product; a number times a sum is not evaluated, because SymPy would multiply it out."""
     is_hollow = len(factors) == 2 and isinstance(factors[0], Rational) and isinstance(factors[1], Add)
     return Mul(*_expressions(list(factors)), evaluate=not is_hollow)
 

@@ -1,4 +1,4 @@
-"""The names a derivation is written in: 155 LaTeX identifiers from physics, and eleven letters outside them."""
+"""The names of symbols and functions: 155 LaTeX identifiers from physics, and eleven letters for renaming."""
 
 import json
 from importlib.resources import files
@@ -6,7 +6,7 @@ from importlib.resources import files
 VOCABULARY: tuple[str, ...] = tuple(
     json.loads(files(__package__).joinpath("vocabulary.json").read_text(encoding="utf-8"))
 )
-"""The identifiers symbols and functions are drawn from, in the order of Meadows et al.'s released list."""
+"""The identifiers that symbols and functions are drawn from, in the order of the list of Meadows et al. (2024)."""
 
 RENAMING_LETTERS: tuple[str, ...] = (
     r"\alpha",
@@ -21,4 +21,4 @@ RENAMING_LETTERS: tuple[str, ...] = (
     r"\tau",
     r"\upsilon",
 )
-"""What variable renaming maps names to; none of them is in the vocabulary."""
+"""The letters that variable renaming maps names to; none of them is in the vocabulary."""

@@ -1,8 +1,8 @@
 """A text for a list of equations that does not depend on their names.
 
-SymPy orders sums, products and mixed derivatives by name, and for odd and even functions decides by name where a
-minus sign goes (`sin(x - y)` or `-sin(y - x)`). So names are numbered by where they stand, never by what they
-are called, and sums, products and signs are put in an order of our own.
+SymPy orders sums, products and mixed derivatives by name, and it places the minus sign of odd and even functions by
+name (`sin(x - y)` or `-sin(y - x)`). So names are numbered by their places in the equations, and sums, products and
+signs are put in an order that is independent of names.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,19 +13,19 @@ from sympy.core.function import AppliedUndef
 
 ODD_FUNCTIONS = frozenset({"sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "erf", "erfi", "Si", "Shi"})
 EVEN_FUNCTIONS = frozenset({"cos", "cosh", "Abs"})
+"""SymPy's names of functions that drop the sign of their argument; `ODD_FUNCTIONS` pass it on."""
 
 Signed = tuple[int, str]
-"""A sign and a text without it; sign 0 where both signs give the same text."""
+"""A sign and the text without it; the sign is 0 if both signs give the same text."""
 
 
 def canonical_text(equations: Sequence[Equality]) -> str:
-    """The equations with their names numbered, equal for lists that are equal up to an injective renaming.
+    """Writes the equations with numbered names; equations that are equal up to an injective renaming give one text.
 
-    Names that stand in an ordered place (a function and its arguments, a base, an exponent, a limit) are numbered
-    in order of appearance. Of those that only occur within sums and products, as integration constants do, the
-    next number goes to the one whose own occurrences, marked, give the least text; where several give the same
-    they are taken to be interchangeable. (Of names no marking tells apart, a derivation would need half a dozen
-    to make that untrue.)
+    Names in an ordered place (a function and its arguments, a base, an exponent, a limit) are numbered in order of
+    appearance. Other names occur only within sums and products, as integration constants do. Among these, the next
+    number goes to the name that gives the least text when its occurrences are marked. Names that give the same text
+    count as interchangeable, which could only be wrong with half a dozen such names in a derivation.
     """
     numbers: dict[str, str] = {}
     for equation in equations:
@@ -57,7 +57,7 @@ def _names(equations: Sequence[Equality]) -> Iterator[str]:
 
 
 def _ordered_names(node: Basic) -> Iterator[str]:
-    """Names in places whose order SymPy does not choose, in that order."""
+    """Yields, in order, the names in places that SymPy does not reorder."""
     if isinstance(node, Symbol):
         yield node.name
     elif isinstance(node, Derivative):
@@ -70,14 +70,14 @@ def _ordered_names(node: Basic) -> Iterator[str]:
 
 
 class _Form:
-    """Texts of expressions under one numbering."""
+    """Writes expressions under one numbering of names."""
 
     def __init__(self, numbers: Mapping[str, str]) -> None:
         self._numbers = numbers
         self._seen: dict[Basic, Signed] = {}
 
     def text(self, node: Basic) -> str:
-        """The text with its sign."""
+        """The text of an expression with its sign."""
         sign, body = self._signed(node)
         return "~+-"[sign] + body
 
@@ -103,7 +103,7 @@ class _Form:
         return self._application(node)
 
     def _sum(self, node: Add) -> Signed:
-        """The terms in order of their texts, under whichever overall sign makes the lesser text."""
+        """The terms in order of their texts, with the overall sign that gives the lesser text."""
         terms = [self._signed(term) for term in node.args]
         plain, negated = (sorted("~+-"[sign * factor] + body for sign, body in terms) for factor in (1, -1))
         sign = 0 if plain == negated else 1 if plain < negated else -1
@@ -118,7 +118,7 @@ class _Form:
         return sign, bodies[0] if len(bodies) == 1 else f"[{'*'.join(bodies)}]"
 
     def _power(self, node: Pow) -> Signed:
-        """An integer exponent takes the sign out of the base, as SymPy does."""
+        """A power; an integer exponent takes the sign out of the base, as in SymPy."""
         sign, base = self._signed(node.base)
         exponent = self.text(node.exp)
         if isinstance(node.exp, Integer):

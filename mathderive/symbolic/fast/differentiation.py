@@ -1,7 +1,7 @@
-"""First derivatives, rule by rule, in the form SymPy gives them.
+"""First derivatives by the rules of calculus, in SymPy's form and faster.
 
-SymPy asks after each rule, at each level, whether what came out is zero, which costs it more than the rules; here
-only what does not depend on the variable is zero from the start.
+SymPy asks after each rule, at each level, whether the result is zero, which costs more than the rules themselves. Here
+only an expression that does not depend on the variable has the derivative zero.
 """
 
 from functools import lru_cache
@@ -12,7 +12,7 @@ OUTER_DERIVATIVES = (exp, log, sin, cos)
 
 
 def differentiate(expression: Expr, variable: Symbol) -> Expr:
-    """`expression.diff(variable)`."""
+    """Returns `expression.diff(variable)`."""
     result = _by_rules(expression, variable)
     if not result.has(Derivative):
         return result
@@ -21,7 +21,7 @@ def differentiate(expression: Expr, variable: Symbol) -> Expr:
 
 @lru_cache(maxsize=20_000)
 def _by_rules(expression: Expr, variable: Symbol) -> Expr:
-    """What has no rule here is SymPy's to differentiate."""
+    """Differentiates by the rules below, and by SymPy where none of them applies."""
     if variable not in expression.free_symbols:
         return S.Zero
     if expression == variable:

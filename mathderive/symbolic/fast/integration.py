@@ -1,14 +1,14 @@
-"""Which integrals the generator evaluates, and to what.
+"""Decides which integrals the generator evaluates, and evaluates them.
 
-The rule of Meadows et al. (2024) is a quirk that is part of their data: an integral `i` is evaluated where
-`str(simplify(i)) != str(simplify(i.doit()))`. Written out for SymPy's `simplify`, which takes factors and terms
-that do not depend on the variable out of the integral and, if there were any, evaluates what is left: an integral
-with such a factor stays; one without anything to take out is evaluated; with such a term, both texts decide. So
-`∫ 2x dx` and `∫ x*y dx` stay as they are while `∫ e^x dx` and `∫ (x + y) dx` are evaluated.
+The rule of Meadows et al. (2024) has a side effect that is part of their data: an integral `i` is evaluated if
+`str(simplify(i)) != str(simplify(i.doit()))`. SymPy's `simplify` takes factors and terms that do not depend on the
+variable out of the integral and, if there are any, evaluates the rest. So an integral with such a factor stays, an
+integral without such factors and terms is evaluated, and for an integral with such a term the two texts decide. For
+example, `∫ 2x dx` and `∫ x*y dx` stay as they are, while `∫ e^x dx` and `∫ (x + y) dx` are evaluated.
 
-The work is bounded by size and method, never by the clock. SymPy's heuristic Risch, Meijer G and rule-based
-algorithms, each of which can run for hours, are left out, the last one except for small integrands of functions
-of linear arguments; two rules that only it had, undoing a derivative and undoing the chain rule, are stated here.
+The work is bounded by size and method, never by the clock. SymPy's heuristic Risch and Meijer G algorithms can run for
+hours and are not used. Its rule-based algorithm can too, and is used only for small integrands with functions of linear
+arguments; two of its rules, undoing a derivative and undoing the chain rule, are implemented here.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,33 +45,33 @@ from mathderive.symbolic.fast.differentiation import differentiate
 from mathderive.symbolic.names import names_of, rename, to_pattern
 
 MAX_OPERATIONS = 30
-"""Integrands larger than this are not tried."""
+"""Maximum number of operations in an integrand that is tried."""
 
 MAX_RULE_OPERATIONS = 10
-"""Integrands larger than this are not given to SymPy's rule-based algorithm."""
+"""Maximum number of operations in an integrand that is given to SymPy's rule-based algorithm."""
 
 ELEMENTARY = (sin, cos, exp, log)
 CHAIN: dict[type, Callable[[Expr], Expr]] = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
-"""Antiderivatives of the functions the chain rule is undone for."""
+"""Antiderivatives of the functions for which the chain rule is undone."""
 
 
 class IntegralError(ValueError):
-    """The integral evaluates to something that no derivation may hold."""
+    """The integral evaluates to an expression that no derivation may contain."""
 
 
 @lru_cache(maxsize=20_000)
 def evaluate_integral(integral: Integral) -> Expr | None:
-    """What the generator replaces an integral by, without its constant; None where it leaves it alone.
+    """The expression that the generator replaces an integral by, without a constant; None where the integral stays.
 
     Raises:
-        IntegralError: it would be replaced by something with cases.
+        IntegralError: the value distinguishes cases.
     """
     pattern, names = to_pattern(integral)
     return _in_names(_evaluate_pattern(pattern), names)
 
 
 def _in_names(result: Expr | None, names: Mapping[str, str]) -> Expr | None:
-    """What was found for a pattern, in the names the pattern was made of; NaN stands for cases."""
+    """Renames the result for a pattern back to the original names; NaN stands for a result with cases."""
     if result is S.NaN:
         raise IntegralError("the integral evaluates to cases")
     return None if result is None else rename(result, names)
@@ -79,9 +79,9 @@ def _in_names(result: Expr | None, names: Mapping[str, str]) -> Expr | None:
 
 @lru_cache(maxsize=20_000)
 def _evaluate_pattern(integral: Integral) -> Expr | None:
-    """`evaluate_integral`, shared by all integrals equal up to renaming, and NaN where that raises.
+    """`evaluate_integral` for all integrals that are equal up to renaming; NaN where that raises.
 
-    It always starts from the same random state, so that it does not matter who asks first.
+    It always starts from the same random state, so that the result does not depend on the first caller.
     """
     sympy_random.seed(0)
     factored = factor_terms(integral)
@@ -97,22 +97,22 @@ def _evaluate_pattern(integral: Integral) -> Expr | None:
 
 
 def _simplify_integral(integral: Integral) -> Expr:
-    """`simplify(integral)`, which ends by integrating what it could not take out.
+    """Returns `simplify(integral)`, which ends by integrating the remaining integrand with all of SymPy's algorithms.
 
-    With all of SymPy's algorithms: where they would search without end (an integrand that undoing a derivative was
-    the only way to integrate), what is left is carried out as everywhere here.
+    Where these would search without end, because the integrand can only be integrated by undoing a derivative, the
+    remaining integral is evaluated by the methods of this module.
     """
     try:
         integrand = carry_out(integral.function)
         if any(_is_out_of_reach(integrand, variable) for variable in integral.variables):
             return carry_out(simplify(integral, doit=False))
     except IntegralError:
-        return integral  # differs from every value, as cases do
+        return integral  # its text differs from that of every value, as a text with cases does
     return simplify(integral)
 
 
 def _compute(integral: Integral) -> Expr | None:
-    """The value of an integral, None where the methods above find none."""
+    """The value of an integral; None where no method of this module finds one."""
     result: Expr | None = integral.function
     for variable, *bounds in integral.limits:
         if result is None:
@@ -124,16 +124,16 @@ def _compute(integral: Integral) -> Expr | None:
 
 
 def _between(antiderivative: Expr, variable: Expr, bounds: list[Expr]) -> Expr:
-    """Two bounds give a difference; one, as a substitution leaves it, replaces the variable."""
+    """Inserts the bounds: two give a difference; a single one, left by a substitution, replaces the variable."""
     upper = antiderivative.subs(variable, bounds[-1])
     return upper - antiderivative.subs(variable, bounds[0]) if len(bounds) == 2 else upper
 
 
 def carry_out(expression: Expr) -> Expr:
-    """The derivatives in an expression carried out, and those integrals that have an antiderivative.
+    """Evaluates the derivatives in an expression, and those integrals that have an antiderivative.
 
     Raises:
-        IntegralError: an integral in it evaluates to cases.
+        IntegralError: the value of an integral distinguishes cases.
     """
     if isinstance(expression, Integral):
         value = _compute(expression)
@@ -147,35 +147,35 @@ def carry_out(expression: Expr) -> Expr:
 
 
 def _carry_out_derivative(expression: Expr, *counts: Tuple) -> Expr:
-    """Not by `doit`, which would try again the integrals that are left, without bounds."""
+    """Evaluates a derivative without `doit`, which would try the remaining integrals again, without limits."""
     if len(counts) == 1 and counts[0][1] == 1 and isinstance(counts[0][0], Symbol):
         return differentiate(expression, counts[0][0])
     return Derivative(expression, *counts, evaluate=True)
 
 
 def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """`_pattern_antiderivative`, in the names given."""
+    """`_pattern_antiderivative` in the original names."""
     pattern, names = to_pattern(Tuple(integrand, variable))
     result = _pattern_antiderivative(*pattern)
-    sympy_random.seed(0)  # so that what follows does not depend on whether the answer was remembered
+    sympy_random.seed(0)  # so that later work does not depend on whether the result was cached
     return _in_names(result, names)
 
 
 @lru_cache(maxsize=20_000)
 def _pattern_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """An antiderivative, None where there is none within reach, and NaN where it has cases."""
+    """An antiderivative; None where no method finds one, and NaN where it distinguishes cases."""
     sympy_random.seed(0)
     try:
         result = _find_antiderivative(integrand, variable)
     except IntegralError:
         return S.NaN
     if result is not None and not names_of(result) <= names_of(integrand) | names_of(variable):
-        return None  # a sum over the roots of a polynomial, which binds a name of its own
+        return None  # a sum over the roots of a polynomial, which binds a new name
     return result
 
 
 def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """Tries one method after another; derivatives and integrals within the integrand are carried out first."""
+    """Tries one method after another; derivatives and integrals within the integrand are evaluated first."""
     if not integrand.has(variable):
         return integrand * variable
     undone = _undo_derivative(integrand, variable)
@@ -197,7 +197,7 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
-    """What SymPy's algorithms for single terms give, in the order SymPy tries them."""
+    """Tries SymPy's algorithms for single terms in SymPy's order."""
     constant, term = integrand.as_independent(variable)
     if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
         return constant * _power_of_linear(term, variable)
@@ -209,7 +209,7 @@ def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _power_of_linear(power: Pow, variable: Expr) -> Expr:
-    """SymPy distinguishes cases unless the exponent is a number."""
+    """Integrates a power of a linear expression; SymPy distinguishes cases unless the exponent is a number."""
     if power.exp == -1:
         result = log(power.base)
     elif power.exp.is_Number:
@@ -225,9 +225,9 @@ def _rational(term: Expr, variable: Expr) -> Expr | None:
 
 @lru_cache(maxsize=1000)
 def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
-    """The Risch algorithm for exponentials and logarithms.
+    """Integrates by the Risch algorithm for exponentials and logarithms.
 
-    Remembered, because a term that stands alone is tried as a whole and then as a term.
+    Results are cached, because an integrand of one term is tried as a whole and then as a term.
     """
     try:
         result, rest = risch_integrate(integrand, variable, separate_integral=True)
@@ -248,7 +248,7 @@ def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """`c*F` for `c*dF/dx`, where nothing is gained by carrying out the derivative of F."""
+    """Returns `c*F` for `c*dF/dx`, if the derivative of F cannot be evaluated to something simpler."""
     factor, derivative = integrand.as_independent(variable, as_Add=False)
     if not isinstance(derivative, Derivative) or variable not in derivative.variables:
         return None
@@ -260,7 +260,7 @@ def _undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
-    """`c*F(u)` for `c*f(u)*du/dx`, f a sine, cosine or exponential."""
+    """Returns `c*F(u)` for `c*f(u)*du/dx`, where f is a sine, cosine or exponential and F its antiderivative."""
     factor: Expr
     for factor in integrand.as_ordered_factors():
         if factor.func in CHAIN and factor.has(variable):
@@ -272,9 +272,9 @@ def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
-    """SymPy's rule-based algorithm (by parts, by substitution), where it is sure to end soon.
+    """Integrates by SymPy's rule-based algorithm (by parts, by substitution) where it is sure to end soon.
 
-    With symbolic powers, or sums below a fraction line, it searches for seconds and finds next to nothing.
+    With symbolic powers, or sums in a denominator, it searches for seconds and hardly ever succeeds.
     """
     functions = [part for part in integrand.atoms(Function) if part.has(variable)]
     powers = [part for part in integrand.atoms(Pow) if part.has(variable)]
@@ -289,10 +289,10 @@ def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:
-    """Whether an integrand is too large, or of a kind that SymPy has no antiderivative for.
+    """Whether an integrand is too large or of a kind for which SymPy has no antiderivative.
 
-    Such are an undefined function of the variable, a power with the variable in base and exponent, and a symbolic
-    power of more than a linear term.
+    These kinds are undefined functions of the variable, powers with the variable in base and exponent, and powers of
+    non-linear terms with a symbolic exponent.
     """
     if integrand.count_ops() > MAX_OPERATIONS or _has_tower(integrand, variable):
         return True

@@ -1,8 +1,8 @@
-"""Building an equation, or finding that there is none to build.
+"""Builds equations, and refuses relations that SymPy decides.
 
-SymPy decides some relations when they are built: `Eq(x, x)` is true, `Eq(0, 1)` false, and neither is an equation.
-Asking it each time costs more than the rest of the generator, so relations that are open for a plain reason are
-not asked about, and the others once for all those equal up to renaming.
+SymPy decides some relations when they are built: `Eq(x, x)` is true and `Eq(0, 1)` is false, so neither is an equation.
+Asking SymPy each time would cost more than the rest of the generator. So it is not asked about relations that are open
+for a simple reason, and only once about all others that are equal up to renaming.
 """
 
 from functools import lru_cache
@@ -16,22 +16,20 @@ from sympy.core.relational import is_eq
 from mathderive.symbolic.names import to_pattern
 
 UNKNOWNS = (Symbol, AppliedUndef, Derivative, Integral)
-"""What can take any value, or at least is nothing SymPy knows a property of."""
-
+"""Kinds of expressions with no property that SymPy knows, so that they can take any value."""
 
 REAL_FUNCTIONS = (Abs, re, im, arg, sign)
-"""What is real whatever its argument."""
-
+"""Functions that are real for every argument."""
 
 _NOT_FINITE = tuple(type(value) for value in (S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN))
 
 
 class NotAnEquationError(ValueError):
-    """SymPy decides the relation: it holds or fails whatever the names stand for."""
+    """SymPy decides the relation: it is true, or false, for all values of the names."""
 
 
 def relate(lhs: Expr, rhs: Expr) -> Equality:
-    """`Eq(lhs, rhs)`, where SymPy does not decide it.
+    """Returns `Eq(lhs, rhs)` if SymPy does not decide it.
 
     Raises:
         NotAnEquationError: `Eq(lhs, rhs)` is true or false.
@@ -42,15 +40,15 @@ def relate(lhs: Expr, rhs: Expr) -> Equality:
 
 
 def is_plainly_open(lhs: Expr, rhs: Expr) -> bool:
-    """Whether SymPy cannot decide the relation, seen without asking it.
+    """Whether it is clear, without asking SymPy, that it cannot decide the relation.
 
-    It would have to show that the difference is zero or is not. Of a sum it can say so only where it knows each
-    term to be real or imaginary, which nothing with an unknown in it is.
+    SymPy would have to show that the difference of the sides is zero or is not. For a sum it can do so only if it knows
+    that each term is real or imaginary, and it knows this of no term with an unknown.
     """
     if not (_is_finite(lhs) and _is_finite(rhs)):
         return False
     left, right = _terms(lhs), _terms(rhs)
-    # A term of one side alone is one of the difference, and finding those is quicker than subtracting.
+    # A term of only one side is a term of the difference; finding these is faster than subtracting.
     alone = left ^ right if left is not None and right is not None else frozenset()
     if len(alone) >= 2 and any(map(_has_unknown, alone)):
         return True
@@ -60,14 +58,14 @@ def is_plainly_open(lhs: Expr, rhs: Expr) -> bool:
 
 @lru_cache(maxsize=20_000)
 def _terms(side: Expr) -> frozenset[Expr] | None:
-    """The terms of a side without their coefficients; None where SymPy would multiply one out in a difference."""
+    """The terms of a side without coefficients; None if SymPy would multiply one out in the difference."""
     bodies = frozenset(term.as_coeff_Mul()[1] for term in Add.make_args(side))
     return None if any(body.is_Add for body in bodies) else bodies
 
 
 @lru_cache(maxsize=20_000)
 def _is_open_pattern(lhs: Expr, rhs: Expr) -> bool:
-    """Asks SymPy, always from the same random state."""
+    """Whether SymPy leaves the relation undecided; it always starts from the same random state."""
     sympy_random.seed(0)
     return is_eq(lhs, rhs) is None
 

@@ -1,16 +1,16 @@
-"""Replacing one expression by another within a third, as SymPy's `subs` does and many times as fast.
+"""Replaces one expression by another within a third, like SymPy's `subs` but many times faster.
 
-`subs` compares the whole of every part with what it was before, at every level. Expressions are immutable and know
-their hash, so it is enough to see whether a part is the same object or equal; and a part that lacks a name of what
-is replaced need not be looked at.
+`subs` compares every part with its former value, at every level. Expressions are immutable and know their hash, so it
+is enough to test whether a part is the same object or equal. A part that lacks a name of the replaced expression can be
+skipped.
 
-What counts as an occurrence is SymPy's decision, type by type (`_eval_subs`): some terms of a sum, a power within a
-power, no bound variable. Products, powers and derivatives take long over it, most often to find nothing; for those
-its answer is foreseen here where that is easy. All of it supposes that products commute.
+SymPy decides for each type what counts as an occurrence (`_eval_subs`): some terms of a sum, a power within a power, no
+bound variable. This takes long for products, powers and derivatives, and usually finds nothing, so easy cases of these
+are decided here. The code supposes that products commute.
 
-Two results differ from SymPy's, both for the better: it builds fractions anew that it finds nothing in, which may
-turn signs in them, and takes any power for one of an integral of 0 with the same exponent, because it gives that
-integral's logarithm as infinite.
+Two results differ from SymPy's, and both are better. SymPy rebuilds fractions without an occurrence, which may change
+signs in them. And it takes every power for a power of an integral of 0 with the same exponent, because it gives that
+integral an infinite logarithm.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from mathderive.symbolic.names import names_of
 
 @lru_cache(maxsize=20_000)
 def replace(node: Basic, old: Expr, new: Expr) -> Basic:
-    """`node.subs(old, new)`."""
+    """Returns `node.subs(old, new)`."""
     if node == old:
         return new
     if not names_of(old) <= names_of(node):
@@ -37,7 +37,7 @@ def replace(node: Basic, old: Expr, new: Expr) -> Basic:
 
 
 def _replace_by_type(node: Basic, old: Expr, new: Expr) -> Basic | None:
-    """`node._eval_subs(old, new)`: None where the parts decide."""
+    """Returns `node._eval_subs(old, new)`; None where the replacement goes on in the parts."""
     if isinstance(node, Mul):
         return _replace_in_product(node, old, new) if isinstance(old, Mul) else None
     if isinstance(node, Pow) and not _may_combine(node, old):
@@ -48,7 +48,10 @@ def _replace_by_type(node: Basic, old: Expr, new: Expr) -> Basic | None:
 
 
 def _replace_in_product(node: Mul, old: Mul, new: Expr) -> Basic | None:
-    """Looks for the factors of `old`, each to at least its power, first above and below the fraction line."""
+    """Replaces a product within a product: first in numerator and denominator, then among the factors.
+
+    All factors of `old` must occur, each with at least its power.
+    """
     coefficient = old.args[0]
     if coefficient.is_Number and coefficient.is_negative and node.args[0].is_Number:
         return replace(node, -old, -new) if node.args[0].is_negative else None
@@ -56,7 +59,7 @@ def _replace_in_product(node: Mul, old: Mul, new: Expr) -> Basic | None:
     numerator, denominator = _fraction(node)
     if denominator is not S.One:
         if node.has(Derivative):
-            return node._eval_subs(old, new)  # which builds derivatives anew on its way, and so may change their sign
+            return node._eval_subs(old, new)  # it rebuilds derivatives, which may change their sign
         product = replace(numerator, old, new) / replace(denominator, old, new)
         if not isinstance(product, Mul):
             return replace(product, old, new)
@@ -80,7 +83,7 @@ def _fraction(product: Mul) -> tuple[Expr, Expr]:
 
 @lru_cache(maxsize=20_000)
 def _powers(product: Mul) -> Counter[Expr]:
-    """The factors by base, rational exponents apart: `2*x**y*x**(3*y)` has 2 once and `x**y` four times."""
+    """The rational powers of factors by base: `2*x**y*x**(3*y)` has 2 once and `x**y` four times."""
     powers: Counter[Expr] = Counter()
     for factor in map(powdenest, product.args):
         base, exponent = factor.as_base_exp() if isinstance(factor, Pow | exp) else (factor, S.One)
@@ -90,9 +93,9 @@ def _powers(product: Mul) -> Counter[Expr]:
 
 
 def _may_combine(power: Pow, old: Expr) -> bool:
-    """Whether SymPy may see `old` in a power beyond its base and exponent.
+    """Whether SymPy may find `old` in a power other than in its base and exponent.
 
-    It knows nothing of the sign or the logarithm of what has a name in it.
+    It knows neither sign nor logarithm of an expression that contains a name.
     """
     if isinstance(old, exp):
         return power.base == old or not names_of(power.base)
@@ -102,12 +105,13 @@ def _may_combine(power: Pow, old: Expr) -> bool:
 
 
 def _replace_in_derivative(derivative: Derivative, old: Expr, new: Expr) -> Basic | None:
-    """Replaces in what is differentiated; SymPy does it where a variable or an order is touched, or a variable is
-    brought in that already stands there.
+    """Replaces in the differentiated expression.
+
+    SymPy does the work if the replacement changes a variable or an order, or brings a variable of the derivative in.
 
     Raises:
-        RecursionError: `old` is both a variable and in an order, and in `new`. SymPy replaces it in the order again and
-            again, and takes twice as long each time.
+        RecursionError: `old` is a variable of the derivative and occurs in an order and in `new`. SymPy would replace
+            it in the order again and again, and take twice as long each time.
     """
     if old.is_Number or (isinstance(old, Derivative) and old.expr == derivative.expr):
         return derivative._eval_subs(old, new)

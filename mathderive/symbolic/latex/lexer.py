@@ -1,8 +1,8 @@
-r"""LaTeX text into tokens: where a name ends, which `d` is a differential, and what a model left out.
+r"""Splits LaTeX text into tokens: finds the ends of names, the differentials and the omissions of models.
 
-Spaces mean nothing, so that T5's `\ frac { d } { d x }` and `\frac{d}{d x}` read alike. A known command may have
-lost its backslash. Only names take a star, a prime or a dagger, and only names take a subscript; both become part
-of the name. The letter `d` is always a differential, `e` always Euler's number unless it is part of a longer name.
+Spaces have no meaning, so T5's `\ frac { d } { d x }` and `\frac{d}{d x}` give the same tokens. A known command may
+lack its backslash. Only names take a star, a prime, a dagger or a subscript; all of these become part of the name. The
+letter `d` is always a differential, and `e` is always Euler's number unless it is part of a longer name.
 """
 
 import re
@@ -16,10 +16,10 @@ from mathderive.symbolic.srepr import FUNCTIONS
 
 
 class LatexError(ValueError):
-    """The text is no mathematics that is read here.
+    """The text cannot be parsed.
 
     Attributes:
-        position: the character, counted from 0, at which it stops making sense; None where the whole is at fault.
+        position: the character, counted from 0, at which parsing fails; None where the fault is not at one place.
     """
 
     def __init__(self, message: str, position: int | None = None) -> None:
@@ -29,7 +29,7 @@ class LatexError(ValueError):
 
 _ACCENTS = "hat widehat dot ddot tilde widetilde bar vec overline mathbf mathbb mathcal mathrm mathit boldsymbol"
 ACCENTS = frozenset(_ACCENTS.split(" "))
-"""Commands that make a name of the letter after them."""
+"""Commands that form a name together with the letter after them."""
 
 _LETTERS = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi omicron pi varpi rho"
@@ -41,7 +41,7 @@ LETTERS = frozenset(_LETTERS.split(" "))
 
 _OTHER_NAMES = {"exp": "exp", "ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan"}
 ELEMENTARY = {**{name: name for name in FUNCTIONS}, **_OTHER_NAMES}
-"""Commands, and names inside `\\operatorname`, that are functions SymPy knows: the name that it knows them by."""
+"""SymPy's names of elementary functions, by command and by name inside `\\operatorname`."""
 
 _KINDS = {
     **dict.fromkeys(("frac", "dfrac", "tfrac"), "_FRACTION"),
@@ -83,7 +83,7 @@ _SPECIAL = re.compile(r"\\\s*text\s*\{\s*NaN\s*\}|\\\s*tilde\s*\{\s*\\\s*infty\s
 
 
 class LatexLexer(Lexer):
-    """What lark calls for the tokens of a text."""
+    """The lexer that lark asks for the tokens of a text."""
 
     def __init__(self, lexer_conf: Any) -> None:
         pass
@@ -93,7 +93,7 @@ class LatexLexer(Lexer):
 
 
 def canonical_name(text: str) -> str | None:
-    """The one spelling, as `NAME` tokens have it, of a text that is a name and nothing else; or else None."""
+    """The spelling in `NAME` tokens of a text that is a single name; None for any other text."""
     try:
         tokens = list(_Scanner(text).tokens())
     except LatexError:
@@ -105,9 +105,9 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
-        self.before = ""  # the kind of the token before
-        self.integrals: list[int] = []  # differentials that each open integral still waits for
-        self.braces: list[bool] = []  # of each open brace, whether it is the denominator of d/dx
+        self.before = ""  # the kind of the previous token
+        self.integrals: list[int] = []  # for each open integral, the number of differentials that are still missing
+        self.braces: list[bool] = []  # for each open brace, whether it begins the denominator of d/dx
 
     def tokens(self) -> Iterator[Token]:
         self._skip_space()
@@ -121,7 +121,7 @@ class _Scanner:
             self._skip_space()
 
     def _next(self) -> tuple[str, str]:
-        """Kind and value of the token here; an empty kind for what only spaces."""
+        """The kind and value of the next token; the kind is empty for a command that only makes space."""
         special = _SPECIAL.match(self.text, self.position)
         if special:
             self.position = special.end()
@@ -133,7 +133,7 @@ class _Scanner:
         if character.isascii() and character.isalpha():
             word = _WORD.match(self.text, self.position)
             if word and len(word[0]) > 1 and word[0] in _KNOWN:
-                return self._command(word[0], word.end())  # it has lost its backslash
+                return self._command(word[0], word.end())  # a command without its backslash
             return self._letter(character)
         if character.isascii() and character.isdigit():
             return self._number()
@@ -169,7 +169,7 @@ class _Scanner:
         if name == "e":
             return "CONSTANT", "E"
         if name.endswith("d") and name[:-1] in LETTERS:
-            self.position = end - 1  # SymPy leaves no space before the second differential of d x d y
+            self.position = end - 1  # SymPy prints no space before the second differential of d x d y
             return "NAME", rf"\{name[:-1]}"
         raise LatexError(rf"unknown command \{name}", start)
 
@@ -183,13 +183,13 @@ class _Scanner:
     def _number(self) -> tuple[str, str]:
         number = _NUMBER.match(self.text, self.position)
         assert number is not None
-        # Without braces a power is one digit, in LaTeX as here.
+        # As in LaTeX, an exponent without braces is one digit.
         value = number[0][0] if self.before == "_CARET" else number[0]
         self.position += len(value)
         return "NUMBER", value
 
     def _in_context(self, kind: str, value: str) -> str:
-        """The kind of a token, after what stands around it."""
+        """The kind of a token in its context."""
         if kind == "_FRACTION":
             variables = self._after_derivative_sign()
             if variables is not None:
@@ -213,7 +213,10 @@ class _Scanner:
         return kind
 
     def _after_derivative_sign(self) -> int | None:
-        r"""Where the variables begin in `{d}{d x}`, `{\partial^{2}}{\partial x^{2}}`; the order is said there again."""
+        r"""The place where the variables begin in `{d}{d x}` or `{\partial^{2}}{\partial x^{2}}`; None elsewhere.
+
+        The order in the numerator is skipped, because the denominator repeats it.
+        """
         numerator = _NUMERATOR.match(self.text, self._after_space())
         if not numerator:
             return None
@@ -224,7 +227,7 @@ class _Scanner:
         return denominator.end() if denominator else None
 
     def _after_balanced(self, start: int) -> int:
-        """The place after the brace that closes the one at `start`; the text's end where none does."""
+        """The place after the brace that closes the one at `start`, or the end of the text."""
         depth = 0
         for place in range(start, len(self.text)):
             depth += {"{": 1, "}": -1}.get(self.text[place], 0)
@@ -233,7 +236,7 @@ class _Scanner:
         return len(self.text)
 
     def _with_scripts(self, base: str) -> str:
-        """A name with its sub- and superscripts, superscripts first, braces only around more than one character."""
+        """A name with its scripts: the superscript first, and braces only around more than one character."""
         scripts = {"^": "", "_": ""}
         while True:
             here = self._after_space()
@@ -267,7 +270,7 @@ class _Scanner:
         return re.sub(r"\s", "", part[0])
 
     def _group(self, what: str) -> str:
-        """What stands between braces, without spaces."""
+        """The text between braces, without spaces."""
         start = self._after_space()
         group = _GROUP.match(self.text, start)
         if not group:
@@ -283,16 +286,16 @@ class _Scanner:
 
     def _after_space(self, start: int | None = None) -> int:
         space = _SPACE.match(self.text, self.position if start is None else start)
-        assert space is not None  # it may be empty
+        assert space is not None  # the match may be empty
         return space.end()
 
 
 _OPENING = ("", "_PLUS", "_MINUS", "_TIMES", "_DIVIDE", "_EQUAL", "_LPAREN", "_LGROUP", "_COMMA", "_LBRACE", "INTEGRAL")
-"""Before a brace that only groups."""
+"""Kinds of tokens before a brace that only groups."""
 
 _INSIDE = r"[A-Za-z0-9\\^_*'\s]"
 _GROUP = re.compile(rf"\{{{_INSIDE}*(?:\{{{_INSIDE}*(?:\{{{_INSIDE}*\}}{_INSIDE}*)*\}}{_INSIDE}*)*\}}")
-"""A group with what names are made of, nested three deep: `{V_{\\mathbf{E}}}`."""
+"""A braced group of the characters of names, nested up to three deep, such as `{V_{\\mathbf{E}}}`."""
 
 _MARK = re.compile(r"\^\s*(?:\*|\\\s*(?:prime|dagger)(?![A-Za-z])|\{\s*(?:\*|\\?\s*(?:prime|dagger))\s*\})")
 

@@ -1,10 +1,10 @@
-r"""LaTeX back to SymPy: what our printer writes, exactly, and what language models make of it.
+r"""Parses LaTeX to SymPy: the printer's own text exactly, and the variations of it that language models write.
 
-A LALR(1) grammar (`grammar.lark`, on the tokens of `lexer.py`) gives a tree of bounded size and depth; the tree is
-built into an expression as `read_srepr` builds one: numbers bounded, nothing evaluated but what SymPy's constructors
-evaluate. Text has fewer distinctions than expressions, so some of it can be read in more than one way: a
-derivative may take the rest of its term (as in 1,852 of the 1,855 distinct equations that Meadows et al. (2024)
-released, and so preferred) or fewer factors; `\pi` and `i` may be names or constants.
+A LALR(1) grammar (`grammar.lark`, on the tokens of `lexer.py`) gives a tree of bounded size and depth. The tree is
+built into an expression as in `read_srepr`: numbers are bounded, and nothing is evaluated except by SymPy's
+constructors. Text has fewer distinctions than expressions, so some texts have several readings. A derivative may take
+the rest of its term or fewer factors; the first is preferred, because it is right for 1,852 of the 1,855 distinct
+equations that Meadows et al. (2024) released. `\pi` and `i` may be names or constants.
 """
 
 from collections.abc import Iterator
@@ -28,22 +28,22 @@ from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 __all__ = ["LatexError", "parse", "parse_equation", "readings"]
 
 MAX_READINGS = 64
-"""Ways to tell how far each derivative of a text reaches."""
+"""Maximum number of combinations of how many factors each derivative of a text takes."""
 
 MAX_COMPARED = 16
-"""Readings besides the first that are printed to see which one is meant."""
+"""Maximum number of further readings that are printed to find the one that gives the text."""
 
 Sides = tuple[Expr, ...]
 
 
 def parse(text: str) -> Sides:
-    """The sides of a chain of equations `a = b = c`, one for a bare expression, in their preferred reading.
+    """Parses the sides of a chain of equations `a = b = c`, or a single expression, in their preferred reading.
 
-    That is the first one that prints as the text does; and where none does, as with what a model wrote in its own
-    way, the first.
+    The preferred reading is the first one that prints as the text. If none does, because a model wrote the text in
+    another style, it is the first reading.
 
     Raises:
-        LatexError: the text is too long, too deep, no mathematics of ours, or stands for a number too large.
+        LatexError: the text is too long, too deep or outside the grammar, or a number in it is too large.
     """
     found = readings(text)
     first = next(found)
@@ -54,7 +54,7 @@ def parse(text: str) -> Sides:
 
 
 def _prints_as(sides: Sides, text: str) -> bool:
-    """Whether the sides print as the text does, but for spaces and the backslash that T5 loses."""
+    """Whether the sides print as the text, apart from spaces and backslashes, which T5 loses."""
     return _skeleton("=".join(latex(side) for side in sides)) == _skeleton(text)
 
 
@@ -63,10 +63,10 @@ def _skeleton(text: str) -> str:
 
 
 def parse_equation(text: str) -> Equality:
-    """An equation in its preferred reading; its sides are left as they are.
+    """Parses an equation in its preferred reading, without evaluating the equality.
 
     Raises:
-        LatexError: as `parse`, or there are not two sides.
+        LatexError: as `parse`, or the text does not have two sides.
     """
     sides = parse(text)
     if len(sides) != 2:
@@ -75,10 +75,10 @@ def parse_equation(text: str) -> Equality:
 
 
 def readings(text: str) -> Iterator[Sides]:
-    """Every reading of a text, the most usual one first; some may be equal.
+    """Yields every reading of a text, the most usual one first; some may be equal.
 
     Raises:
-        LatexError: as `parse`; of the first reading only, because others that cannot be are left out.
+        LatexError: as `parse`, for the first reading; later readings that cannot be built are left out.
     """
     trees = parse_tree(text)
     first = _build_sides(trees, next(_choices(trees, {})))
@@ -94,11 +94,11 @@ def readings(text: str) -> Iterator[Sides]:
 
 
 class _Choice(NamedTuple):
-    """What tells one reading from another.
+    """The choices that distinguish one reading from another.
 
     Attributes:
-        extents: how many factors each derivative takes.
-        constants: the names that are none.
+        extents: the number of factors that each derivative takes.
+        constants: the names that are read as constants, with their values.
     """
 
     extents: dict[Node, int]
@@ -106,7 +106,7 @@ class _Choice(NamedTuple):
 
 
 def _choices(trees: tuple[Node, ...], constants: dict[str, Expr]) -> Iterator[_Choice]:
-    """All that follows, for each derivative, to begin with, then less and less; without and with constants."""
+    """Yields the choices in order: each derivative takes all factors first, then fewer; names before constants."""
     derivatives = [node for tree in trees for node in _derivatives(tree)]
     extents = (range(len(node.parts[2]), 0, -1) for node in derivatives)
     for chosen in islice(product(*extents), MAX_READINGS):
@@ -117,7 +117,7 @@ def _choices(trees: tuple[Node, ...], constants: dict[str, Expr]) -> Iterator[_C
 
 
 _CONSTANTS = {"i": S.ImaginaryUnit, r"\pi": S.Pi}
-"""What prints like a name of the vocabulary."""
+"""Constants that print like a name of the vocabulary."""
 
 
 def _build_sides(trees: tuple[Node, ...], choice: _Choice) -> Sides:
@@ -201,7 +201,7 @@ def _factors(chain: Chain, choice: _Choice) -> list[Expr]:
 
 
 def _multiply(sign: int, factors: list[Expr]) -> Expr:
-    """A product; a number times a sum stays that, as a text that shows it so must have stood for it."""
+    """Multiplies factors; a number times a sum is not multiplied out, because the text shows it as a product."""
     coefficient, others = Integer(sign), []
     for factor in factors:
         number, rest = factor.as_coeff_Mul(rational=True)
@@ -222,12 +222,12 @@ def _derivative(expression: Expr, differentials: tuple[Differential, ...], choic
     counts = [(_build(name, choice), _order(order, choice)) for name, order in differentials]
     if sum(order for _, order in counts if order.is_Integer) > MAX_DERIVATIVE_ORDER:
         raise LatexError(f"a derivative of order above {MAX_DERIVATIVE_ORDER}")
-    # The text names the last variable first.
+    # LaTeX names the variable that was differentiated by last first.
     return Derivative(expression, *reversed(counts), evaluate=False)
 
 
 def _order(order: Node | None, choice: _Choice) -> Expr:
-    """A positive number, or an expression: a substitution may have put one there."""
+    """The order of a derivative: a positive number, or an expression that a substitution has put there."""
     value = Integer(1) if order is None else _build(order, choice)
     if value.is_Number and not (value.is_Integer and value.is_positive):
         raise LatexError("the order of a derivative is a positive number")
@@ -247,7 +247,7 @@ def _name(spelling: str) -> str:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    """The names of the vocabulary by the spellings of the symbol and of the function, as tokens have them."""
+    """Maps the spellings of symbols and functions, as in tokens, to the names of the vocabulary."""
     names = {}
     for name in (*VOCABULARY, *RENAMING_LETTERS):
         applied = latex(function(name)(Symbol("x"))).removesuffix("{(x)}")

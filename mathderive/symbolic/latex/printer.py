@@ -1,7 +1,7 @@
-"""LaTeX as the released data has it: SymPy 1.5.1's printer, reproduced on current SymPy, then cleaned.
+"""Prints LaTeX as in the released data: SymPy 1.5.1's printer, reproduced on current SymPy, then cleaned.
 
-Subexpressions recur all through a derivation, so what each prints to is remembered (a printed part does not depend
-on where it stands; the brackets around it are its parent's).
+Subexpressions recur throughout a derivation, so the text of each one is cached. It does not depend on the place of the
+subexpression, because the brackets around it are printed by its parent.
 """
 
 from functools import lru_cache
@@ -14,28 +14,28 @@ from sympy.printing.str import StrPrinter
 
 
 def latex(expression: Basic) -> str:
-    r"""The text of an expression or equation, without `\left` and `\right`, as models read it.
+    r"""Prints an expression or equation for models, without `\left` and `\right`.
 
-    Meadows et al. (2024) remove `\left`, `\right` and thin spaces from what SymPy prints; equal to their released
-    text for every released equation.
+    Meadows et al. (2024) remove `\left`, `\right` and thin spaces from SymPy's text. The result equals their text for
+    every released equation.
     """
     text = raw_latex(expression).replace(r"\left", "").replace(r"\right", "")
     return text.replace(" )", ")").replace(r"\, ", " ")
 
 
 def raw_latex(expression: Basic) -> str:
-    """What SymPy 1.5.1 prints, before cleaning: the text the generator measures the length of."""
+    """Prints as SymPy 1.5.1, before cleaning; the generator's bound on equations counts these characters."""
     return _printer.doprint(expression)
 
 
 def plain_text(expression: Basic) -> str:
-    """What `str` gives, remembering parts."""
+    """Prints as `str` and caches the texts of subexpressions."""
     return _plain_printer.doprint(expression)
 
 
 @lru_cache(maxsize=20_000)
 def _ordered_terms(expression: Expr) -> tuple[Expr, ...]:
-    """The terms of a sum as both printers have them, which takes longer than printing them."""
+    """The terms of a sum in printing order; finding the order takes longer than printing."""
     return tuple(expression.as_ordered_terms())
 
 
@@ -49,7 +49,7 @@ class _PlainPrinter(StrPrinter):
         return _ordered_terms(expr)
 
     def print_part(self, part: Expr) -> str:
-        """Prints without looking into the memory first."""
+        """Prints without a look into the cache."""
         return super()._print(part)
 
 
@@ -62,7 +62,7 @@ def _print_plain_part(part: Expr) -> str:
 
 
 class _LegacyLatexPrinter(LatexPrinter):
-    """SymPy's LaTeX printer with the four habits of release 1.5.1 that later releases changed."""
+    """SymPy's LaTeX printer with four behaviours of release 1.5.1 that later releases changed."""
 
     def _print(self, expr: Any, **kwargs: Any) -> str:
         if kwargs or not isinstance(expr, Expr):
@@ -70,32 +70,32 @@ class _LegacyLatexPrinter(LatexPrinter):
         return _print_part(expr)
 
     def print_part(self, part: Expr) -> str:
-        """Prints without looking into the memory first."""
+        """Prints without a look into the cache."""
         return super()._print(part)
 
     def _as_ordered_terms(self, expr: Expr, order: str | None = None) -> tuple[Expr, ...]:
         return _ordered_terms(expr)
 
     def _print_Symbol(self, expr: Symbol, style: str = "plain") -> str:
-        """A name that is LaTeX already is not taken apart into superscripts and subscripts."""
+        """Prints a name that is LaTeX already as it is, without splitting it into scripts."""
         return expr.name if "\\" in expr.name else super()._print_Symbol(expr, style)
 
     def _hprint_Function(self, func: str) -> str:
-        r"""The whole name of a function, subscripts too, goes inside `\operatorname`."""
+        r"""Puts the whole name of a function, with its subscripts, inside `\operatorname`."""
         name = self._deal_with_super_sub(func)
         if name in accepted_latex_functions:
             return rf"\{name}"
         return name if len(name) == 1 or name.startswith("\\") else rf"\operatorname{{{name}}}"
 
     def _print_Function(self, expr: Any, exp: str | None = None) -> str:
-        """The exponent of a function follows its name even where that has a superscript of its own."""
+        """Prints the exponent of a function after its name, even if the name has a superscript of its own."""
         if exp is None or hasattr(self, f"_print_{expr.func.__name__}"):
             return super()._print_Function(expr, exp)
         arguments = ",".join(self._print(argument) for argument in expr.args)
         return rf"{self._hprint_Function(expr.func.__name__)}^{{{exp}}}{{\left({arguments} \right)}}"
 
     def parenthesize(self, item: Any, level: int, is_neg: bool = False, strict: bool = False) -> str:
-        """A negative operand of a derivative or an integral gets no brackets for its sign."""
+        """Puts no brackets around a negative operand of a derivative or an integral."""
         return super().parenthesize(item, level, strict=strict)
 
 

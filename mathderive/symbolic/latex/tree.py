@@ -1,4 +1,4 @@
-r"""The tree of a LaTeX text: what the rules of `grammar.lark` make of it, before SymPy sees anything."""
+r"""The syntax tree of a LaTeX text by the rules of `grammar.lark`, without SymPy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,19 +11,20 @@ import lark
 from mathderive.symbolic.latex.lexer import LatexError, LatexLexer
 
 MAX_CHARACTERS = 2000
-"""The longest equation of the authors' examples has 263."""
+"""Maximum length of a text; the longest equation of the released examples has 263 characters."""
 
 MAX_DEPTH = 100
-"""Of trees: some thirty brackets within brackets."""
+"""Maximum depth of a tree, which is reached by about thirty nested brackets."""
 
 MAX_DIGITS = 100
+"""Maximum number of digits of a number."""
 
 
 def parse_tree(text: str) -> "tuple[Node, ...]":
-    """The sides of a chain of equations, as trees.
+    """Parses the sides of a chain of equations into trees.
 
     Raises:
-        LatexError: the text is too long, too deep, or no mathematics of ours.
+        LatexError: the text is too long, too deep or outside the grammar.
     """
     if len(text) > MAX_CHARACTERS:
         raise LatexError(f"{len(text)} characters; at most {MAX_CHARACTERS} are read", MAX_CHARACTERS)
@@ -43,11 +44,12 @@ def _parser() -> lark.Lark:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A tree of the text, equal to itself alone.
+    """A node of the tree; nodes are compared by identity.
 
     Attributes:
-        parts: subtrees, tuples of them, and what else there is to know for the kind.
-        depth: of the tree, itself included.
+        kind: the name of the construct, such as `sum` or `derivative`.
+        parts: subtrees, tuples of subtrees, and the texts of tokens.
+        depth: the number of levels of the subtree that begins here.
     """
 
     kind: str
@@ -56,18 +58,18 @@ class Node:
 
 
 Chain = tuple[tuple[Node, bool], ...]
-"""Factors side by side: each a node, and whether it divides."""
+"""Factors side by side: nodes, each with whether it is a divisor."""
 
 
 Differential = tuple[Node, Node | None]
-"""A variable, and the order of a derivative by it where that is written."""
+"""A variable, and the order of the derivative by it if the text gives one."""
 
 Bounds = tuple[Node, ...]
-"""Of an integral: none, the upper one, or the lower and the upper one."""
+"""The bounds of an integral: none, the upper one, or the lower and the upper one."""
 
 
 def subtrees(parts: tuple[Any, ...]) -> Iterator[Node]:
-    """The nodes among parts."""
+    """The nodes among the parts of a node."""
     for part in parts:
         if isinstance(part, Node):
             yield part
@@ -93,7 +95,7 @@ def _negative(term: Node) -> Node:
 
 @lark.v_args(inline=True)
 class _Actions(lark.Transformer[Any, Any]):
-    """What each rule of the grammar makes of its parts, called as the parser finds them."""
+    """Builds the node of each grammar rule; the parser calls these methods as it recognises the rules."""
 
     def start(self, *sides: Node) -> tuple[Node, ...]:
         return sides
@@ -207,7 +209,7 @@ class _Actions(lark.Transformer[Any, Any]):
         return [*self.bound(sign)[1:], (upper,)]
 
     def integral(self, bounds: list[Bounds], integrand: Node, *differentials: Differential) -> Node:
-        # The innermost integral has the last sign and the first differential.
+        # The innermost integral belongs to the last integral sign and the first differential.
         return _node("integral", integrand, tuple(zip(differentials, reversed(bounds), strict=True)))
 
     def integral_of_one(self, bounds: list[Bounds], *differentials: Differential) -> Node:

@@ -1,8 +1,8 @@
-r"""A LaTeX text written anew from the tree that it was read as, nothing evaluated: `x + x` stays `x + x`.
+r"""Prints a parsed LaTeX text in a uniform style without evaluating anything: `x + x` stays `x + x`.
 
-Whoever looks for mistakes must see what somebody wrote. What comes out is in the dress of our printer, whatever the
-text was in: `(a+b)/2` and `\dfrac{a+b}{2}` are both `\frac{a + b}{2}`. It has no commands but those below and those
-of names, and reads as the text does.
+A reader who looks for mistakes must see the text as it was written. The style is that of our printer, whatever the
+style of the text: `(a+b)/2` and `\dfrac{a+b}{2}` both become `\frac{a + b}{2}`. The result contains only the commands
+below and those of names, and it parses to the same tree.
 """
 
 import re
@@ -21,10 +21,10 @@ _SIMPLE_BASES = ("symbol", "number", "constant")
 
 
 def as_written(text: str) -> str:
-    """The text in our printer's dress.
+    """Prints a text in the printer's style, as it was written.
 
     Raises:
-        LatexError: as `parse_tree`; or it mixes both signs of a derivative in a way that is not told apart.
+        LatexError: as `parse_tree`, or the signs `d` and `\\partial` cannot be assigned to the derivatives.
     """
     return _Writer(text).sides()
 
@@ -32,7 +32,7 @@ def as_written(text: str) -> str:
 class _Writer:
     def __init__(self, text: str) -> None:
         self._trees = parse_tree(text)
-        # The tree does not have the signs; its derivatives come in the order of the text.
+        # The tree lacks the signs, but its derivatives are in the order of the text.
         self._signs = ["d" if match[1] else r"\partial" for match in _DERIVATIVE_SIGN.finditer(text)]
         self._next_sign: Iterator[str] = iter(self._signs)
 
@@ -51,7 +51,7 @@ class _Writer:
         return getattr(self, f"_{node.kind}")(*node.parts)
 
     def _inside(self, node: Node) -> str:
-        """A tree between braces of its own, which needs no brackets."""
+        """Prints a tree that stands between braces and so needs no brackets."""
         return self._write(_unwrapped(node))
 
     def _number(self, digits: str) -> str:
@@ -74,7 +74,7 @@ class _Writer:
         return "- " * (sign < 0) + self._chain(chain)
 
     def _chain(self, chain: Chain) -> str:
-        """Factors side by side, each that divides below the one before it."""
+        """Prints factors side by side, with each divisor below the factor before it."""
         factors: list[str] = []
         for place, (node, divides) in enumerate(chain):
             is_fraction = place + 1 < len(chain) and chain[place + 1][1]
@@ -90,7 +90,7 @@ class _Writer:
         return text
 
     def _factor(self, node: Node, is_last: bool) -> str:
-        """In brackets, where it would else take in its neighbours or be taken apart."""
+        """Prints a factor, in brackets if its extent would be ambiguous without them."""
         node = _unwrapped(node)
         written = self._write(node)
         takes_the_rest = node.kind == "derivative" and not is_last
@@ -101,7 +101,7 @@ class _Writer:
         power = f"^{{{self._inside(exponent)}}}"
         if base.kind in _FUNCTIONS:
             name = self._name(base)
-            if name == r"\log":  # as our printer has it
+            if name == r"\log":  # as in our printer
                 return name + self._arguments(base) + power
             return (f"{{{name}}}" if "^" in name else name) + power + self._arguments(base)
         written = self._write(base)
@@ -143,14 +143,14 @@ class _Writer:
 
 
 def _unwrapped(node: Node) -> Node:
-    """The tree without what only stood in brackets."""
+    """The tree without products of a single factor, which come from brackets."""
     while node.kind == "product" and node.parts[0] > 0 and len(node.parts[1]) == 1:
         ((node, _),) = node.parts[1]
     return node
 
 
 def _is_plain_product(node: Node) -> bool:
-    """A product within a product, unless it is one fraction."""
+    """Whether a node is a product other than a single fraction."""
     if node.kind != "product":
         return False
     sign, chain = node.parts

@@ -4,7 +4,15 @@
 """
 
 from mathderive.symbolic.engine.operators.application import apply_operator
-from mathderive.symbolic.engine.operators.arithmetic import ADD, DIVIDE, MINUS, POWER, TIMES
+from mathderive.symbolic.engine.operators.arithmetic import (
+    ADD,
+    DIVIDE,
+    MINUS,
+    POWER,
+    TIMES,
+    earlier_parts,
+    with_operand,
+)
 from mathderive.symbolic.engine.operators.calculus import (
     DIFFERENTIATE,
     EVALUATE_DERIVATIVES,
@@ -23,10 +31,12 @@ __all__ = [
     "Operator",
     "OperatorError",
     "apply_operator",
+    "earlier_parts",
     "find_operator",
     "is_premise",
     "on_both_sides",
     "register_operator",
+    "with_operand",
 ]
 
 for _operator in (
