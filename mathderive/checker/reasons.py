@@ -1,4 +1,4 @@
-"""What a person is told about how an operator gives an equation."""
+"""Sentences that say how an operator derives an equation."""
 
 from mathderive.checker.inference.matching import Justification
 from mathderive.symbolic.latex.printer import latex
@@ -21,7 +21,9 @@ SENTENCES = {
 }
 
 
-def sentence(way: Justification) -> str:
-    """A line for a person, with its formulas between dollar signs."""
-    sources = [f"equation {number}" if number else "what is given" for number in way.steps]
-    return SENTENCES[way.operator].format(*sources, operand=", ".join(f"${latex(o)}$" for o in way.operands))
+def sentence(justification: Justification) -> str:
+    """A line for the reader, with its formulas between dollar signs."""
+    sources = [f"equation {number}" if number else "what is given" for number in justification.steps]
+    return SENTENCES[justification.operator].format(
+        *sources, operand=", ".join(f"${latex(o)}$" for o in justification.operands)
+    )

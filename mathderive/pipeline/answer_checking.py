@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mathderive.checker.checker import unchecked
-from mathderive.checker.supervision import EQUATION, Answer, Request, answer, check_in
+from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
 from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
@@ -68,7 +68,7 @@ def check_answers(
         (example.prompt, prediction.text) for job in jobs for example, prediction in job.answers[len(job.done) :]
     )
     report("answers checked", count, wanted)
-    with closing(run_in_workers(answer, _check, open_questions, workers, EQUATION)) as found:
+    with closing(run_in_workers(check_request, _check, open_questions, workers, EQUATION_LIMITS)) as found:
         for job in jobs:
             done = list(job.done)
             if not job.path.exists():
@@ -85,10 +85,10 @@ def check_answers(
             yield done
 
 
-def _check(lane: WorkerProcess[Request, Answer], question: tuple[str, str]) -> Validity:
+def _check(worker: WorkerProcess[CheckRequest, CheckOutcome], question: tuple[str, str]) -> Validity:
     """The verdict on an answer to a prompt; undecided where the prompt has a form of its own."""
     prompt, text = question
     try:
-        return check_in(lane, prompt, text)
+        return check_in(worker, prompt, text)
     except ValueError as error:
         return unchecked(text, f"the prompt cannot be read: {error}")

@@ -1,7 +1,7 @@
-"""Equations that others may follow from, with what is computed of them once."""
+"""Equations that others may follow from, with values that are computed once for each."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import comb, prod
 
 import numpy as np
@@ -13,13 +13,16 @@ from mathderive.symbolic.engine.history import parts_of
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
 
 GROWTH = 3
-"""How many times as large each differentiation may make an expression, roughly."""
+"""Rough factor by which each differentiation may enlarge an expression."""
 
 MAX_TERMS = 300
-"""Of a product or power that is expanded."""
+"""Maximum number of terms of a product or power that is expanded."""
 
 MAX_GROWN = 20_000
-"""Operations; an equation of the data has some dozens."""
+"""Maximum number of operations in what a derivative may grow to; an equation of the data has some dozens."""
+
+MAX_REMEMBERED = 2_000
+"""Maximum number of operator results that are remembered."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,6 @@ class Fact:
     number: int
     lhs: Expr
     rhs: Expr
-    _evaluated: dict[str, "Fact | None"] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def sides(self) -> Sides:
@@ -80,7 +82,7 @@ class Fact:
         return Fact(self.number, self.rhs, self.lhs)
 
     def is_trivial(self) -> bool:
-        """Whether it says nothing, because both sides are the same to begin with."""
+        """Whether both sides are the same, so that the equation says nothing."""
         return close(self.left, self.right)
 
     def says(self, other: "Fact") -> bool:
@@ -88,19 +90,20 @@ class Fact:
         return self.sides in (other.sides, other.sides[::-1])
 
     def applied(self, name: str) -> "Fact | None":
-        """What an operator without operand makes of it; None where that cannot be, or changes nothing."""
-        if name not in self._evaluated:
-            self._evaluated[name] = self._apply(name)
-        return self._evaluated[name]
+        """The result of an operator without operand; None where it cannot be applied, or changes nothing."""
+        equation = _applied(self.equation, name)
+        return None if equation is None else Fact(self.number, *equation.args)
 
-    def _apply(self, name: str) -> "Fact | None":
-        if not _is_affordable(self.equation):
-            return None
-        try:
-            equation = apply_operator(OPERATORS[name], self.equation, None, no_constant)
-        except OperatorError:
-            return None
-        return None if equation.args == self.sides else Fact(self.number, *equation.args)
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _applied(equation: Equality, name: str) -> Equality | None:
+    if not _is_affordable(equation):
+        return None
+    try:
+        result = apply_operator(OPERATORS[name], equation, None, no_constant)
+    except OperatorError:
+        return None
+    return None if result.args == equation.args else result
 
 
 def _is_affordable(equation: Equality) -> bool:
@@ -123,5 +126,5 @@ def no_constant() -> Symbol:
 
 
 def size_of(expression: Expr) -> int:
-    """How many operations it holds."""
+    """The number of operations in an expression."""
     return int(expression.count_ops())

@@ -73,7 +73,7 @@ class Justification:
         return sum(size_of(operand) for operand in self.operands)
 
 
-def ways(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
+def justifications(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
     """Every way to get an equation, or its mirror image, from earlier ones by one operator."""
     found: dict[Justification, None] = {}
     known = frozenset().union(*(fact.parts for fact in facts))
@@ -86,8 +86,8 @@ def ways(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
                     found[Justification(operator, operands, (fact.number,), plain)] = None
             if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=False):
                 found[Justification("evaluate_integrals", (), (fact.number,))] = None
-        for way in _substitutions(target, facts):
-            found[way] = None
+        for substitution in _substitutions(target, facts):
+            found[substitution] = None
     if not found:
         for target, fact in product((new, new.mirrored()), facts):
             if fact.has_integral and evaluates_integrals(target.sides, fact.equation, fresh, carry_out=True):
@@ -95,7 +95,7 @@ def ways(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
             if fact.differentiates_integrals:
                 for operator, operands in _carried_out_derivatives(target, fact):
                     found[Justification(operator, operands, (fact.number,))] = None
-    return sorted(found, key=lambda way: (not way.plain, way.size))
+    return sorted(found, key=lambda one: (not one.plain, one.size))
 
 
 def _occurs(operand: Expr, known: Collection[Expr]) -> bool:
