@@ -1,16 +1,15 @@
-"""How fast and how safely the checker checks: references, models' outputs, and text that is meant to break it.
+"""Measures the checker's speed and safety on references, models' outputs, and texts that are meant to break it.
 
     python benchmarks/validity.py [--released DIR] [--generated 500] [--texts 100000] [--seed 0] [--workers 2]
 
-First, on one core: the references of the authors' result files in DIR, if it is given, and derivations of our own
-generator, which have to come out verified. Then, on `--workers` processes, the outputs that the files record. Then
-texts that a failing or hostile model could write: changed equations, random pieces of LaTeX, and expressions built to
-be deep, high or endless. The last line is a JSON object: derivations a second, how many of them are verified and how
-many equations are neither premise nor valid, seconds for the outputs, and for the texts how many equations the backstop
-ended, the longest time that one equation took and the largest process. An equation that the backstop ends takes until a
-new process is ready and has caught up; where it ends several of a text, their share of the text's time is counted, and
-a text of which it ends none counts as one equation. The exit code is 1 where a generated derivation is not verified, or
-a text ends in anything but a verdict.
+The benchmark checks the references of the authors' result files in DIR, if given, and derivations of our own generator
+on one core; all have to be verified. Then it checks the recorded outputs on `--workers` processes. Then it checks
+texts that a failing or hostile model could write: changed equations, random pieces of LaTeX, and expressions that are
+deep, high or endless. The last line is a JSON object: derivations per second, the number of verified ones, the number
+of equations that are neither premise nor valid, the seconds for the outputs, and for the texts the number of equations
+that exceeded their limits, the longest time for one equation and the largest process. The time of an equation that
+exceeds its limits includes the start of a new process; if a text has several, each counts an equal share of the text's
+time. The exit code is 1 if a generated derivation is not verified, or a text ends in anything but a verdict.
 """
 
 import argparse
@@ -25,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mathderive.checker.checker import TOO_MUCH, check
+from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.supervision import MAX_ENDED, SupervisedChecker
 from mathderive.checker.verdicts import Validity
 from mathderive.symbolic.engine.sampling import sample_derivation
@@ -58,7 +58,7 @@ ENDLESS = (
 
 
 def hostile(texts: list[str], rng: random.Random) -> str:
-    """An output that no honest model writes."""
+    """Writes an answer that no honest model writes."""
     kind = rng.random()
     if kind < 0.35:
         return "".join(rng.choices(PIECES, k=rng.randint(1, 60)))
@@ -91,7 +91,7 @@ def hostile(texts: list[str], rng: random.Random) -> str:
 
 
 def ask_all(questions: list[Question], workers: int) -> Iterator[Validity]:
-    """The verdicts, in order, from several supervised processes."""
+    """Checks all questions in several supervised processes; the verdicts keep their order."""
     with ThreadPoolExecutor(workers) as threads:
         shares = [threads.submit(_ask, questions[first::workers]) for first in range(workers)]
         answers = [share.result() for share in shares]
@@ -105,7 +105,7 @@ def _ask(questions: list[Question]) -> list[Validity]:
 
 
 def timed(questions: list[Question]) -> tuple[float, list[Validity]]:
-    """Derivations a second of CPU time, and the verdicts."""
+    """Returns derivations per second of CPU time, and the verdicts."""
     start = time.process_time()
     verdicts = [check(*question) for question in questions]
     return len(questions) / (time.process_time() - start), verdicts
@@ -171,14 +171,14 @@ def main() -> int:
 
 def hostile_part(ours: list[Question], options: argparse.Namespace, results: dict[str, object]) -> bool:
     rng = random.Random(options.seed)
-    texts = [text for _, output in ours for text in output.split(" and ")]
+    texts = [text for _, output in ours for text in split_answer(output)]
     truths: Counter[str] = Counter()
     crashes = ended = 0
     slowest, slowest_text = 0.0, ""
     with SupervisedChecker() as checker:
         for count in range(1, options.texts + 1):
             asked, output = rng.choice(ours)
-            text = f"{output.split(' and ')[0]} and {hostile(texts, rng)}"
+            text = f"{split_answer(output)[0]} and {hostile(texts, rng)}"
             start = time.perf_counter()
             try:
                 verdict = checker.check(asked, text)

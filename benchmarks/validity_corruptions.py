@@ -1,15 +1,15 @@
-"""Does the validity checker see mistakes? Its word on corrupted derivations against that of a slow independent judge.
+"""Compares the checker's verdicts on corrupted derivations with those of a slow independent judge.
 
     python benchmarks/validity_corruptions.py [--released ../shared/reference] [--generated 250] [--labels FILE]
         [--disagreements FILE]
 
-The derivations are the authors' references, where the folder of their result files is at hand, and so many of our own
-generator, each corrupted once in every way that applies to it: a sign flipped, a factor dropped, a wrong derivative,
-integral or substitution, a symbol exchanged, a step repeated as it was or mirrored, a detour put in, one or two steps
-removed, the goal missing. `tests/validity_corpus` makes and labels them; labelling takes a second or two a derivation,
-so `--labels` keeps the labels in a file, which is read if it exists. `--disagreements` writes every answer that differs
-from its label. The confusion matrices come last but one, the shares that count in the last line, as a JSON object. The
-exit code is 1 where they fall short.
+The derivations are the authors' references, if the folder of their result files exists, and a number of our
+generator's. Each is corrupted once in every way that applies: a sign flipped, a factor dropped, a wrong derivative,
+integral or substitution, a symbol exchanged, a step repeated as it was or mirrored, a detour inserted, one or two
+steps removed, the goal missing. `tests/validity_corpus` makes and labels them. Labelling takes one or two seconds per
+derivation, so `--labels` keeps the labels in a file, which is read if it exists. `--disagreements` writes every
+verdict that differs from its label. The confusion matrices are printed before the last line, which is a JSON object of
+the shares that count. The exit code is 1 if a share misses its aim.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # where the judge lives
+sys.path.insert(0, str(ROOT))  # the folder of the judge
 
 from mathderive.checker.checker import check  # noqa: E402
 from mathderive.core.progress import progress, say  # noqa: E402

@@ -1,7 +1,7 @@
-"""Decides step by step whether a derivation is right.
+"""Checks a derivation equation by equation.
 
-Each equation is looked at in the light of those before it: is it given, does one of the eighteen operators give it
-(`matching.py`), is it true at all (`truth.py`)? What it follows from then says what the goal depends on.
+The checker asks three questions about each equation: is it a premise, does one of the eighteen operators derive it from
+earlier equations (`matching.py`), is it true (`truth.py`)? The answers also tell which equations the goal depends on.
 """
 
 import re
@@ -15,9 +15,10 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.dependencies import smallest_supports
 from mathderive.checker.inference.facts import Fact
-from mathderive.checker.inference.matching import Justification, ways
-from mathderive.checker.inference.truth import Context, Finding, is_name
-from mathderive.checker.reading.equations import Chain, Reading, read, split_output
+from mathderive.checker.inference.matching import Justification, justifications
+from mathderive.checker.inference.truth import Context, Decision, is_name
+from mathderive.checker.reading.answers import split_answer
+from mathderive.checker.reading.equations import Chain, Reading, read
 from mathderive.checker.reading.notation import notation_of
 from mathderive.checker.reasons import sentence
 from mathderive.checker.verdicts import TRUE, StepVerdict, Truth, Validity
@@ -26,41 +27,41 @@ from mathderive.symbolic.names import name_of, names_of
 from mathderive.symbolic.prompts import split_prompt
 
 MAX_EQUATIONS = 60
-"""Of an output; further ones are undecided. The longest reference has 9."""
+"""Maximum number of equations of an answer; further ones are undecided. The longest reference has 9."""
 
 MAX_FACTS = 30
-"""Earlier equations that one is compared with, the latest ones."""
+"""Maximum number of earlier equations that an equation is compared with; the latest ones are taken."""
 
 MAX_PREMISE_READINGS = 2
-"""Of each premise; the second one is meant in 1 of 1,000."""
+"""Maximum number of parses tried per premise; the second is the intended one in about 0.1 % of premises."""
 
 MAX_VALID_READINGS = 4
-"""Of an equation that some operator gives in each of them."""
+"""Maximum number of parses tried per equation that an operator derives in each of them."""
 
 MAX_CONTEXTS = 4
-"""Combinations of them."""
+"""Maximum number of combinations of the premises' parses."""
 
 MAX_CHOICES = 16
-"""Combinations of ways to the links of a chain."""
+"""Maximum number of combinations of justifications of a chain's links."""
 
 MAX_EVALUATED = 6
-"""Readings of an equation whose truth is looked into, where no operator gives any of them."""
+"""Maximum number of parses whose truth is decided, for an equation that no operator derives."""
 
 TOO_MUCH = "it takes more time or memory than is given to an equation"
 
 _FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
 _ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
-"""The worst first: a chain of equations is what its worst link is."""
+"""The verdicts from worst to best; a chain of equations gets the verdict of its worst link."""
 
 
 @dataclass(frozen=True)
 class _Link:
-    """What was found about one equation, before it is known what depends on it."""
+    """The judgement on one equation, before the dependencies between equations are known."""
 
     truth: Truth
     reason: str
-    ways: tuple[Justification, ...] = ()
+    justifications: tuple[Justification, ...] = ()
     sources: tuple[int, ...] | None = ()
     counterexample: dict[str, str] | None = None
     repeats: int | None = None
@@ -74,26 +75,26 @@ class _Step:
 
     @property
     def facts(self) -> list[Fact]:
-        """What others may follow from."""
+        """The equations that later ones may follow from."""
         return self.stated if self.link.truth in (*TRUE, "undecided") else []
 
 
 def check(prompt: str, output: str, leave_out: Collection[int] = ()) -> Validity:
-    """Checks a derivation against what was asked.
+    """Checks a derivation against its prompt.
 
     Args:
         prompt: `Given … then obtain …`.
-        output: the equations, with ` and ` or ends of lines between them.
-        leave_out: numbers of equations that are not looked at, and so undecided.
+        output: the equations, separated by ` and ` or ends of lines.
+        leave_out: numbers of equations that are not checked and count as undecided.
 
     Raises:
-        ValueError: the prompt has another form; says what was expected where.
+        ValueError: the prompt has another form; the message says what was expected where.
     """
     return Checker(prompt).check(output, leave_out)
 
 
 class Checker:
-    """Checks outputs for one prompt."""
+    """Checks answers to one prompt."""
 
     def __init__(self, prompt: str) -> None:
         """
@@ -107,11 +108,11 @@ class Checker:
         self.goal = self.read_asked(asked.goal)
 
     def read(self, text: str) -> Reading:
-        """An equation of an output."""
+        """Reads an equation of an answer."""
         return read(text, self.notation)
 
     def read_asked(self, text: str) -> Reading:
-        """An equation of the prompt, which says itself what it means."""
+        """Reads an equation of the prompt, which is written in the prompt's own notation."""
         return replace(read(self.notation.rewritten(text), self.notation), text=text)
 
     def check(
@@ -121,24 +122,24 @@ class Checker:
 
         Args:
             leave_out: as in `check`.
-            starts: is called with the number of an equation before that is looked at.
+            starts: called with the number of each equation before it is checked.
         """
-        run = _Run(self)
-        with np.errstate(all="ignore"):  # what has no value compares as unequal
-            for number, text in enumerate(split_output(output), start=1):
+        run = _Check(self)
+        with np.errstate(all="ignore"):  # an undefined value compares as unequal
+            for number, text in enumerate(split_answer(output), start=1):
                 starts(number)
                 run.take(number, text, number in leave_out or number > MAX_EQUATIONS)
             return run.verdict()
 
 
 def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:
-    """The verdict on what could not be checked: nothing is known of any equation."""
-    steps = [StepVerdict(text=text, truth="undecided", reason=reason) for text in split_output(output)]
+    """The verdict on an answer that could not be checked: every equation is undecided."""
+    steps = [StepVerdict(text=text, truth="undecided", reason=reason) for text in split_answer(output)]
     return Validity(steps=steps, premises_used=[], intermediates_present=[], goal_reached=False, verified=False)
 
 
-class _Run:
-    """One output, equation by equation."""
+class _Check:
+    """The check of one answer, equation by equation."""
 
     def __init__(self, checker: Checker) -> None:
         self.checker = checker
@@ -147,7 +148,7 @@ class _Run:
             [fact for chain in reading.chains[:MAX_PREMISE_READINGS] for fact in _links(0, chain)]
             for reading in checker.premises
         ]
-        # A premise that can be read in two ways may define a thing or another: each way is a context of its own.
+        # Two readings of a premise may define different things, so each combination of readings has its own context.
         choices = product(*(range(max(1, len(reading.chains[:MAX_PREMISE_READINGS]))) for reading in checker.premises))
         self.contexts = [self._context(choice) for choice in islice(choices, MAX_CONTEXTS)]
         self.stated: set[int] = set()
@@ -155,7 +156,7 @@ class _Run:
         self.asked_names = frozenset().union(*map(_names, asked))
 
     def _context(self, choice: Sequence[int]) -> Context:
-        """What the premises say in one reading of each."""
+        """The context of the premises, with one reading of each."""
         context = Context()
         for reading, index in zip(self.checker.premises, choice, strict=True):
             if not reading.chains:
@@ -168,13 +169,13 @@ class _Run:
         return context
 
     def facts(self) -> list[Fact]:
-        """What the next equation may follow from: true equations, and premises that were not stated yet."""
+        """The equations that the next one may follow from: earlier ones, and premises that were not stated yet."""
         unstated = [fact for index, facts in enumerate(self.given) if index not in self.stated for fact in facts]
         known = [fact for step in self.steps for fact in step.facts]
         return (unstated + known)[-MAX_FACTS:]
 
     def take(self, number: int, text: str, left_out: bool) -> None:
-        """Looks at the next equation."""
+        """Judges the next equation."""
         if left_out:
             self.steps.append(_Step(text, _Link("undecided", TOO_MUCH)))
             return
@@ -192,19 +193,19 @@ class _Run:
                     context.take_equation(fact.sides)
 
     def _also_meant(self, number: int, reading: Reading, chain: Chain, truth: Truth) -> list[Chain]:
-        """Other readings of an equation that may be the one meant, as the next steps will show."""
+        """Further readings of an equation, any of which later equations may build on."""
         if truth == "premise":
             return [other for other in reading.chains[:MAX_PREMISE_READINGS] if other != chain]
         if truth == "valid":
             others = [other for other in reading.plausible[:MAX_VALID_READINGS] if len(other) == 2 and other != chain]
             facts = self.facts()
-            return [other for other in others if ways(Fact(number, *other), facts)]
+            return [other for other in others if justifications(Fact(number, *other), facts)]
         return []
 
     def _restored(self, text: str) -> Reading:
-        """The first equation; where it is a premise without its first token, that premise.
+        """Reads the first equation; a premise that lacks only its first token is read as that premise.
 
-        Models trained as those of Meadows et al. (2024) never write an answer's first token.
+        Models trained like those of Meadows et al. (2024) never write an answer's first token.
         """
         bare = "".join(text.split())
         for premise in self.checker.premises:
@@ -214,7 +215,7 @@ class _Run:
         return self.checker.read(text)
 
     def _best(self, number: int, reading: Reading) -> tuple[_Link, Chain]:
-        """The reading that says most for the equation, and what it says."""
+        """The most favourable reading of an equation, and the judgement on it."""
         for chain in reading.chains:
             link = self._structure(number, chain)
             if link is not None:
@@ -226,7 +227,7 @@ class _Run:
         return next((other for other in links if other[0].truth in TRUE), preferred)
 
     def _structure(self, number: int, chain: Chain) -> _Link | None:
-        """What an equation of two sides is by its form alone; None where that does not say it."""
+        """Judges an equation of two sides by its form alone; None where its form does not decide."""
         if len(chain) != 2:
             return None
         new = Fact(number, *chain)
@@ -242,13 +243,13 @@ class _Run:
     def _derived(self, new: Fact, facts: Sequence[Fact]) -> _Link | None:
         if new.lhs == new.rhs:
             return None
-        found = ways(new, facts)
+        found = justifications(new, facts)
         if found:
             return _Link("valid", sentence(found[0]), tuple(found))
         return self._definition(new, facts)
 
     def _definition(self, new: Fact, facts: Sequence[Fact]) -> _Link | None:
-        """A fresh name for an expression is a renaming premise, if the expression has occurred."""
+        """Judges a definition of a new name; it is a renaming premise if the expression has occurred."""
         known = [*facts, *(fact for given in self.given for fact in given)]
         used = self.asked_names.union(*(_names(fact) for fact in known))
         for name, body in (new.sides, new.sides[::-1]):
@@ -260,13 +261,13 @@ class _Run:
             for context in self.contexts:
                 context.take_premise((name, body))
             if of_function and any(body in fact.parts for fact in known):
-                way = Justification("renaming_premise", (body,), ())
-                return _Link("valid", sentence(way), (way,))
+                renaming = Justification("renaming_premise", (body,), ())
+                return _Link("valid", sentence(renaming), (renaming,))
             return _Link("skipped", "a new name for an expression")
         return None
 
     def _chain(self, number: int, chain: Chain) -> _Link:
-        """What an equation is that has no form of its own; of several sides, each is compared with those before."""
+        """Judges an equation by truth; in a chain, each side is compared with the one before it and with the first."""
         facts = self.facts()
         if len(chain) == 2:
             return self._judged(Fact(number, *chain), facts)
@@ -279,45 +280,47 @@ class _Run:
         worst = min(found, key=lambda link: _ORDER.index(link.truth))
         if worst.truth != "valid":
             return worst
-        # All of them are valid or premises, and the whole rests on what they rest on together.
-        choices = product(*(link.ways for link in found if link.ways))
+        # Every link is valid or a premise, so the chain rests on everything that its links rest on.
+        choices = product(*(link.justifications for link in found if link.justifications))
         together = [
-            replace(chosen[0], steps=tuple(sorted({step for way in chosen for step in way.steps} - {number})))
+            replace(chosen[0], steps=tuple(sorted({step for part in chosen for step in part.steps} - {number})))
             for chosen in islice(choices, MAX_CHOICES)
         ]
-        return replace(worst, ways=tuple(together))
+        return replace(worst, justifications=tuple(together))
 
     def _link(self, new: Fact, facts: Sequence[Fact]) -> _Link:
-        """What one equation of a chain is."""
+        """Judges one link of a chain."""
         if any(fact.says(new) for given in self.given for fact in given):
             return _Link("premise", "given")
         return self._derived(new, facts) or self._judged(new, facts)
 
     def _judged(self, new: Fact, facts: Sequence[Fact]) -> _Link:
-        """What an equation is that no operator gives."""
+        """Judges an equation that no operator derives."""
         if new.lhs == new.rhs:
             return _Link("skipped", "both sides are the same")
         given = [fact for facts_of_one in self.given for fact in facts_of_one]
-        finding = self._truth(new, new.symbols.difference(*(fact.symbols for fact in (*facts, *given))))
-        if finding.holds:
+        decision = self._truth(new, new.symbols.difference(*(fact.symbols for fact in (*facts, *given))))
+        if decision.holds:
             return _Link("skipped", "true, but no single operator gives it", sources=None)
-        if finding.holds is None:
-            return _Link("undecided", finding.reason, sources=None)
-        return _Link("incorrect", finding.reason, sources=None, counterexample=finding.counterexample)
+        if decision.holds is None:
+            return _Link("undecided", decision.reason, sources=None)
+        return _Link("incorrect", decision.reason, sources=None, counterexample=decision.counterexample)
 
-    def _truth(self, new: Fact, fresh: frozenset[Symbol]) -> Finding:
-        """Whether an equation is true in some reading of the premises."""
-        first: Finding | None = None
+    def _truth(self, new: Fact, fresh: frozenset[Symbol]) -> Decision:
+        """Decides whether an equation is true in some reading of the premises."""
+        first: Decision | None = None
         for context in self.contexts:
-            finding = context.decide(new.sides, fresh)
-            if finding.holds:
-                return finding
-            first = first or finding
+            context.take_requested()
+            decision = context.decide(new.sides, fresh)
+            context.assume(decision)
+            if decision.holds:
+                return decision
+            first = first or decision
         assert first is not None
         return first
 
     def verdict(self) -> Validity:
-        """The verdicts, once all equations have been taken."""
+        """The verdicts on all equations and on the whole answer."""
         goal = next((n for n, step in enumerate(self.steps, start=1) if _has(step, self.checker.goal)), None)
         needed = self._needed(goal or len(self.steps)) if self.steps else set()
         grounded = self._grounded()
@@ -332,31 +335,31 @@ class _Run:
         )
 
     def _needed(self, end: int) -> set[int]:
-        """The equations that some smallest set of equations that leads to the end has; premises count nothing."""
+        """The steps in at least one minimal proof of the last step; premises do not count towards its size."""
         options = {number: _options(number, step.link) for number, step in enumerate(self.steps, start=1)}
         free = {number for number, step in enumerate(self.steps, start=1) if step.link.truth == "premise"}
         return smallest_supports(end, options, free)
 
     def _grounded(self) -> set[int]:
-        """The equations that are premise or valid, and that follow from such equations alone."""
+        """The equations that are premise or valid and rest on such equations alone."""
         grounded: set[int] = {0}
         for number, step in enumerate(self.steps, start=1):
             link = step.link
-            if link.truth == "premise" or any(grounded.issuperset(way.steps) for way in link.ways):
+            if link.truth == "premise" or any(grounded.issuperset(one.steps) for one in link.justifications):
                 grounded.add(number)
         return grounded
 
     def _step(self, number: int, step: _Step, needed: bool) -> StepVerdict:
         link = step.link
-        way = link.ways[0] if link.ways else None
+        shown = link.justifications[0] if link.justifications else None
         return StepVerdict(
             text=step.text,
             truth=link.truth,
             redundant=link.repeats is not None,
             irrelevant=link.truth in TRUE and not needed,
-            operator=way.operator if way and link.truth == "valid" else None,
-            operands=[latex(operand) for operand in way.operands] if way else [],
-            steps=[source for source in way.steps if source] if way else list(link.sources or ()),
+            operator=shown.operator if shown and link.truth == "valid" else None,
+            operands=[latex(operand) for operand in shown.operands] if shown else [],
+            steps=[source for source in shown.steps if source] if shown else list(link.sources or ()),
             reason=link.reason,
             counterexample=link.counterexample,
         )
@@ -367,7 +370,7 @@ def _facts(number: int, reading: Reading) -> list[Fact]:
 
 
 def _links(number: int, chain: Chain) -> list[Fact]:
-    """The equations that a chain consists of: each side with the next, and the first with the last."""
+    """The equations in a chain: each side with the next, and the first with the last."""
     pairs = list(pairwise(chain))
     if len(chain) > 2:
         pairs.append((chain[0], chain[-1]))
@@ -375,18 +378,18 @@ def _links(number: int, chain: Chain) -> list[Fact]:
 
 
 def _has(step: _Step, reading: Reading) -> bool:
-    """Whether a step states an equation in one of its readings, mirrored or not."""
+    """Whether a step says an equation of the prompt in one of its readings, mirrored or not."""
     wanted = [Fact(0, *chain) for chain in reading.chains if len(chain) == 2]
     return any(fact.says(one) for fact in step.stated for one in wanted)
 
 
 def _options(number: int, link: _Link) -> list[frozenset[int]]:
-    """What an equation may rest on: of the ways to it, those whose operand has occurred, if there are any."""
+    """The sets of equations that one may rest on; justifications whose operand has occurred are preferred."""
     if link.repeats is not None:
         return [frozenset({link.repeats})]
-    if link.ways:
-        plain = [way for way in link.ways if way.plain] or link.ways
-        return list(dict.fromkeys(frozenset(way.steps) - {0} for way in plain))
+    if link.justifications:
+        plain = [one for one in link.justifications if one.plain] or link.justifications
+        return list(dict.fromkeys(frozenset(one.steps) - {0} for one in plain))
     return [frozenset(range(1, number) if link.sources is None else link.sources)]
 
 

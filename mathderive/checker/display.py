@@ -1,4 +1,4 @@
-"""Verdicts for a terminal: a block a step, and what they amount to below."""
+"""Prints verdicts to a terminal: a block for each step, and a summary below."""
 
 from collections.abc import Callable
 
@@ -14,14 +14,14 @@ COLOURS = {
 }
 
 Paint = Callable[[str, str], str]
-"""Puts a text in a colour."""
+"""A function that colours a text, given the text and a colour's name."""
 
 
 def display(validity: Validity, paint: Paint = lambda text, colour: text) -> str:
     """The verdict on every step with its reason, and a summary.
 
     Args:
-        paint: called with a text and a colour's name; by default there are no colours.
+        paint: colours a text; by default there are no colours.
     """
     blocks = [_block(number, step, paint) for number, step in enumerate(validity.steps, start=1)]
     return "\n".join([*blocks, _summary(validity)])
@@ -51,5 +51,5 @@ def _summary(validity: Validity) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey."""
+    """The text with a space for every control character, which a terminal would obey."""
     return "".join(character if character.isprintable() else " " for character in text)

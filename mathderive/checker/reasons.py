@@ -5,8 +5,8 @@ from mathderive.symbolic.engine.operators import OPERATORS
 from mathderive.symbolic.latex.printer import latex
 
 
-def sentence(way: Justification) -> str:
+def sentence(justification: Justification) -> str:
     """Explains a justification in one line, with its formulas between dollar signs."""
-    sources = [f"equation {number}" if number else "what is given" for number in way.steps]
-    operand = ", ".join(f"${latex(operand)}$" for operand in way.operands)
-    return OPERATORS[way.operator].sentence.format(*sources, operand=operand)
+    sources = [f"equation {number}" if number else "what is given" for number in justification.steps]
+    operand = ", ".join(f"${latex(operand)}$" for operand in justification.operands)
+    return OPERATORS[justification.operator].sentence.format(*sources, operand=operand)

@@ -1,8 +1,8 @@
-"""The checker in a child process, for text that nobody vouches for.
+"""Runs the checker in a child process, for untrusted text.
 
-The checker bounds its own work by size and counts. Behind that stands a backstop: the kernel ends a child that uses
-more memory than it may, or more CPU time on one equation, even inside a loop of C code. That equation is undecided, and
-the check is done again without it.
+The checker bounds its own work by sizes and counts. The child process is a second line of defence: the kernel ends a
+child that exceeds its memory limit, or its CPU time for one equation, even inside a loop of C code. That equation is
+undecided, and the check is repeated without it.
 """
 
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ from mathderive.checker.checker import Checker, unchecked
 from mathderive.checker.verdicts import Validity
 from mathderive.core.workers import Limits, WorkerProcess, mark
 
-EQUATION = Limits(memory_bytes=2**30, cpu_seconds=0.6)
-"""What one equation may use, 0.2 GB for the libraries among it; a model's equation takes 0.003 s on average, and the
-slowest of 6,367 took 0.12 s.
+EQUATION_LIMITS = Limits(memory_bytes=2**30, cpu_seconds=0.6)
+"""Limits for one equation; the libraries take 0.2 GB of the memory.
 
-With a second for the next child to start in, an equation has its verdict within two.
+A model's equation takes 0.003 s on average, and the slowest of 6,367 took 0.12 s. The next child takes up to a second
+to start, so an equation has its verdict within two seconds.
 """
 
 MAX_ENDED = 4
-"""Of one output's equations; after so many, all of it is undecided."""
+"""Maximum number of an answer's equations that may end a child; after that, the whole answer is undecided."""
 
 
 @dataclass(frozen=True)
-class Request:
-    """An output to be checked against its prompt, without the equations of these numbers."""
+class CheckRequest:
+    """A request to check an answer against its prompt, without the equations that `leave_out` numbers."""
 
     prompt: str
     output: str
     leave_out: frozenset[int] = frozenset()
 
 
-Answer = Validity | str
-"""A verdict, or what is wrong with the prompt."""
+CheckOutcome = Validity | str
+"""A verdict, or the reason why the prompt cannot be read."""
 
 
-def answer(request: Request) -> Answer:
-    """What the child does. Before each equation it says which one comes; the prompt is 0."""
+def check_request(request: CheckRequest) -> CheckOutcome:
+    """Checks an answer in the child, which marks the number of each equation before it; the prompt's mark is 0."""
     mark(0)
     try:
         checker = Checker(request.prompt)
@@ -47,22 +47,22 @@ def answer(request: Request) -> Answer:
     return checker.check(request.output, request.leave_out, mark)
 
 
-def check_in(worker: WorkerProcess[Request, Answer], prompt: str, output: str) -> Validity:
-    """Runs `checker.check` in a worker process for `answer`; an equation that takes too much is undecided.
+def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], prompt: str, output: str) -> Validity:
+    """Checks an answer in a worker that runs `check_request`; an equation that exceeds its limits is undecided.
 
     Raises:
-        ValueError: the prompt has another form; says what was expected where.
+        ValueError: the prompt has another form; the message says what was expected where.
         InputError, RuntimeError: as `WorkerProcess.run`.
     """
     left_out: frozenset[int] = frozenset()
     while True:
-        found = worker.ask(Request(prompt, output, left_out))
+        found = worker.ask(CheckRequest(prompt, output, left_out))
         if isinstance(found, Validity):
             return found
         if isinstance(found, str):
             raise ValueError(found)
         if found.for_memory and found.had_worked:
-            continue  # others' traces may have filled it
+            continue  # earlier requests may have filled the memory
         if not found.mark or len(left_out) >= MAX_ENDED:
             return unchecked(output)
         left_out |= {found.mark}
@@ -71,8 +71,8 @@ def check_in(worker: WorkerProcess[Request, Answer], prompt: str, output: str) -
 class SupervisedChecker:
     """Checks derivations in a child process of its own; a context manager."""
 
-    def __init__(self, limits: Limits = EQUATION) -> None:
-        self._worker = WorkerProcess(answer, limits)
+    def __init__(self, limits: Limits = EQUATION_LIMITS) -> None:
+        self._worker = WorkerProcess(check_request, limits)
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +83,9 @@ class SupervisedChecker:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the child, and any check that another thread has it do."""
+        """Ends the child, and any check that it does for another thread."""
         self._worker.stop()
 
     def check(self, prompt: str, output: str) -> Validity:
-        """See `check_in`."""
+        """Checks an answer; see `check_in`."""
         return check_in(self._worker, prompt, output)

@@ -1,24 +1,25 @@
-"""What a check says about a derivation: a verdict for each equation, and what they amount to."""
+"""The verdicts of a check: one for each equation, and one for the derivation."""
 
 from pydantic import Field
 
 from mathderive.records import ErrorCategory, Record, Truth
 
 TRUE: tuple[Truth, ...] = ("premise", "valid", "skipped")
+"""The verdicts that call an equation true."""
 
 
 class StepVerdict(Record):
-    """What was found about one equation of an output.
+    """The verdict on one equation of an answer.
 
     Attributes:
-        text: the equation as it stands in the output.
-        truth: see `Truth`.
-        redundant: an earlier equation, or its mirror image, said it before.
-        irrelevant: true, but the goal does not depend on it.
-        operator: the operator that gives it, where `truth` is valid.
-        operands: what the operator took beside the equations, as LaTeX.
-        steps: the equations of this output, from 1, that it follows from.
-        reason: a line for a person, with formulas between dollar signs.
+        text: the equation as the answer writes it.
+        truth: one of `Truth`.
+        redundant: whether an earlier equation, or its mirror image, says the same.
+        irrelevant: whether it is true, but the goal does not depend on it.
+        operator: the operator that derives it, where `truth` is valid.
+        operands: the operator's operands beside the equations, as LaTeX.
+        steps: the numbers, from 1, of the equations that it follows from.
+        reason: a line for the reader, with formulas between dollar signs.
         counterexample: values of names at which it fails, where `truth` is incorrect.
     """
 
@@ -45,14 +46,14 @@ class StepVerdict(Record):
 
 
 class Validity(Record):
-    """What was found about a derivation.
+    """The verdict on a derivation.
 
     Attributes:
         steps: a verdict for each equation.
-        premises_used: for each premise of the prompt, whether the output states it.
-        intermediates_present: for each equation that the prompt wants on the way, whether the output has it.
-        goal_reached: the output has the goal.
-        verified: the goal is reached, and it and every equation it depends on is premise or valid.
+        premises_used: for each premise of the prompt, whether the answer states it.
+        intermediates_present: for each equation that the prompt wants to be derived first, whether the answer has it.
+        goal_reached: whether any equation of the answer says the goal, mirrored or not.
+        verified: whether the goal is reached, and the goal and every equation it depends on are premise or valid.
     """
 
     steps: list[StepVerdict]

@@ -1,4 +1,4 @@
-"""The verdicts on one answer as a line to be reviewed by hand, and what the tables need of them."""
+"""The record of the verdicts on one answer, and the counts that the tables need."""
 
 from mathderive.checker.verdicts import Validity
 from mathderive.records import (
@@ -14,9 +14,10 @@ from mathderive.records import (
 
 
 class CheckedAnswer(Record):
-    """An answer beside its prompt and its reference, with a verdict on every equation.
+    """An answer with its prompt, its reference, and a verdict on every equation.
 
-    `categories` has the paper's single category of each step of `validity`, null for one without fault.
+    Attributes:
+        categories: the paper's single category of each step of `validity`; None for a step without fault.
     """
 
     id: str
@@ -31,7 +32,7 @@ class CheckedAnswer(Record):
 
 
 def checked_answer(example: Example, prediction: Prediction, validity: Validity) -> CheckedAnswer:
-    """The line of one answer."""
+    """Makes the record of one answer."""
     return CheckedAnswer(
         id=prediction.id,
         source_id=prediction.source_id,
@@ -46,7 +47,7 @@ def checked_answer(example: Example, prediction: Prediction, validity: Validity)
 
 
 def summarise(validity: Validity) -> ValiditySummary:
-    """Counts by truth and by the paper's category."""
+    """Counts the equations by truth and by the paper's category."""
     truths = [step.truth for step in validity.steps]
     categories = [step.category for step in validity.steps]
     return ValiditySummary(

@@ -12,8 +12,8 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING
 
+from mathderive.checker.reading.answers import split_answer
 from mathderive.records import Example, Prediction, Score
-from mathderive.symbolic.prompts import SEPARATOR
 
 if TYPE_CHECKING:  # importing these takes seconds, most of it nltk: see the functions below
     from rouge_score.rouge_scorer import RougeScorer
@@ -61,8 +61,8 @@ def gleu(prediction: str, reference: str) -> float:
 
 
 def equations(derivation: str) -> list[str]:
-    """The equations of a derivation's text, as written: what stands between its ` and `s."""
-    return derivation.split(SEPARATOR)
+    """The equations of a derivation's text, as written; an empty text has one empty equation."""
+    return split_answer(derivation) or [""]
 
 
 def normalised(equation: str) -> str:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from mathderive.checker.checker import unchecked
-from mathderive.checker.supervision import EQUATION, Answer, Request, answer, check_in
+from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
 from mathderive.core.progress import ProgressCallback
 from mathderive.core.resumable import ResumableFile
@@ -62,7 +62,7 @@ def check_answers(
         (example.prompt, prediction.text) for job in jobs for example, prediction in job.answers[len(job.done) :]
     )
     on_progress("answers checked", count, wanted)
-    with closing(run_in_workers(answer, _check, open_questions, workers, EQUATION)) as verdicts:
+    with closing(run_in_workers(check_request, _check, open_questions, workers, EQUATION_LIMITS)) as verdicts:
         for job in jobs:
             done = list(job.done)
             if not job.path.exists():
@@ -77,7 +77,7 @@ def check_answers(
             yield done
 
 
-def _check(worker: WorkerProcess[Request, Answer], question: tuple[str, str]) -> Validity:
+def _check(worker: WorkerProcess[CheckRequest, CheckOutcome], question: tuple[str, str]) -> Validity:
     """The verdict on an answer to a prompt; undecided where the prompt cannot be parsed."""
     prompt, text = question
     try:

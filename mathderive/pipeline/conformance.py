@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from mathderive.checker.reading.answers import split_answer
 from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
 from mathderive.records import EvaluationSet, Example
@@ -221,7 +222,7 @@ def _few_shot(item: Item) -> Findings:
 
 def _answers(question: Prompt, answer: str) -> bool:
     """Whether a worked derivation contains the equations of its prompt and ends with the goal."""
-    equations = answer.split(SEPARATOR)
+    equations = split_answer(answer)
     return equations[-1] == question.goal and {*question.premises, *question.derive} <= {*equations}
 
 

@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from markupsafe import Markup
 
-from mathderive.checker.reading.equations import split_output
+from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.verdicts import StepVerdict, Validity
 from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.metrics.text import equations, normalised
@@ -163,7 +163,7 @@ def _origin(step: StepRecord) -> str:
 
 def _answer(answer: FoundAnswer, reference: Lines) -> Answer:
     steps = answer.validity.steps if answer.validity else []
-    text = _lines([step.text for step in steps] or split_output(answer.prediction.text))
+    text = _lines([step.text for step in steps] or split_answer(answer.prediction.text))
     alignment = align(*([normalised(line.latex) for line in lines] for lines in (reference.lines, text.lines)))
     lines = [
         replace(line, match=match, verdict=verdict)

@@ -2,12 +2,15 @@
 
 import ast
 import operator
+from collections.abc import Callable, Collection, Sequence
 from functools import reduce
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from mpmath import mp
-from sympy import Derivative, Equality, Function, Integral, Rational, Symbol, cos, exp, log, sin, sqrt
+from sympy import Derivative, Equality, Expr, Function, Integral, Rational, Symbol, cos, exp, log, sin, sqrt
 
 from mathderive.symbolic.engine.derivation import Derivation, step_references
 from mathderive.symbolic.engine.operators import is_premise
@@ -24,16 +27,17 @@ x, y, z, C, D = (Symbol(name) for name in "xyzCD")
 f, g, h = (Function(name) for name in "fgh")
 
 
-def equation(left, right):
+def equation(left: Expr | int, right: Expr | int) -> Equality:
     return Equality(left, right, evaluate=False)
 
 
-def judge(premises, equations, constants=()):
+def judge(premises: Sequence[Equality], equations: Sequence[Equality], constants: Collection[Symbol] = ()) -> Judge:
     return Judge(premises, equations, constants, "test")
 
 
-def truths(judge, equations):
-    found, state = [], ()
+def truths(judge: Judge, equations: Sequence[Equality]) -> list[Truth]:
+    found: list[Truth] = []
+    state: Any = ()
     for one in equations:
         verdict, state = judge.truth(one, state)
         found.append(verdict)
@@ -46,11 +50,12 @@ def truths_of(derivation: Derivation) -> list[Truth]:
 
 
 @pytest.mark.parametrize("module", [series, model, point, truth, follows])
-def test_shares_no_code_with_what_it_judges(module) -> None:
+def test_shares_no_code_with_what_it_judges(module: ModuleType) -> None:
+    assert module.__file__ is not None
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    assert not any(name.startswith("mathderive") for name in imported)
+    assert not any(name and name.startswith("mathderive") for name in imported)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,7 @@ def test_shares_no_code_with_what_it_judges(module) -> None:
     ],
     ids=["exp", "log", "reciprocal", "sqrt", "cos", "sin", "cube"],
 )
-def test_series_are_taylors(function) -> None:
+def test_series_are_taylors(function: Callable[[Any], Any]) -> None:
     """Of `F(u*v + u)` in two variables, against mpmath's derivatives of the function on the line v = v0 + 2(u - u0)."""
     with mp.workdps(40):
         start = mp.mpc("0.6", "0.3")
@@ -77,7 +82,7 @@ def test_series_are_taylors(function) -> None:
             for n, part in enumerate(found.parts)
         ]
 
-        def plain(t):
+        def plain(t: Any) -> Any:
             value = series.Series(0, [[(start + t) * (start + 2 * t) + start + t]])
             return function(value).value
 
@@ -238,7 +243,7 @@ def test_a_constant_stays_what_it_was() -> None:
 @pytest.mark.parametrize(
     "undecidable", [1 / (x - x), log(f(x) - f(x)), Integral(f(x), (x, 0, 1)), Derivative(f(x), (x, y))]
 )
-def test_says_where_it_cannot_decide(undecidable) -> None:
+def test_says_where_it_cannot_decide(undecidable: Equality) -> None:
     listed = [equation(g(y), undecidable)]
     one = judge([equation(f(x), cos(x))], listed)
     assert one.truth(listed[0])[0] is Truth.UNDECIDED

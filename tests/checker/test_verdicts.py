@@ -7,6 +7,7 @@ from sympy import Expr, Integer, Symbol, cos, exp, log, sin
 
 from mathderive.checker.checker import check
 from mathderive.checker.verdicts import StepVerdict
+from mathderive.records import Truth
 from mathderive.symbolic.engine.derivation import Derivation, Step
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
 from mathderive.symbolic.engine.operators.application import no_constant
@@ -140,7 +141,7 @@ class TestConstantsOfIntegration:
     premise = r"f{(x)} = e^{x}"
     integrated = r"\int f{(x)} dx = \int e^{x} dx"
 
-    def truths(self, *texts: str) -> list[str]:
+    def truths(self, *texts: str) -> list[Truth]:
         return [step.truth for step in steps(self.premise, *texts, prompt=self.prompt)][1:]
 
     @pytest.mark.parametrize("constant", ["C", "k", r"\mathbf{A}"])

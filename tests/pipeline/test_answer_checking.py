@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mathderive.checker.checker import Checker, check, unchecked
-from mathderive.checker.supervision import Answer, Request, check_in
+from mathderive.checker.supervision import CheckOutcome, CheckRequest, check_in
 from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.metrics.checked_answers import CheckedAnswer, summarise
 from mathderive.pipeline.answer_checking import AnswersToCheck, check_answers
@@ -108,7 +108,7 @@ def test_finished_files_are_read_and_nothing_is_started(checked: Path) -> None:
     assert contents(checked) == before
 
 
-def checked_but_for(request: Request, trouble: Callable[[], object]) -> Answer:
+def checked_but_for(request: CheckRequest, trouble: Callable[[], object]) -> CheckOutcome:
     """The checker, if its second equation were trouble."""
 
     def begin(number: int) -> None:
@@ -124,16 +124,18 @@ def spin() -> None:
         pass
 
 
-def stuck_at_the_second(request: Request) -> Answer:
+def stuck_at_the_second(request: CheckRequest) -> CheckOutcome:
     return checked_but_for(request, spin)
 
 
-def hungry_at_the_second(request: Request) -> Answer:
+def hungry_at_the_second(request: CheckRequest) -> CheckOutcome:
     return checked_but_for(request, lambda: bytearray(2**31))
 
 
 @pytest.mark.parametrize("checker", [stuck_at_the_second, hungry_at_the_second])
-def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(checker: Callable[[Request], Answer]) -> None:
+def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(
+    checker: Callable[[CheckRequest], CheckOutcome],
+) -> None:
     worker = WorkerProcess(checker, Limits(memory_bytes=2**30, cpu_seconds=0.5))
     for _ in range(2):
         verdict = check_in(worker, PROMPT, ANSWERS[0])
@@ -144,7 +146,7 @@ def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(checker: C
     worker.stop()
 
 
-def stuck(request: Request) -> None:
+def stuck(request: CheckRequest) -> None:
     spin()
 
 

@@ -40,8 +40,8 @@ MAX_CONSTANT = 50.0
 MOVED = 1e-5
 """What a constant is moved by to see how the sides change."""
 
-NOTHING = 1e-14
-"""Terms much smaller than this are what rounding leaves of 0."""
+NEGLIGIBLE = 1e-14
+"""A size far below which a term is rounding error of 0."""
 
 MIN_POINTS = 3
 """Usable points beyond the number of unknowns."""
@@ -145,7 +145,7 @@ class _Problem:
         """
         of = {part: c for group, c in zip(self._classes, constants, strict=True) for part in group}
         inner = {part for group in self._classes for one in group for part in one.function.atoms(Integral)}
-        meaning = Evaluator(
+        evaluator = Evaluator(
             self._definitions,
             self._region,
             values=self._values,
@@ -153,8 +153,8 @@ class _Problem:
             point=self._point,
             independent=True,
         )
-        difference = meaning.value(self._sides[0]) - meaning.value(self._sides[1])
-        scale = meaning.scale(self._sides[0]) + meaning.scale(self._sides[1]) + NOTHING
+        difference = evaluator.value(self._sides[0]) - evaluator.value(self._sides[1])
+        scale = evaluator.scale(self._sides[0]) + evaluator.scale(self._sides[1]) + NEGLIGIBLE
         return np.broadcast_to(difference, self._size), np.broadcast_to(scale, self._size)
 
     def solve(self) -> bool | None:

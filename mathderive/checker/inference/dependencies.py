@@ -1,20 +1,20 @@
-"""What a goal depends on, where steps can be reached in several ways."""
+"""The steps that a goal depends on, where a step has several justifications."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 MAX_TRIED = 20_000
-"""Sets that are looked at; beyond that, what any way uses counts as needed."""
+"""Maximum number of sets that are tried; beyond it, every step that any justification uses counts as needed."""
 
 
 def smallest_supports(
     end: int, options: Mapping[int, Sequence[frozenset[int]]], free: Collection[int] = ()
 ) -> set[int]:
-    """The steps that belong to some smallest set with the end in it that supports itself.
+    """The steps in at least one smallest set that contains the end and supports itself.
 
     Args:
         end: a step's number.
-        options: for each step, the sets of earlier steps of which one has to be in the set with it.
-        free: steps that do not count, as premises do.
+        options: for each step, sets of earlier steps; one of them has to be in the set with it.
+        free: steps that do not count towards the size, such as premises.
     """
     best: int | None = None
     needed: set[int] = set()

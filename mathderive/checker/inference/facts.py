@@ -1,7 +1,7 @@
-"""Equations that others may follow from, with what is computed of them once."""
+"""Equations that others may follow from, with values that are computed once for each."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import comb, prod
 
 import numpy as np
@@ -15,13 +15,16 @@ from mathderive.symbolic.engine.operators.inverses import size_of
 from mathderive.symbolic.parts import parts_of
 
 GROWTH = 3
-"""How many times as large each differentiation may make an expression, roughly."""
+"""Rough factor by which each differentiation may enlarge an expression."""
 
 MAX_TERMS = 300
-"""Of a product or power that is expanded."""
+"""Maximum number of terms of a product or power that is expanded."""
 
 MAX_GROWN = 20_000
-"""Operations; an equation of the data has some dozens."""
+"""Maximum number of operations in what a derivative may grow to; an equation of the data has some dozens."""
+
+MAX_REMEMBERED = 2_000
+"""Maximum number of operator results that are remembered."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,6 @@ class Fact:
     number: int
     lhs: Expr
     rhs: Expr
-    _results: dict[str, Sides | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def sides(self) -> Sides:
@@ -91,7 +93,7 @@ class Fact:
         return Fact(self.number, self.rhs, self.lhs)
 
     def is_trivial(self) -> bool:
-        """Whether it says nothing, because both sides are the same to begin with."""
+        """Whether both sides are the same, so that the equation says nothing."""
         return close(self.left, self.right)
 
     def says(self, other: "Fact") -> bool:
@@ -100,10 +102,13 @@ class Fact:
 
     def result_of(self, name: str) -> Sides | None:
         """The sides that an operator without operand gives; None where it cannot be applied or changes nothing."""
-        if name not in self._results:
-            sides = sides_given_by(OPERATORS[name], self.equation, None) if _is_affordable(self.equation) else None
-            self._results[name] = None if sides == self.sides else sides
-        return self._results[name]
+        return _result_of(self.equation, name)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _result_of(equation: Equality, name: str) -> Sides | None:
+    sides = sides_given_by(OPERATORS[name], equation, None) if _is_affordable(equation) else None
+    return None if sides == equation.args else sides
 
 
 def _is_affordable(equation: Equality) -> bool:

@@ -1,7 +1,7 @@
-"""Whether an equation comes from another by evaluating integrals, seen by differentiating what stands for them.
+"""Recognises the evaluation of integrals by differentiating the expressions that replace them.
 
-SymPy need not integrate anything: where an integral stood, the new equation has some other expression, and that is
-right if its derivative is the integrand.
+SymPy need not integrate anything: the expression in the place of an integral is right if its derivative is the
+integrand.
 """
 
 from collections.abc import Collection
@@ -17,17 +17,17 @@ from mathderive.checker.numeric.fingerprints import TOLERANCE, close, fingerprin
 from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
 
-NOTHING = Definitions()
+NO_DEFINITIONS = Definitions()
 
-MAX_CONSTANTS = 3
-"""Of one step; more are not told apart."""
+MAX_NEW_CONSTANTS = 3
+"""Maximum number of constants of integration that one step may introduce."""
 
 
 def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol], carry_out: bool) -> bool:
-    """Whether every integral that the new equation lacks has become an antiderivative plus a fresh constant.
+    """Whether each integral that the new equation lacks was replaced by an antiderivative plus a fresh constant.
 
     Args:
-        carry_out: where what stands for the integrals cannot be told apart, they are carried out, which takes long.
+        carry_out: whether integrals are carried out where their replacements cannot be told apart, which is slow.
     """
     if not fresh:
         return False
@@ -52,13 +52,13 @@ def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol],
     if values and not unclear:
         if all(_is_value(integral, value, fresh) for integral, value in values.items()):
             return True
-        # An integral within has a constant of its own, which the value may lack.
+        # An integral inside has its own constant, which the value may lack.
         unclear = any(integral.function.has(Integral) for integral in values)
     return unclear and carry_out and _carried_out(new, before, fresh)
 
 
 def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
-    """Whether the operator, carried out, gives the new equation with some of the fresh names for its constants."""
+    """Whether carrying out the operator gives the new equation, with some of the fresh names as its constants."""
     constants: list[Symbol] = []
 
     def draw_constant() -> Symbol:
@@ -69,9 +69,9 @@ def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> boo
         result = apply_operator(OPERATORS["evaluate_integrals"], before, None, draw_constant)
     except OperatorError:
         return False
-    if not 0 < len(constants) <= MAX_CONSTANTS:
+    if not 0 < len(constants) <= MAX_NEW_CONSTANTS:
         return False
-    names = sorted(fresh, key=str)[:MAX_CONSTANTS]
+    names = sorted(fresh, key=str)[:MAX_NEW_CONSTANTS]
     for chosen in product(names, repeat=len(constants)):
         named = dict(zip(constants, chosen, strict=True))
         if all(close(fingerprint(a), fingerprint(b.xreplace(named))) for a, b in zip(new, result.args, strict=True)):
@@ -80,7 +80,7 @@ def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> boo
 
 
 def outer_integrals(side: Expr, bounded: bool = False) -> list[Integral]:
-    """The distinct indefinite integrals of an expression that stand in no other; on demand all kinds."""
+    """The distinct outermost indefinite integrals of an expression; with `bounded`, definite ones too."""
     found: dict[Integral, None] = {}
     parts = preorder_traversal(side)
     for part in parts:
@@ -92,12 +92,12 @@ def outer_integrals(side: Expr, bounded: bool = False) -> list[Integral]:
 
 
 def _stands_in(integral: Integral, side: Expr) -> bool:
-    """Whether the integral is a part of a side, however it is printed there."""
+    """Whether a side contains the integral, in whatever form."""
     return any(part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral))
 
 
 def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> bool:
-    """Whether it is an antiderivative plus one of the fresh symbols."""
+    """Whether the value is an antiderivative plus one of the fresh symbols."""
     return any(
         symbol in value.free_symbols
         and holds(Derivative(value, symbol, evaluate=False), S.One)
@@ -107,22 +107,22 @@ def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> boo
 
 
 def is_antiderivative(value: Expr, integral: Integral) -> bool:
-    """Whether the derivative by the variables of the integral is its integrand, whatever the functions in it are."""
+    """Whether the derivative of the value by the variables of integration is the integrand."""
     return not value.has(integral) and holds(derivative_by(value, integral), integral.function)
 
 
 def derivative_by(value: Expr, integral: Integral) -> Derivative:
-    """The derivative, left as it is, by the variables of an integral."""
+    """The unevaluated derivative by the variables of an integral."""
     return Derivative(value, *[(variable, 1) for variable in integral.variables], evaluate=False)
 
 
-def holds(left: Expr, right: Expr, definitions: Definitions = NOTHING) -> bool:
-    """Whether two expressions have the same values at the points of some region."""
+def holds(left: Expr, right: Expr, definitions: Definitions = NO_DEFINITIONS) -> bool:
+    """Whether two expressions have the same values at the points of one region."""
     for region in (0, 1):
-        meaning = Evaluator(definitions, region, independent=True)
+        evaluator = Evaluator(definitions, region, independent=True)
         try:
-            values, others = np.broadcast_arrays(meaning.value(left), meaning.value(right))
-            scale = np.abs(values) + meaning.scale(right)
+            values, others = np.broadcast_arrays(evaluator.value(left), evaluator.value(right))
+            scale = np.abs(values) + evaluator.scale(right)
         except (BudgetError, UnsupportedError):
             return False
         usable = np.isfinite(values) & np.isfinite(others)
@@ -132,7 +132,7 @@ def holds(left: Expr, right: Expr, definitions: Definitions = NOTHING) -> bool:
 
 
 def standing_for(target: Basic, before: Expr, after: Expr) -> Expr | None:
-    """What stands in `after` where `target` stands in `before`, once; None where the two differ otherwise."""
+    """The expression in `after` in the place of `target` in `before`; None where the two differ elsewhere."""
     while before != target:
         step = _step_inside(target, before, after)
         if step is None:
@@ -142,7 +142,7 @@ def standing_for(target: Basic, before: Expr, after: Expr) -> Expr | None:
 
 
 def _step_inside(target: Basic, before: Expr, after: Expr) -> Sides | None:
-    """The part of `before` that has the target, and what corresponds to it in `after`."""
+    """The part of `before` that contains the target, and the corresponding part of `after`."""
     inside = [part for part in before.args if part.has(target)]
     if len(inside) != 1:
         return None

@@ -123,7 +123,7 @@ class FactComparison:
         return evaluates_integrals(self.new.sides, self.before.equation, self.fresh, carry_out)
 
 
-def ways(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
+def justifications(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
     """Every way to get an equation, or its mirror image, from earlier ones by one operator, the plainest first."""
     known = dict.fromkeys(part for fact in facts for part in fact.ordered_parts)
     fresh = new.symbols.difference(*(fact.symbols for fact in facts if fact.number))
@@ -143,7 +143,7 @@ def ways(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
             found |= dict.fromkeys(
                 _justifications(comparison, _ON_ONE_EQUATION, lambda operator: operator.slow_inverse)
             )
-    return sorted(found, key=lambda way: (not way.plain, way.size))
+    return sorted(found, key=lambda one: (not one.plain, one.size))
 
 
 _ON_ONE_EQUATION = (Arity.EQUATION, Arity.OPERAND)

@@ -1,7 +1,7 @@
-"""Equations that say the same as another one, and are easier to decide: for sides with open constants of integration.
+"""Rewrites an equation with open constants of integration as equivalent ones that are easier to decide.
 
-What both sides share is taken off; integrals by functions become integrals by variables, derivatives of integrals
-integrals of derivatives.
+Terms and functions that both sides share are removed. Integrals by functions become integrals by variables, and
+derivatives of integrals become integrals of derivatives.
 """
 
 from collections import Counter
@@ -13,14 +13,14 @@ from sympy.core.function import AppliedUndef, Function
 Sides = tuple[Expr, Expr]
 
 MAX_PEELED = 6
-"""Layers."""
+"""Maximum number of shared functions that are removed one after another."""
 
 EVEN = ("cos", "cosh", "sec", "Abs", "sin", "csc")
-"""Functions that take what they are applied to, and its negative but for a constant, to the same value."""
+"""Functions with the same value at an argument and, a constant aside, at its negative."""
 
 
 def without_common_terms(sides: Sides) -> Sides:
-    """The sides without the terms that both have, which may be so large that nothing else can be seen."""
+    """The sides without their common terms, which may be so large that they hide every other term."""
     left, right = (Counter(Add.make_args(side)) for side in sides)
     common = left & right
     if not common:
@@ -29,10 +29,10 @@ def without_common_terms(sides: Sides) -> Sides:
 
 
 def peeled(sides: Sides, layers: int = MAX_PEELED) -> list[Sides]:
-    """Equations of which one is true where the given one is, and that no function on both sides hides any longer.
+    """Equations without the functions that both sides share; one of them is true if the given one is.
 
-    This is for sides with a constant of integration: what differs by a constant, as branches of inverse functions and
-    the integrals of one function do, counts as the same.
+    The sides hold a constant of integration, so expressions that differ by a constant count as equal: two branches of
+    an inverse function, or two integrals of one function.
     """
     sides = _without_common_factors(_opposed(without_common_terms(sides)))
     inside = _inside(*sides) if layers else []
@@ -40,7 +40,7 @@ def peeled(sides: Sides, layers: int = MAX_PEELED) -> list[Sides]:
 
 
 def _opposed(sides: Sides) -> Sides:
-    """Of two terms that add up to nothing, one on each side."""
+    """Moves one of two terms whose sum is 0 to the other side."""
     for side, other in (sides, sides[::-1]):
         if other == 0 and isinstance(side, Add) and len(side.args) == 2:
             return side.args[0], S.NegativeOne * side.args[1]
@@ -61,7 +61,7 @@ def _without_common_factors(sides: Sides) -> Sides:
 
 
 def _inside(left: Expr, right: Expr) -> list[Sides]:
-    """What is inside the same function, power or integral on both sides."""
+    """The arguments of the function, power or integral that both sides share."""
     if isinstance(left, Integral) and isinstance(right, Integral):
         same = left.limits == right.limits and all(len(limit) == 1 for limit in left.limits)
         return [(left.function, right.function)] if same else []
@@ -75,7 +75,7 @@ def _inside(left: Expr, right: Expr) -> list[Sides]:
         return []
     if len(left.args) != 1:
         return []
-    # sin(x) is sin(pi - x): a constant aside, that is the sign.
+    # sin(x) equals sin(pi - x), so the sign is open apart from a constant.
     return _signed(left.args[0], right.args[0], even=left.func.__name__ in EVEN)
 
 
@@ -84,7 +84,7 @@ def _signed(left: Expr, right: Expr, even: bool) -> list[Sides]:
 
 
 def by_argument(side: Expr) -> Expr:
-    """Integrals by a function as integrals by its argument."""
+    """Rewrites integrals by a function as integrals by its argument."""
     changed = {}
     for integral in side.atoms(Integral):
         name, *rest = integral.limits[0]
@@ -97,7 +97,7 @@ def by_argument(side: Expr) -> Expr:
 
 
 def under_integrals(side: Expr) -> Expr:
-    """Derivatives of integrals by other variables as integrals of derivatives, whose constants are open as well."""
+    """Rewrites derivatives of integrals by other variables as integrals of derivatives; their constants stay open."""
     changed = {}
     for derivative in side.atoms(Derivative):
         if derivative.expr.has(Integral) and all(count == 1 for _, count in derivative.variable_count):
@@ -109,7 +109,7 @@ def under_integrals(side: Expr) -> Expr:
 
 
 def _slope(part: Expr, variable: Expr) -> Expr:
-    """The derivative, left as it is but for sums, products and integrals by other variables."""
+    """The unevaluated derivative; it is moved inside sums, products and integrals by other variables."""
     if isinstance(part, Integral) and all(len(limit) == 1 and limit[0] != variable for limit in part.limits):
         return Integral(Derivative(part.function, variable, evaluate=False), *part.limits)
     if isinstance(part, Add) and part.has(Integral):

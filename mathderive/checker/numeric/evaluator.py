@@ -1,22 +1,22 @@
-"""What expressions amount to, in numbers, once names are given values and functions their definitions.
+"""Evaluates expressions numerically, with values for names and definitions for functions.
 
-Derivatives are exact (`taylor.py`), integrals are Gauss-Legendre quadratures. An indefinite integral is the one from a
-fixed point to where the variable stands, plus its constant of integration, unless an earlier equation says what it is.
-A function that nothing defines is some smooth function, always the same one.
+Derivatives are exact (`taylor.py`), and integrals are Gauss-Legendre quadratures. An indefinite integral runs from a
+fixed point to the variable's value, plus its constant of integration, unless an earlier equation gives its value. A
+function without definition is a fixed smooth function.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from sympy import Add, Derivative, Expr, Integral, Mul, Pow, S, Symbol
+from sympy import Add, Derivative, Expr, Integral, Mul, S, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
-from sympy.core.numbers import NumberSymbol
 
+from mathderive.checker.numeric.dispatch import NodeEvaluator
 from mathderive.checker.numeric.fingerprints import rng_of
 from mathderive.checker.numeric.functions import FUNCTIONS, exp, raise_to, sin
 from mathderive.checker.numeric.taylor import Array, Taylor, UnsupportedError, Value, coefficient
@@ -24,35 +24,35 @@ from mathderive.checker.numeric.taylor import Array, Taylor, UnsupportedError, V
 POINTS = 8
 
 REGIONS = ((0.55, 0.95), (1.1, 1.9), (2.1, 3.4))
-"""Where names have their values: each region is one draw. No integral from a region's lower end passes 0 or 1."""
+"""Bounds of the values of names, for each draw. No integral from a region's lower end passes 0 or 1."""
 
 BEGINS = (0.02, 0.09)
-"""How far below the region an indefinite integral begins: one that has an integral within, and one that has none."""
+"""Distances below the region at which indefinite integrals begin: with an inner integral, and without one."""
 
 QUADRATURE_NODES, MORE_NODES = 16, 25
-"""Of an integral, and of one that is computed again to see whether the first was accurate."""
+"""Numbers of nodes of an integral, and of the second computation that tests its accuracy."""
 
 MAX_ORDER = 12
 MAX_NESTED = 24
 MAX_WORK = 500_000
-"""Numbers computed for one question; an equation of the data takes some thousands."""
+"""Maximum count of numbers computed for one question; an equation of the data takes some thousands."""
 
 
 class BudgetError(ValueError):
-    """Finding the value would take too much work."""
+    """Computing the value would take too much work."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A function of these parameters, or with none a symbol, and what it stands for."""
+    """The definition of a function of these parameters; without parameters, of a symbol."""
 
     parameters: tuple[Symbol, ...]
     body: Expr
 
 
-@dataclass(frozen=True)
+@dataclass
 class Definitions:
-    """What names stand for: applications and symbols as they were written, and functions of any arguments."""
+    """Definitions of names: of applications and symbols as written, and of functions of any arguments."""
 
     exact: dict[Basic, Expr] = field(default_factory=dict)
     functions: dict[tuple[str, int], Definition] = field(default_factory=dict)
@@ -63,20 +63,25 @@ class Definitions:
         if isinstance(name, AppliedUndef) and all(isinstance(part, Symbol) for part in name.args):
             self.functions.setdefault((name.func.__name__, len(name.args)), Definition(name.args, body))
 
+    def with_alias(self, name: Symbol, other: Symbol) -> "Definitions":
+        """A copy in which one name stands for another."""
+        return Definitions({**self.exact, name: other}, dict(self.functions))
+
     def root(self, name: Basic) -> Basic:
-        """The name that a name is another name for, at last; itself as a rule."""
+        """Follows aliases to the final symbol."""
         while isinstance(self.exact.get(name), Symbol):
             name = self.exact[name]
         return name
 
     def has(self, name: Basic) -> bool:
+        """Whether the name has a definition."""
         if isinstance(name, AppliedUndef):
             return name in self.exact or (name.func.__name__, len(name.args)) in self.functions
         return name in self.exact
 
 
 class _Scope:
-    """Values that differ from those of the points, and what was computed with them."""
+    """Values that replace those of the points, and the results computed with them."""
 
     def __init__(self, values: Mapping[Basic, Value], axes: int) -> None:
         self.values = values
@@ -87,7 +92,7 @@ class _Scope:
         return _Scope({**self.values, **values}, self.axes + more_axes)
 
 
-class Evaluator:
+class Evaluator(NodeEvaluator[Value, _Scope]):
     """Evaluates expressions at the points of one region."""
 
     def __init__(
@@ -104,10 +109,10 @@ class Evaluator:
         """
         Args:
             values: of names, instead of those of the region's points.
-            point: one point that all other names have their values from.
-            independent: a derivative by a function leaves the function's argument where it is, as SymPy's does; else
-                both change.
-            bound: integrals and what they are.
+            point: the one point at which all other names have their values.
+            independent: whether a derivative by a function keeps the function's argument fixed, as SymPy's does;
+                otherwise both change.
+            bound: integrals and their known values.
             constants: integrals and their constants of integration.
         """
         self.definitions = definitions
@@ -131,11 +136,11 @@ class Evaluator:
             UnsupportedError: it holds what cannot be evaluated.
         """
         with np.errstate(all="ignore"):
-            value = self._evaluate(expression, self._base)
+            value = self.evaluate(expression, self._base)
         return np.atleast_1d(np.asarray(value, complex))
 
     def scale(self, expression: Expr) -> Array:
-        """How large the terms are that an expression is added up from."""
+        """The size of the terms that add up to an expression."""
         with np.errstate(all="ignore"):
             return self._scale(expression)
 
@@ -146,14 +151,14 @@ class Evaluator:
             return math.prod(map(self._scale, node.args))  # type: ignore[return-value]
         return np.abs(self.value(node))
 
-    def _evaluate(self, node: Basic, scope: _Scope) -> Value:
+    def evaluate(self, node: Basic, scope: _Scope) -> Value:
         known = scope.known.get(node)
         if known is not None:
             return known
         self._nested += 1
         if self._nested > MAX_NESTED * 4:
             raise BudgetError("definitions within definitions")
-        value = self._compute(node, scope)
+        value = self.compute(node, scope)
         self._nested -= 1
         self._work += _count(value)
         if self._work > MAX_WORK:
@@ -161,55 +166,56 @@ class Evaluator:
         scope.known[node] = value
         return value
 
-    def _compute(self, node: Basic, scope: _Scope) -> Value:
-        if node in scope.values:
-            return scope.values[node]
-        if isinstance(node, Add):
-            return _total(self._evaluate(part, scope) for part in node.args)
-        if isinstance(node, Mul):
-            result = self._evaluate(node.args[0], scope)
-            for part in node.args[1:]:
-                result = result * self._evaluate(part, scope)
-            return result
-        if isinstance(node, Pow):
-            return raise_to(self._evaluate(node.base, scope), self._evaluate(node.exp, scope))
-        if node.is_Number or isinstance(node, NumberSymbol) or node is S.ImaginaryUnit:
-            return np.full(1, _number(node))
-        if isinstance(node, Symbol):
-            if node in self.definitions.exact:
-                return self._evaluate(self.definitions.exact[node], scope)
-            return self.of_name(node.name)
-        if isinstance(node, Derivative):
-            return self._derivative(node, scope)
-        if isinstance(node, Integral):
-            return self._integral(node, scope)
-        if isinstance(node, AppliedUndef):
-            return self._application(node, scope)
+    def compute(self, node: Basic, scope: _Scope) -> Value:
+        """The value of an expression; the scope's own values come first."""
+        return scope.values[node] if node in scope.values else super().compute(node, scope)
+
+    def add(self, terms: Sequence[Value]) -> Value:
+        return _total(terms)
+
+    def multiply(self, factors: Sequence[Value]) -> Value:
+        result, *rest = factors
+        for factor in rest:
+            result = result * factor
+        return result
+
+    def power(self, base: Value, exponent: Value) -> Value:
+        return raise_to(base, exponent)
+
+    def number(self, value: complex) -> Value:
+        return np.full(1, value)
+
+    def symbol(self, node: Symbol, scope: _Scope) -> Value:
+        if node in self.definitions.exact:
+            return self.evaluate(self.definitions.exact[node], scope)
+        return self.of_name(node.name)
+
+    def function(self, node: Expr, scope: _Scope) -> Value:
         function = FUNCTIONS.get(node.func.__name__)
         if function is None or len(node.args) != 1:
             raise UnsupportedError(f"{node.func.__name__} has no value")
-        return function(self._evaluate(node.args[0], scope))
+        return function(self.evaluate(node.args[0], scope))
 
     def of_name(self, name: str) -> Array:
         """The values of a name that nothing defines."""
         values = rng_of(f"{name} {self._draw}").uniform(*self.region, POINTS).astype(complex)
         return values if self._point is None else values[self._point : self._point + 1]
 
-    def _application(self, node: AppliedUndef, scope: _Scope) -> Value:
+    def application(self, node: AppliedUndef, scope: _Scope) -> Value:
         if node in self.definitions.exact:
-            return self._evaluate(self.definitions.exact[node], scope)
-        arguments = [self._evaluate(part, scope) for part in node.args]
+            return self.evaluate(self.definitions.exact[node], scope)
+        arguments = [self.evaluate(part, scope) for part in node.args]
         definition = self.definitions.functions.get((node.func.__name__, len(node.args)))
         if definition is None:
             return _some_function(node.func.__name__, arguments)
-        return self._evaluate(definition.body, scope.within(dict(zip(definition.parameters, arguments, strict=True))))
+        return self.evaluate(definition.body, scope.within(dict(zip(definition.parameters, arguments, strict=True))))
 
-    def _derivative(self, node: Derivative, scope: _Scope) -> Value:
+    def derivative(self, node: Derivative, scope: _Scope) -> Value:
         (variable, count), *others = node.variable_count
         if isinstance(variable, AppliedUndef) and not self._independent:
             if others or count != 1 or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
                 raise UnsupportedError("a derivative by a function of several variables")
-            # By the chain rule: both change with the function's argument.
+            # The chain rule: both change with the function's argument.
             of_expression, of_variable = (
                 self._taken(part, [(variable.args[0], S.One)], scope) for part in (node.expr, variable)
             )
@@ -226,35 +232,35 @@ class Evaluator:
                 raise UnsupportedError("a derivative of an order that is no small number")
             self._level += 1
             order = int(count)
-            here = seeded[variable] if variable in seeded else self._evaluate(variable, scope)
+            here = seeded[variable] if variable in seeded else self.evaluate(variable, scope)
             one, zero = np.ones(1, complex), np.zeros(1, complex)
             series = Taylor(self._level, [here, one, *[zero] * (order - 1)])
             seeded |= {variable: series, self.definitions.root(variable): series}
             orders.append((self._level, order))
-        value = self._evaluate(expression, scope.within(seeded))
+        value = self.evaluate(expression, scope.within(seeded))
         for level, order in reversed(orders):
             value = coefficient(value, level, order) * float(math.factorial(order))
         self._level = first
         return value
 
-    def _integral(self, node: Integral, scope: _Scope) -> Value:
+    def integral(self, node: Integral, scope: _Scope) -> Value:
         if node in self._bound:
-            return self._evaluate(self._bound[node], scope)
+            return self.evaluate(self._bound[node], scope)
         value = self._quadrature(node.function, list(node.limits), scope)
         constant = self._constants.get(node)
         return value if constant is None else value + constant
 
     def _quadrature(self, integrand: Expr, limits: list[Any], scope: _Scope) -> Value:
         if not limits:
-            return self._evaluate(integrand, scope)
+            return self.evaluate(integrand, scope)
         *inner, (variable, *ends) = limits
         if len(ends) == 2:
-            lower, upper = (self._evaluate(end, scope) for end in ends)
+            lower, upper = (self.evaluate(end, scope) for end in ends)
         else:
-            # Below where one around it begins, so that a power or a logarithm of it is smooth there.
+            # The integral begins below the one around it, so that a power or a logarithm of it is smooth there.
             begins = BEGINS[0 if integrand.has(Integral) else 1]
             lower = np.full(1, self.region[0] - begins + 0j)
-            upper = self._evaluate(ends[0] if ends else variable, scope)
+            upper = self.evaluate(ends[0] if ends else variable, scope)
         length = upper - lower
         share = (len(self._nodes), *[1] * (scope.axes + 1))
         if math.prod(share) ** (scope.axes + 1) > MAX_WORK:
@@ -291,13 +297,6 @@ def _total(values: Iterable[Value]) -> Value:
 
 def _count(value: Value) -> int:
     return sum(map(_count, value.coefficients)) if isinstance(value, Taylor) else np.size(value)
-
-
-def _number(node: Basic) -> complex:
-    try:
-        return complex(node)
-    except OverflowError:
-        return complex(np.inf)
 
 
 def _some_function(name: str, arguments: list[Value]) -> Value:

@@ -1,52 +1,51 @@
-"""Expressions as numbers at a few random points, in two ways.
+"""Fingerprints: values of an expression at a few random points, with derivatives and integrals left as unknowns.
 
-`Fingerprints` take a derivative, an integral or an undefined function for an unknown: each gets a number that depends
-on what is inside it and on nothing else. So two expressions have the same fingerprint where algebra and the elementary
-functions' own laws make them equal, whatever the unknowns stand for. `Evaluator` carries derivatives and integrals out.
+Each derivative, integral or undefined function gets a number that depends only on its parts. So two expressions have
+the same fingerprint if algebra and the laws of the elementary functions make them equal. `Evaluator` in contrast
+carries derivatives and integrals out.
 
-Names have positive values around 1, each always the same ones, where the branches of powers and logarithms that people
-compute with are the principal ones.
+Each name has fixed positive values around 1, where the usual branches of powers and logarithms are the principal ones.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sympy import Add, Derivative, Expr, Integral, Mul, Pow, S, Symbol
+from sympy import Derivative, Expr, Integral, S, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
-from sympy.core.numbers import NumberSymbol
 
+from mathderive.checker.numeric.dispatch import NodeEvaluator
 from mathderive.checker.numeric.functions import FUNCTIONS, raise_to
 from mathderive.checker.numeric.taylor import Array
 
 POINTS = 5
-"""Of a fingerprint."""
+"""The number of points of a fingerprint."""
 
 TOLERANCE = 1e-9
-"""Relative to the largest term of what is compared."""
+"""Maximum distance of equal values, relative to the largest term."""
 
 LOW, HIGH = 0.4, 1.7
-"""Between these lie the values of names."""
+"""Bounds of the values of names."""
 
 MAX_REMEMBERED = 50_000
 
 
 class Fingerprint(NamedTuple):
-    """Values at the points, and how large the terms were that they were added up from."""
+    """Values at the points, and the size of the terms that were added up."""
 
     values: Array
     scale: Array
 
 
 def rng_of(text: str) -> np.random.Generator:
-    """A stream of random numbers that depends on a text alone."""
+    """A stream of random numbers that depends only on a text."""
     return np.random.Generator(np.random.Philox(key=zlib.crc32(text.encode())))
 
 
 def close(first: Fingerprint, second: Fingerprint) -> bool:
-    """Whether two fingerprints are one, but for rounding."""
+    """Whether two fingerprints are the same apart from rounding."""
     return _vanishes(first.values - second.values, first.scale + second.scale)
 
 
@@ -67,14 +66,14 @@ def _vanishes(difference: Array, scale: Array) -> bool:
     return bool((np.abs(difference) <= TOLERANCE * scale).all() and np.isfinite(scale).all())
 
 
-def fingerprint(expression: Expr) -> Fingerprint:
+def fingerprint(expression: Basic) -> Fingerprint:
     """The fingerprint of an expression, remembered."""
     found = _remembered.get(expression)
     if found is None:
         if len(_remembered) > MAX_REMEMBERED:
             _remembered.clear()
         with np.errstate(all="ignore"):
-            found = _remembered[expression] = _compute(expression)
+            found = _remembered[expression] = _FINGERPRINTER.compute(expression, None)
     return found
 
 
@@ -83,57 +82,65 @@ _NO_NUMBERS = (S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN)
 _remembered: dict[Basic, Fingerprint] = {}
 
 
-def _compute(node: Expr) -> Fingerprint:
-    if isinstance(node, Add):
-        parts = [fingerprint(part) for part in node.args]
+class _Fingerprinter(NodeEvaluator[Fingerprint, None]):
+    """Takes derivatives, integrals and undefined functions for unknowns."""
+
+    def evaluate(self, node: Basic, scope: None) -> Fingerprint:
+        return fingerprint(node)
+
+    def compute(self, node: Basic, scope: None) -> Fingerprint:
+        return _unknown(str(node), []) if node in _NO_NUMBERS else super().compute(node, scope)
+
+    def add(self, terms: Sequence[Fingerprint]) -> Fingerprint:
         return Fingerprint(
-            np.sum([part.values for part in parts], axis=0), np.max([part.scale for part in parts], axis=0)
+            np.sum([term.values for term in terms], axis=0), np.max([term.scale for term in terms], axis=0)
         )
-    if isinstance(node, Mul):
-        result = fingerprint(node.args[0])
-        for part in node.args[1:]:
-            result = times(result, fingerprint(part))
+
+    def multiply(self, factors: Sequence[Fingerprint]) -> Fingerprint:
+        result, *rest = factors
+        for factor in rest:
+            result = times(result, factor)
         return result
-    if isinstance(node, Pow):
-        return _exact(raise_to(fingerprint(node.base).values, fingerprint(node.exp).values))
-    if node in _NO_NUMBERS:
-        return _unknown(str(node), [])
-    if node.is_Number or isinstance(node, NumberSymbol):
-        return _exact(np.full(POINTS, _number(node)))
-    if node is S.ImaginaryUnit:
-        return _exact(np.full(POINTS, 1j))
-    if isinstance(node, Symbol):
+
+    def power(self, base: Fingerprint, exponent: Fingerprint) -> Fingerprint:
+        return _exact(raise_to(base.values, exponent.values))
+
+    def number(self, value: complex) -> Fingerprint:
+        return _exact(np.full(POINTS, value))
+
+    def symbol(self, node: Symbol, scope: None) -> Fingerprint:
         return _exact(values_of_name(node.name, POINTS))
-    if isinstance(node, Derivative):
+
+    def derivative(self, node: Derivative, scope: None) -> Fingerprint:
         return of_derivative(fingerprint(node.expr), counts_of(node))
-    if isinstance(node, Integral):
+
+    def integral(self, node: Integral, scope: None) -> Fingerprint:
         return of_integral(fingerprint(node.function), node.limits)
-    if isinstance(node, AppliedUndef):
+
+    def application(self, node: AppliedUndef, scope: None) -> Fingerprint:
         return _unknown(f"function {node.func.__name__}", [fingerprint(part).values for part in node.args])
-    name = node.func.__name__
-    if name in FUNCTIONS and len(node.args) == 1:
-        return _exact(FUNCTIONS[name](fingerprint(node.args[0]).values))
-    return _unknown(f"{name} {node if not node.args else ''}", [fingerprint(part).values for part in node.args])
+
+    def function(self, node: Expr, scope: None) -> Fingerprint:
+        name = node.func.__name__
+        if name in FUNCTIONS and len(node.args) == 1:
+            return _exact(FUNCTIONS[name](fingerprint(node.args[0]).values))
+        return _unknown(f"{name} {node if not node.args else ''}", [fingerprint(part).values for part in node.args])
+
+
+_FINGERPRINTER = _Fingerprinter()
 
 
 def _exact(values: Any) -> Fingerprint:
     return Fingerprint(values, np.abs(values))
 
 
-def _number(node: Expr) -> complex:
-    try:
-        return complex(node)
-    except OverflowError:
-        return complex(np.inf)
-
-
 def values_of_name(name: str, count: int, draw: int = 0) -> Array:
-    """A name's values; another `draw` gives others."""
+    """The values of a name; another `draw` gives other values."""
     return rng_of(f"{name} {draw}").uniform(LOW, HIGH, count).astype(complex)
 
 
 def counts_of(derivative: Derivative) -> dict[Basic, Expr]:
-    """How often it is taken by each variable; SymPy may have one in several places."""
+    """The order of a derivative by each variable; SymPy may list a variable several times."""
     counts: dict[Basic, Expr] = {}
     for variable, count in derivative.variable_count:
         counts[variable] = counts.get(variable, S.Zero) + count
@@ -141,7 +148,7 @@ def counts_of(derivative: Derivative) -> dict[Basic, Expr]:
 
 
 def of_derivative(inner: Fingerprint, counts: Mapping[Basic, Expr]) -> Fingerprint:
-    """The fingerprint of the derivative of what has the fingerprint `inner`."""
+    """The fingerprint of a derivative, given the fingerprint of its expression."""
     if not counts:
         return inner
     variables = [fingerprint(variable).values * fingerprint(count).values for variable, count in counts.items()]
@@ -149,7 +156,7 @@ def of_derivative(inner: Fingerprint, counts: Mapping[Basic, Expr]) -> Fingerpri
 
 
 def of_integral(inner: Fingerprint, limits: Any) -> Fingerprint:
-    """The fingerprint of the integral, by what each limit says, of what has the fingerprint `inner`."""
+    """The fingerprint of an integral with these limits, given the fingerprint of its integrand."""
     if not limits:
         return inner
     variables: Array = np.zeros(POINTS, complex)

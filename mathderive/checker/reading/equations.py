@@ -1,4 +1,4 @@
-"""The equations of a text, read."""
+"""Reading an equation: from text to the sides it can mean."""
 
 import re
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from mathderive.symbolic.latex.lexer import ACCENTS, ELEMENTARY, LETTERS
 from mathderive.symbolic.latex.parser import LatexError, parse, readings
 
 Chain = tuple[Expr, ...]
-"""The sides of `a = b = c`, two of them as a rule."""
+"""The sides of an equation `a = b`, or of a chain `a = b = c`."""
 
 MAX_READINGS = 64
-"""Of one text; the preferred one is right for 99 % of the data."""
+"""Maximum number of readings of one text; the preferred one is right for 99 % of the data."""
 
 MAX_SIDES = 8
+"""Maximum number of sides of a chain."""
 
-_BREAK = re.compile(r"\s+and\s+|\s*\n\s*(?:and\s+)?")
 _REMARK = re.compile(
     r"\s*\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
     r".*\)\s*\Z",
@@ -34,7 +34,13 @@ _COMMANDS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """A text and what it can be read as, the preferred reading first; none, and why, where it is no equation."""
+    """The readings of a text, the preferred one first.
+
+    Attributes:
+        text: the text as written.
+        chains: the readings; empty where the text is no equation.
+        fault: why there is no reading.
+    """
 
     text: str
     chains: tuple[Chain, ...]
@@ -42,20 +48,15 @@ class Reading:
 
     @property
     def plausible(self) -> list[Chain]:
-        r"""Without readings that few people mean: of `\frac{d}{d x} a x`, the derivative of `a`, times `x`."""
+        r"""The readings without unlikely ones, such as `\frac{d}{d x} a x` as the derivative of `a`, times `x`."""
         most = max(map(_derivatives_of_constants, self.chains[:1]), default=0)
         return [chain for chain in self.chains if _derivatives_of_constants(chain) <= most]
 
 
-def split_output(output: str) -> list[str]:
-    """The equations of an output, as written: between ` and `s and ends of lines."""
-    return [part.strip() for part in _BREAK.split(output.strip()) if part.strip()]
-
-
 def read(text: str, notation: Notation) -> Reading:
-    """Reads an equation; a remark in brackets at its end is no part of it.
+    """Reads an equation, without a remark in brackets at its end.
 
-    What has a meaning in people's notation, with the functions of the prompt, is taken in that first.
+    People's notation for the functions of the prompt is tried before the data's own notation.
     """
     mathematics = _REMARK.sub("", text)
     words = [word for word in _WORD.findall(mathematics) if word not in _COMMANDS]

@@ -1,7 +1,7 @@
-r"""What people write where the data has `f{(x)}`: `f(x)`, `f'(x)`, and `f` alone.
+r"""Reads people's notation for functions: `f(x)`, `f'(x)` and a bare `f`, where the data writes `f{(x)}`.
 
-The data's own notation tells a function from a factor; `f(x)` is read as a product there. Whoever defines `f(x) = ...`
-means a function, and so everywhere else.
+The data's notation distinguishes a function from a factor, and reads `f(x)` as a product. A premise `f(x) = ...`
+defines a function, so `f(x)` is read as that function in the whole derivation.
 """
 
 import re
@@ -27,21 +27,21 @@ class Notation:
     """The functions that premises define.
 
     Attributes:
-        heads: their names as they are written before an argument list, and the arguments that they are defined with.
-        applications: by name, the one application that a bare name stands for.
+        heads: the functions' names as written before an argument list, with the arguments of their definitions.
+        applications: for each bare name, the application that it stands for.
     """
 
     heads: dict[str, str]
     applications: dict[Symbol, AppliedUndef]
 
     def rewritten(self, text: str) -> str:
-        """The text in the data's notation."""
+        """Rewrites a text in the data's notation."""
         for head, arguments in self.heads.items():
             text = _with_applications(text, head, arguments)
         return text
 
     def applied(self, sides: tuple[Expr, ...]) -> tuple[Expr, ...]:
-        """The sides with bare names of functions as applications."""
+        """Replaces bare names of functions by their applications."""
         present = {symbol for side in sides for symbol in side.atoms(Symbol)} & self.applications.keys()
         if not present:
             return sides
@@ -49,7 +49,7 @@ class Notation:
 
 
 def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
-    """What the equations of a prompt say about how functions are written.
+    """Finds how the equations of a prompt write functions.
 
     Args:
         premises: equations that may define functions.
@@ -84,7 +84,7 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
 
 
 def _with_applications(text: str, head: str, arguments: str) -> str:
-    """The text with `head(...)` as an application, and `head'(...)` as a derivative of one."""
+    """Rewrites `head(...)` as an application, and `head'(...)` as a derivative of one."""
     pattern = re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?P<primes>'*)\s*(?:\\left\s*)?\(")
     place = 0
     while (match := pattern.search(text, place)) is not None:
@@ -105,7 +105,7 @@ def _with_applications(text: str, head: str, arguments: str) -> str:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the parenthesis at `start` is closed."""
+    """The position at which the parenthesis at `start` is closed."""
     depth = 0
     for place in range(start, len(text)):
         depth += {"(": 1, ")": -1}.get(text[place], 0)

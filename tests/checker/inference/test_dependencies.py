@@ -11,7 +11,7 @@ from mathderive.checker.inference.dependencies import smallest_supports
 @st.composite
 def steps(draw: st.DrawFn) -> tuple[dict[int, list[frozenset[int]]], set[int]]:
     count = draw(st.integers(1, 7))
-    options = {
+    options: dict[int, list[frozenset[int]]] = {
         number: draw(st.lists(st.frozensets(st.integers(1, number - 1), max_size=2), min_size=1, max_size=3))
         if number > 1
         else [frozenset()]
