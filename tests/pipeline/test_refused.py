@@ -24,7 +24,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        for arguments in (("all", *UNTRAINED, COPY), ("eval", "--predictions", released_file(place), *QUICKLY)):
+        released_file(place)
+        for arguments in (("all", *UNTRAINED, COPY), ("eval", "--predictions", "mine_results.json", *QUICKLY)):
             with pytest.raises(SystemExit) as end:
                 main([str(argument) for argument in arguments])
             assert not end.value.code
@@ -50,7 +51,7 @@ def command(
         (["eval", *QUICKLY, "--predictions", "mine_results.json", "--predictions", "other.json"], "differs from"),
         (["eval", *QUICKLY, "--predictions", "mine_results.json", "--bleurt", "missing"], "missing: no such folder"),
         (["eval", *QUICKLY, "--checkpoint", "missing"], "missing: no such folder"),
-        (["eval", *QUICKLY, "--checkpoint", "runs", "--released", "."], "runs: "),
+        (["eval", *QUICKLY, "--checkpoint", "runs", "--released", "."], "runs/config.json: no such file"),
         (["all", *UNTRAINED, "predictors=[{kind: t5, checkpoint: missing}]"], "missing: no such folder"),
         (["all", *UNTRAINED, "predictors=[{kind: t5}]"], "t5 has no checkpoint"),
         (["all", *UNTRAINED, "predictors=[{kind: copy}, {kind: copy}]"], "two models are named copy"),
@@ -119,5 +120,5 @@ def test_a_damaged_bleurt_changes_nothing(command: Command, tmp_path: Path) -> N
 def test_the_same_commands_find_nothing_to_do(command: Command, tmp_path: Path) -> None:
     before = folder_contents(tmp_path)
     command.accepted("all", *UNTRAINED, COPY)
-    command.accepted("eval", "--predictions", tmp_path / "mine_results.json", *QUICKLY)
+    command.accepted("eval", "--predictions", "mine_results.json", *QUICKLY)
     assert folder_contents(tmp_path) == before
