@@ -27,7 +27,7 @@ class RunSettings(Settings):
     """The folder below `runs/`; by default the config's file name."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     needs_accelerator: bool = False
-    """Refuses to train where JAX finds neither GPU nor TPU, because training would take weeks. No influence on results."""
+    """Refuses to train where JAX finds neither GPU nor TPU, which would take weeks. No influence on results."""
 
 
 class SplitSizes(Settings):
