@@ -1,4 +1,4 @@
-"""A stage runs once for the same inputs, goes on after a kill, and never writes over what another stamp made."""
+"""A stage runs once for the same inputs, resumes after a kill, and never overwrites the output of another stamp."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ class Written(BaseModel):
 
 
 class Work:
-    """Writes a text, unless told to fail; counts how often it was done."""
+    """Writes a text and counts its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.times = folder, 0
