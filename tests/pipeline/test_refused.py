@@ -16,6 +16,7 @@ from tests.support.torch_bert import write_bleurt
 QUICKLY = ("--config", TINY, "score.validity=false")
 UNTRAINED = (*QUICKLY, "model=null", "training=null")
 COPY = "predictors=[{kind: copy}]"
+NO_EXAMPLE = ("evaluation.examples=5", "evaluation.max_characters=1")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,9 @@ def command(
         (["data", *UNTRAINED, COPY, f"data.expected_content_hash={'f' * 64}"], "data.expected_content_hash: expected"),
         (["all", *QUICKLY, "run.needs_accelerator=true"], "JAX finds no GPU or TPU here"),
         (["all", *QUICKLY, "model.init_from=missing"], "missing: no such folder"),
+        (["all", *QUICKLY, "training.accumulate=3"], "training.batch_size: 4 rows cannot be shared evenly"),
+        (["all", *QUICKLY, "shards.max_characters=1"], "shards: no example is left"),
+        (["all", *UNTRAINED, COPY, *NO_EXAMPLE], "evaluation: no example has all four variants"),
         (["all", *QUICKLY, "training.steps=none"], "training.steps: expected"),
         (["all", *UNTRAINED, COPY, "extensions=[missing.py]"], "missing.py: no such file"),
         (["ledger", "import", "missing.jsonl", *UNTRAINED], "missing.jsonl: no such file"),

@@ -24,7 +24,7 @@ def known_report_stamp(run: Run) -> Stamp:
     return make_stamp(run, "report", config=run.config.model_dump(mode="json", exclude={"extensions"}))
 
 
-def report(run: Run, data: DataResults, models: Sequence[str], notes: Sequence[str]) -> None:
+def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Sequence[str]) -> None:
     """Writes the page and the tables."""
     paths = run.paths
     stamp = {
