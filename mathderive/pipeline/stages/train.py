@@ -22,7 +22,6 @@ def train_stage(run: Run, data: DataResults, shards: ShardsResults | None) -> St
     assert config.training is not None
     assert data.derivations is not None
     stamp = make_stamp(
-        run,
         "train",
         seed=config.run.seed,
         model=config.model.model_dump(mode="json"),
