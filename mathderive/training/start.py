@@ -13,7 +13,7 @@ from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, initialise
 from mathderive.model.tokenizer import HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer
 from mathderive.training.checkpoints import check_same, read_description, write_description
-from mathderive.training.conversion import open_checkpoint
+from mathderive.training.conversion import OpenedModel, open_checkpoint
 
 
 class Start(NamedTuple):
@@ -24,19 +24,28 @@ class Start(NamedTuple):
     params: Callable[[], Mapping[str, Any]]
 
 
-def prepare(settings: ModelSettings, texts: Sequence[str], folder: Path, run: Mapping[str, Any], seed: int) -> Start:
+def prepare(
+    settings: ModelSettings,
+    texts: Sequence[str],
+    folder: Path,
+    run: Mapping[str, Any],
+    seed: int,
+    source: OpenedModel | None = None,
+) -> Start:
     """Makes the folder's tokenizer and `config.json`, or reads them when an earlier call made them.
 
     Args:
         texts: what a tokenizer is trained on, without `init_from`.
         run: all that decides the result; compared with that of the earlier call.
         seed: of fresh parameters.
+        source: the checkpoint `init_from`, if it is open already.
 
     Raises:
         InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder holds another
         run.
     """
-    source = None if settings.init_from is None else open_checkpoint(settings.init_from)
+    if source is None and settings.init_from is not None:
+        source = open_checkpoint(settings.init_from)
     if (folder / "config.json").exists() or (folder / "orbax").exists():
         config, _, earlier = read_description(folder)
         check_same(earlier, run, folder)

@@ -10,6 +10,7 @@ from mathderive.config.schema import ModelSettings, TrainingSettings
 from mathderive.core import devices
 from mathderive.core.progress import ProgressCallback
 from mathderive.metrics.text import rouge2
+from mathderive.training.conversion import OpenedModel
 from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
 from mathderive.training.loop import NO_INFLUENCE, Task, TrainingResult, train
 from mathderive.training.start import prepare
@@ -28,12 +29,14 @@ def train_on_texts(
     folder: Path,
     report: ProgressCallback,
     score: Score = rouge2,
+    source: OpenedModel | None = None,
 ) -> TrainingResult:
     """Trains a model in `folder`; see `mathderive.training.loop.train`.
 
     Args:
         seed: decides initial parameters, order of examples and dropout.
         report: is told of the progress.
+        source: the checkpoint that training starts from, if it is open already.
         score: of (prediction, reference), which chooses the best checkpoint.
 
     Raises:
@@ -43,7 +46,9 @@ def train_on_texts(
     """
     devices.check_divides(training.batch_size, training.accumulate)
     run = _what_decides(model, training, seed, train_pairs, validation_pairs)
-    config, tokenizer, params = prepare(model, [text for pair in train_pairs for text in pair], folder, run, seed)
+    config, tokenizer, params = prepare(
+        model, [text for pair in train_pairs for text in pair], folder, run, seed, source
+    )
     lengths = (training.max_source_length, training.max_target_length)
     examples = tokenize(train_pairs, tokenizer, *lengths)
     batches = Batches(examples, config, training.batch_size, seed, first_token=training.first_token)

@@ -71,3 +71,14 @@ def test_a_checkpoint_of_the_config_is_restored_once(
     assert len(restored) == 1
     command.accepted(*arguments)
     assert len(restored) == 1, "a stage that is done opens no checkpoint"
+
+
+@pytest.mark.slow
+def test_training_restores_the_checkpoint_that_it_starts_from_once(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert(str(MINI), tmp_path / "ours")
+    restored = count_calls(monkeypatch, ocp.CheckpointManager, "restore")
+    command.accepted("train", *SHORT, "model.init_from=ours", "training.steps=2", "training.batch_size=2")
+    places = [Path(str(manager.directory)).parent.name for manager, *_ in restored]
+    assert places.count("ours") == 1
