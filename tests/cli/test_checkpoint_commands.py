@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 
@@ -16,7 +17,16 @@ from tests.support.released_files import released_file
 
 pytestmark = pytest.mark.slow
 
-OFFLINE = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "", "HF_HUB_OFFLINE": "1"}
+
+class Environment(TypedDict):
+    """Environment variables of a command."""
+
+    https_proxy: str
+    no_proxy: str
+    HF_HUB_OFFLINE: str
+
+
+OFFLINE: Environment = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "", "HF_HUB_OFFLINE": "1"}
 """An environment without network: no server listens at the proxy."""
 
 SMALL = ("decoding.max_target_length=16", "data.sizes.train=30", "training.steps=5")
