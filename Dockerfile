@@ -1,11 +1,11 @@
-# The whole kit in an image: `docker compose up` runs the quick reproduction; docs/docker.md says more.
+# The image of the kit: `docker compose up` runs the quick reproduction; see docs/docker.md.
 #
 #   docker build --tag mathderive:cpu .                    cuda or tpu: --build-arg ACCELERATOR=cuda
-#   docker build --target test --tag mathderive:test .     and its tests: docker run --rm --init mathderive:test test
+#   docker build --target test --tag mathderive:test .     with the tests: docker run --rm --init mathderive:test test
 ARG BASE_IMAGE=python:3.13-slim-trixie
 
-# What the lock file names, by the base image's pip; without what only installing needs, what no code in it imports, the
-# libraries' own tests (0.1 GB), and pyarrow (0.2 GB), with which TFDS reads Parquet files, of which there are none here.
+# The libraries of the lock file, installed by the base image's pip. Removed are the tools for installing, packages that
+# no code here imports, the libraries' own tests (0.1 GB), and pyarrow (0.2 GB), which TFDS needs for Parquet files only.
 FROM ${BASE_IMAGE} AS libraries
 ARG ACCELERATOR=cpu
 COPY requirements/${ACCELERATOR}.txt /tmp/
@@ -17,7 +17,7 @@ RUN python3 -m venv --without-pip /opt/venv \
         aiofiles googleapis-common-protos zipp pyarrow \
     && find /opt/venv/lib -type d -name tests -prune -exec rm --recursive {} +
 
-# What run.sh installs on top: the command itself, which is taken from here to its place in the image.
+# The command itself, which run.sh installs on top of the libraries; the next stage copies it.
 FROM libraries AS command
 ARG ACCELERATOR=cpu
 ENV MATHDERIVE_ACCELERATOR=${ACCELERATOR} MATHDERIVE_VENV=/opt/venv
@@ -42,7 +42,7 @@ ENV MATHDERIVE_ACCELERATOR=${ACCELERATOR} \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# Whoever it runs as may write to the cache; a volume made there takes over its mode.
+# Any user may write to the cache; a volume that is made there inherits its mode.
 RUN useradd --uid 1000 --no-create-home --home-dir /tmp mathderive \
     && install --directory --mode=1777 /cache /cache/huggingface \
     && install --directory --owner=mathderive /app /app/runs

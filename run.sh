@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes the environment on first use, then calls `mathderive STAGE`. See ./run.sh --help, and README.md.
+# Makes the environment on first use, then runs `mathderive COMMAND`. See ./run.sh --help and README.md.
 #
-#   MATHDERIVE_ACCELERATOR   cpu (default), cuda or tpu: which lock file the environment is made from
-#   MATHDERIVE_VENV          where the environment lies (default: .venv beside this file)
-#   PYTHON                   the Python to make it with (default: the newest of 3.11 to 3.13 found)
+#   MATHDERIVE_ACCELERATOR   cpu (default), cuda or tpu: the lock file of the environment
+#   MATHDERIVE_VENV          the folder of the environment (default: .venv beside this file)
+#   PYTHON                   the Python of the environment (default: the newest of 3.11 to 3.13 found)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,7 +26,7 @@ find_python() {
   fail "no Python of version 3.11 or newer found (tried: ${PYTHON:-python3.13 python3.12 python3.11 python3 python}); install one, or name it: PYTHON=/path/to/python ./run.sh"
 }
 
-# Installs a lock file unless the environment holds exactly it already.
+# Installs a lock file unless the environment holds exactly this one.
 install() { # LOCK_FILE
   local marker stamp python
   marker=$venv/.installed-$(basename "$1" .txt)
@@ -43,7 +43,7 @@ install() { # LOCK_FILE
   echo "$stamp" >"$marker"
 }
 
-# Beam holds back versions that the rest is pinned to, so its environment stands beside the usual one.
+# Beam pins older versions, so it has its own environment beside the usual one.
 for argument in "$@"; do
   if [[ $argument == --beam ]]; then accelerator=beam venv=$venv-beam; fi
 done

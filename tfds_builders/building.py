@@ -15,7 +15,7 @@ from etils import epath
 from mathderive.config.schema import BeamSettings, DataSettings, RunSettings
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
-from mathderive.core.extensions import loaded_extensions
+from mathderive.core.extensions import extension_digests
 from mathderive.core.progress import ProgressCallback, say
 from mathderive.records import PERTURBED_SETS
 from tfds_builders.derivations import derivations_dataset_builder as derivations
@@ -135,7 +135,7 @@ def _fingerprint(settings: DataSettings, run: RunSettings) -> str:
         str(run.seed),
         str(derivations.Builder.VERSION),
         str(versions(["sympy"])),
-        *(f"{name} {digest}" for name, digest in loaded_extensions().items()),
+        *(f"{name} {digest}" for name, digest in extension_digests().items()),
     ]
     return hashlib.sha256("\n".join(decisive).encode()).hexdigest()[:8]
 
@@ -147,9 +147,9 @@ def check_beam(beam: BeamSettings) -> None:
         InputError: Beam is not installed or refuses its options, or its workers cannot load the config's extensions.
     """
     options = _beam_pipeline().pipeline_options(beam.options)
-    if loaded_extensions() and not _beam_pipeline().runs_on_this_machine(options):
+    if extension_digests() and not _beam_pipeline().runs_on_this_machine(options):
         raise InputError(
-            f"--beam-options: only DirectRunner can load extensions ({', '.join(loaded_extensions())}), because the "
+            f"--beam-options: only DirectRunner can load extensions ({', '.join(extension_digests())}), because the "
             "workers of other runners do not have the files; expected --runner=DirectRunner or a config without them"
         )
 

@@ -42,7 +42,7 @@ def add_stages(app: typer.Typer) -> None:
 def _add_stage(app: typer.Typer, name: str, summary: str) -> None:
     """Adds the command that brings every stage up to this one up to date."""
 
-    def run_stage(
+    def command(
         overrides: Overrides = None,
         config: ConfigOption = QUICK,
         released: ReleasedOption = None,
@@ -61,7 +61,7 @@ def _add_stage(app: typer.Typer, name: str, summary: str) -> None:
         if output is not None:
             print(output)
 
-    app.command(name, help=summary)(run_stage)
+    app.command(name, help=summary)(command)
 
 
 def make_data(

@@ -1,4 +1,4 @@
-"""Config files and the command line's overrides, read into the typed tree; unknown keys are refused by name."""
+"""Reads config files and the command line's overrides into the typed tree, and refuses unknown keys by name."""
 
 import difflib
 import json
@@ -18,12 +18,12 @@ from mathderive.core.extensions import load_extensions
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a config file and applies `key.sub=value` overrides, whose values are YAML.
 
-    A file may say `extends: OTHER.yaml`, a path seen from itself, and then only what differs: sections are merged key
-    by key, anything else is replaced. A `data.expected_content_hash` is forgotten where an extending file or an
+    A file with `extends: OTHER.yaml`, a path relative to itself, holds only the differences: sections are merged key
+    by key, everything else is replaced. A `data.expected_content_hash` is dropped where an extending file or an
     override asks for other examples.
 
     Raises:
-        InputError: names the file (or the override), the key and what was expected.
+        InputError: a file or an override is wrong; names it, the key and the expected value.
     """
     tree = _read_tree(path)
     overridden = [_apply_override(tree, override) for override in overrides]
@@ -38,7 +38,11 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def _read_tree(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The file's sections, and below them those of the file it extends; `extending` are the files that led here."""
+    """Reads a file's sections, merged into those of the file it extends.
+
+    Args:
+        extending: the files that extend this one, directly or through others.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -55,10 +59,10 @@ def _read_tree(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
         return tree
     other = tree.pop("extends")
     if not isinstance(other, str):
-        raise InputError(f"{path}: extends: expected the path of another config, seen from this one")
+        raise InputError(f"{path}: extends: expected the path of another config, relative to this one")
     extended = path.parent / other
     if extended.resolve() in [place.resolve() for place in (*extending, path)]:
-        raise InputError(f"{path}: extends: {other} extends this file again; expected an end")
+        raise InputError(f"{path}: extends: {other} extends this file again; expected a chain that ends")
     below = _read_tree(extended, (*extending, path))
     if any(_asks_for_other_examples((section, key)) for section in tree for key in _keys_of(tree[section])):
         _forget_expected_hash(below)
@@ -66,7 +70,7 @@ def _read_tree(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _load_extensions(tree: dict[str, Any]) -> None:
-    """Loads the listed files before validation, which looks up what they register; other forms are left to it."""
+    """Loads the listed files, because validation looks up what they register; it also refuses anything but a list."""
     files = tree.get("extensions")
     if isinstance(files, list) and all(isinstance(file, str) for file in files):
         load_extensions(map(Path, files))
@@ -94,15 +98,20 @@ def _forget_expected_hash(tree: dict[str, Any]) -> None:
 
 
 def validate(tree: dict[str, Any], place: str, overridden: Sequence[tuple[str, ...]] = ()) -> Config:
-    """Makes the typed tree; `place` is named in errors, save for keys that an override set."""
+    """Makes the typed tree.
+
+    Args:
+        place: the file, named in errors.
+        overridden: keys that overrides set; errors about them name the command line instead.
+    """
     try:
-        # By way of JSON: pydantic's strict mode then takes a list for a tuple and still no "5" for 5.
+        # Through JSON, because pydantic's strict mode then accepts a list for a tuple but still not "5" for 5.
         return Config.model_validate_json(json.dumps(tree))
     except TypeError as error:
         raise InputError(f"{place}: {error}; expected numbers, text, lists and mappings only") from None
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        # A misspelt key often shows twice, as unknown and as missing: the unknown one says more.
+        # A misspelt key often gives two errors, unknown and missing; the first says more.
         first: Any = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
         raise InputError(_explain(first, tree, place, overridden)) from None
 
@@ -113,7 +122,7 @@ def dump_config(config: Config) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with 5e-5 a number, as in YAML 1.2 and JSON, and a repeated key an error."""
+    """A YAML loader that reads 5e-5 as a number, as YAML 1.2 and JSON do, and refuses a repeated key."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -187,7 +196,7 @@ def _explain(problem: Any, tree: dict[str, Any], place: str, overridden: Sequenc
 
 
 def _known_keys(location: Sequence[Any], tree: dict[str, Any]) -> Iterator[str]:
-    """The keys that could have stood where the last part of `location` stands."""
+    """The keys that are allowed in the place of the last part of `location`."""
     kind: Any = Config
     if location[0] == "predictors":
         kind, location = predictor_kinds()[tree["predictors"][location[1]]["kind"]].settings, location[2:]

@@ -1,4 +1,4 @@
-"""One typed tree for `configs/*.yaml`: what every key means, and what it may be."""
+"""The typed tree of `configs/*.yaml`: the meaning and the allowed values of every key."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name that is also a folder's name."""
 
 Dtype = Literal["float32", "bfloat16"]
-"""Of matrix products; parameters, norms, softmax and logits stay float32."""
+"""The data type of matrix products; parameters, norms, softmax and logits are always float32."""
 
 
 class Settings(BaseModel):
@@ -34,45 +34,45 @@ class RunSettings(Settings):
     """The folder below `runs/`; by default the config's file name."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     needs_accelerator: bool = False
-    """Training is refused where JAX finds neither GPU nor TPU: it would take weeks. No influence on the results."""
+    """Refuses to train where JAX finds neither GPU nor TPU, which would take weeks. No influence on results."""
 
 
 class SplitSizes(Settings):
     train: int = Field(ge=1)
     validation: int = Field(ge=1)
     static: int = Field(ge=1)
-    """Static examples; each brings the variants its rule allows."""
+    """Number of static examples; each comes with the variants that its rule allows."""
 
 
 class DataSettings(Settings):
     sizes: SplitSizes
     sampling: SamplingSettings = Field(default_factory=SamplingSettings)
     leak_free: bool = True
-    """Splits disjoint up to renaming; `false` is the paper's plain way: consecutive derivations fill the splits."""
+    """Makes splits disjoint up to renaming; `false` fills them with consecutive derivations, as the paper does."""
     workers: int = Field(default=0, ge=0, le=1024)
-    """Processes that generate; 0 is one per core. No influence on the contents."""
+    """Number of worker processes that generate; 0 is one per core. No influence on the contents."""
     expected_content_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Of the decoded examples; the data stage ends with an error where they are others."""
+    """SHA-256 of the decoded examples; the data stage refuses any others."""
 
     def deciding(self) -> dict[str, Any]:
-        """What decides the examples, beside the seed."""
+        """The settings that decide the examples, together with the seed."""
         return self.model_dump(mode="json", exclude={"workers", "expected_content_hash"})
 
 
 class BeamSettings(Settings):
-    """That the data stage runs by Apache Beam; from the command line, for it has no influence on the contents."""
+    """Settings of Apache Beam for the data stage; they come from the command line and do not influence the contents."""
 
     options: str = ""
-    """As on a Beam pipeline's command line."""
+    """Options in the form of a Beam pipeline's command line."""
     folder: str | None = None
-    """Where all of Beam's workers can write, such as `gs://bucket/folder`; null is the run folder."""
+    """A folder that all of Beam's workers can write, such as `gs://bucket/folder`; null is the run folder."""
 
 
 class ProcessSettings(Settings):
-    """This process among several that train one model; from the command line, for it has no influence on the stamps."""
+    """This process's place among several that train one model; it comes from the command line and is in no stamp."""
 
     coordinator: str
-    """HOST:PORT where process 0 listens and the others find it."""
+    """HOST:PORT at which process 0 listens and the others find it."""
     count: int = Field(ge=1)
     index: int = Field(ge=0)
 
@@ -82,19 +82,19 @@ class EvaluationSettings(Settings):
     released: tuple[str, ...] | None = None
     """Files or folders of the authors' `*_results.json`; null downloads them. Only for `source: released`."""
     examples: int | None = Field(default=100, ge=1)
-    """How many source examples are drawn by seed among those with all four variants; null takes every example."""
+    """Number of source examples, drawn by seed among those with all four variants; null takes every example."""
     max_characters: int = Field(default=750, ge=1)
 
 
 class ModelSettings(Settings):
     name: Name = "t5"
     init_from: str | None = None
-    """A Hugging Face id or folder whose weights and tokenizer training starts from; null is from scratch."""
+    """A Hugging Face id or folder that provides the initial weights and the tokenizer; null trains from scratch."""
     tokens_to_add: tuple[str, ...] = ()
-    """Added to the tokenizer of `init_from`; the embedding grows with it."""
+    """Tokens added to the tokenizer of `init_from`; the embedding grows with it."""
     vocab_size: int = Field(default=250, ge=32, le=32_000)
-    """Pieces that a SentencePiece tokenizer learns from the training split; the 256 bytes that text outside them falls
-    back to come on top. From scratch only, as what follows."""
+    """Number of pieces that a SentencePiece tokenizer learns from the training split, without the 256 bytes for text
+    outside them. This key and those below are for training from scratch only."""
     d_model: int = Field(default=128, ge=1)
     d_kv: int = Field(default=32, ge=1)
     d_ff: int = Field(default=512, ge=1)
@@ -106,26 +106,26 @@ class ModelSettings(Settings):
     dropout_rate: float = Field(default=0.1, ge=0, lt=1)
     dtype: Dtype = "float32"
     remat: bool = False
-    """Computes each block again in the backward pass rather than keep what it held: a third more work, for memory
-    that XLA saves on accelerators; its schedule for CPUs makes nothing of it."""
+    """Recomputes each block in the backward pass instead of storing its activations. This costs a third more work and
+    saves memory on accelerators; on CPUs XLA's schedule saves none."""
 
     def network(self, vocab_size: int) -> T5Config:
-        """The network of these settings, from scratch, for a tokenizer of so many tokens."""
+        """The network that these settings describe, for a tokenizer of `vocab_size` tokens."""
         shape = {field.name for field in fields(T5Config)} - {"vocab_size"}
         return T5Config(vocab_size=vocab_size, **self.model_dump(include=shape))
 
 
 class TrainingSettings(Settings):
     batch_size: int = Field(ge=1)
-    """Examples a step, over all devices and accumulated parts together."""
+    """Number of examples per step, over all devices and accumulated parts together."""
     accumulate: int = Field(default=1, ge=1)
-    """Parts a batch is computed in, one after another, to save memory."""
+    """Number of parts in which a batch is computed one after another, to save memory."""
     steps: int | None = Field(default=None, ge=1)
     epochs: float | None = Field(default=None, gt=0)
     optimizer: Optimizer = "adamw"
     learning_rate: float = Field(gt=0)
     vector_learning_rate_factor: float = Field(default=1.0, gt=0)
-    """How many times as fast as the matrices embedding, position bias and norm scales learn; 1 with the paper."""
+    """Factor on the learning rate of embedding, position bias and norm scales; 1 in the paper."""
     schedule: Schedule = "constant"
     """`cosine` decays to 0 at the last step."""
     warmup_steps: int = Field(default=0, ge=0)
@@ -133,18 +133,18 @@ class TrainingSettings(Settings):
     max_gradient_norm: float | None = Field(default=None, gt=0)
     max_source_length: int = Field(default=512, ge=1, le=4096)
     max_target_length: int = Field(default=512, ge=1, le=4096)
-    """Tokens; longer texts are cut."""
+    """Maximum number of tokens; longer texts are cut."""
     first_token: FirstToken = "fixed"
-    """`authors`: the decoder is fed the target without a start token, so the target's first token is never learnt."""
+    """`authors` gives the decoder the target without a start token, so the target's first token is never learnt."""
     evaluate_every: int = Field(default=1000, ge=1)
-    """Steps between looks at the validation split (loss, and ROUGE-2 of the outputs)."""
+    """Number of steps between evaluations on the validation split (loss, and ROUGE-2 of the outputs)."""
     validation_examples: int = Field(default=256, ge=1)
     validation_search: SearchSettings = SearchSettings()
-    """How its outputs are searched for."""
+    """The search for outputs on the validation split."""
     checkpoint_every: int = Field(default=500, ge=1)
     checkpoint_folder: str | None = Field(default=None, min_length=1)
-    """Where checkpoints go while training, such as `gs://bucket/folder`; null is the run folder. The one to predict
-    with is copied there in the end."""
+    """A folder for checkpoints while training, such as `gs://bucket/folder`; null is the run folder. The checkpoint for
+    predictions is copied to the run folder in the end."""
     log_every: int = Field(default=50, ge=1)
 
     @model_validator(mode="after")
@@ -159,7 +159,7 @@ class TrainingSettings(Settings):
 
 
 class NameShares(Settings):
-    """How often a copy of a derivation has its own names, others of the vocabulary, and made-up ones; in proportion."""
+    """Proportions of copies with their own names, other names of the vocabulary, and made-up names."""
 
     own: float = Field(default=1.0, ge=0)
     vocabulary: float = Field(default=2.0, ge=0)
@@ -173,25 +173,25 @@ class NameShares(Settings):
 
 
 class ShardsSettings(Settings):
-    """Training by way of tokenised shards: derivations again and again, under other names."""
+    """Training on tokenised shards, which hold each derivation several times under different names."""
 
     copies: int = Field(default=1, ge=1)
-    """Of each derivation; the first copies come from short to long, the others in the dataset's order."""
+    """Number of copies of each derivation; first copies go from short to long, the others keep the dataset's order."""
     names: NameShares = NameShares()
     max_characters: int = Field(default=750, ge=1)
-    """Of a target; longer ones are left out, as from the evaluation."""
+    """Maximum length of a target; longer ones are left out, as in the evaluation."""
     without_clause: float = Field(default=1.0, ge=0, le=1)
-    """Which share is kept of the derivations whose prompt has no `then derive` clause; the evaluated ones all have."""
+    """Share that is kept of derivations without a `then derive` clause, which every evaluated prompt has."""
     examples_per_file: int = Field(default=4096, ge=1)
 
 
 class DecodingSettings(Settings):
     batch_size: int = Field(default=32, ge=1)
-    """Examples decoded at once, over all devices together."""
+    """Number of examples decoded together, over all devices."""
     max_source_length: int = Field(default=512, ge=1, le=4096)
     max_target_length: int = Field(default=512, ge=1, le=4096)
     dtype: Dtype | None = None
-    """null is what the model was trained with, or its publisher names."""
+    """The data type of matrix products; null takes the one of the training, or the one that the publisher names."""
     search: SearchSettings = SearchSettings()
 
 
@@ -227,20 +227,20 @@ def _validate_predictor(entry: Any, info: ValidationInfo) -> PredictorSettings:
 
 class BleurtSettings(Settings):
     checkpoint: str = Field(min_length=1)
-    """A Hugging Face folder or id of a `BertForSequenceClassification` with one label: `Elron/bleurt-large-512`."""
+    """A Hugging Face folder or id of a `BertForSequenceClassification` with one label, `Elron/bleurt-large-512` say."""
     batch_size: int = Field(default=16, ge=1)
-    """Pairs scored at once, over all devices together."""
+    """Number of pairs scored together, over all devices."""
     max_length: int = Field(default=512, ge=3, le=512)
-    """Tokens of a pair; longer ones are cut. 128 for checkpoints that were trained so, as their names say."""
+    """Maximum number of tokens of a pair; longer ones are cut. 128 for checkpoints with 128 in their name."""
 
 
 class ScoreSettings(Settings):
     validity: bool = True
-    """Whether every equation of every answer is checked."""
+    """Checks every equation of every answer."""
     workers: int = Field(default=0, ge=0, le=1024)
-    """Processes that check; 0 is one per core. No influence on the verdicts."""
+    """Number of worker processes that check; 0 is one per core. No influence on the verdicts."""
     bleurt: BleurtSettings | None = None
-    """null leaves BLEURT out: its weights are not part of this package."""
+    """null leaves BLEURT out; its weights are not part of this package."""
 
 
 class ReportSettings(Settings):
@@ -249,7 +249,7 @@ class ReportSettings(Settings):
 
 
 class Config(Settings):
-    """The whole of a run."""
+    """The config of a run."""
 
     run: RunSettings = RunSettings()
     data: DataSettings | None = None
@@ -257,7 +257,7 @@ class Config(Settings):
     model: ModelSettings | None = None
     training: TrainingSettings | None = None
     shards: ShardsSettings | None = None
-    """null trains on the texts as they are."""
+    """null trains on the texts themselves."""
     decoding: DecodingSettings = DecodingSettings()
     predictors: tuple[Annotated[SerializeAsAny[PredictorSettings], PlainValidator(_validate_predictor)], ...] = ()
     score: ScoreSettings = ScoreSettings()

@@ -1,20 +1,20 @@
-"""The exceptions that the command line prints as one line: what the user can mend, and that a request was met."""
+"""The exceptions that the command line prints as one line."""
 
 import signal
 
 
 class InputError(Exception):
-    """Something given to us is wrong: a config key, a file, a checkpoint, the environment. Exit code 2.
+    """An input is wrong: a config key, a file, a checkpoint, the environment. The exit code is 2.
 
-    The message is one line that names the file, the key and what was expected.
+    The message is one line that names the file, the key and the expected value.
     """
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
 
 
-class Terminated(Exception):  # noqa: N818 - no error
-    """Training ended on a signal, with a checkpoint; `exit_code` is what a shell gives for a process it ended."""
+class Terminated(Exception):  # noqa: N818 - not an error
+    """A signal ended the training, with a checkpoint; `exit_code` is a shell's code for a process ended by a signal."""
 
     def __init__(self, number: int, step: int) -> None:
         name = signal.Signals(number).name

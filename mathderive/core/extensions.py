@@ -36,14 +36,9 @@ def load_inherited_extensions() -> None:
     load_extensions(Path(path) for path in os.environ.get(VARIABLE, "").split(os.pathsep) if path)
 
 
-def extension_digests(paths: Iterable[Path]) -> dict[str, str]:
-    """The SHA-256 of each of these loaded files, by its name."""
-    return {path.name: _digests[path.resolve()] for path in paths}
-
-
-def loaded_extensions() -> dict[str, str]:
-    """The SHA-256 of every loaded file, by its name."""
-    return extension_digests(_digests)
+def extension_digests() -> dict[str, str]:
+    """The SHA-256 of each loaded file by its name, for the stages' stamps."""
+    return {path.name: digest for path, digest in _digests.items()}
 
 
 def _load(path: Path) -> None:

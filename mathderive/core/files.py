@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside their place, flushed, then renamed into it."""
+"""Atomic file writes: a file is written beside its place, flushed, and renamed into it, so it is whole or absent."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from mathderive.core.errors import InputError
 
 @contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Opens a file that takes `path`'s place when the block ends well, and leaves no trace when it does not.
+    """Opens a file that replaces `path` when the block ends, and leaves no trace if the block raises.
 
     Args:
         path: the file to write; its folder is made if needed.
@@ -39,12 +39,12 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Gives a folder to fill, which becomes `path` when the block ends well, and leaves no trace when it does not.
+    """Yields a folder to fill, which becomes `path` when the block ends, and leaves no trace if the block raises.
 
-    A process that is killed in between leaves a hidden folder beside `path`, and nothing under its name.
+    A killed process leaves a hidden folder beside `path`, and nothing at `path`.
 
     Raises:
-        InputError: there is something at `path` already, other than an empty folder.
+        InputError: `path` exists and is not an empty folder.
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path}: exists already; expected a new or empty folder")
@@ -81,7 +81,7 @@ def read_json(path: Path, expected: str) -> Any:
     """Reads a JSON file.
 
     Raises:
-        InputError: it is missing, no UTF-8 or no JSON; `expected` says what should have been there.
+        InputError: it is missing, not UTF-8 or not JSON; the message ends with `expected`.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

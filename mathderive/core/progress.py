@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, else a line now and then, so that a log shows it too."""
+"""Progress of long work: a bar on a terminal, and elsewhere a line every few seconds, for logs."""
 
 import sys
 import time
@@ -17,16 +17,26 @@ from rich.progress import (
 )
 
 SECONDS_BETWEEN_LINES = 10.0
+"""Minimum time between two lines of one stage, in seconds."""
 
 
 class ProgressCallback(Protocol):
-    """Tells how far some work is: what is counted, how many are done, how many are wanted, what else to show."""
+    """A function that shows the progress of some work."""
 
-    def __call__(self, what: str, done: int, wanted: int, note: str = "") -> None: ...
+    def __call__(self, what: str, done: int, wanted: int, note: str = "") -> None:
+        """Shows progress.
+
+        Args:
+            what: the name of the items that are counted.
+            done: the number of finished items.
+            wanted: the number of items in all.
+            note: further text to show.
+        """
+        ...
 
 
 def say(message: str) -> None:
-    """Prints one line to standard error, where progress goes; standard output is for results."""
+    """Prints one line to standard error, like progress; standard output is for results."""
     print(message, file=sys.stderr, flush=True)
 
 
@@ -34,8 +44,8 @@ def say(message: str) -> None:
 def progress(stage: str) -> Iterator[ProgressCallback]:
     """Shows the progress of `stage` while the block runs."""
     if sys.stderr.isatty():
-        with _bars(stage) as report:
-            yield report
+        with _bars(stage) as on_progress:
+            yield on_progress
     else:
         lines = _Lines(stage)
         yield lines
@@ -55,15 +65,17 @@ def _bars(stage: str) -> Iterator[ProgressCallback]:
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks = {}
 
-        def report(what: str, done: int, wanted: int, note: str = "") -> None:
+        def on_progress(what: str, done: int, wanted: int, note: str = "") -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(f"{stage}: {what}", total=wanted, note=note)
             bars.update(tasks[what], completed=done, total=wanted, note=note)
 
-        yield report
+        yield on_progress
 
 
 class _Lines:
+    """Prints progress line by line."""
+
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self._started = self._shown = time.monotonic()
@@ -78,7 +90,7 @@ class _Lines:
             self.finish()
 
     def finish(self) -> None:
-        """Shows the newest state if it was not shown yet."""
+        """Prints the newest state unless it was printed already."""
         if self._last and self._pending:
             what, done, wanted, note = self._last
             seconds = time.monotonic() - self._started

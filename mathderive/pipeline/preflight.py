@@ -28,15 +28,15 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
         steps: the stages that the command asks for, in their order.
 
     Raises:
-        InputError: a file or checkpoint is missing or cannot be used, two models share a name, the model needs an
-            accelerator that is missing, or the disk is too small.
+        InputError: a file or checkpoint is missing or cannot be used, two models share a name, the model cannot be
+            trained on these devices, or the disk is too small.
     """
     released_models = check_data(run.data_from or run)
     pending = find_pending(run, steps, released_models)
     if not pending.stages:
         return
     if "train" in pending.stages:
-        _require_accelerator(run.config)
+        _check_devices(run.config)
     trained, answering = _open_checkpoints(run, pending)
     computes = trained or any(PREDICTORS[settings.kind].network for settings in pending.predictors)
     devices, on_accelerator = _devices() if computes else (f"{cores()} CPU cores", False)
@@ -82,12 +82,15 @@ def _devices() -> tuple[str, bool]:
     return f"{len(devices)} × {devices[0].device_kind}", True
 
 
-def _require_accelerator(config: Config) -> None:
-    if not config.run.needs_accelerator:
-        return
+def _check_devices(config: Config) -> None:
+    """Raises an `InputError` unless the model can be trained on this machine's devices."""
     import jax
 
-    if jax.default_backend() == "cpu":
+    from mathderive.core.devices import check_divides
+
+    assert config.training is not None
+    check_divides(config.training.batch_size, config.training.accumulate)
+    if config.run.needs_accelerator and jax.default_backend() == "cpu":
         raise InputError(
             "run.needs_accelerator: JAX finds no GPU or TPU here; expected one, and MATHDERIVE_ACCELERATOR=cuda or "
             "tpu; or run.needs_accelerator=false, and weeks to spare"

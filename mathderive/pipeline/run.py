@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mathderive.config.schema import BeamSettings, Config, ProcessSettings
@@ -39,9 +38,9 @@ class Run:
     opened: OpenedCheckpoints = field(default_factory=OpenedCheckpoints, compare=False)
 
 
-def make_stamp(run: Run, stage: str, **decisive: Any) -> Stamp:
-    """A stamp from what decides a stage's output, its version, and the extensions that the config names."""
-    extensions = extension_digests(map(Path, run.config.extensions))
+def make_stamp(stage: str, **decisive: Any) -> Stamp:
+    """A stamp from what decides a stage's output, the stage's version, and the loaded extensions."""
+    extensions = extension_digests()
     return {"version": STAGE_VERSION[stage], **decisive, **({"extensions": extensions} if extensions else {})}
 
 

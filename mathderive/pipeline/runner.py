@@ -5,6 +5,8 @@ a stage brings everything up to it up to date. Heavy libraries are imported wher
 a command with nothing to do ends quickly.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from mathderive.pipeline.processes import join, silence
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.stages.data import prepare_data
 from mathderive.pipeline.stages.predict import predict
-from mathderive.pipeline.stages.report import report
+from mathderive.pipeline.stages.report import make_report
 from mathderive.pipeline.stages.score import score
 from mathderive.pipeline.stages.shards import make_shards
 from mathderive.pipeline.stages.train import train_model
@@ -48,22 +50,45 @@ def run_stages(run: Run, last: str) -> Path | None:
     run = replace(run, paths=run.paths.of_process(process))
     with locked(run.paths), silence(process):
         preflight(run, steps)
-        write_text(run.paths.config, dump_config(run.config))
-        data = prepare_data(run.data_from or run)
-        shards = make_shards(run, data) if "shards" in steps else None
-        trained = train_model(run, data, shards, process) if trains else None
-        if process:
-            return None
-        if "predict" in steps:
-            planned = plan_predictors(run, data, trained)
-            for note in planned.notes:
-                say(f"predict: {note}")
-            models = predict(run, data, planned.plans)
-        if "score" in steps:
-            score(run, data, models)
-        if "report" in steps:
-            report(run, data, models, planned.notes)
-    return output_of(run.paths, last)
+        with _config_written(run):
+            return _run_steps(run, steps, process)
+
+
+def _run_steps(run: Run, steps: Sequence[str], process: int | None) -> Path | None:
+    data = prepare_data(run.data_from or run)
+    shards = make_shards(run, data) if "shards" in steps else None
+    trained = train_model(run, data, shards, process) if "train" in steps and run.config.training else None
+    if process:
+        return None
+    if "predict" in steps:
+        planned = plan_predictors(run, data, trained)
+        for note in planned.notes:
+            say(f"predict: {note}")
+        models = predict(run, data, planned.plans)
+    if "score" in steps:
+        score(run, data, models)
+    if "report" in steps:
+        make_report(run, data, models, planned.notes)
+    return output_of(run.paths, steps[-1])
+
+
+@contextmanager
+def _config_written(run: Run) -> Iterator[None]:
+    """Writes `config.yaml` for the block; the earlier one is put back if an input is refused before any stage began."""
+    paths = run.paths
+    earlier = paths.config.read_text(encoding="utf-8") if paths.config.exists() else None
+    manifests = _read_manifests(paths)
+    write_text(paths.config, dump_config(run.config))
+    try:
+        yield
+    except InputError:
+        if earlier is not None and _read_manifests(paths) == manifests:
+            write_text(paths.config, earlier)
+        raise
+
+
+def _read_manifests(paths: RunPaths) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in paths.folder.glob("*.json")}
 
 
 def output_of(paths: RunPaths, stage: str) -> Path:

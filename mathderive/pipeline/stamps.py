@@ -83,7 +83,7 @@ def run_stage(paths: RunPaths, stage: Stage[ResultsT], work: Callable[[], Result
         The results, from this call or an earlier one.
 
     Raises:
-        InputError: `work` raised it; if it had written no file by then, the earlier results are back in their place.
+        InputError: `work` raised it; if it had written no file by then, the run folder is as it was before.
     """
     name = stage.name
     finished = finished_results(paths, stage)
@@ -103,8 +103,8 @@ def run_stage(paths: RunPaths, stage: Stage[ResultsT], work: Callable[[], Result
     try:
         results = work()
     except InputError:
-        if aside and not any(map(_holds_files, stage.outputs)):
-            _put_back(paths, aside, stage.outputs)
+        if not any(map(_holds_files, stage.outputs)):
+            _undo_begin(paths, stage, aside)
         raise
     seconds = manifest.seconds + time.monotonic() - started
     done = {"done": True, "ended": _now(), "seconds": round(seconds, 1), "environment": describe()}
@@ -189,15 +189,21 @@ def _set_aside(paths: RunPaths, outputs: Sequence[Path]) -> Path | None:
     return aside
 
 
-def _put_back(paths: RunPaths, aside: Path, outputs: Sequence[Path]) -> None:
-    for output in outputs:
-        shutil.rmtree(output, ignore_errors=True)  # empty folders
+def _undo_begin(paths: RunPaths, stage: Stage[Any], aside: Path | None) -> None:
+    """Removes the manifest and the empty folders of a stage that wrote nothing, and puts earlier results back."""
+    paths.manifest(stage.name).unlink()
+    for output in stage.outputs:
+        shutil.rmtree(output, ignore_errors=True)
+    if aside is None:
+        return
     for path in sorted(aside.rglob("*"), key=lambda path: len(path.parts)):
         target = paths.folder / path.relative_to(aside)
         if path.exists() and (path.is_file() or not target.exists()):
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
     shutil.rmtree(aside)
+    if not any(paths.old.iterdir()):
+        paths.old.rmdir()
     say(f"earlier results are back in {paths.folder}")
 
 

@@ -13,7 +13,7 @@ from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, initialise
 from mathderive.model.tokenizer import HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer
 from mathderive.training.checkpoints import check_same, read_description, write_description
-from mathderive.training.conversion import open_checkpoint
+from mathderive.training.conversion import OpenedCheckpoint, open_checkpoint
 
 
 class Start(NamedTuple):
@@ -25,7 +25,12 @@ class Start(NamedTuple):
 
 
 def prepare(
-    settings: ModelSettings, texts: Sequence[str], folder: Path, identity: Mapping[str, Any], seed: int
+    settings: ModelSettings,
+    texts: Sequence[str],
+    folder: Path,
+    identity: Mapping[str, Any],
+    seed: int,
+    source: OpenedCheckpoint | None = None,
 ) -> Start:
     """Makes the folder's tokenizer and `config.json`, or reads those that an earlier call made.
 
@@ -33,11 +38,13 @@ def prepare(
         texts: the tokenizer is trained on them if there is no `init_from`.
         identity: everything that decides the result; it must be that of the earlier call.
         seed: decides fresh parameters.
+        source: the checkpoint `init_from`, if it is open already.
 
     Raises:
         InputError: the settings do not fit the texts, `init_from` cannot be read, or the folder has another run.
     """
-    source = None if settings.init_from is None else open_checkpoint(settings.init_from)
+    if source is None and settings.init_from is not None:
+        source = open_checkpoint(settings.init_from)
     if (folder / "config.json").exists() or (folder / "orbax").exists():
         config, _, earlier = read_description(folder)
         check_same(earlier, identity, folder)

@@ -9,6 +9,7 @@ from mathderive.config.schema import ModelSettings, TrainingSettings
 from mathderive.core import devices
 from mathderive.core.progress import ProgressCallback
 from mathderive.metrics.text import rouge2
+from mathderive.training.conversion import OpenedCheckpoint
 from mathderive.training.input_pipeline import Batches, batch_iterator, tokenize
 from mathderive.training.loop import Task, TrainingResult, make_identity, train
 from mathderive.training.start import prepare
@@ -27,6 +28,7 @@ def train_on_texts(
     folder: Path,
     show_progress: ProgressCallback,
     score: Score = rouge2,
+    source: OpenedCheckpoint | None = None,
 ) -> TrainingResult:
     """Trains a model in `folder`; see `mathderive.training.loop.train`.
 
@@ -34,6 +36,7 @@ def train_on_texts(
         seed: decides initial parameters, order of examples and dropout.
         show_progress: called after every step.
         score: scores a prediction against its reference; the best checkpoint has the highest mean.
+        source: the checkpoint that training starts from, if it is open already.
 
     Raises:
         InputError: the settings do not fit the data, the devices or the content of `folder`, or the loss is not
@@ -50,7 +53,7 @@ def train_on_texts(
         _digest(validation_pairs),
     )
     texts = [text for pair in train_pairs for text in pair]
-    config, tokenizer, params = prepare(model, texts, folder, identity, seed)
+    config, tokenizer, params = prepare(model, texts, folder, identity, seed, source)
     examples = tokenize(train_pairs, tokenizer, options.max_source_length, options.max_target_length)
     batches = Batches(examples, config, options.batch_size, seed, first_token=options.first_token)
     validation = Validation(

@@ -1,4 +1,4 @@
-"""What a user can mend ends as one line and exit code 2, and leaves what was there."""
+"""Wrong input ends as one line and exit code 2, and leaves earlier results alone."""
 
 import importlib.util
 import os
@@ -93,13 +93,20 @@ def test_an_unreadable_checkpoint_is_refused(command: Command, tmp_path: Path, d
         (folder / "config.json").write_text('{"vocab_size": 3', encoding="utf-8")
     if damage == "pickle":
         (folder / "config.json").write_bytes(b"cos\nsystem\n(S'touch hacked'\ntR.")
-    arguments = ["--checkpoint", folder, "--released", released_file(tmp_path).parent, "--config", TINY]
+    arguments: list[str | Path] = [
+        "--checkpoint",
+        folder,
+        "--released",
+        released_file(tmp_path).parent,
+        "--config",
+        TINY,
+    ]
     assert "checkpoint" in command.refused("eval", *arguments)
     assert not (tmp_path / "hacked").exists()
 
 
 def test_no_network_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody serves
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server listens there
     monkeypatch.delenv("no_proxy", raising=False)
     nothing_else = ["data=null", "model=null", "training=null", "predictors=[{kind: copy}]"]
     line = command.refused("data", "--config", TINY, "evaluation.source=released", *nothing_else)

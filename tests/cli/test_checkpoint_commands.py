@@ -1,4 +1,4 @@
-"""`convert` and `eval --checkpoint` as a user runs them, on every form a checkpoint comes in."""
+"""`convert` and `eval --checkpoint` as a user runs them, on every format of checkpoint."""
 
 import json
 import shutil
@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 
@@ -16,15 +17,24 @@ from tests.support.released_files import released_file
 
 pytestmark = pytest.mark.slow
 
-OFFLINE = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "", "HF_HUB_OFFLINE": "1"}
-"""Where nobody serves."""
+
+class Environment(TypedDict):
+    """Environment variables of a command."""
+
+    https_proxy: str
+    no_proxy: str
+    HF_HUB_OFFLINE: str
+
+
+OFFLINE: Environment = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "", "HF_HUB_OFFLINE": "1"}
+"""An environment without network: no server listens at the proxy."""
 
 SMALL = ("decoding.max_target_length=16", "data.sizes.train=30", "training.steps=5")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a trained run in it, and its model as a Hugging Face folder."""
+    """A folder with a trained run, and its model as a Hugging Face folder."""
     folder = tmp_path_factory.mktemp("place")
     run("train", "--config", TINY, *SMALL, cwd=folder)
     result = run("convert", "runs/tiny/checkpoints/t5", "hf", cwd=folder)
@@ -72,13 +82,14 @@ def test_a_model_with_added_tokens_answers_the_released_examples(place: Path, tm
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((letter, -3.0) for letter in "\u2581abcdefgx=+()123")]
     tokenizer = transformers.T5Tokenizer(vocab=pieces, extra_ids=4)
     shape = {"vocab_size": 30, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_heads": 2, "num_layers": 1}
-    model = transformers.T5ForConditionalGeneration(transformers.T5Config(**shape, decoder_start_token_id=0))
+    config = transformers.T5Config.from_dict({**shape, "decoder_start_token_id": 0})
+    model = transformers.T5ForConditionalGeneration(config)
     tokenizer.add_tokens(["\\", "{", "}", "_", "^"])
     model.resize_token_embeddings(max(len(tokenizer), 40))
     for part in (tokenizer, model):
         part.save_pretrained(tmp_path / "grown")
     released_file(tmp_path)
-    arguments = ["--checkpoint", "grown", "--released", tmp_path, "--config", TINY, *SMALL]
+    arguments: list[str | Path] = ["--checkpoint", "grown", "--released", tmp_path, "--config", TINY, *SMALL]
     result = run("eval", *arguments, cwd=tmp_path, **OFFLINE)
     assert "eval: on the authors' released examples" in result.stderr
     assert len(texts(tmp_path / "runs" / "eval-tiny", "grown")) == 1

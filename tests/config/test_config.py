@@ -1,4 +1,4 @@
-"""Configs: what is read is what was written, and what is wrong is named."""
+"""Configs: a written config reads back the same, and an error names the wrong key."""
 
 import re
 from pathlib import Path
@@ -36,9 +36,11 @@ def test_the_run_is_named_after_its_file(config_file: Path) -> None:
 
 
 def test_scientific_notation_is_a_number(config_file: Path) -> None:
-    # YAML 1.1, which PyYAML speaks, reads 5e-5 as text.
-    assert load_config(config_file).training.learning_rate == 5e-5
-    assert load_config(config_file, ["training.learning_rate=1E3"]).training.learning_rate == 1000
+    # YAML 1.1, which PyYAML follows, reads 5e-5 as text.
+    for overrides, expected in (([], 5e-5), (["training.learning_rate=1E3"], 1000)):
+        training = load_config(config_file, overrides).training
+        assert training is not None
+        assert training.learning_rate == expected
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -62,6 +64,7 @@ def test_the_configs_in_the_docs_load(tmp_path: Path) -> None:
 def test_overrides_reach_into_lists(config_file: Path) -> None:
     config = load_config(config_file, ["predictors.1.temperature=null", "data.sizes.train=99"])
     assert config.predictors[1].model_dump()["temperature"] is None
+    assert config.data is not None
     assert config.data.sizes.train == 99
 
 
@@ -168,7 +171,9 @@ def test_a_hash_is_expected_of_the_examples_it_was_written_for(
     tmp_path: Path, above: str, overrides: list[str], expected: str | None
 ) -> None:
     write(tmp_path, base=BASE, top=f"extends: base.yaml\n{above}")
-    assert load_config(tmp_path / "top.yaml", overrides).data.expected_content_hash == expected
+    data = load_config(tmp_path / "top.yaml", overrides).data
+    assert data is not None
+    assert data.expected_content_hash == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Files are whole or absent; records survive a round trip and refuse what they are not."""
+"""Files are whole or absent; records survive a round trip, and a line that is no record is refused."""
 
 from pathlib import Path
 

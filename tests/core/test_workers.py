@@ -1,4 +1,4 @@
-"""Supervised workers: the same results for any number of them, and an item that ends its process costs itself alone."""
+"""Supervised workers: results do not depend on their number, and an item that ends its process is lost alone."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def square(marks: Path, number: int) -> int:
 
 
 def behave(what: str) -> str:
-    """Does as told: fills the memory, loops in Python or in C, crashes, fails, or gives its process's id."""
+    """Fills the memory, loops in Python or in C, crashes, fails, or returns its process's id, as asked."""
     if what == "fills":
         hoard = []
         while True:
@@ -112,7 +112,7 @@ def test_the_limit_counts_cpu_time_not_the_clock() -> None:
 
 
 def fill(marks: Path, size: int) -> int:
-    """Allocates so many MB and keeps them, as a cache would; says how often it was tried."""
+    """Allocates megabytes and keeps them, like a cache; notes each attempt."""
     KEPT.append(bytearray(size * 10**6))
     (marks / f"{size}-{time.monotonic_ns()}").touch()
     return size
@@ -124,7 +124,7 @@ KEPT: list[bytearray] = []
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(100, 300), min_size=3, max_size=6))
 def test_what_earlier_items_left_in_memory_loses_nothing(marks: Path, sizes: list[int]) -> None:
-    """Each fits alone; together they do not."""
+    """Each item fits into the memory alone; together they do not."""
     worker = WorkerProcess(partial(fill, marks), TIGHT)
     outcome = worker.run(sizes)
     worker.stop()

@@ -1,4 +1,4 @@
-"""Checking answers in worker processes: the same files whatever the number of workers, kills and hostile answers."""
+"""Checking answers in worker processes: files do not depend on the number of workers, kills or hostile answers."""
 
 import json
 from collections.abc import Callable
@@ -32,14 +32,14 @@ def ignore(what: str, done: int, wanted: int, note: str = "") -> None:
 
 
 def make_jobs(folder: Path) -> list[AnswersToCheck]:
-    """The answers to a set each of two models."""
+    """The answers of two models to one set."""
     jobs = []
     for model in ("a", "b"):
         pairs = []
         for number, text in enumerate(ANSWERS if model == "a" else ANSWERS[:2]):
-            ids = {"id": f"{number}-sr", "source_id": str(number), "set": "sr"}
-            example = Example(**ids, prompt=PROMPT, target=ANSWERS[0], steps=[])
-            pairs.append((example, Prediction(**ids, model=model, text=text)))
+            identity, source = f"{number}-sr", str(number)
+            example = Example(id=identity, source_id=source, set="sr", prompt=PROMPT, target=ANSWERS[0], steps=[])
+            pairs.append((example, Prediction(id=identity, source_id=source, set="sr", model=model, text=text)))
         jobs.append(AnswersToCheck(folder / model / "sr.verdicts.jsonl", pairs))
     return jobs
 
@@ -81,7 +81,7 @@ def test_the_number_of_workers_is_of_no_matter(checked: Path, tmp_path: Path) ->
     ("kept", "rest"), [(0, b'{"id"'), (2, b""), (3, b'{"id": "3-sr"}\n'), (5, b"\xff\n"), (6, b"")]
 )
 def test_what_a_kill_left_is_gone_on_from(checked: Path, tmp_path: Path, kept: int, rest: bytes) -> None:
-    """The lines that are whole are not checked again; what follows them, half a line or anything else, is."""
+    """Answers with a whole line are not checked again; those after half a line or damage are."""
     lines = (checked / "a" / "sr.verdicts.jsonl").read_bytes().splitlines(keepends=True)
     partial = tmp_path / "a" / "sr.verdicts.jsonl.partial"
     partial.parent.mkdir()
@@ -109,7 +109,7 @@ def test_finished_files_are_read_and_nothing_is_started(checked: Path) -> None:
 
 
 def checked_but_for(request: CheckRequest, trouble: Callable[[], object]) -> CheckOutcome:
-    """The checker, if its second equation were trouble."""
+    """A checker that meets trouble at the second equation."""
 
     def begin(number: int) -> None:
         mark(number)
@@ -146,8 +146,9 @@ def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(
     worker.stop()
 
 
-def stuck(request: CheckRequest) -> None:
+def stuck(request: CheckRequest) -> CheckOutcome:
     spin()
+    return "unreachable"
 
 
 def test_an_answer_that_ends_its_process_is_undecided() -> None:

@@ -1,4 +1,4 @@
-"""Killed or told to end at any moment, then called again: the files end as if nothing had happened."""
+"""A run that is killed or told to end at any moment and called again writes the same files."""
 
 import json
 import os
@@ -20,7 +20,7 @@ STAGES = ("data", "train", "predict", "score", "report")
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], dict[str, float]]:
-    """The files of a run that nothing disturbed, and the seconds that each stage's command took."""
+    """The files of an undisturbed run, and the seconds of each stage's command."""
     place = tmp_path_factory.mktemp("uninterrupted")
     seconds = {}
     for stage in STAGES:
@@ -42,7 +42,7 @@ def test_killed_at_random_moments(uninterrupted: tuple[dict[str, bytes], dict[st
         for _ in range(KILLS_PER_STAGE):
             process = start(stage, "--config", TINY, cwd=tmp_path)
             try:
-                # Later calls are quicker than the measured one: they find compiled what it had to compile.
+                # Later calls are quicker than the measured one, because they find compiled code.
                 process.wait(timeout=moments.uniform(0.1, 0.7) * seconds[stage])
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)

@@ -15,6 +15,8 @@ from tests.support.released_files import released_file
 from tests.support.torch_bert import write_bleurt
 
 MINI = Path(__file__).parents[2] / "checkpoints" / "mini"
+"""A Hugging Face folder."""
+
 SHORT = ("--config", TINY, "score.validity=false", "decoding.max_target_length=4")
 
 
@@ -37,22 +39,22 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[
 
 
 def test_eval_restores_our_checkpoint_once(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert(str(MINI), tmp_path / "ours")
     restored = count_calls(monkeypatch, ocp.CheckpointManager, "restore")
     released_file(tmp_path)
-    command.accepted("eval", "--checkpoint", MINI, "--released", tmp_path, *SHORT)
+    command.accepted("eval", "--checkpoint", tmp_path / "ours", "--released", tmp_path, *SHORT)
     assert len(restored) == 1
 
 
 def test_eval_reads_the_weights_of_other_checkpoints_once(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    convert(str(MINI), tmp_path / "hugging-face")
     scorer = write_bleurt(tmp_path / "bleurt")
     read = count_calls(monkeypatch, weights, "read_tensors")
     opened = count_calls(monkeypatch, bleurt, "check_folder")
     read_for_bleurt = count_calls(monkeypatch, bleurt, "read_folder")
     released_file(tmp_path)
-    evaluate = ("eval", "--checkpoint", tmp_path / "hugging-face", "--bleurt", scorer, "--released", tmp_path)
+    evaluate = ("eval", "--checkpoint", MINI, "--bleurt", scorer, "--released", tmp_path)
     command.accepted(*evaluate, *SHORT)
     assert [len(calls) for calls in (read, opened, read_for_bleurt)] == [1, 1, 1]
 
@@ -60,11 +62,23 @@ def test_eval_reads_the_weights_of_other_checkpoints_once(
 def test_a_checkpoint_of_the_config_is_restored_once(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    convert(str(MINI), tmp_path / "ours")
     restored = count_calls(monkeypatch, ocp.CheckpointManager, "restore")
     released_file(tmp_path)
-    predictors = f"predictors=[{{kind: t5, checkpoint: {MINI}}}]"
+    predictors = "predictors=[{kind: t5, checkpoint: ours}]"
     arguments = ("predict", "--released", tmp_path, *SHORT, "data=null", "model=null", "training=null", predictors)
     command.accepted(*arguments)
     assert len(restored) == 1
     command.accepted(*arguments)
     assert len(restored) == 1, "a stage that is done opens no checkpoint"
+
+
+@pytest.mark.slow
+def test_training_restores_the_checkpoint_that_it_starts_from_once(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert(str(MINI), tmp_path / "ours")
+    restored = count_calls(monkeypatch, ocp.CheckpointManager, "restore")
+    command.accepted("train", *SHORT, "model.init_from=ours", "training.steps=2", "training.batch_size=2")
+    places = [Path(str(manager.directory)).parent.name for manager, *_ in restored]
+    assert places.count("ours") == 1

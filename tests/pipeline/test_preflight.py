@@ -1,4 +1,4 @@
-"""What a run says before it begins, and what it refuses then."""
+"""The announcement of a run's work, and the inputs that are refused before it."""
 
 import shutil
 from collections import namedtuple

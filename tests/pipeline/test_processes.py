@@ -21,7 +21,7 @@ MODEL = Path("runs/tiny/checkpoints/t5")
 def start_together(
     command: str, cwd: Path, *arguments: str, last: tuple[str, ...] = ()
 ) -> list["subprocess.Popen[str]"]:
-    """Starts two processes, the second with further arguments."""
+    """Starts two processes, the second one with further arguments."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         coordinator = f"127.0.0.1:{server.getsockname()[1]}"
     options = ("--coordinator", coordinator, *TWO)
@@ -33,7 +33,7 @@ def start_together(
 
 
 def end_of(processes: list["subprocess.Popen[str]"]) -> list[tuple[int, str, str]]:
-    """Exit code, standard output but for what Gloo says there, and standard error of each."""
+    """Exit code, standard output without Gloo's lines, and standard error of each process."""
     try:
         texts = [process.communicate(timeout=240) for process in processes]
     finally:
@@ -75,7 +75,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     assert (run_folder / "report" / "index.html").is_file()
     assert {path.name for path in (run_folder / "process-1").iterdir()} == {".lock", "config.yaml", "data", "data.json"}
 
-    # Nothing is left to do, and all find out.
+    # A finished stage is finished in every process.
     first, second = end_of(start_together("train", together))
     assert (first[0], second[0]) == (0, 0), (first, second)
     assert "train: nothing to do" in first[2]

@@ -16,6 +16,7 @@ from tests.support.torch_bert import write_bleurt
 QUICKLY = ("--config", TINY, "score.validity=false")
 UNTRAINED = (*QUICKLY, "model=null", "training=null")
 COPY = "predictors=[{kind: copy}]"
+NO_EXAMPLE = ("evaluation.examples=5", "evaluation.max_characters=1")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        for arguments in (("all", *UNTRAINED, COPY), ("eval", "--predictions", released_file(place), *QUICKLY)):
+        released_file(place)
+        for arguments in (("all", *UNTRAINED, COPY), ("eval", "--predictions", "mine_results.json", *QUICKLY)):
             with pytest.raises(SystemExit) as end:
                 main([str(argument) for argument in arguments])
             assert not end.value.code
@@ -50,7 +52,7 @@ def command(
         (["eval", *QUICKLY, "--predictions", "mine_results.json", "--predictions", "other.json"], "differs from"),
         (["eval", *QUICKLY, "--predictions", "mine_results.json", "--bleurt", "missing"], "missing: no such folder"),
         (["eval", *QUICKLY, "--checkpoint", "missing"], "missing: no such folder"),
-        (["eval", *QUICKLY, "--checkpoint", "runs", "--released", "."], "runs: "),
+        (["eval", *QUICKLY, "--checkpoint", "runs", "--released", "."], "runs/config.json: no such file"),
         (["all", *UNTRAINED, "predictors=[{kind: t5, checkpoint: missing}]"], "missing: no such folder"),
         (["all", *UNTRAINED, "predictors=[{kind: t5}]"], "t5 has no checkpoint"),
         (["all", *UNTRAINED, "predictors=[{kind: copy}, {kind: copy}]"], "two models are named copy"),
@@ -62,6 +64,9 @@ def command(
         (["data", *UNTRAINED, COPY, f"data.expected_content_hash={'f' * 64}"], "data.expected_content_hash: expected"),
         (["all", *QUICKLY, "run.needs_accelerator=true"], "JAX finds no GPU or TPU here"),
         (["all", *QUICKLY, "model.init_from=missing"], "missing: no such folder"),
+        (["all", *QUICKLY, "training.accumulate=3"], "training.batch_size: 4 rows cannot be shared evenly"),
+        (["all", *QUICKLY, "shards.max_characters=1"], "shards: no example is left"),
+        (["all", *UNTRAINED, COPY, *NO_EXAMPLE], "evaluation: no example has all four variants"),
         (["all", *QUICKLY, "training.steps=none"], "training.steps: expected"),
         (["all", *UNTRAINED, COPY, "extensions=[missing.py]"], "missing.py: no such file"),
         (["ledger", "import", "missing.jsonl", *UNTRAINED], "missing.jsonl: no such file"),
@@ -119,5 +124,5 @@ def test_a_damaged_bleurt_changes_nothing(command: Command, tmp_path: Path) -> N
 def test_the_same_commands_find_nothing_to_do(command: Command, tmp_path: Path) -> None:
     before = folder_contents(tmp_path)
     command.accepted("all", *UNTRAINED, COPY)
-    command.accepted("eval", "--predictions", tmp_path / "mine_results.json", *QUICKLY)
+    command.accepted("eval", "--predictions", "mine_results.json", *QUICKLY)
     assert folder_contents(tmp_path) == before

@@ -1,4 +1,4 @@
-"""The shards stage: what a model that trains by way of it reads, and that nothing disturbs how it is made."""
+"""The shards stage: the examples that training reads, and their independence of kills and workers."""
 
 import json
 import re
@@ -16,6 +16,7 @@ from mathderive.config.schema import (
     TrainingSettings,
 )
 from mathderive.model.tokenizer import load_tokenizer
+from mathderive.pipeline.results import ShardsResults
 from mathderive.pipeline.token_shards import write_shards
 from mathderive.records import Example
 from mathderive.symbolic.vocabulary import VOCABULARY
@@ -33,24 +34,24 @@ SEED = 5
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    """Of the paper's settings, five dozen, of which all but four to train on."""
+    """Sixty derivations of the paper's settings; all but four of them are for training."""
     settings = DataSettings(sizes=SplitSizes(train=60, validation=1, static=1))
     return list(islice(preview(settings, 77, "train"), 60))
 
 
-def make(examples: list[Example], folder: Path, shards: ShardsSettings = SHARDS, workers: int = 1) -> dict:
+def make(examples: list[Example], folder: Path, shards: ShardsSettings = SHARDS, workers: int = 1) -> ShardsResults:
     folder.mkdir(exist_ok=True)
     return write_shards(examples[4:], examples[:4], shards, MODEL, TRAINING, SEED, workers, folder, silent)
 
 
 @pytest.fixture(scope="module")
-def shards(examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def shards(examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ShardsResults]:
     folder = tmp_path_factory.mktemp("sharding") / "shards"
     return folder, make(examples, folder)
 
 
 def texts(folder: Path, pattern: str = "*.npz") -> list[tuple[str, str]]:
-    """Prompts and targets, file by file."""
+    """The prompts and targets of all files, in the files' order."""
     tokenizer = load_tokenizer(folder / "tokenizer")
     return [
         (tokenizer.decode(source.tolist()), tokenizer.decode(answer.tolist()))
@@ -59,13 +60,13 @@ def texts(folder: Path, pattern: str = "*.npz") -> list[tuple[str, str]]:
     ]
 
 
-def test_the_renaming_perturbations_letters_stay_out_of_training(shards: tuple[Path, dict]) -> None:
+def test_the_renaming_perturbations_letters_stay_out_of_training(shards: tuple[Path, ShardsResults]) -> None:
     read = [text for pair in texts(shards[0]) for text in pair]
     assert len(read) > 100
     assert not [text for text in read if WITHHELD.search(text)]
 
 
-def test_copies_bear_other_names(shards: tuple[Path, dict], examples: list[Example]) -> None:
+def test_copies_bear_other_names(shards: tuple[Path, ShardsResults], examples: list[Example]) -> None:
     read = [answer for _, answer in texts(shards[0], "train-*.npz")]
     own = {example.target for example in examples}
     assert 0 < sum(text in own for text in read) < 0.5 * len(read)
@@ -82,7 +83,7 @@ def test_the_first_copy_goes_from_short_to_long(examples: list[Example], tmp_pat
 
 
 def test_killed_and_called_again_with_other_workers_is_the_same(
-    shards: tuple[Path, dict], examples: list[Example], tmp_path: Path
+    shards: tuple[Path, ShardsResults], examples: list[Example], tmp_path: Path
 ) -> None:
     make(examples, tmp_path, workers=2)
     for name in ("recipe.json", VALIDATION, "train-001-000.npz"):
@@ -91,7 +92,7 @@ def test_killed_and_called_again_with_other_workers_is_the_same(
     assert texts(tmp_path) == texts(shards[0])
 
 
-def test_the_tokenizer_learns_no_made_up_name(shards: tuple[Path, dict], examples: list[Example]) -> None:
+def test_the_tokenizer_learns_no_made_up_name(shards: tuple[Path, ShardsResults], examples: list[Example]) -> None:
     tokenizer = load_tokenizer(shards[0] / "tokenizer")
     known = " ".join(text for example in examples for text in (example.prompt, example.target))
     special_and_bytes = tokenizer.vocab_size - MODEL.vocab_size + 3

@@ -1,4 +1,4 @@
-"""The lock files hold what pyproject.toml asks for, by hash, and say nothing of where it came from."""
+"""The lock files satisfy pyproject.toml, pin by hash, and name no index or machine."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ LOCKS = {"cpu": [], "cuda": ["cuda"], "tpu": ["tpu"], "dev": ["dev"], "beam": ["
 
 
 def pins(name: str) -> dict[str, list[str]]:
-    """The versions by distribution; there are several where Pythons differ."""
+    """The versions of each distribution; several where they differ between Pythons."""
     found: dict[str, list[str]] = {}
     for line in (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines():
         if match := re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", line):

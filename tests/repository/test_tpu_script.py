@@ -1,4 +1,4 @@
-"""`scripts/tpu_vm.sh`, as far as it goes without a TPU: the commands it would give."""
+"""The commands that `scripts/tpu_vm.sh` would run, checked without a TPU."""
 
 import shlex
 import subprocess

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a process of its own."""
+"""The command line as a user runs it, in a process of its own or in this one."""
 
 import json
 import os
@@ -16,7 +16,7 @@ COMPILED = {
     "JAX_COMPILATION_CACHE_DIR": str(Path(tempfile.gettempdir()) / f"mathderive-tests-{os.getpid()}"),
     "JAX_PERSISTENT_COMPILATION_CACHE_MIN_COMPILE_TIME_SECS": "0",
 }
-"""Lets the processes of one test session share what XLA compiled."""
+"""Environment variables that let the processes of one test session share compiled code."""
 
 TINY = Path(__file__).with_name("tiny.yaml")
 
@@ -53,7 +53,7 @@ def wait_for_step(process: "subprocess.Popen[str]", metrics: Path, step: int) ->
 
 
 def complaint(stderr: str) -> str:
-    """The one line in which `mathderive` says what is wrong."""
+    """The single line of `mathderive` that names the error."""
     lines = stderr.splitlines()
     complaints = [line for line in lines if line.startswith("mathderive: ")]
     assert len(complaints) == 1, lines

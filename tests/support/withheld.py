@@ -1,8 +1,8 @@
-"""The letters of the renaming perturbation, looked for in texts."""
+"""A pattern for the letters that are reserved for the renaming perturbation."""
 
 import re
 
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 
 WITHHELD = re.compile("|".join(rf"{re.escape(letter)}(?![a-z])" for letter in RENAMING_LETTERS))
-"""A made-up name may begin like one of them, as `\\muxe` does; none is one."""
+"""Matches a reserved letter. A made-up name may begin like one, as `\\muxe` does, but is none."""

@@ -51,7 +51,6 @@ def data_stage(run: Run) -> Stage[DataResults]:
     config = run.config
     released = config.evaluation.source == "released"
     stamp = make_stamp(
-        run,
         "data",
         seed=config.run.seed,
         data=config.data and config.data.deciding(),

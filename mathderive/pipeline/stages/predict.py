@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 def predict_stage(run: Run, data: DataResults, plan: Plan) -> Stage[PredictResults]:
     """The stage of one model with its stamp."""
     stamp = make_stamp(
-        run,
         "predict",
         seed=run.config.run.seed,
         evaluation=run.config.evaluation.model_dump(mode="json", exclude={"released"}),

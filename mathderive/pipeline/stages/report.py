@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def known_report_stamp(run: Run) -> Stamp:
     """The part of the stamp that earlier stages do not decide."""
     # Of the extensions, the contents count and not the paths.
-    return make_stamp(run, "report", config=run.config.model_dump(mode="json", exclude={"extensions"}))
+    return make_stamp("report", config=run.config.model_dump(mode="json", exclude={"extensions"}))
 
 
-def report(run: Run, data: DataResults, models: Sequence[str], notes: Sequence[str]) -> None:
+def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Sequence[str]) -> None:
     """Writes the page and the tables."""
     paths = run.paths
     stamp = {

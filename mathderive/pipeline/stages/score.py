@@ -18,10 +18,10 @@ def known_score_stamp(run: Run) -> Stamp:
     checks, bleurt = run.config.score.validity, run.config.score.bleurt
     libraries = versions(["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark", "numpy"] if checks else [])])
     if bleurt is None:
-        return make_stamp(run, "score", validity=checks, libraries=libraries)
+        return make_stamp("score", validity=checks, libraries=libraries)
     libraries |= versions(["jax", "jaxlib", "flax", "numpy", "transformers", "tokenizers"])
     digest = {**bleurt.model_dump(), "checkpoint": run.opened.digest(bleurt.checkpoint)}
-    return make_stamp(run, "score", validity=checks, libraries=libraries, bleurt=digest)
+    return make_stamp("score", validity=checks, libraries=libraries, bleurt=digest)
 
 
 def score(run: Run, data: DataResults, names: Sequence[str]) -> None:

@@ -15,7 +15,6 @@ def shards_stage(run: Run, data: DataResults) -> Stage[ShardsResults]:
     assert config.training is not None
     assert data.derivations is not None
     stamp = make_stamp(
-        run,
         "shards",
         seed=config.run.seed,
         shards=config.shards.model_dump(mode="json"),

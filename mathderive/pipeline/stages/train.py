@@ -22,7 +22,6 @@ def train_stage(run: Run, data: DataResults, shards: ShardsResults | None) -> St
     assert config.training is not None
     assert data.derivations is not None
     stamp = make_stamp(
-        run,
         "train",
         seed=config.run.seed,
         model=config.model.model_dump(mode="json"),
@@ -87,6 +86,9 @@ def _train_in(folder: Path, run: Run, data: DataResults, shards: ShardsResults |
     assert training is not None
     assert data.derivations is not None
     dataset = run.paths.dataset(data.derivations.path)
+    source = None if model.init_from is None else run.opened.take_model(model.init_from)
     train_pairs, validation_pairs = read_pairs(dataset, "train"), read_pairs(dataset, "validation")
     with progress("train") as on_progress:
-        return train_on_texts(model, training, run.config.run.seed, train_pairs, validation_pairs, folder, on_progress)
+        return train_on_texts(
+            model, training, run.config.run.seed, train_pairs, validation_pairs, folder, on_progress, source=source
+        )
