@@ -121,13 +121,14 @@ class Checker:
 
         Args:
             leave_out: as in `check`.
-            starts: is called with the number of an equation before that is looked at.
+            starts: is called with the number of an equation before that is looked at, and with 0 before the verdict.
         """
         run = _Run(self)
         with np.errstate(all="ignore"):  # what has no value compares as unequal
             for number, text in enumerate(split_output(output), start=1):
                 starts(number)
                 run.take(number, text, number in leave_out or number > MAX_EQUATIONS)
+            starts(0)  # the verdict is no equation's work
             return run.verdict()
 
 
@@ -376,6 +377,8 @@ def _links(number: int, chain: Chain) -> list[Fact]:
 
 def _has(step: _Step, reading: Reading) -> bool:
     """Whether a step states an equation in one of its readings, mirrored or not."""
+    if not step.stated:
+        return False
     wanted = [Fact(0, *chain) for chain in reading.chains if len(chain) == 2]
     return any(fact.says(one) for fact in step.stated for one in wanted)
 

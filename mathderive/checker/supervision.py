@@ -63,8 +63,8 @@ def check_in(lane: WorkerProcess[Request, Answer], prompt: str, output: str) -> 
             raise ValueError(found)
         if found.for_memory and found.had_worked:
             continue  # others' traces may have filled it
-        if not found.mark or len(left_out) >= MAX_ENDED:
-            return unchecked(output)
+        if not found.mark or found.mark in left_out or len(left_out) >= MAX_ENDED:
+            return unchecked(output)  # nothing more can be left out
         left_out |= {found.mark}
 
 
@@ -85,6 +85,10 @@ class SupervisedChecker:
     def stop(self) -> None:
         """Ends the child, and any check that another thread has it do."""
         self._lane.stop()
+
+    def interrupt(self) -> None:
+        """Ends the check in progress, which raises InputError; the next check starts a new child."""
+        self._lane.interrupt()
 
     def check(self, prompt: str, output: str) -> Validity:
         """See `check_in`."""
