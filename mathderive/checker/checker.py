@@ -122,13 +122,14 @@ class Checker:
 
         Args:
             leave_out: as in `check`.
-            starts: called with the number of each equation before it is checked.
+            starts: called with the number of each equation before it is checked, and with 0 before the verdict.
         """
         run = _Check(self)
         with np.errstate(all="ignore"):  # an undefined value compares as unequal
             for number, text in enumerate(split_answer(output), start=1):
                 starts(number)
                 run.take(number, text, number in leave_out or number > MAX_EQUATIONS)
+            starts(0)  # the verdict is no equation's work
             return run.verdict()
 
 
@@ -379,6 +380,8 @@ def _links(number: int, chain: Chain) -> list[Fact]:
 
 def _has(step: _Step, reading: Reading) -> bool:
     """Whether a step says an equation of the prompt in one of its readings, mirrored or not."""
+    if not step.stated:
+        return False
     wanted = [Fact(0, *chain) for chain in reading.chains if len(chain) == 2]
     return any(fact.says(one) for fact in step.stated for one in wanted)
 

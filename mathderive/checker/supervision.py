@@ -63,8 +63,8 @@ def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], prompt: str, out
             raise ValueError(found)
         if found.for_memory and found.had_worked:
             continue  # earlier requests may have filled the memory
-        if not found.mark or len(left_out) >= MAX_ENDED:
-            return unchecked(output)
+        if not found.mark or found.mark in left_out or len(left_out) >= MAX_ENDED:
+            return unchecked(output)  # nothing more can be left out
         left_out |= {found.mark}
 
 
@@ -85,6 +85,10 @@ class SupervisedChecker:
     def stop(self) -> None:
         """Ends the child, and any check that it does for another thread."""
         self._worker.stop()
+
+    def interrupt(self) -> None:
+        """Ends the check in progress, which raises InputError; the next check starts a new child."""
+        self._worker.interrupt()
 
     def check(self, prompt: str, output: str) -> Validity:
         """Checks an answer; see `check_in`."""

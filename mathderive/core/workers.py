@@ -164,6 +164,12 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             if self._process is not None:
                 self._process.kill()
 
+    def interrupt(self) -> None:
+        """Ends the child and the item in progress, for which `ask` raises InputError; the next item starts a child."""
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+
     def ask(self, item: ItemT) -> ResultT | Ended:
         """Runs one item, once.
 

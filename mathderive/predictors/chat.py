@@ -20,6 +20,8 @@ from mathderive.predictors.base import UnansweredError, make_prediction
 from mathderive.predictors.budgets import WINDOW_SECONDS, CostBudget, Prices, RateLimit, TokenEstimate
 from mathderive.predictors.completions import (
     NoCompletionError,
+    ResponseTooLargeError,
+    bound_body,
     describe_error,
     is_transient,
     is_unusable,
@@ -90,6 +92,7 @@ class ChatBaseline:
             base_url=settings.endpoint,
             max_retries=0,
             timeout=settings.timeout_seconds,
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [bound_body]}),
         ) as client:
             session = self._session = _Session(self, settings, client if self._key is not None else None, ledger)
             waiting = iter(examples)
@@ -266,6 +269,10 @@ class _Session:
             if is_transient(error):
                 raise
             return RecordedAnswer(text="", error=f"status {error.status_code}")
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, ResponseTooLargeError):
+                raise error.__cause__ from None
+            raise
         except (ValueError, RecursionError):
             raise NoCompletionError from None  # the body is not JSON
         return read_completion(completion)

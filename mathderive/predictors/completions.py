@@ -5,6 +5,8 @@ on.
 """
 
 import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,8 +19,35 @@ LONGEST_WAIT = 60.0
 """Maximum seconds between two attempts, even if an endpoint asks for more: it may ask for years."""
 
 
+MAX_RESPONSE_BYTES = 8 * 2**20
+"""Maximum bytes of a response's body, decompressed."""
+
+
 class NoCompletionError(Exception):
     """An endpoint's response is not a chat completion."""
+
+
+class ResponseTooLargeError(NoCompletionError):
+    """An endpoint's response has more than `MAX_RESPONSE_BYTES`."""
+
+
+async def bound_body(response: Any) -> None:
+    """Bounds the body of an HTTP response, even of one with an error status; a response hook of the HTTP client.
+
+    Reading the body raises `ResponseTooLargeError` after `MAX_RESPONSE_BYTES`.
+    """
+    read = response.aiter_bytes
+
+    async def read_bounded(chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
+        size = 0
+        async with aclosing(read(chunk_size)) as parts:
+            async for part in parts:
+                size += len(part)
+                if size > MAX_RESPONSE_BYTES:
+                    raise ResponseTooLargeError
+                yield part
+
+    response.aiter_bytes = read_bounded  # the client reads every body by this method
 
 
 def is_transient(error: BaseException) -> bool:
@@ -48,6 +77,8 @@ def describe_error(error: BaseException) -> str:
             return "time-out"
         case openai.APIConnectionError():
             return "no connection"
+        case ResponseTooLargeError():
+            return "a response that is too large"
         case _:
             return "no chat completion"
 

@@ -7,12 +7,12 @@ written anew from the tree that was checked.
 """
 
 import re
-from functools import lru_cache
 from itertools import pairwise
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from mathderive.core.caching import cached_within
 from mathderive.symbolic.latex.lexer import LatexError
 from mathderive.symbolic.latex.tree_printer import as_written
 
@@ -22,11 +22,13 @@ _ELEMENTS = frozenset(
 )
 _ATTRIBUTES = frozenset({"display", "stretchy", "accent", "fence", "form", "width"})
 _MAX_CHARACTERS = 2_000
+_CACHE_BYTES = 64 * 2**20
+"""Maximum bytes of the cache, since the server typesets what strangers send."""
 _PRINTED = re.compile(r"[A-Za-z0-9 \\{}()\[\]_^=+\-*/.,|]*")
 """The characters that our printer uses for this vocabulary; none of them means anything in HTML."""
 
 
-@lru_cache(maxsize=20_000)
+@cached_within(_CACHE_BYTES)
 def typeset(text: str) -> Markup | None:
     """An equation of anybody's as a `<math>` element, or None: show its characters instead."""
     try:

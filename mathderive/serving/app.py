@@ -45,9 +45,8 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with checks.running():
-            async with batcher.running():
-                yield
+        async with checks.running(), batcher.running():
+            yield
 
     app = FastAPI(
         title="mathderive", version="1", docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
@@ -100,9 +99,9 @@ def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
         return await asyncio.to_thread(typeset_all, asked)
 
     @api.post("/check")
-    async def check_derivation(asked: Derivation) -> Validity:
+    async def check_derivation(asked: Derivation, request: Request) -> Validity:
         """Whether a derivation answers its prompt, with a verdict on every equation."""
-        return await checks.check(asked.prompt, asked.derivation)
+        return await checks.check(asked.prompt, asked.derivation, request)
 
     return api
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from mathderive.predictors.t5 import T5Model
 from mathderive.serving.batching import Batcher, BatchFailedError, Job, QueueFullError
+from mathderive.serving.limits import wait_for_hang_up
 from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Reply
 
 
@@ -69,7 +70,7 @@ class Chat:
             Refusal: the batch failed.
         """
         completion = asyncio.ensure_future(job.completion())
-        gone = asyncio.ensure_future(_wait_for_hang_up(request))
+        gone = asyncio.ensure_future(wait_for_hang_up(request))
         try:
             await asyncio.wait({completion, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not completion.done():
@@ -97,11 +98,6 @@ class Chat:
             yield _event(server_error().body.model_dump())
         finally:
             job.give_up()
-
-
-async def _wait_for_hang_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _event(data: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -58,6 +59,12 @@ async def _read(receive: Receive) -> bytes | None:
     if size > MAX_BODY_BYTES:
         raise Refusal(413, f"the request's body is too large; expected at most {MAX_BODY_BYTES} bytes")
     return bytes(body)
+
+
+async def wait_for_hang_up(request: Request) -> None:
+    """Returns when the client has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def refusal_response(refusal: Refusal, close: bool = False) -> JSONResponse:

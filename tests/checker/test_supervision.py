@@ -4,13 +4,14 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from random import Random
+from threading import Timer
 from types import ModuleType
 
 import pytest
 
-from mathderive.checker.checker import check
-from mathderive.checker.supervision import SupervisedChecker
-from mathderive.core.workers import Limits
+from mathderive.checker.checker import check, unchecked
+from mathderive.checker.supervision import Answer, Request, SupervisedChecker, check_in
+from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.engine.texts import prompt, target
 
@@ -61,6 +62,32 @@ def test_hostile_equations_get_a_verdict_and_harm_no_other() -> None:
             assert len(verdict.steps) >= 5
             assert verdict.verified
             assert all(step.truth in ("unparsable", "undecided", "skipped", "incorrect") for step in verdict.steps[3:])
+
+
+def test_many_premises_and_equations_end_in_a_verdict() -> None:
+    asked = f"Given {' and '.join(['a=b'] * 300)}, then obtain a=b"
+    with SupervisedChecker() as checker:
+        guard = Timer(60, checker.stop)  # ends a check that would repeat for ever
+        guard.start()
+        verdict = checker.check(asked, "\n".join(["x=y"] * 4990))
+        guard.cancel()
+    assert len(verdict.steps) == 4990
+    assert not verdict.verified
+
+
+def end_after_the_last_equation(request: Request) -> Answer:
+    mark(1)
+    while True:
+        pass
+
+
+def test_a_child_that_ends_again_without_the_equation_is_not_asked_for_ever() -> None:
+    lane = WorkerProcess(end_after_the_last_equation, Limits(cpu_seconds=0.2))
+    guard = Timer(30, lane.stop)
+    guard.start()
+    assert check_in(lane, PROMPT, OUTPUT) == unchecked(OUTPUT)
+    guard.cancel()
+    lane.stop()
 
 
 def test_random_text_ends_in_a_verdict(hostile: ModuleType, sampled: list[Derivation]) -> None:

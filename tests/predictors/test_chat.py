@@ -1,7 +1,9 @@
 """The chat baseline asks a real HTTP server on loopback."""
 
+import gzip
 import json
 import socket
+import tracemalloc
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -207,6 +209,21 @@ def test_a_response_that_is_no_completion_is_retried(server: ChatServer, tmp_pat
     assert prediction.error is None
     assert len(server.requests) == 2
     assert chat.unaccounted() == 1  # it may have been billed
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_response_that_grows_when_decompressed_is_given_up(server: ChatServer, tmp_path: Path, status: int) -> None:
+    server.headers = {"Content-Encoding": "gzip"}
+    server.faults = [(status, gzip.compress(bytes(2**28)))]
+    chat = baseline(server, tmp_path, max_attempts=1, concurrency=2)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnansweredError, match="the last: a response that is too large"):
+            ask(chat, [example("1")], tmp_path / "static.jsonl")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**26
 
 
 @pytest.mark.parametrize("usage", [None, "many", {"prompt_tokens": -1, "completion_tokens": 2}, {"prompt_tokens": 1}])

@@ -11,8 +11,8 @@ from typing import Any
 
 KEY = "sk-secret-of-this-test"
 
-Fault = int | tuple[int, str] | bytes | dict[str, Any]
-"""A fault: an error status, perhaps with a code; the bytes of a response; or changes to the answer's choice."""
+Fault = int | tuple[int, str | bytes] | bytes | dict[str, Any]
+"""A fault: a status, perhaps with an error code or a body; the body of a success; or changes to the answer's choice."""
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 
@@ -78,7 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, int | tuple):
             # Some endpoints repeat the key in their error messages.
             status, code = fault if isinstance(fault, tuple) else (fault, KEY)
-            self._send(status, json.dumps({"error": {"message": f"refused {KEY}", "code": code}}).encode())
+            error = {"error": {"message": f"refused {KEY}", "code": code}}
+            self._send(status, code if isinstance(code, bytes) else json.dumps(error).encode())
             return
         self.server.billed += 1
         self._send(200, fault if isinstance(fault, bytes) else self._completion(body, fault))

@@ -1,0 +1,106 @@
+"""A slow check delays no other client for long, and a client that hangs up frees its place."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from mathderive.serving.checks import AT_ONCE, LONGEST_WAIT, MOST_ACCEPTED, SHARE_SECONDS, Checks
+from mathderive.serving.protocol import Refusal
+
+PROMPT = "Given f{(x)} = x^{2}, then obtain x = 1"
+SLOW = " and ".join(rf"\int \int \int e^{{{k} x y z}} d x d y d z = x" for k in range(2, 62))
+"""A derivation of 60 equations that takes about 10 seconds."""
+
+
+class Client:
+    """The part of a request that tells whether the client has hung up."""
+
+    def __init__(self) -> None:
+        self._gone = asyncio.Event()
+
+    def hang_up(self) -> None:
+        self._gone.set()
+
+    async def receive(self) -> dict[str, str]:
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+
+async def check(checks: Checks, derivation: str, client: Client | None = None) -> tuple[str, float]:
+    """The status or the first equation's truth, and the seconds that it took."""
+    started = time.monotonic()
+    request: Any = client or Client()
+    try:
+        (first, *_) = (await checks.check(PROMPT, derivation, request)).steps
+        outcome: str = "too long" if "too long" in first.reason else first.truth
+    except Refusal as refusal:
+        outcome = str(refusal.status)
+    return outcome, time.monotonic() - started
+
+
+def with_checks(run: Callable[[Checks], Awaitable[None]]) -> None:
+    async def run_all() -> None:
+        checks = Checks()
+        async with checks.running():
+            while (await check(checks, "x = 1"))[0] == "429":
+                pass  # the child processes start
+            await run(checks)
+
+    asyncio.run(run_all())
+
+
+def test_slow_checks_do_not_hold_up_others() -> None:
+    async def run(checks: Checks) -> None:
+        slow = [asyncio.create_task(check(checks, SLOW)) for _ in range(2 * AT_ONCE)]
+        outcomes: list[tuple[str, float]] = []
+        while len(outcomes) < 8:
+            await asyncio.sleep(0.5)
+            outcomes.append(await check(checks, "x = 1"))
+        assert max(seconds for _, seconds in outcomes) < 5
+        assert "incorrect" in {outcome for outcome, _ in outcomes}
+        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429"}
+
+    with_checks(run)
+
+
+def test_a_slow_check_alone_takes_its_time() -> None:
+    async def run(checks: Checks) -> None:
+        equations = SLOW.split(" and ")
+        for count in range(5, len(equations), 5):
+            outcome, seconds = await check(checks, " and ".join(equations[:count]))
+            assert outcome == "undecided"
+            if seconds > SHARE_SECONDS:
+                return
+        raise AssertionError("no check was slow")
+
+    with_checks(run)
+
+
+def test_clients_that_hang_up_free_their_places() -> None:
+    async def run(checks: Checks) -> None:
+        clients = [Client() for _ in range(MOST_ACCEPTED)]
+        tasks = [asyncio.create_task(check(checks, SLOW, client)) for client in clients]
+        await asyncio.sleep(0.3)
+        assert (await check(checks, "x = 1"))[0] == "429"
+        for client in clients:
+            client.hang_up()
+        assert {outcome for outcome, _ in await asyncio.gather(*tasks)} == {"499"}
+        outcome, seconds = await check(checks, "x = 1")
+        assert outcome == "incorrect" or seconds >= LONGEST_WAIT  # the child processes start again
+        assert (await check(checks, "x = 1"))[0] == "incorrect"
+
+    with_checks(run)
+
+
+def test_a_prompt_of_another_form_is_refused_and_costs_no_process() -> None:
+    async def run(checks: Checks) -> None:
+        client: Any = Client()
+        for _ in range(2 * AT_ONCE):
+            with pytest.raises(Refusal, match="a prompt begins with"):
+                await checks.check("Prove it.", "x = 1", client)
+        assert (await check(checks, "x = 1"))[0] == "incorrect"
+
+    with_checks(run)
