@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -37,9 +38,9 @@ def make_jobs(folder: Path) -> list[AnswersToCheck]:
     for model in ("a", "b"):
         pairs = []
         for number, text in enumerate(ANSWERS if model == "a" else ANSWERS[:2]):
-            ids = {"id": f"{number}-sr", "source_id": str(number), "set": "sr"}
-            example = Example(**ids, prompt=PROMPT, target=ANSWERS[0], steps=[])
-            pairs.append((example, Prediction(**ids, model=model, text=text)))
+            source = str(number)
+            example = Example(id=f"{source}-sr", source_id=source, set="sr", prompt=PROMPT, target=ANSWERS[0], steps=[])
+            pairs.append((example, Prediction(id=example.id, source_id=source, set="sr", model=model, text=text)))
         jobs.append(AnswersToCheck(folder / model / "sr.verdicts.jsonl", pairs))
     return jobs
 
@@ -119,7 +120,7 @@ def checked_but_for(request: Request, trouble: Callable[[], object]) -> Answer:
     return Checker(request.prompt).check(request.output, request.leave_out, begin)
 
 
-def spin() -> None:
+def spin() -> NoReturn:
     while True:
         pass
 
@@ -144,7 +145,7 @@ def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(checker: C
     lane.stop()
 
 
-def stuck(request: Request) -> None:
+def stuck(request: Request) -> Answer:
     spin()
 
 

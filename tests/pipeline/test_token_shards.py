@@ -1,9 +1,10 @@
-"""The shards stage: what a model that trains by way of it reads, and that nothing disturbs how it is made."""
+"""The shards stage: the texts that a model reads from it, and that a kill does not change them."""
 
 import json
 import re
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,24 +34,24 @@ SEED = 5
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    """Of the paper's settings, five dozen, of which all but four to train on."""
+    """Sixty examples of the paper's settings; the first four are for validation."""
     settings = DataSettings(sizes=SplitSizes(train=60, validation=1, static=1))
     return list(islice(preview(settings, 77, "train"), 60))
 
 
-def make(examples: list[Example], folder: Path, shards: ShardsSettings = SHARDS, workers: int = 1) -> dict:
+def make(examples: list[Example], folder: Path, shards: ShardsSettings = SHARDS, workers: int = 1) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     return write_shards(examples[4:], examples[:4], shards, MODEL, TRAINING, SEED, workers, folder, silent)
 
 
 @pytest.fixture(scope="module")
-def shards(examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def shards(examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("sharding") / "shards"
     return folder, make(examples, folder)
 
 
 def texts(folder: Path, pattern: str = "*.npz") -> list[tuple[str, str]]:
-    """Prompts and targets, file by file."""
+    """The prompts and targets, file by file."""
     tokenizer = load_tokenizer(folder / "tokenizer")
     return [
         (tokenizer.decode(source.tolist()), tokenizer.decode(answer.tolist()))
@@ -59,13 +60,13 @@ def texts(folder: Path, pattern: str = "*.npz") -> list[tuple[str, str]]:
     ]
 
 
-def test_the_renaming_perturbations_letters_stay_out_of_training(shards: tuple[Path, dict]) -> None:
+def test_the_letters_of_the_renaming_perturbation_stay_out_of_training(shards: tuple[Path, dict[str, Any]]) -> None:
     read = [text for pair in texts(shards[0]) for text in pair]
     assert len(read) > 100
     assert not [text for text in read if WITHHELD.search(text)]
 
 
-def test_copies_bear_other_names(shards: tuple[Path, dict], examples: list[Example]) -> None:
+def test_copies_have_other_names(shards: tuple[Path, dict[str, Any]], examples: list[Example]) -> None:
     read = [answer for _, answer in texts(shards[0], "train-*.npz")]
     own = {example.target for example in examples}
     assert 0 < sum(text in own for text in read) < 0.5 * len(read)
@@ -81,8 +82,8 @@ def test_the_first_copy_goes_from_short_to_long(examples: list[Example], tmp_pat
     assert len(lengths) > 20
 
 
-def test_killed_and_called_again_with_other_workers_is_the_same(
-    shards: tuple[Path, dict], examples: list[Example], tmp_path: Path
+def test_a_call_after_a_kill_with_other_workers_gives_the_same(
+    shards: tuple[Path, dict[str, Any]], examples: list[Example], tmp_path: Path
 ) -> None:
     make(examples, tmp_path, workers=2)
     for name in ("recipe.json", VALIDATION, "train-001-000.npz"):
@@ -91,7 +92,7 @@ def test_killed_and_called_again_with_other_workers_is_the_same(
     assert texts(tmp_path) == texts(shards[0])
 
 
-def test_the_tokenizer_learns_no_made_up_name(shards: tuple[Path, dict], examples: list[Example]) -> None:
+def test_the_tokenizer_learns_no_made_up_name(shards: tuple[Path, dict[str, Any]], examples: list[Example]) -> None:
     tokenizer = load_tokenizer(shards[0] / "tokenizer")
     known = " ".join(text for example in examples for text in (example.prompt, example.target))
     special_and_bytes = tokenizer.vocab_size - MODEL.vocab_size + 3
@@ -101,7 +102,7 @@ def test_the_tokenizer_learns_no_made_up_name(shards: tuple[Path, dict], example
 
 
 @pytest.mark.slow
-def test_a_config_with_shards_trains_by_way_of_them(tmp_path: Path) -> None:
+def test_a_config_with_shards_trains_on_them(tmp_path: Path) -> None:
     config = ("--config", TINY, "shards.copies=2", "training.epochs=1", "training.steps=null", "training.batch_size=8",
               "training.max_source_length=999", "training.max_target_length=999")  # fmt: skip
     result = run("all", *config, cwd=tmp_path)
