@@ -17,8 +17,9 @@ import tfds_builders
 from mathderive.config.schema import DataSettings, RunSettings
 from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Example, Split
-from mathderive.symbolic.engine.derivation import canonical_form, derivation_from_json
+from mathderive.symbolic.engine.derivation import Derivation, canonical_form, derivation_from_json
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.evaluation_sets import evaluation_set
 from tfds_builders.building import build_derivations
 from tfds_builders.derivations import splits as splitting
 from tfds_builders.derivations.display import display
@@ -53,11 +54,12 @@ def test_the_splits_have_the_sizes_asked_for(splits: dict[str, list[Example]]) -
     assert {name: len(splits[name]) for name in SPLITS} == {"train": 40, "validation": 6, "static": 10}
 
 
+def derivation_of(example: Example) -> Derivation:
+    return derivation_from_json([(step.annotation, step.srepr) for step in example.steps])
+
+
 def canonical_forms(examples: list[Example]) -> list[str]:
-    return [
-        canonical_form(derivation_from_json([(step.annotation, step.srepr) for step in example.steps]))
-        for example in examples
-    ]
+    return [canonical_form(derivation_of(example)) for example in examples]
 
 
 def test_no_two_splits_share_a_derivation_up_to_renaming(splits: dict[str, list[Example]]) -> None:
@@ -134,6 +136,15 @@ def test_variants_belong_to_static_examples(splits: dict[str, list[Example]]) ->
         assert variant.target == original.target
         assert ", then derive " in original.prompt
         assert ", then derive " not in variant.prompt
+
+
+def test_variants_conform_to_the_rule_of_their_set(splits: dict[str, list[Example]]) -> None:
+    static = {example.source_id: example for example in splits["static"]}
+    for name in PERTURBED_SETS:
+        find_fault = evaluation_set(name).find_fault
+        assert find_fault is not None
+        for variant in splits[name]:
+            assert find_fault(derivation_of(static[variant.source_id]), derivation_of(variant)) is None
 
 
 @pytest.mark.parametrize("name", ["train", "static", "vr", "ee", "ag", "sr"])
