@@ -82,7 +82,7 @@ class EvaluationSettings(Settings):
     released: tuple[str, ...] | None = None
     """Files or folders of the authors' `*_results.json`; null downloads them. Only for `source: released`."""
     examples: int | None = Field(default=100, ge=1)
-    """Number of source examples, drawn by seed among those with all four variants; null takes every example."""
+    """Number of static examples, drawn by seed among those with all required variants; null takes every one."""
     max_characters: int = Field(default=750, ge=1)
 
 

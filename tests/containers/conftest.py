@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.engine import IMAGE, ROOT, User, answers, docker, uids
+from tests.containers.engine import IMAGE, ROOT, User, docker, engine_runs, uids
 
 BUILD_SECONDS = 1200
 
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """A running engine, which `docker` finds by its environment."""
-    if not answers():
+    """A running engine, which `docker` finds by its environment variables; skips the tests if there is none."""
+    if not engine_runs():
         pytest.skip("no Docker engine runs here: nothing about the containers was checked")
 
 
 @pytest.fixture(scope="module")
 def users(image: str) -> Iterator[dict[int, User]]:
-    """By uid; what compose made for them is removed in the end."""
+    """The users by uid; everything that compose made for them is removed at the end."""
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         found: dict[int, User] = {}
@@ -49,7 +49,7 @@ def base(engine: None) -> str:
 
 @pytest.fixture(scope="session")
 def image(base: str) -> Iterator[str]:
-    """The image for the CPU, built from nothing from a clone."""
+    """The image for the CPU, built from a clone without a cache."""
     with tempfile.TemporaryDirectory() as place:
         subprocess.run(["git", "clone", "--quiet", ROOT, place], check=True)
         arguments = [f"--build-arg=BASE_IMAGE={base}", place]

@@ -1,4 +1,4 @@
-"""The images and compose.yaml, used as users do."""
+"""The images and compose.yaml, used as a user does."""
 
 import hashlib
 import json
@@ -17,18 +17,18 @@ from tests.containers.engine import IMAGE, ROOT, User, docker, inspect
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 
 MAX_BYTES = 1.2e9
-"""Of the image for the CPU beyond its base."""
+"""Maximum size of the image for the CPU beyond its base image."""
 
 INSIDE = """
 id -u
 grep -E '^(CapPrm|CapEff|CapBnd|NoNewPrivs)' /proc/self/status
 for place in / /app /app/configs /opt/venv /etc /var/tmp; do touch $place/x 2>/dev/null && echo "writes to $place"; done
-touch /tmp/x /app/runs/.x /cache/x && rm /app/runs/.x && echo writes where it should
+touch /tmp/x /app/runs/.x /cache/x && rm /app/runs/.x && echo writes to its own folders
 """
 
 
 def contents(user: User) -> dict[str, str]:
-    """The predictions and their scores, by name."""
+    """The hashes of the predictions and their scores, by file name."""
     folder = user.runs / "smoke"
     files = [path for name in ("predictions", "scores") for path in sorted((folder / name).rglob("*.jsonl"))]
     assert len(files) >= 20
@@ -47,12 +47,12 @@ def wait_for(condition: Callable[[], object], user: User, seconds: float = 120) 
 
 
 def exit_code(user: User) -> int:
-    """Of the reproduction's container."""
+    """Returns the exit code of the container `reproduction`."""
     (container,) = user.compose("ps", "--all", "--quiet", "reproduction").stdout.split()
     return int(docker("inspect", "--format={{.State.ExitCode}}", container).stdout)
 
 
-def test_the_image(image: str, base: str) -> None:
+def test_the_image_is_small_and_has_no_build_tools(image: str, base: str) -> None:
     config = inspect(image)["Config"]
     assert config["User"] == "1000"
     assert config["Entrypoint"] == ["./run.sh"]
@@ -66,7 +66,7 @@ def test_the_image(image: str, base: str) -> None:
     assert not {"gcc", "cc", "make", "pip", "pytest"} & set(re.split(r"[\s/]", tools))
 
 
-def test_the_fast_tests(image: str) -> None:
+def test_the_fast_tests_pass_in_the_image(image: str) -> None:
     shared = ROOT.parent / "shared"
     references = [f"--volume={shared}:/shared:ro", "--env=MATHDERIVE_SHARED=/shared"] if shared.is_dir() else []
     result = docker("run", "--rm", "--init", *references, f"{IMAGE}:test", check=False, seconds=1700)
@@ -76,13 +76,13 @@ def test_the_fast_tests(image: str) -> None:
 
 @pytest.fixture(scope="module")
 def reproduced(users: dict[int, User]) -> dict[int, User]:
-    """Every user has run the smoke config, uninterrupted, all at the same time."""
+    """All users have run the smoke config without interruption, at the same time."""
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda user: user.compose("up", "--exit-code-from=reproduction"), users.values()))
     return users
 
 
-def test_up_leaves_the_report_to_its_user(reproduced: dict[int, User]) -> None:
+def test_the_files_of_a_run_belong_to_its_user(reproduced: dict[int, User]) -> None:
     for user in reproduced.values():
         assert (user.runs / "smoke" / "report" / "index.html").stat().st_size > 10_000
         assert {path.stat().st_uid for path in user.runs.rglob("*")} == {user.uid}
@@ -90,11 +90,11 @@ def test_up_leaves_the_report_to_its_user(reproduced: dict[int, User]) -> None:
     assert all(other == first for other in others)
 
 
-def test_a_stopped_run_goes_on_to_the_same_end(reproduced: dict[int, User]) -> None:
+def test_a_stopped_run_resumes_to_the_same_results(reproduced: dict[int, User]) -> None:
     user = next(iter(reproduced.values()))
     uninterrupted = contents(user)
     (user.runs / "smoke").rename(user.runs / "smoke-uninterrupted")
-    user.compose("down")  # and its container's log
+    user.compose("down")  # removes the log of its container as well
     user.compose("up", "--detach")
     wait_for_log(user, r"train: steps \d+/")
     metrics = user.runs / "smoke" / "checkpoints" / "t5" / "metrics.jsonl"
@@ -106,18 +106,18 @@ def test_a_stopped_run_goes_on_to_the_same_end(reproduced: dict[int, User]) -> N
     assert not (user.runs / "smoke" / "report").exists()
     user.compose("up", "--exit-code-from=reproduction")
     assert contents(user) == uninterrupted
-    # They tell how long steps took: had it begun anew, others would stand there.
+    # The metrics hold the duration of each step, so a run that began anew would have other lines.
     assert metrics.read_text(encoding="utf-8").startswith(before)
 
 
-def test_inside(reproduced: dict[int, User]) -> None:
+def test_a_container_has_no_rights_beyond_its_folders(reproduced: dict[int, User]) -> None:
     for user in reproduced.values():
         said = user.compose("run", "--rm", "--entrypoint=sh", "reproduction", "-c", INSIDE).stdout
         assert f"\n{user.uid}\n" in f"\n{said}"
         assert not re.search(r"Cap\w+:\s*0*[1-9a-f]", said), said
         assert re.search(r"NoNewPrivs:\s*1", said)
-        assert "writes to" not in said
-        assert "writes where it should" in said
+        assert not re.search("writes to /", said)
+        assert "writes to its own folders" in said
 
 
 def test_every_profile_can_be_read(users: dict[int, User]) -> None:
@@ -158,7 +158,7 @@ def test_a_wrong_config_is_one_line(users: dict[int, User], text: str | None, sa
     assert "Traceback" not in result.stdout
 
 
-def test_runs_that_may_not_be_written(users: dict[int, User]) -> None:
+def test_a_runs_folder_without_write_permission_is_one_line(users: dict[int, User]) -> None:
     user = next(iter(users.values()))
     user.runs.chmod(0o555)
     try:
@@ -170,8 +170,8 @@ def test_runs_that_may_not_be_written(users: dict[int, User]) -> None:
     assert "Traceback" not in result.stdout
 
 
-def test_a_tpus_worker_in_a_plain_container(base: str, tmp_path: Path) -> None:
-    """What `scripts/tpu_vm.sh` has every worker do; with the CPU's libraries, for there is no TPU."""
+def test_a_tpu_worker_runs_in_a_plain_container(base: str, tmp_path: Path) -> None:
+    """Runs the commands of `scripts/tpu_vm.sh` for a worker, with the CPU's libraries instead of a TPU's."""
     subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, tmp_path / "kit.git"], check=True)
     script = """
     git config --global --add safe.directory '*' 2>/dev/null || { apt-get update -qq && apt-get install -yqq git \

@@ -1,8 +1,8 @@
-"""Writes golden_content.json: the content hash of one small configuration, by the builder's major version.
+"""Writes golden_content.json: the content hash of one small configuration for each major version of the builder.
 
     python tests/tfds_builders/make_golden_content.py
 
-Contents that changed need another major version first; the hashes of earlier ones stay as they are.
+Raise the builder's major version first when the contents have changed. The hashes of earlier versions are kept.
 """
 
 import json
@@ -19,7 +19,7 @@ MAJOR = str(Builder.VERSION.major)
 SETTINGS = DataSettings.model_validate(
     {"sizes": {"train": 60, "validation": 10, "static": 30}, "sampling": SamplingSettings(), "workers": 2}
 )
-"""The paper's sampling, for whatever changes shall show."""
+"""Small sizes with the paper's sampling, so that any change of the generator shows."""
 
 
 def content_hash_of(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""The same dataset by Apache Beam: contents, resuming, the backstop, and what a user can mend."""
+"""Generation by Apache Beam: the same contents, resuming, the backstop, and errors that a user can correct."""
 
 import json
 import os
@@ -17,11 +17,12 @@ from tfds_builders.building import build_derivations
 from tfds_builders.derivations.chunks import Candidate, Task, finished_chunks, read_keys
 from tfds_builders.example_features import read_examples
 
+from .test_added_set import code_block
 from .test_derivations import quiet, settings
 
 pytest.importorskip("apache_beam", reason="needs Apache Beam: the environment of requirements/beam.txt")
 
-# TFDS asks protobuf for what the version that Beam holds back to calls deprecated.
+# TFDS uses a part of protobuf that is deprecated in the version that Beam pins.
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +42,8 @@ def test_beam_in_two_processes_builds_what_workers_build(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_an_object_store_holds_work_and_dataset(tmp_path: Path) -> None:
-    """A local folder plays the store: what is behind `gs://` here is `fsspec`, as it is there."""
+def test_work_and_dataset_can_lie_in_an_object_store(tmp_path: Path) -> None:
+    """A local folder stands in for the store; `fsspec` serves `gs://` here as it does for a real store."""
 
     class Store(DirFileSystem):
         cachable = False
@@ -63,8 +64,8 @@ def test_an_object_store_holds_work_and_dataset(tmp_path: Path) -> None:
     assert not list(Path.cwd().glob("gs:*"))
 
 
-def shrug(item: int) -> list[Candidate]:
-    """A candidate for each item; every fifth ends its process, and those above 100 are killed from outside."""
+def abort_or_make(item: int) -> list[Candidate]:
+    """Makes a candidate of an item; multiples of five abort their process, and items above 100 kill it."""
     if item % 5 == 0:
         os.abort()
     if item > 100:
@@ -79,13 +80,13 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def task(folder: Path) -> Task[int, range]:
-    return Task(shrug, str(folder), load=iter)
+    return Task(abort_or_make, str(folder), load=iter)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("importable")
 @pytest.mark.parametrize("options", [TWO_PROCESSES, "--runner=DirectRunner"])
-def test_a_lost_item_is_kept_in_mind_and_done_chunks_are_not_done_again(tmp_path: Path, options: str) -> None:
+def test_a_lost_item_is_recorded_and_finished_chunks_are_not_computed_again(tmp_path: Path, options: str) -> None:
     from tfds_builders.derivations.beam_pipeline import BeamComputer
 
     chunks = [range(1, 4), range(4, 7)]
@@ -111,7 +112,7 @@ def test_a_process_killed_on_a_beam_worker_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_line_builds_by_beam_in_a_folder_of_its_own(tmp_path: Path) -> None:
+def test_the_command_line_builds_by_beam_in_a_shared_folder(tmp_path: Path) -> None:
     options = ["--beam", "--beam-options", TWO_PROCESSES, "--beam-folder", str(tmp_path / "shared")]
     run("data", "--config", TINY, *options, cwd=tmp_path)
     by_beam = json.loads((tmp_path / "runs" / "tiny" / "data.json").read_text(encoding="utf-8"))
@@ -134,7 +135,25 @@ def test_the_command_line_builds_by_beam_in_a_folder_of_its_own(tmp_path: Path) 
         ("--runner=DataflowRunner", "project"),
     ],
 )
-def test_options_beam_refuses_are_one_line(tmp_path: Path, options: str, named: str) -> None:
+def test_options_that_beam_refuses_are_one_line(tmp_path: Path, options: str, named: str) -> None:
     result = run("data", "--config", TINY, "--beam", "--beam-options", options, cwd=tmp_path, code=2)
     assert named in complaint(result.stderr)
     assert not (tmp_path / "runs" / "tiny" / "data").exists()
+
+
+@pytest.mark.slow
+def test_the_direct_runner_loads_extensions_and_others_refuse_them(tmp_path: Path) -> None:
+    (tmp_path / "premise_reversal.py").write_text(code_block("python"), encoding="utf-8")
+    config = tmp_path / "added.yaml"
+    config.write_text(f"extends: {TINY}\nextensions: [premise_reversal.py]\n", encoding="utf-8")
+    remote = ("--beam", "--beam-options", "--runner=FlinkRunner")
+    refused = run("data", "--config", config, *remote, cwd=tmp_path, code=2)
+    assert "only DirectRunner can load extensions (premise_reversal.py)" in complaint(refused.stderr)
+    results = []
+    for name, options in (("beam", ("--beam", "--beam-options", TWO_PROCESSES)), ("local", ())):
+        (tmp_path / name).mkdir()
+        run("data", "--config", config, *options, cwd=tmp_path / name)
+        manifest = (tmp_path / name / "runs" / "added" / "data.json").read_text(encoding="utf-8")
+        results.append(json.loads(manifest)["results"])
+    assert results[0] == results[1]
+    assert results[0]["derivations"]["sizes"]["pr"] > 0

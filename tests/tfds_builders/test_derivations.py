@@ -1,11 +1,13 @@
-"""Generated datasets: a function of config and seed, disjoint up to renaming, read back as written."""
+"""Generated datasets depend on config and seed alone, are disjoint up to renaming, and read back as written."""
 
 import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from etils import epath
@@ -14,9 +16,10 @@ from tensorflow_datasets.core import dataset_metadata, shuffle
 import tfds_builders
 from mathderive.config.schema import DataSettings, RunSettings
 from mathderive.core.errors import InputError
-from mathderive.records import EVALUATION_SETS, Example, Split
-from mathderive.symbolic.engine.derivation import canonical_form, derivation_from_json
+from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Example, Split
+from mathderive.symbolic.engine.derivation import Derivation, canonical_form, derivation_from_json
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.evaluation_sets import evaluation_set
 from tfds_builders.building import build_derivations
 from tfds_builders.derivations import splits as splitting
 from tfds_builders.derivations.display import display
@@ -51,11 +54,12 @@ def test_the_splits_have_the_sizes_asked_for(splits: dict[str, list[Example]]) -
     assert {name: len(splits[name]) for name in SPLITS} == {"train": 40, "validation": 6, "static": 10}
 
 
+def derivation_of(example: Example) -> Derivation:
+    return derivation_from_json([(step.annotation, step.srepr) for step in example.steps])
+
+
 def canonical_forms(examples: list[Example]) -> list[str]:
-    return [
-        canonical_form(derivation_from_json([(step.annotation, step.srepr) for step in example.steps]))
-        for example in examples
-    ]
+    return [canonical_form(derivation_of(example)) for example in examples]
 
 
 def test_no_two_splits_share_a_derivation_up_to_renaming(splits: dict[str, list[Example]]) -> None:
@@ -68,9 +72,18 @@ def test_no_two_splits_share_a_derivation_up_to_renaming(splits: dict[str, list[
             assert not forms["validation"] & forms[name], name
 
 
+@dataclass(frozen=True)
+class Built:
+    """A dataset: whether its splits are leak-free, the results of the build, and the canonical forms of each split."""
+
+    leak_free: bool
+    results: dict[str, Any]
+    forms: dict[str, list[str]]
+
+
 @pytest.fixture(scope="module", params=[True, False], ids=["leak_free", "plain"])
-def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[bool, dict, dict]:
-    """Of a choice so narrow that examples and variants recur up to renaming: leak-free or not, results, forms."""
+def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A dataset of so few names and steps that examples and variants recur up to renaming."""
     sampling = SamplingSettings(
         vocabulary=tuple("fgxy"), length_min=3, length_max=3, length_mean=3, length_std=1, max_characters=100
     )
@@ -79,24 +92,25 @@ def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     chosen = settings(sampling=sampling, sizes=sizes, workers=2, leak_free=request.param)
     built = build_derivations(chosen, RunSettings(), folder, quiet)
     forms = {name: canonical_forms(read_examples(folder / built["path"], name)) for name in built["sizes"]}
-    return request.param, built, forms
+    return Built(request.param, built, forms)
 
 
 @pytest.mark.slow
-def test_the_overlap_told_is_the_overlap_there_is(narrow: tuple[bool, dict, dict]) -> None:
-    _, built, forms = narrow
+def test_the_metadata_state_the_actual_overlap(narrow: Built) -> None:
+    forms = narrow.forms
     train = set(forms["train"])
-    others = [name for name in forms if name != "train"]
-    assert built["overlap_with_train"] == {name: sum(form in train for form in forms[name]) for name in others}
+    counts = {name: sum(form in train for form in forms[name]) for name in forms if name != "train"}
+    assert narrow.results["overlap_with_train"] == counts
 
 
 @pytest.mark.slow
-def test_only_the_papers_plain_way_overlaps(narrow: tuple[bool, dict, dict]) -> None:
-    leak_free, built, forms = narrow
+def test_only_the_papers_plain_splits_overlap(narrow: Built) -> None:
+    built = narrow.results
     assert built["lost"] == []
-    if leak_free:
+    if narrow.leak_free:
         assert not any(built["overlap_with_train"].values())
-        assert not set(forms["validation"]) & {form for name in EVALUATION_SETS for form in forms[name]}
+        evaluated = {form for name in EVALUATION_SETS for form in narrow.forms[name]}
+        assert not set(narrow.forms["validation"]) & evaluated
         assert built["sizes"]["ag"] < built["sizes"]["static"]  # some were left out
     else:
         assert built["overlap_with_train"]["static"] > 0
@@ -104,7 +118,7 @@ def test_only_the_papers_plain_way_overlaps(narrow: tuple[bool, dict, dict]) -> 
         assert built["sizes"]["ee"] == built["sizes"]["static"]
 
 
-def test_no_text_stands_in_a_split_twice(splits: dict[str, list[Example]]) -> None:
+def test_no_text_occurs_in_a_split_twice(splits: dict[str, list[Example]]) -> None:
     for name in SPLITS:
         targets = [example.target for example in splits[name]]
         assert len(set(targets)) == len(targets)
@@ -112,7 +126,7 @@ def test_no_text_stands_in_a_split_twice(splits: dict[str, list[Example]]) -> No
 
 def test_variants_belong_to_static_examples(splits: dict[str, list[Example]]) -> None:
     static = {example.source_id: example for example in splits["static"]}
-    for name in EVALUATION_SETS[1:]:
+    for name in PERTURBED_SETS:
         for variant in splits[name]:
             assert variant.set == name
             assert variant.source_id in static
@@ -124,8 +138,17 @@ def test_variants_belong_to_static_examples(splits: dict[str, list[Example]]) ->
         assert ", then derive " not in variant.prompt
 
 
+def test_variants_conform_to_the_rule_of_their_set(splits: dict[str, list[Example]]) -> None:
+    static = {example.source_id: example for example in splits["static"]}
+    for name in PERTURBED_SETS:
+        find_fault = evaluation_set(name).find_fault
+        assert find_fault is not None
+        for variant in splits[name]:
+            assert find_fault(derivation_of(static[variant.source_id]), derivation_of(variant)) is None
+
+
 @pytest.mark.parametrize("name", ["train", "static", "vr", "ee", "ag", "sr"])
-def test_a_preview_shows_the_first_examples_there_will_be(splits: dict[str, list[Example]], name: Split) -> None:
+def test_a_preview_shows_the_first_examples_of_the_dataset(splits: dict[str, list[Example]], name: Split) -> None:
     wanted = splits[name][:2]
     shown = list(islice(preview(settings(), 0, name), len(wanted)))
     assert shown == wanted
@@ -136,7 +159,7 @@ def test_a_preview_shows_the_first_examples_there_will_be(splits: dict[str, list
 
 
 @pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_workers_change_nothing(splits: dict[str, list[Example]], tmp_path: Path, workers: int) -> None:
+def test_the_number_of_workers_changes_nothing(splits: dict[str, list[Example]], tmp_path: Path, workers: int) -> None:
     assert build(tmp_path, workers=workers) == splits
 
 
@@ -145,7 +168,7 @@ def test_another_seed_gives_other_examples(splits: dict[str, list[Example]], tmp
 
 
 @pytest.mark.parametrize("name", ["derivations", "released"])
-def test_a_builders_folder_describes_it_in_tfdss_own_terms(name: str) -> None:
+def test_tfds_can_read_the_description_in_a_builders_folder(name: str) -> None:
     metadata = dataset_metadata.load(epath.Path(tfds_builders.__file__).parent / name)
     assert metadata.description
     assert metadata.citation
@@ -153,7 +176,7 @@ def test_a_builders_folder_describes_it_in_tfdss_own_terms(name: str) -> None:
     assert set(metadata.tags) <= set(dataset_metadata.valid_tags())
 
 
-def test_the_papers_plain_way_takes_derivations_as_they_come(tmp_path: Path) -> None:
+def test_the_papers_plain_splits_take_derivations_in_order(tmp_path: Path) -> None:
     plain = build(tmp_path, leak_free=False)
     attempts = [int(example.source_id) for name in SPLITS for example in plain[name]]
     assert attempts == sorted(attempts)
@@ -192,21 +215,21 @@ def test_the_hash_seed_changes_nothing(tmp_path: Path) -> None:
     assert len(hashes.pop().strip()) == 64
 
 
-def test_contents_are_those_of_their_major_version(tmp_path: Path) -> None:
+def test_contents_match_the_hash_of_the_major_version(tmp_path: Path) -> None:
     pinned = json.loads(make_golden_content.GOLDEN.read_text(encoding="utf-8"))
     assert make_golden_content.content_hash_of(tmp_path) == pinned.get(make_golden_content.MAJOR), (
         "contents changed -> raise the major version"
     )
 
 
-def test_settings_that_give_too_little_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_give_too_few_derivations_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splitting, "MAX_ATTEMPTS_PER_EXAMPLE", 20)
     narrow = SAMPLING.model_copy(update={"max_characters": 20})
     with pytest.raises(InputError, match=r"data\.sampling: 0 new derivations in"):
         build(tmp_path, sampling=narrow, sizes={"train": 1, "validation": 1, "static": 1})
 
 
-def test_a_split_beyond_what_tfds_writes_alone_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_too_large_for_tfdss_own_writer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shuffle, "MAX_MEM_BUFFER_SIZE", 1000)
     with pytest.raises(InputError, match="the same command with --beam"):
         build(tmp_path)

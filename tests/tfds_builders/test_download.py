@@ -1,4 +1,4 @@
-"""Fetching result files over real HTTP on loopback: only the right bytes stay."""
+"""Downloading result files over real HTTP on loopback: only files with the right hash are kept."""
 
 import hashlib
 import threading
@@ -17,7 +17,7 @@ HASHES = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder; counts requests, and cuts the connection in the middle of a file when told to."""
+    """Serves a folder and counts requests; with `cut`, closes the connection in the middle of a file."""
 
     server: "Server"
 
@@ -63,14 +63,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
         thread.join()
 
 
-def test_what_is_fetched_is_fetched_once(server: Server, tmp_path: Path) -> None:
+def test_a_file_is_downloaded_once(server: Server, tmp_path: Path) -> None:
     for _ in range(2):
         paths = fetch_result_files(tmp_path / "kept", server.url, HASHES)
         assert [path.read_bytes() for path in paths] == list(CONTENT.values())
     assert len(server.asked) == len(CONTENT)
 
 
-def test_a_damaged_copy_is_fetched_again(server: Server, tmp_path: Path) -> None:
+def test_a_damaged_copy_is_downloaded_again(server: Server, tmp_path: Path) -> None:
     (first, _) = fetch_result_files(tmp_path / "kept", server.url, HASHES)
     first.write_bytes(b"damaged")
     fetch_result_files(tmp_path / "kept", server.url, HASHES)
@@ -83,19 +83,19 @@ def test_another_hash_is_refused_and_leaves_nothing(server: Server, tmp_path: Pa
     assert not list((tmp_path / "kept").iterdir())
 
 
-def test_a_missing_file_names_its_status(server: Server, tmp_path: Path) -> None:
+def test_an_error_names_the_status_code(server: Server, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"answered 404 .*--released DIR"):
         fetch_result_files(tmp_path / "kept", server.url, {"none_results.json": "0" * 64})
 
 
-def test_a_cut_connection_leaves_nothing(server: Server, tmp_path: Path) -> None:
+def test_a_closed_connection_leaves_nothing(server: Server, tmp_path: Path) -> None:
     server.cut = True
     with pytest.raises(InputError, match="cannot be reached|SHA-256"):
         fetch_result_files(tmp_path / "kept", server.url, HASHES)
     assert not list((tmp_path / "kept").iterdir())
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be reached"):
         fetch_result_files(tmp_path / "kept", "http://127.0.0.1:9", HASHES)
 

@@ -1,4 +1,4 @@
-"""Which examples are evaluated."""
+"""The choice of the evaluated examples."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tfds_builders.evaluation_sets import choose_examples
 
 
 def splits(count: int = 50) -> dict[str, list[Example]]:
-    """Example i has all variants save where i is a multiple of 5 (no sr); those of 7 are long."""
+    """Examples with all variants, but multiples of 5 have no sr, and multiples of 7 are too long."""
 
     def example(index: int, name: str) -> Example:
         target = "x" * (751 if index % 7 == 0 else 750)
@@ -35,7 +35,7 @@ def test_every_set_has_the_same_sources_with_all_variants(seed: int) -> None:
     assert sources["static"] == sorted(sources["static"], key=int)
 
 
-def test_seeds_draw_differently_and_repeatably() -> None:
+def test_the_draw_depends_on_the_seed_alone() -> None:
     draws = [
         tuple(example.id for example in choose_examples(splits(), EvaluationSettings(examples=10), seed)["static"])
         for seed in (0, 1, 0)
@@ -43,16 +43,16 @@ def test_seeds_draw_differently_and_repeatably() -> None:
     assert draws[0] == draws[2] != draws[1]
 
 
-def test_fewer_than_wanted_are_all_taken() -> None:
+def test_all_eligible_examples_are_taken_if_there_are_too_few() -> None:
     chosen = choose_examples(splits(), EvaluationSettings(examples=1000), 0)
     assert {example.source_id for example in chosen["sr"]} == ELIGIBLE
 
 
-def test_null_takes_everything_as_it_is() -> None:
+def test_null_takes_every_example() -> None:
     assert choose_examples(splits(), EvaluationSettings(examples=None), 0) == splits()
 
 
-def test_none_at_all_says_what_is_missing() -> None:
+def test_no_eligible_example_is_an_error_that_names_the_condition() -> None:
     with pytest.raises(InputError, match="at most 10 characters"):
         choose_examples(splits(), EvaluationSettings(max_characters=10), 0)
 

@@ -1,10 +1,11 @@
-"""A data stage killed with -9 goes on to the same contents, and says to the end what its backstop ended."""
+"""A data stage that was killed with -9 resumes to the same contents, and still reports what the backstop ended."""
 
 import json
 import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,14 @@ from tests.support.command import TINY, run, start
 ARGUMENTS = ("data", "--config", TINY, "data.workers=1", "data.sizes.train=150")
 
 
-def results(place: Path) -> dict:
-    return json.loads((place / "runs" / "tiny" / "data.json").read_text(encoding="utf-8"))["results"]["derivations"]
+def results(place: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((place / "runs" / "tiny" / "data.json").read_text(encoding="utf-8"))
+    return dict(manifest["results"]["derivations"])
 
 
 @pytest.fixture
 def killed(tmp_path: Path) -> Path:
-    """Where a build was killed after its first chunk: the folder that holds runs/."""
+    """The folder that holds runs/, with a build that was killed after its first chunk."""
     process = start(*ARGUMENTS, cwd=tmp_path)
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("candidates/*.keys.json")) and time.monotonic() < deadline:
@@ -33,7 +35,7 @@ def killed(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_it_ends_as_if_nothing_had_happened(killed: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_resumed_build_ends_like_an_undisturbed_one(killed: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     undisturbed = tmp_path_factory.mktemp("undisturbed")
     assert_sound(run(*ARGUMENTS, cwd=undisturbed))
     resumed = run(*ARGUMENTS, cwd=killed)
@@ -49,7 +51,7 @@ def assert_sound(build: "subprocess.CompletedProcess[str]") -> None:
 
 
 @pytest.mark.slow
-def test_a_loss_before_the_kill_is_told_in_the_end(killed: Path) -> None:
+def test_a_loss_before_the_kill_is_reported_at_the_end(killed: Path) -> None:
     keys = min(killed.rglob("candidates/*.keys.json"))
     chunk = json.loads(keys.read_text(encoding="utf-8"))
     lost = chunk["keys"].pop(0)["attempt"]

@@ -1,4 +1,4 @@
-"""The released builder against the authors' files, and the scores that follow from their texts alone."""
+"""The released builder against the authors' files, and the scores that are computed from their texts alone."""
 
 import json
 import math
@@ -52,7 +52,7 @@ def stripped(source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def evaluated(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of `eval` over the three released models, their recorded scores taken out of the files."""
+    """The run folder of `eval` on the three released models, with the recorded scores removed from the files."""
     place = tmp_path_factory.mktemp("evaluated")
     files = [stripped(shared_reference / f"{file}_results.json", place) for file in MODELS.values()]
     run(
@@ -67,7 +67,7 @@ def evaluated(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_eval_gives_the_recorded_scores_from_the_texts_alone(
+def test_eval_computes_the_recorded_scores_from_the_texts_alone(
     model: str, shared_reference: Path, evaluated: Path
 ) -> None:
     rows = json.loads((shared_reference / f"{MODELS[model]}_results.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Which attempts fill which split: laws that hold for any keys, and what the backstop leaves behind."""
+"""Split assignment: properties that hold for any keys, and the effect of items that the backstop ends."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from tfds_builders.example_features import content_hash
 from .test_derivations import quiet, settings
 
 hashes = st.integers(0, 7).map(lambda number: f"{number * 2**253 + 1:064x}")
-"""Few, spread over the whole range: so that forms and texts recur, and every split has some."""
+"""A few hashes spread over the whole range, so that forms and texts recur and every split gets some."""
 
 
 @st.composite
@@ -68,7 +68,7 @@ def test_the_lowest_attempts_fill_the_splits(chunks: list[ChunkKeys], sizes: dic
     for attempt, key in keys.items():
         if attempt in everywhere:
             continue
-        # Whoever was passed over had its text in a split already, or came when there was no room.
+        # A candidate is left out only if a split has its text already or has no room.
         passed = any(keys[other].target_hash == key.target_hash and other < attempt for other in everywhere) or any(
             len(taken[name]) == sizes[name] for name in SPLITS
         )
@@ -76,7 +76,7 @@ def test_the_lowest_attempts_fill_the_splits(chunks: list[ChunkKeys], sizes: dic
 
 
 @given(chunks_of_keys(), sizes, st.booleans())
-def test_how_the_keys_come_in_chunks_is_no_matter(
+def test_the_division_into_chunks_changes_nothing(
     chunks: list[ChunkKeys], sizes: dict[Split, int], leak_free: bool
 ) -> None:
     one, other = Assignment(sizes, leak_free), Assignment(sizes, leak_free)
@@ -95,13 +95,13 @@ def deadly(attempts: set[int], function: Callable[[Any], list[Candidate]], item:
 
 @dataclass(frozen=True)
 class Deadly(LocalComputer):
-    """Workers in which these attempts, or these static examples' variants, abort their process."""
+    """Computes chunks in workers whose process aborts at these attempts, or at the variants of these examples."""
 
     attempts: frozenset[int]
 
     def compute(self, task: Task[Any, Any], chunks: Iterable[Any], ahead: Callable[[], int]) -> Iterator[ChunkKeys]:
-        deed = partial(deadly, set(self.attempts), task.function)
-        return super().compute(replace(task, function=deed), chunks, ahead)
+        function = partial(deadly, set(self.attempts), task.function)
+        return super().compute(replace(task, function=function), chunks, ahead)
 
 
 SMALL = settings(sizes={"train": 20, "validation": 4, "static": 6})
@@ -116,11 +116,11 @@ def sources(built: Generated, name: Split) -> list[int]:
 
 
 @pytest.mark.slow
-def test_what_the_backstop_ended_is_left_out_and_named_by_later_calls_too(tmp_path: Path) -> None:
+def test_an_item_ended_by_the_backstop_is_left_out_and_named_by_later_calls_too(tmp_path: Path) -> None:
     sound = generated(tmp_path / "sound")
     assert sound.lost == []
     victim = sources(sound, "train")[3]
-    for victims in ([victim], []):  # the second call goes on from what the first left, and kills nobody
+    for victims in ([victim], []):  # the second call resumes what the first one left, and aborts nothing
         built = generated(tmp_path / "train", victims)
         assert built.lost == [str(victim)]
         assert victim not in sources(built, "train")
@@ -128,7 +128,7 @@ def test_what_the_backstop_ended_is_left_out_and_named_by_later_calls_too(tmp_pa
 
 
 @pytest.mark.slow
-def test_variants_can_be_lost_without_their_static_example(tmp_path: Path) -> None:
+def test_losing_variants_does_not_lose_their_static_example(tmp_path: Path) -> None:
     sound = generated(tmp_path)
     victim = sources(sound, "static")[2]
     for path in (tmp_path / "variants").iterdir():
@@ -144,7 +144,7 @@ def test_variants_can_be_lost_without_their_static_example(tmp_path: Path) -> No
 def test_a_half_done_folder_is_finished_to_the_same_contents(tmp_path: Path) -> None:
     sound = generated(tmp_path)
     whole = content_hash(sound.examples())
-    for path in sorted(tmp_path.rglob("*.keys.json"))[1:]:  # a kill can leave candidates whose keys are missing
+    for path in sorted(tmp_path.rglob("*.keys.json"))[1:]:  # a kill can leave candidates without keys
         path.unlink()
     again = generated(tmp_path)
     assert again.slices == sound.slices
