@@ -35,7 +35,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, Subs
 
-from tests.validity_corpus.model import CONSTANTS, SPECIAL
+from tests.validity_corpus.model import CONSTANTS, IN_ELEMENTARY_TERMS, SPECIAL
 from tests.validity_corpus.truth import Judge, Truth
 
 DIGITS = 30
@@ -104,9 +104,12 @@ class Values:
                 return mp.log(parts[0])
             case cos() | sin():
                 return (mp.cos if isinstance(expression, cos) else mp.sin)(*self._bounded(parts))
-        if type(expression).__name__ in SPECIAL and len(parts) == 1:
-            return SPECIAL[type(expression).__name__](parts[0])
-        return self._made_up(" ".join([type(expression).__name__, *(mp.nstr(part, 12) for part in parts)]))
+        kind = type(expression).__name__
+        if kind in IN_ELEMENTARY_TERMS and len(parts) == 1:
+            return getattr(mp, kind)(parts[0])
+        if kind in SPECIAL and len(parts) == 1:
+            return SPECIAL[kind](parts[0])
+        return self._made_up(" ".join([kind, *(mp.nstr(part, 12) for part in parts)]))
 
     @staticmethod
     def _bounded(parts: list[Any]) -> list[Any]:

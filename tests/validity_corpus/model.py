@@ -45,11 +45,22 @@ DIGITS = 60
 """Decimal digits computed with."""
 
 SPECIAL: dict[str, Callable[[Any], Any]] = {
-    **{name: getattr(mp, name) for name in ("tan", "cot", "sec", "csc", "asin", "acos", "atan", "acot")},
-    **{name: getattr(mp, name) for name in ("sinh", "cosh", "tanh", "coth", "asinh", "acosh", "atanh")},
+    **{name: getattr(mp, name) for name in ("asin", "acos", "atan", "acot", "asinh", "acosh", "atanh")},
     **dict(zip(("erf", "erfi", "Ei", "Si", "Ci", "li"), (mp.erf, mp.erfi, mp.ei, mp.si, mp.ci, mp.li), strict=True)),
 }
 """Functions besides the elementary ones that integration brings in; SymPy knows their first derivatives."""
+
+IN_ELEMENTARY_TERMS: dict[str, Callable[[Expr], Expr]] = {
+    "tan": lambda angle: sin(angle) / cos(angle),
+    "cot": lambda angle: cos(angle) / sin(angle),
+    "sec": lambda angle: 1 / cos(angle),
+    "csc": lambda angle: 1 / sin(angle),
+    "sinh": lambda part: (exp(part) - exp(-part)) / 2,
+    "cosh": lambda part: (exp(part) + exp(-part)) / 2,
+    "tanh": lambda part: (exp(part) - exp(-part)) / (exp(part) + exp(-part)),
+    "coth": lambda part: (exp(part) + exp(-part)) / (exp(part) - exp(-part)),
+}
+"""Functions that the elementary ones make up; their own derivatives would contain them again."""
 
 CONSTANTS: dict[Basic, Callable[[], Any]] = {pi: lambda: +mp.pi, E: lambda: mp.e, I: lambda: mp.j}
 
@@ -181,9 +192,12 @@ class Model:
                 return self._of_real(expression)
             case AppliedUndef():
                 return self._function(expression)
-        if type(expression).__name__ in SPECIAL and len(expression.args) == 1:
+        kind = type(expression).__name__
+        if kind in IN_ELEMENTARY_TERMS:
+            return self.evaluate(IN_ELEMENTARY_TERMS[kind](expression.args[0]))
+        if kind in SPECIAL and len(expression.args) == 1:
             return self._special(expression)
-        raise UndecidableError(f"{type(expression).__name__} is not evaluated")
+        raise UndecidableError(f"{kind} is not evaluated")
 
     def _symbol(self, symbol: Symbol) -> Series:
         if symbol in self.values:

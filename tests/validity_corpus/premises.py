@@ -18,7 +18,7 @@ BRANCHED = frozenset(
 )
 """Functions that have branches, or whose value depends on whether their argument is real."""
 
-MAX_EXTRA_DIGITS = 600
+MAX_EXTRA_DIGITS = 1100
 """The largest power of ten between two numbers that are told apart."""
 
 
