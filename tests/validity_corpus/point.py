@@ -32,7 +32,6 @@ MAX_UNKNOWNS = 80
 """Coefficients that are solved for at once."""
 
 
-
 class Point:
     """One model, and what equations fix in it.
 
