@@ -14,10 +14,11 @@ were wrongly verified, how many had a false equation called premise, valid or sk
 were verified. The exit code is 1 unless the first two counts are 0 and at least 99.9 % of the honest derivations are
 verified.
 
-`--cases` checks written cases instead. FILE has one JSON object a line: `kind`, `prompt`, `derivation` (equations, one a
-line), and what is expected of the checker: `verified`, and the numbers of equations that are `not_true`. Only kinds that
-begin with `A:` and have both are checked. The last line is a JSON object with the cases, how many were wrongly
+`--cases` checks written cases instead. FILE has one JSON object a line: `kind`, `prompt`, `derivation` (equations, one
+a line), and what is expected of the checker: `verified`, and the numbers of equations that are `not_true`. Only kinds
+that begin with `A:` and have both are checked. The last line is a JSON object with the cases, how many were wrongly
 verified, and how many `not_true` equations were called true in how many cases; the exit code is 1 unless both are 0.
+Without the file nothing is checked, and the exit code is 0.
 """
 
 import argparse

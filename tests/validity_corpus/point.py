@@ -300,9 +300,10 @@ def _solved(columns: list[list[Any]], wanted: list[Any]) -> list[Any]:
     pivots: list[tuple[int, int]] = []
     top = 0
     for column in range(len(columns)):
-        best = max(range(top, len(rows)), key=lambda row, column=column: abs(rows[row][column]), default=None)
-        if best is None or abs(rows[best][column]) < small:
+        sizes = [abs(row[column]) for row in rows[top:]]
+        if not sizes or max(sizes) < small:
             continue
+        best = top + sizes.index(max(sizes))
         rows[top], rows[best] = rows[best], rows[top]
         pivot = rows[top]
         for number, row in enumerate(rows):
@@ -312,6 +313,6 @@ def _solved(columns: list[list[Any]], wanted: list[Any]) -> list[Any]:
         pivots.append((top, column))
         top += 1
     solution: list[Any] = [mp.mpf(0)] * len(columns)
-    for row, column in pivots:
-        solution[column] = rows[row][-1] / rows[row][column]
+    for place, column in pivots:
+        solution[column] = rows[place][-1] / rows[place][column]
     return solution

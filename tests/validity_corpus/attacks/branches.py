@@ -121,7 +121,7 @@ def root_of_square(setting: Setting) -> Attempt:
     power = setting.rng.choice((2, 4))
     given = (*setting.premise_texts, f"{x} = - {value}")
     goal = f"{x} = {value}"
-    between = (f"{x}^{{{power}}} = {value**power}",)
+    between: tuple[str, ...] = (f"{x}^{{{power}}} = {value**power}",)
     if setting.rng.random() < 0.5:
         between += (rf"\sqrt{{{x}^{{{power}}}}} = {value ** (power // 2)}",)
     lines = (*given, *between, goal)
