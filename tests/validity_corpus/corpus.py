@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations, count
 from pathlib import Path
 from typing import Literal
@@ -106,9 +107,23 @@ def generated_sources(wanted: int) -> Iterator[Source]:
             return
 
 
+@cache
+def generated_source(number: int) -> Source:
+    """The numbered derivation of our own generator, from a stream of its own; all its equations are true."""
+    settings = SamplingSettings(max_characters=MAX_CHARACTERS)
+    candidates = ((n, sample_derivation(settings, GENERATED_SEED + 1 + number, n)) for n in count())
+    named = (Source(f"generated-{number}-{n}", found, prompt(found)) for n, found in candidates if found is not None)
+    return next(source for source in named if is_true_throughout(source))
+
+
+def is_true_throughout(source: Source) -> bool:
+    """Whether the judge calls every equation of a derivation true."""
+    return all(truth is Truth.TRUE for truth in _Labeller(source, []).truths())
+
+
 def add_corruptions(corpus: Corpus, source: Source, kinds: Iterable[str] = CORRUPTIONS) -> None:
     """Corrupts a derivation once in each way and labels what comes out."""
-    if any(truth is not Truth.TRUE for truth in _Labeller(source, []).truths()):
+    if not is_true_throughout(source):
         corpus.left_out["a source that is not true throughout, as where it divides by zero"] += 1
         return
     corrupted: dict[str, Lines] = {}

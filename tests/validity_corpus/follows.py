@@ -35,7 +35,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, Subs
 
-from tests.validity_corpus.model import CONSTANTS, SPECIAL
+from tests.validity_corpus.model import CONSTANTS, IN_ELEMENTARY_TERMS, SPECIAL
 from tests.validity_corpus.truth import Judge, Truth
 
 DIGITS = 30
@@ -104,9 +104,12 @@ class Values:
                 return mp.log(parts[0])
             case cos() | sin():
                 return (mp.cos if isinstance(expression, cos) else mp.sin)(*self._bounded(parts))
-        if type(expression).__name__ in SPECIAL and len(parts) == 1:
-            return SPECIAL[type(expression).__name__](parts[0])
-        return self._made_up(" ".join([type(expression).__name__, *(mp.nstr(part, 12) for part in parts)]))
+        kind = type(expression).__name__
+        if kind in IN_ELEMENTARY_TERMS and len(parts) == 1:
+            return getattr(mp, kind)(parts[0])
+        if kind in SPECIAL and len(parts) == 1:
+            return SPECIAL[kind](parts[0])
+        return self._made_up(" ".join([kind, *(mp.nstr(part, 12) for part in parts)]))
 
     @staticmethod
     def _bounded(parts: list[Any]) -> list[Any]:
@@ -189,19 +192,19 @@ class Search:
                 yield frozenset({position}), given
             for rule, other in enumerate(earlier):
                 for old, new in (other.args, other.args[::-1]) if rule != position else ():
-                    for given in _attempt(lambda side, old=old, new=new: side.subs(old, new), one.args):
+                    for given in _attempt(partial(_substitute, old, new), one.args):
                         yield frozenset({position, rule}), given
 
     def _from_one(self, wanted: Sides, sides: Sides, operands: Sequence[Expr]) -> Iterator[Sides]:
         for transform in (cos, sin, exp, log, expand, _evaluate_derivatives):
-            yield from _attempt(lambda side, transform=transform: transform(side), sides)
+            yield from _attempt(transform, sides)
         symbols = sorted(Tuple(*wanted, *sides).atoms(Symbol), key=str)
         exponents = sorted(Tuple(*wanted, *sides).atoms(Integer), key=int)
         for name in symbols:
-            yield from _attempt(lambda side, name=name: Derivative(side, name), sides)
-            yield from _attempt(lambda side, name=name: Integral(side, name), sides)
+            yield from _attempt(partial(_differentiate, name), sides)
+            yield from _attempt(partial(_integrate, name), sides)
         for exponent in (*symbols, *exponents, Integer(2)):
-            yield from _attempt(lambda side, exponent=exponent: side**exponent, sides)
+            yield from _attempt(partial(_raise_to, exponent), sides)
         if self._by_operand(wanted, sides):
             yield from _with_operands((wanted[0] - sides[0], wanted[1] - sides[1], *operands), ADDED, sides)
             yield from _with_operands((wanted[0] / sides[0], wanted[1] / sides[1], *operands), MULTIPLIED, sides)
@@ -226,7 +229,7 @@ class Search:
     def _by_exponent(self, wanted: Sides, given: Sides) -> bool:
         """Whether the wanted sides are powers of the given ones, of any exponent they name."""
         exponents = {part.exp for side in wanted for part in side.atoms(Pow)}
-        powers = (_attempt(lambda side, exponent=exponent: side**exponent, given) for exponent in exponents)
+        powers = (_attempt(partial(_raise_to, exponent), given) for exponent in exponents)
         return any(self._same_sides(sides, wanted) for found in powers for sides in found)
 
     def _by_rewriting(self, wanted: Sides, given: Sides) -> bool:
@@ -244,11 +247,31 @@ class Search:
         """Where the wanted sides and an earlier equation's become the same by one rule, wherever it applies."""
         for rule, other in enumerate(earlier):
             for old, new in (other.args, other.args[::-1]):
-                for target in _attempt(lambda side, old=old, new=new: side.subs(old, new), wanted):
+                for target in _attempt(partial(_substitute, old, new), wanted):
                     for position, one in enumerate(earlier):
-                        for given in _attempt(lambda side, old=old, new=new: side.subs(old, new), one.args):
+                        for given in _attempt(partial(_substitute, old, new), one.args):
                             if position != rule and self._same_sides(given, target):
                                 yield frozenset({position, rule})
+
+
+def _substitute(old: Expr, new: Expr, side: Expr) -> Expr:
+    return side.subs(old, new)
+
+
+def _differentiate(name: Symbol, side: Expr) -> Expr:
+    return Derivative(side, name)
+
+
+def _integrate(name: Symbol, side: Expr) -> Expr:
+    return Integral(side, name)
+
+
+def _raise_to(exponent: Expr, side: Expr) -> Expr:
+    return side**exponent
+
+
+def _apply(operator: Operator, operand: Expr, side: Expr) -> Expr:
+    return operator(side, operand)
 
 
 def _attempt(transform: Callable[[Expr], Expr], sides: Sides) -> Iterator[Sides]:
@@ -263,7 +286,7 @@ def _attempt(transform: Callable[[Expr], Expr], sides: Sides) -> Iterator[Sides]
 def _with_operands(operands: Sequence[Expr], operators: Sequence[Operator], given: Sides) -> Iterator[Sides]:
     for operand in operands:
         for apply in operators:
-            yield from _attempt(partial(apply, operand=operand), given)
+            yield from _attempt(partial(_apply, apply, operand), given)
 
 
 def _operands(expression: Basic) -> list[Expr]:

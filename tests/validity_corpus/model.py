@@ -12,7 +12,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpmath import mp
-from sympy import Add, Derivative, Dummy, E, Expr, I, Integral, Mul, Pow, Rational, Symbol, cos, exp, log, pi, sin
+from sympy import (
+    Abs,
+    Add,
+    Derivative,
+    Dummy,
+    E,
+    Expr,
+    I,
+    Integral,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    conjugate,
+    cos,
+    exp,
+    log,
+    pi,
+    sign,
+    sin,
+)
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
@@ -24,15 +44,23 @@ Definition = tuple[tuple[Expr, ...], Expr]
 DIGITS = 60
 """Decimal digits computed with."""
 
-LARGEST = 1e12
-"""A value beyond this, at a point, makes the point a bad one: digits are lost in differences."""
-
 SPECIAL: dict[str, Callable[[Any], Any]] = {
-    **{name: getattr(mp, name) for name in ("tan", "cot", "sec", "csc", "asin", "acos", "atan", "acot")},
-    **{name: getattr(mp, name) for name in ("sinh", "cosh", "tanh", "coth", "asinh", "acosh", "atanh")},
+    **{name: getattr(mp, name) for name in ("asin", "acos", "atan", "acot", "asinh", "acosh", "atanh")},
     **dict(zip(("erf", "erfi", "Ei", "Si", "Ci", "li"), (mp.erf, mp.erfi, mp.ei, mp.si, mp.ci, mp.li), strict=True)),
 }
 """Functions besides the elementary ones that integration brings in; SymPy knows their first derivatives."""
+
+IN_ELEMENTARY_TERMS: dict[str, Callable[[Expr], Expr]] = {
+    "tan": lambda angle: sin(angle) / cos(angle),
+    "cot": lambda angle: cos(angle) / sin(angle),
+    "sec": lambda angle: 1 / cos(angle),
+    "csc": lambda angle: 1 / sin(angle),
+    "sinh": lambda part: (exp(part) - exp(-part)) / 2,
+    "cosh": lambda part: (exp(part) + exp(-part)) / 2,
+    "tanh": lambda part: (exp(part) - exp(-part)) / (exp(part) + exp(-part)),
+    "coth": lambda part: (exp(part) + exp(-part)) / (exp(part) - exp(-part)),
+}
+"""Functions that the elementary ones make up; their own derivatives would contain them again."""
 
 CONSTANTS: dict[Basic, Callable[[], Any]] = {pi: lambda: +mp.pi, E: lambda: mp.e, I: lambda: mp.j}
 
@@ -71,6 +99,7 @@ class Model:
         values: what names stand for that do not have their random value.
         open_choices: the integrals met whose choice is not fixed.
         rebased: the value a name is near, where that is not its random one.
+        is_real: whether all random values are real, and those of names positive.
     """
 
     axes: Sequence[Symbol]
@@ -81,6 +110,7 @@ class Model:
     values: dict[Symbol, Series] = field(default_factory=dict)
     open_choices: list[Choice] = field(default_factory=list)
     rebased: dict[Symbol, Any] = field(default_factory=dict)
+    is_real: bool = False
     _memory: dict[Basic, Series] = field(default_factory=dict)
 
     def evaluate(self, expression: Basic) -> Series:
@@ -97,7 +127,8 @@ class Model:
                 raise UndecidableError(str(error)) from None
             if found.degree < 0:
                 raise DegreeError
-            if abs(found.value) > LARGEST:
+            if abs(found.value) > mp.mpf(10) ** (mp.dps // 5):
+                # Digits are lost in differences of large values.
                 raise UndecidableError("a large value")
             self._memory[expression] = found
         return self._memory[expression]
@@ -108,10 +139,15 @@ class Model:
         self.open_choices.clear()
 
     def base(self, name: Basic) -> Any:
-        """The random value of a name: no more than 1.2 in size, neither real nor near zero."""
+        """The random value of a name.
+
+        A complex one is no more than 1.2 in size, and neither real nor near zero. A real one is between 0.1 and 10.
+        """
         if name in self.rebased:
             return self.rebased[name]
         first, second = self.random(f"symbol {name}")
+        if self.is_real:
+            return mp.mpc(mp.power(10, 2 * first - 1))
         return mp.mpc(
             mp.mpf("0.35") + mp.mpf("0.75") * first, (mp.mpf("0.15") + mp.mpf("0.45") * second) * _sign(second)
         )
@@ -152,11 +188,16 @@ class Model:
                 return self._derivative(expression)
             case Integral():
                 return self._integral(expression)
+            case Abs() | sign() | conjugate():
+                return self._of_real(expression)
             case AppliedUndef():
                 return self._function(expression)
-        if type(expression).__name__ in SPECIAL and len(expression.args) == 1:
+        kind = type(expression).__name__
+        if kind in IN_ELEMENTARY_TERMS:
+            return self.evaluate(IN_ELEMENTARY_TERMS[kind](expression.args[0]))
+        if kind in SPECIAL and len(expression.args) == 1:
             return self._special(expression)
-        raise UndecidableError(f"{type(expression).__name__} is not evaluated")
+        raise UndecidableError(f"{kind} is not evaluated")
 
     def _symbol(self, symbol: Symbol) -> Series:
         if symbol in self.values:
@@ -177,6 +218,19 @@ class Model:
         if below.norm() <= mp.mpf(10) ** (-2 * mp.dps // 3) and above.value.real > 0:
             return self.constant(0)
         return _exponential(above * below.log())
+
+    def _of_real(self, expression: Expr) -> Series:
+        """An absolute value, a sign or a conjugate of a real argument other than zero."""
+        argument = self.evaluate(expression.args[0])
+        smallest = mp.mpf(10) ** (-mp.dps // 2)
+        if not self.is_real or any(abs(mp.mpc(c).imag) > smallest for _, _, c in argument.coefficients()):
+            raise UndecidableError(f"{type(expression).__name__} of a complex argument")
+        if isinstance(expression, conjugate):
+            return argument
+        if abs(argument.value) <= smallest:
+            raise SingularError(f"{type(expression).__name__} of zero")
+        signum = 1 if argument.value.real > 0 else -1
+        return self.constant(signum) if isinstance(expression, sign) else argument.scaled(signum)
 
     def _derivative(self, derivative: Derivative) -> Series:
         result = self.evaluate(derivative.expr)
@@ -217,7 +271,8 @@ class Model:
         axis = self.axes.index(name)
         chosen = next((choice.value for choice in self.choices if self._is_of(choice, name, integrand)), None)
         if chosen is None:
-            weight = mp.mpc(*self.random(f"integral {name} {mp.nstr(self.base(name), 20)}"))
+            first, second = self.random(f"integral {name} {mp.nstr(self.base(name), 20)}")
+            weight = mp.mpc(first) if self.is_real else mp.mpc(first, second)
             chosen = integrand.coefficient_of(axis, 0).scaled(weight)
             if not any(self._is_of(choice, name, integrand) for choice in self.open_choices):
                 self.open_choices.append(Choice(name, integrand, chosen))
@@ -231,7 +286,9 @@ class Model:
         where, (axis, slope) = self.evaluate(bound), self._axis_and_slope(name)
         if slope is not None:
             raise UndecidableError(f"an integral by {name} with a bound")
-        moved = Model(self.axes, self.degree, self.definitions, self.salt, self.choices, self.values)
+        moved = Model(
+            self.axes, self.degree, self.definitions, self.salt, self.choices, self.values, is_real=self.is_real
+        )
         is_elsewhere = abs(where.value - self.base(name)) > mp.mpf(10) ** (-mp.dps // 2)
         moved.rebased = {**self.rebased, name: where.value} if is_elsewhere else self.rebased
         found = moved._antiderivative(moved.evaluate(integrand), name)
@@ -251,14 +308,19 @@ class Model:
             return self._applied(formal, body, [self.evaluate(argument) for argument in arguments])
         values = [self.evaluate(argument) for argument in arguments]
         place = " ".join(mp.nstr(value.value, 20) for value in values)
-        return taylor(lambda exponents: mp.mpc(*self.random(f"function {name} {place} {exponents}")) - 0.5, values)
+
+        def coefficient(exponents: tuple[int, ...]) -> Any:
+            first, second = self.random(f"function {name} {place} {exponents}")
+            return mp.mpc(first - 0.5) if self.is_real else mp.mpc(first, second) - 0.5
+
+        return taylor(coefficient, values)
 
     def _applied(self, formal: Sequence[Symbol], body: Expr, arguments: Sequence[Series]) -> Series:
         """What a function is of something other than distinct variables."""
         names = [Dummy(symbol.name) for symbol in formal]
         if body.has(Integral):
             raise UndecidableError("an integral in a function of expressions")
-        inner = Model(names, self.degree, self.definitions, self.salt)
+        inner = Model(names, self.degree, self.definitions, self.salt, is_real=self.is_real)
         inner.rebased = {name: argument.value for name, argument in zip(names, arguments, strict=True)}
         outer = inner.evaluate(body.xreplace(dict(zip(formal, names, strict=True))))
         coefficients = {
@@ -272,7 +334,7 @@ class Model:
     def _special(self, expression: Expr) -> Series:
         argument = self.evaluate(expression.args[0])
         place = Dummy()
-        slope = Model(self.axes, self.degree, {}, self.salt, values={place: argument})
+        slope = Model(self.axes, self.degree, {}, self.salt, values={place: argument}, is_real=self.is_real)
         derivative = slope.evaluate(expression.func(place).diff(place))
         return argument.through(SPECIAL[type(expression).__name__](argument.value), derivative)
 
@@ -285,14 +347,14 @@ def agree(first: Series, second: Series, least_degree: int = 0) -> bool | None:
     """
     if min(first.degree, second.degree) < least_degree:
         raise DegreeError
-    difference, scale = (first - second).norm(), max(first.norm(), second.norm(), mp.mpf(10) ** -10)
+    difference, scale = (first - second).norm(), max(first.norm(), second.norm(), mp.mpf(10) ** (-mp.dps // 6))
     if difference <= scale * mp.mpf(10) ** (-2 * mp.dps // 3):
         return True
     return False if difference >= scale * mp.mpf(10) ** (-mp.dps // 3) else None
 
 
 def _exponential(exponent: Series) -> Series:
-    if abs(exponent.value.real) > 100 or abs(exponent.value.imag) > 1e6:
+    if abs(exponent.value.real) > mp.dps * 5 / 3 or abs(exponent.value.imag) > 1e6:
         raise UndecidableError("a large exponent")
     return exponent.exp()
 

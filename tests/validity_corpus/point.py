@@ -13,7 +13,7 @@ from mpmath import mp, mpf
 from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Symbol, preorder_traversal
 from sympy.core.function import AppliedUndef
 
-from tests.validity_corpus.model import DIGITS, Choice, HiddenChoiceError, Model, UndecidableError, agree
+from tests.validity_corpus.model import Choice, HiddenChoiceError, Model, UndecidableError, agree
 from tests.validity_corpus.series import Series, SingularError, constant, monomials, padded
 
 State = tuple[Equality, ...]
@@ -31,9 +31,6 @@ LEAST_DEGREE = 3
 MAX_UNKNOWNS = 80
 """Coefficients that are solved for at once."""
 
-STEP = mpf(10) ** (-DIGITS * 2 // 5)
-"""What an unknown is moved by to see how the sides change."""
-
 
 class Point:
     """One model, and what equations fix in it.
@@ -46,7 +43,8 @@ class Point:
     def __init__(self, model: Model, constants: Iterable[Symbol]) -> None:
         self._model = model
         self._constants = frozenset(constants)
-        self._fixed: dict[State, tuple[list[Choice], dict[Symbol, Series]]] = {(): ([], {})}
+        # Names that premises define have their value from the start.
+        self._fixed: dict[State, tuple[list[Choice], dict[Symbol, Series]]] = {(): ([], dict(model.values))}
 
     def holds(self, equation: Equality, state: State) -> tuple[bool, bool]:
         """Whether the equation holds after those of `state`, and whether something had to be fixed for it.
@@ -151,7 +149,7 @@ class Point:
         values: dict[Symbol, Series],
     ) -> Series:
         """A better choice, from how the difference of the sides changes with it."""
-        choice = opened[position]
+        choice, step_size = opened[position], _step_size()
         axis = self._model.axes.index(choice.variable)
 
         def difference(value: Series) -> Series:
@@ -159,9 +157,9 @@ class Point:
             return self._difference(equation).coefficient_of(axis, 0)
 
         now = difference(choice.value)
-        moved = difference(choice.value + constant(choice.value.axes, choice.value.degree, STEP))
+        moved = difference(choice.value + constant(choice.value.axes, choice.value.degree, step_size))
         try:
-            step = now * (moved - now).scaled(1 / STEP).reciprocal()
+            step = now * (moved - now).scaled(1 / step_size).reciprocal()
         except SingularError:
             return choice.value
         return choice.value - padded(step, choice.value.degree)
@@ -175,7 +173,7 @@ class Point:
         values: dict[Symbol, Series],
     ) -> Series:
         """A better choice, coefficient by coefficient: where only derivatives of it occur."""
-        choice = opened[position]
+        choice, step_size = opened[position], _step_size()
         axis = self._model.axes.index(choice.variable)
         places = [
             (degree, place)
@@ -193,8 +191,8 @@ class Point:
         now = difference(choice.value)
         columns = []
         for degree, place in places:
-            moved = difference(_moved(choice.value, degree, place, STEP))
-            columns.append([(b - a) / STEP for a, b in zip(now, moved, strict=True)])
+            moved = difference(_moved(choice.value, degree, place, step_size))
+            columns.append([(b - a) / step_size for a, b in zip(now, moved, strict=True)])
         value = choice.value
         for (degree, place), amount in zip(places, _solved(columns, now), strict=True):
             value = _moved(value, degree, place, -amount)
@@ -234,10 +232,11 @@ class Point:
                 found = found.coefficient_of(axis, 0)
             return found
 
-        step = constant(value.axes, value.degree, STEP)
+        step_size = _step_size()
+        step = constant(value.axes, value.degree, step_size)
         for _ in range(PASSES):
             now = difference(value)
-            slope = (difference(value + step) - now).scaled(1 / STEP)
+            slope = (difference(value + step) - now).scaled(1 / step_size)
             try:
                 value = value - padded(now * slope.reciprocal(), value.degree)
             except SingularError:
@@ -265,6 +264,11 @@ def bared(equation: Equality) -> Equality:
             break
         ((left, right),) = differing
     return Equality(left, right, evaluate=False)
+
+
+def _step_size() -> Any:
+    """What an unknown is moved by to see how the sides change."""
+    return mpf(10) ** (-mp.dps * 2 // 5)
 
 
 def _with_value(opened: list[Choice], position: int, value: Series) -> list[Choice]:
@@ -296,9 +300,10 @@ def _solved(columns: list[list[Any]], wanted: list[Any]) -> list[Any]:
     pivots: list[tuple[int, int]] = []
     top = 0
     for column in range(len(columns)):
-        best = max(range(top, len(rows)), key=lambda row, column=column: abs(rows[row][column]), default=None)
-        if best is None or abs(rows[best][column]) < small:
+        sizes = [abs(row[column]) for row in rows[top:]]
+        if not sizes or max(sizes) < small:
             continue
+        best = top + sizes.index(max(sizes))
         rows[top], rows[best] = rows[best], rows[top]
         pivot = rows[top]
         for number, row in enumerate(rows):
@@ -308,6 +313,6 @@ def _solved(columns: list[list[Any]], wanted: list[Any]) -> list[Any]:
         pivots.append((top, column))
         top += 1
     solution: list[Any] = [mp.mpf(0)] * len(columns)
-    for row, column in pivots:
-        solution[column] = rows[row][-1] / rows[row][column]
+    for place, column in pivots:
+        solution[column] = rows[place][-1] / rows[place][column]
     return solution

@@ -9,7 +9,7 @@ each function below follows from its differential equation (for `g = exp f`: `tÂ
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from mpmath import mp
@@ -181,7 +181,7 @@ class Series:
         value = self._nonzero_value()
         result = Series(self.axes, [[mp.log(value)]])
         for n in range(1, self.degree + 1):
-            known = result._convolved(self, n, range(1, n), lambda k, n=n: mp.mpf(-k) / n)
+            known = _over(result._convolved(self, n, range(1, n), lambda k: -k), n)
             result.parts.append(_over(_sum(self.parts[n], known), value))
         return result
 
@@ -206,7 +206,7 @@ class Series:
         value = self._nonzero_value()
         result = Series(self.axes, [[mp.power(value, exponent)]])
         for n in range(1, self.degree + 1):
-            part = self._convolved(result, n, range(1, n + 1), lambda k, n=n: exponent * k - (n - k))
+            part = self._convolved(result, n, range(1, n + 1), partial(_power_weight, exponent, n))
             result.parts.append(_over(part, n * value))
         return result
 
@@ -230,6 +230,10 @@ class Series:
         if abs(self.value) <= mp.mpf(10) ** (-mp.dps // 2):
             raise SingularError("a pole or branch point")
         return self.value
+
+
+def _power_weight(exponent: Any, n: int, k: int) -> Any:
+    return exponent * k - (n - k)
 
 
 def constant(axes: int, degree: int, value: Any) -> Series:

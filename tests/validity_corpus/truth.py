@@ -1,12 +1,19 @@
-"""Is an equation true? The slow judge of the validity checker: both sides as power series near random points.
+"""Is an equation true? The slow judge of the checker: both sides as power series near random points.
 
 An equation is true where it holds for all values of its names, given what the premises define. Its integrals may be
-any antiderivatives, as long as those that an earlier equation has fixed stay: `∫ f dx = F + C` says which one the
-left side is from there on, and with two constants in one equation the second is what the first makes it. An equation
-that only another choice would make true is neither true nor false but *depends*; nor is one decided that the series
+any antiderivatives, as long as those that an earlier equation has fixed stay: after `∫ f dx = F + C`, the left side is
+that antiderivative, and with two constants in one equation the second is what the first makes it. An equation that
+only another choice would make true is neither true nor false but *depends*; nor is one decided that the series
 cannot express or that two points judge differently.
 
-Nothing here knows a rule of differentiation or integration, and nothing is shared with `mathderive.metrics.validity`.
+Names have complex values near 1, except in equations with branches (roots, logarithms, absolute values, inverse
+functions): those are judged at positive values of the names, and are false as soon as they fail at one point.
+
+Premises that define nothing are conditions. The judge solves one condition for a plain name, numerically, and judges
+equations at the solutions; with other conditions nothing is decided, unless the caller gives a *witness*: definitions
+that satisfy the conditions, in place of the premises. What is false for a witness is not true in every model.
+
+Nothing here knows a rule of differentiation or integration, and nothing is shared with `mathderive.checker`.
 """
 
 import enum
@@ -17,16 +24,21 @@ from sympy import Derivative, Equality, Integral, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
-from tests.validity_corpus.model import DIGITS, Definition, DegreeError, HiddenChoiceError, Model, UndecidableError
+from tests.validity_corpus.conditions import solve_condition
+from tests.validity_corpus.model import DegreeError, HiddenChoiceError, Model, UndecidableError
 from tests.validity_corpus.point import Point, State
+from tests.validity_corpus.premises import has_branches, required_digits, sort_premises
 
 MOVES = 6
-"""A point that is a bad one (a pole, a large value) is replaced so many times."""
+"""How many times a bad point (a pole, a large value) is replaced."""
 
 EXTRA_DEGREES = 4
 """Degrees that the series of a side has left after all derivatives; fixing a choice in it may cost some."""
 
 MAX_DEGREE = 14
+
+BRANCH_POINTS = 8
+"""The number of points for an equation with branches, or with a condition."""
 
 
 class Truth(enum.Enum):
@@ -36,31 +48,14 @@ class Truth(enum.Enum):
     UNDECIDED = "undecided"
 
 
-def definitions_of(premises: Iterable[Equality]) -> dict[tuple[str, int], list[Definition]]:
-    """What premises define: an undefined function of just the symbols of the other side, whichever side it is.
-
-    Raises:
-        ValueError: a premise is no definition.
-    """
-    found: dict[tuple[str, int], list[Definition]] = {}
-    for premise in premises:
-        for left, right in (premise.args, premise.args[::-1]):
-            if isinstance(left, AppliedUndef) and {*left.args} == right.free_symbols:
-                found.setdefault((left.func.__name__, len(left.args)), []).append((left.args, right))
-                break
-        else:
-            raise ValueError(f"{premise} defines nothing")
-    return found
-
-
 class Judge:
     """Judges the equations of derivations from the same premises.
 
     Args:
-        premises: what is given.
+        premises: the equations that are given, or a witness for them.
         equations: all equations that will be judged, so that all have the same variables.
         constants: the names of integration constants.
-        seed: of the points.
+        seed: the seed of the points.
         points: how many of them have to agree.
     """
 
@@ -72,35 +67,49 @@ class Judge:
         seed: str,
         points: int = 2,
     ) -> None:
-        self.definitions = definitions_of(premises)
+        everything = (*premises, *equations)
+        operated = {name for equation in everything for name in _operated_by(equation)}
+        sorted_premises = sort_premises(premises, operated)
+        self._functions = sorted_premises.functions
+        self._names, self._conditions = sorted_premises.names, sorted_premises.conditions
         self._constants = frozenset(constants)
         self._seed, self._count = seed, points
-        everything = (*premises, *equations)
         names = set().union(*(equation.atoms(Symbol) for equation in everything))
-        operated = {name for equation in everything for name in _operated_by(equation)}
-        self._axes = sorted(names - (self._constants - operated), key=lambda name: name.name)
+        self._axes = sorted(names - (self._constants - operated) - {*self._names}, key=lambda name: name.name)
         self._degree = min(MAX_DEGREE, EXTRA_DEGREES + max(map(self._order, everything)))
-        self._points: dict[tuple[int, int], Point] = {}
+        self._premises_have_branches = any(map(has_branches, premises))
+        self._everything = everything
+        self._digits: int | None = None
+        self._points: dict[tuple[int, int, bool], Point] = {}
         self._verdicts: dict[tuple[State, Equality], tuple[Truth, State, str]] = {}
 
     def truth(self, equation: Equality, state: State = ()) -> tuple[Truth, State]:
         """Whether the equation is true after the equations of `state`, and the state after it."""
         key = (state, equation)
         if key not in self._verdicts:
-            with mp.workdps(DIGITS):
-                self._verdicts[key] = self._truth(equation, state)
+            self._verdicts[key] = self._truth_with_digits(equation, state)
         return self._verdicts[key][:2]
 
     def reason(self, equation: Equality, state: State = ()) -> str:
         """Why an equation is undecided."""
         return self._verdicts[(state, equation)][2]
 
+    def _truth_with_digits(self, equation: Equality, state: State) -> tuple[Truth, State, str]:
+        try:
+            self._digits = self._digits or required_digits(self._everything)
+        except UndecidableError as error:
+            return Truth.UNDECIDED, state, str(error)
+        with mp.workdps(self._digits):
+            return self._truth(equation, state)
+
     def _truth(self, equation: Equality, state: State) -> tuple[Truth, State, str]:
+        is_real = self._premises_have_branches or any(map(has_branches, (equation, *state)))
+        count = BRANCH_POINTS if self._conditions or has_branches(equation) else self._count
         found, reason = [], ""
-        for number in range(self._count):
+        for number in range(count):
             for move in range(MOVES):
                 try:
-                    found.append(self._point(number, move).holds(equation, state))
+                    found.append(self._point(number, move, is_real).holds(equation, state))
                     break
                 except HiddenChoiceError as error:
                     return Truth.UNDECIDED, state, str(error)
@@ -108,19 +117,25 @@ class Judge:
                     reason = str(error)
                 except DegreeError:
                     return Truth.UNDECIDED, state, "more derivatives than are computed"
-        if len(found) < self._count or len({*found}) > 1:
+        fails = any(not holds for holds, _ in found)
+        if not found or (not (fails and count > self._count) and (len(found) < count or len({*found}) > 1)):
             return Truth.UNDECIDED, state, reason or "the points differ"
-        holds, fixes = found[0]
-        if holds:
-            return Truth.TRUE, (*state, equation) if fixes else state, ""
+        if not fails:
+            return Truth.TRUE, (*state, equation) if found[0][1] else state, ""
         depends = state and self.truth(equation)[0] is Truth.TRUE
         return Truth.DEPENDS if depends else Truth.FALSE, state, ""
 
-    def _point(self, number: int, move: int) -> Point:
-        if (number, move) not in self._points:
-            model = Model(self._axes, self._degree, self.definitions, f"{self._seed} {number} {move}")
-            self._points[number, move] = Point(model, self._constants)
-        return self._points[number, move]
+    def _point(self, number: int, move: int, is_real: bool) -> Point:
+        key = (number, move, is_real)
+        if key not in self._points:
+            salt = f"{self._seed} {number} {move}"
+            model = Model(self._axes, self._degree, self._functions, salt, is_real=is_real)
+            for name, body in self._names.items():
+                model.values[name] = model.evaluate(body)
+            if self._conditions:
+                solve_condition(model, self._conditions)
+            self._points[key] = Point(model, self._constants)
+        return self._points[key]
 
     def _order(self, expression: Basic) -> int:
         """How many derivatives stand within one another, those of definitions included."""
@@ -128,7 +143,7 @@ class Judge:
         if isinstance(expression, Derivative):
             return deepest + sum(count.p for _, count in expression.variable_count if count.is_Integer)
         if isinstance(expression, AppliedUndef):
-            bodies = self.definitions.get((expression.func.__name__, len(expression.args)), ())
+            bodies = self._functions.get((expression.func.__name__, len(expression.args)), ())
             return max([deepest, *(self._order(body) for _, body in bodies)])
         return deepest
 
