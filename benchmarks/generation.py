@@ -14,12 +14,12 @@ import json
 import multiprocessing
 import resource
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 from mathderive.core.workers import collect_garbage_rarely
-from mathderive.symbolic import sampling
+from mathderive.symbolic.engine import sampling
 from mathderive.symbolic.engine.settings import SamplingSettings
 
 
@@ -36,12 +36,12 @@ class Work:
     attempts: int
     cpu_seconds: float
     peak_bytes: int
-    seconds_by_part: Counter[str]
+    seconds_by_part: dict[str, float]
 
 
 def generate(seed: int, first: int, every: int, seconds: float) -> Work:
     """Samples the attempts first, first + every, … until the CPU time is spent."""
-    seconds_by_part: Counter[str] = Counter()
+    seconds_by_part: defaultdict[str, float] = defaultdict(float)
     _time_parts(seconds_by_part)
     settings = SamplingSettings()
     collect_garbage_rarely()
@@ -56,7 +56,7 @@ def generate(seed: int, first: int, every: int, seconds: float) -> Work:
     return Work(derivations, attempts, spent, peak, seconds_by_part)
 
 
-def _time_parts(seconds_by_part: Counter[str]) -> None:
+def _time_parts(seconds_by_part: defaultdict[str, float]) -> None:
     """Makes the sampler record the time of its two costly calls."""
     propose_step, is_welcome = sampling.propose_step, sampling.is_welcome
 
@@ -74,7 +74,7 @@ def _time_parts(seconds_by_part: Counter[str]) -> None:
         finally:
             seconds_by_part["accepting"] += time.process_time() - start
 
-    sampling.propose_step, sampling.is_welcome = timed_proposal, timed_acceptance
+    vars(sampling).update(propose_step=timed_proposal, is_welcome=timed_acceptance)
 
 
 def measure(workers: int, seed: int, seconds: float) -> dict[str, Any]:
@@ -84,7 +84,10 @@ def measure(workers: int, seed: int, seconds: float) -> dict[str, Any]:
         done = pool.starmap(generate, [(seed, number, workers, seconds) for number in range(workers)], chunksize=1)
     derivations, cpu = sum(work.derivations for work in done), sum(work.cpu_seconds for work in done)
     attempts = sum(work.attempts for work in done)
-    parts = sum((work.seconds_by_part for work in done), Counter())
+    parts: defaultdict[str, float] = defaultdict(float)
+    for work in done:
+        for part, spent in work.seconds_by_part.items():
+            parts[part] += spent
     found = {
         "derivations_per_cpu_second": derivations / cpu,
         "attempts_per_derivation": attempts / derivations,
@@ -92,7 +95,7 @@ def measure(workers: int, seed: int, seconds: float) -> dict[str, Any]:
     }
     figures = ", ".join(f"{key} {value:.2f}" for key, value in found.items())
     print(f"{workers} worker(s), {cpu:.0f} CPU-seconds: {figures}")
-    for part, spent in parts.most_common():
+    for part, spent in sorted(parts.items(), key=lambda item: -item[1]):
         print(f"  {part:24} {100 * spent / cpu:5.1f} %")
     return found
 

@@ -18,7 +18,7 @@ function equationsOf(field) {
   return lines.map((line) => line.replace(/\s+/g, " ").trim()).filter(Boolean);
 }
 
-/** The prompt in the form of the training data: see `prompt` in mathderive/symbolic/prompts.py. */
+/** The prompt in the form that the models are trained on: `join_prompt` in mathderive/symbolic/prompts.py. */
 function writePrompt() {
   const clauses = equationsOf("derive").map((equation) => DERIVE + equation);
   return GIVEN + equationsOf("premises").join(SEPARATOR) + clauses.join("") + OBTAIN + equationsOf("goal").join("");

@@ -1,13 +1,14 @@
-"""Writes golden.json: a handful of derivations of our own, with every text made from them.
+"""Writes golden.json: a few generated derivations with all their texts.
 
     python tests/symbolic/make_golden.py
 
-Run it again only when the generator or the printer changes on purpose, and read the difference.
+Run it again only when the generator or the printer changes on purpose, and review the difference.
 """
 
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 from mathderive.symbolic.engine.derivation import Derivation, annotation_to_json, canonical_form, write_srepr
 from mathderive.symbolic.engine.perturbations import alternative_goal, expression_exchange, variable_renaming
@@ -19,7 +20,7 @@ SEED = 7
 COUNT = 6
 
 
-def describe(derivation: Derivation) -> dict:
+def describe(derivation: Derivation) -> dict[str, Any]:
     return {
         "steps": [[annotation_to_json(step.annotation), write_srepr(step.equation)] for step in derivation.steps],
         "prompt": prompt(derivation),
@@ -29,10 +30,10 @@ def describe(derivation: Derivation) -> dict:
     }
 
 
-def golden() -> list[dict]:
-    """The first derivations under `SEED` whose prompt asks for an intermediate result, with their variants."""
+def golden() -> list[dict[str, Any]]:
+    """The first derivations under `SEED` whose prompt has a `then derive` clause, with their variants."""
     settings = SamplingSettings()
-    items: list[dict] = []
+    items: list[dict[str, Any]] = []
     attempt = 0
     while len(items) < COUNT:
         derivation = sample_derivation(settings, SEED, attempt)

@@ -7,8 +7,9 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Derivative, Equality, Function, Integral, Symbol, exp
+from sympy import Derivative, Equality, Expr, Function, Integral, Symbol, exp
 
+from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.srepr import SreprError, read_srepr, write_srepr
 from tests.support.released_records import MODELS, load
 
@@ -16,7 +17,7 @@ NAMES = ("x", "y", r"\rho", r"\mathbf{E}", "C_1", r"f^{\prime}")
 
 
 def expressions() -> st.SearchStrategy[sympy.Expr]:
-    """Expressions of the kinds that derivations are made of."""
+    """Expressions of all kinds that occur in derivations."""
     symbols = st.sampled_from(NAMES).map(Symbol)
     numbers = st.integers(-9, 9).map(sympy.Integer) | st.just(sympy.Rational(1, 2))
     functions = st.sampled_from((sympy.sin, sympy.cos, sympy.exp, sympy.log, Function("g")))
@@ -26,7 +27,7 @@ def expressions() -> st.SearchStrategy[sympy.Expr]:
             st.builds(lambda left, right: left + right, children, children),
             st.builds(lambda left, right: left * right, children, children),
             st.builds(lambda base, exponent: base**exponent, children, symbols | st.just(sympy.Integer(2))),
-            # Of constants, only fractions: the reader refuses those beyond its bounds, such as exp(exp(9)).
+            # The only constants are fractions, because the reader refuses large ones such as exp(exp(9)).
             st.builds(
                 lambda function, argument: function(argument),
                 functions,
@@ -48,16 +49,16 @@ def test_released_text_comes_back_exactly(shared_reference: Path) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(expressions())
-def test_what_is_written_reads_back(expression) -> None:
+def test_written_expressions_read_back(expression: Expr) -> None:
     assert read_srepr(write_srepr(expression)) == expression
 
 
 def test_a_moderate_constant_reads_back() -> None:
-    """e^(e^3) is some half a billion."""
+    """The value of e^(e^3) is about half a billion."""
     assert read_srepr(write_srepr(exp(exp(3)))) == exp(exp(3))
 
 
-def test_sampled_equations_come_back_with_their_text(sampled) -> None:
+def test_sampled_equations_come_back_with_their_text(sampled: list[Derivation]) -> None:
     for derivation in sampled:
         for equation in derivation.equations:
             text = write_srepr(equation)
@@ -114,7 +115,7 @@ def test_an_equation_that_sympy_would_decide_stays_one() -> None:
     ],
     ids=lambda text: text[:50],
 )
-def test_hostile_text_is_refused_at_once(text) -> None:
+def test_hostile_text_is_refused_at_once(text: str) -> None:
     start = time.process_time()
     with pytest.raises(SreprError):
         read_srepr(text)

@@ -1,12 +1,13 @@
-"""The canonical form: equal under renaming, different where the mathematics is."""
+"""The canonical form: equal under renaming, different for different mathematics."""
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Equality, Function, Symbol, cos, exp, sin
+from sympy import Equality, Expr, Function, Symbol, cos, exp, sin
 
 from mathderive.symbolic.engine.derivation import Derivation, Step, canonical_form
 from mathderive.symbolic.engine.perturbations import expression_exchange
@@ -17,8 +18,10 @@ from tests.support.released_records import derivation_of, load
 a, b, c, x, y = (Symbol(name) for name in "abcxy")
 f, g = Function("f"), Function("g")
 
+Equations = list[tuple[Expr, Expr]]
 
-def derivation(*equations):
+
+def derivation(*equations: tuple[Expr, Expr]) -> Derivation:
     return Derivation(tuple(Step(Equality(lhs, rhs, evaluate=False), "premise") for lhs, rhs in equations))
 
 
@@ -31,12 +34,12 @@ def renamed(original: Derivation, seed: int) -> Derivation:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6))
-def test_a_random_renaming_leaves_it_alone(sampled, seed) -> None:
+def test_a_random_renaming_does_not_change_the_form(sampled: list[Derivation], seed: int) -> None:
     original = sampled[seed % len(sampled)]
     assert canonical_form(renamed(original, seed)) == canonical_form(original)
 
 
-def test_a_random_renaming_leaves_released_ones_alone(shared_reference: Path) -> None:
+def test_a_random_renaming_does_not_change_the_form_of_released_derivations(shared_reference: Path) -> None:
     for seed, example in enumerate(load(shared_reference, "flan-t5-large").examples):
         derivation = derivation_of(example)
         assert canonical_form(renamed(derivation, seed)) == canonical_form(derivation)
@@ -53,7 +56,7 @@ def test_a_random_renaming_leaves_released_ones_alone(shared_reference: Path) ->
         ([(f(x), (a + b) * x), (f(x) + a, (a + b) * x + a)], [(f(x), (a + b) * x), (f(x) + b, (a + b) * x + b)]),
     ],
 )
-def test_same_up_to_names(first, second) -> None:
+def test_derivations_that_are_equal_up_to_names_have_one_form(first: Equations, second: Equations) -> None:
     assert canonical_form(derivation(*first)) == canonical_form(derivation(*second))
 
 
@@ -70,15 +73,15 @@ def test_same_up_to_names(first, second) -> None:
         ([(f(x), x)], [(f(x), x), (f(x) + 1, x + 1)]),
     ],
 )
-def test_different_stays_different(first, second) -> None:
+def test_different_derivations_have_different_forms(first: Equations, second: Equations) -> None:
     assert canonical_form(derivation(*first)) != canonical_form(derivation(*second))
 
 
-def test_sampled_ones_differ_from_each_other_and_from_their_exchange(sampled) -> None:
+def test_sampled_derivations_and_their_exchanges_have_different_forms(sampled: list[Derivation]) -> None:
     forms = [canonical_form(item) for item in sampled]
     assert len(set(forms)) == len(forms)
     assert not {canonical_form(expression_exchange(item)) for item in sampled} & set(forms)
 
 
-def test_golden_forms(golden, golden_derivations) -> None:
+def test_golden_forms(golden: list[dict[str, Any]], golden_derivations: list[Derivation]) -> None:
     assert [canonical_form(item) for item in golden_derivations] == [item["canonical"] for item in golden]

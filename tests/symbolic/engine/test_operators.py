@@ -1,13 +1,14 @@
-"""The operators: the released steps again, and the laws of algebra and calculus."""
+"""The operators reproduce the released steps and obey the laws of algebra and calculus."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Derivative, Equality, Function, Integral, Symbol, cos, exp, log, sin
+from sympy import Derivative, Equality, Expr, Function, Integral, Symbol, cos, exp, log, sin, sympify
 
-from mathderive.symbolic.engine.derivation import Step, write_operand
+from mathderive.symbolic.engine.derivation import Annotation, Derivation, Step, write_operand
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, is_premise
 from mathderive.symbolic.engine.operators.substitution import substitute
 from mathderive.symbolic.engine.replay import apply_annotation, follows, replays
@@ -18,11 +19,11 @@ f = Function("f")
 EQUATION = Equality(f(x), exp(x) * y, evaluate=False)
 
 
-def no_constant():
+def no_constant() -> Symbol:
     raise AssertionError("no constant is needed")
 
 
-def run(name, *operands, equation=EQUATION, constant=C):
+def run(name: str, *operands: Expr, equation: Equality = EQUATION, constant: Symbol = C) -> Equality:
     return apply_annotation((name, 1, *map(write_operand, operands)), [equation], lambda: constant)
 
 
@@ -36,7 +37,7 @@ def test_every_released_step_follows(shared_reference: Path) -> None:
     assert failing == {(UNRENAMED, 4), (UNRENAMED, 5)}
 
 
-def test_a_wrong_equation_does_not_follow(golden_derivations) -> None:
+def test_a_wrong_equation_does_not_follow(golden_derivations: list[Derivation]) -> None:
     for derivation in golden_derivations:
         for position, step in enumerate(derivation.steps):
             if not is_premise(step.annotation):
@@ -44,12 +45,12 @@ def test_a_wrong_equation_does_not_follow(golden_derivations) -> None:
                 assert not follows(Step(wrong, step.annotation), derivation.equations[:position])
 
 
-def test_there_are_eighteen() -> None:
+def test_there_are_eighteen_operators() -> None:
     assert len(OPERATORS) == 18
 
 
 @pytest.mark.parametrize(("there", "back"), [("add", "minus"), ("times", "divide")])
-def test_inverse_operations_cancel(there, back) -> None:
+def test_inverse_operations_cancel(there: str, back: str) -> None:
     assert run(back, z, equation=run(there, z)) == EQUATION
 
 
@@ -75,10 +76,10 @@ def test_substitution_that_changes_nothing_gives_nothing() -> None:
     assert substitute(EQUATION, z, y) is None
 
 
-def smooth_functions():
-    """Functions of x and y that are smooth everywhere, and moderate between 0 and 1."""
+def smooth_functions() -> st.SearchStrategy[Expr]:
+    """Functions of x and y that are smooth everywhere and moderate between 0 and 1."""
 
-    def extend(inner):
+    def extend(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
         return st.one_of(
             st.builds(lambda left, right: left + right, inner, inner),
             st.builds(lambda left, right: left * right, inner, inner),
@@ -92,7 +93,7 @@ def smooth_functions():
 
 @settings(max_examples=60, deadline=None)
 @given(smooth_functions(), st.floats(0.1, 0.9), st.floats(0.1, 0.9))
-def test_evaluated_derivatives_agree_with_difference_quotients(function, at_x, at_y) -> None:
+def test_evaluated_derivatives_agree_with_difference_quotients(function: Expr, at_x: float, at_y: float) -> None:
     equation = Equality(z, Derivative(function, x), evaluate=False)
     exact = apply_annotation(("evaluate_derivatives", 1), [equation], no_constant).rhs.subs({x: at_x, y: at_y})
     step = 1e-6
@@ -116,7 +117,7 @@ def test_evaluated_derivatives_agree_with_difference_quotients(function, at_x, a
         (("differentiate", 1, "Integer(2)"), "SymPy raises"),
     ],
 )
-def test_what_cannot_be_carried_out_is_said(annotation, says) -> None:
+def test_an_annotation_that_cannot_be_applied_is_refused_with_the_reason(annotation: Annotation, says: str) -> None:
     with pytest.raises(OperatorError, match=says):
         apply_annotation(annotation, [EQUATION], no_constant)
 
@@ -130,19 +131,19 @@ def test_what_cannot_be_carried_out_is_said(annotation, says) -> None:
         ("minus", (x, x + 0 * y), x),
     ],
 )
-def test_what_is_no_equation_or_too_large_is_refused(name, sides, operand) -> None:
-    from sympy import sympify
-
+def test_a_result_that_is_not_an_equation_or_too_large_is_refused(
+    name: str, sides: tuple[Any, Any], operand: Any
+) -> None:
     with pytest.raises(OperatorError):
         apply_annotation((name, 1, write_operand(sympify(operand))), [Equality(*sides, evaluate=False)], no_constant)
 
 
-def test_a_tower_is_not_built_by_substitution() -> None:
+def test_a_substitution_builds_no_tower_of_powers() -> None:
     tower = Equality(f(y), x ** (x**x), evaluate=False)
     with pytest.raises(OperatorError, match="bits"):
         apply_annotation(("substitute_LHS_for_RHS", 1, 2), [tower, Equality(x, 9, evaluate=False)], no_constant)
 
 
-def test_an_expansion_is_not_begun_that_cannot_be_kept() -> None:
+def test_an_expansion_into_too_many_terms_is_not_begun() -> None:
     with pytest.raises(OperatorError, match="terms"):
         run("expand", equation=Equality(f(x), (x + y + z + C) ** 200, evaluate=False))

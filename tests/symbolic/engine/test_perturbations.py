@@ -1,7 +1,8 @@
-"""The perturbations against the released variants, and their laws."""
+"""The perturbations agree with the released variants and obey their laws."""
 
 import random
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,8 +19,8 @@ from mathderive.symbolic.vocabulary import RENAMING_LETTERS
 from tests.support.released_records import UNRENAMED, derivation_of, load
 
 
-def variants(folder):
-    """For each of the authors' rows, its derivation and the variants', by the set's name."""
+def variants(folder: Path) -> dict[str, dict[str, Derivation]]:
+    """The released derivations by row and set."""
     rows: dict[str, dict[str, Derivation]] = {}
     for example in load(folder, "flan-t5-large").examples:
         rows.setdefault(example.source_id, {})[example.set] = derivation_of(example)
@@ -42,7 +43,7 @@ def test_released_step_removal(shared_reference: Path) -> None:
 
 
 def test_released_renaming(shared_reference: Path) -> None:
-    """The map of names is read off the text of each pair; then our renaming gives the released equations."""
+    """The names of each released pair can be mapped one to one."""
     for source, row in variants(shared_reference).items():
         if f"{source}-vr" == UNRENAMED:
             continue
@@ -70,7 +71,7 @@ def check_alternative_goal(static: Derivation, other: Derivation) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
-def test_exchange_twice_is_the_identity(sampled, seed) -> None:
+def test_exchange_twice_is_the_identity(sampled: list[Derivation], seed: int) -> None:
     derivation = sampled[seed % len(sampled)]
     exchanged = expression_exchange(derivation)
     assert exchanged != derivation
@@ -78,14 +79,14 @@ def test_exchange_twice_is_the_identity(sampled, seed) -> None:
     assert len(target(exchanged)) == len(target(derivation))
 
 
-def test_exchange_preserves_that_steps_follow(sampled) -> None:
+def test_steps_follow_after_an_exchange(sampled: list[Derivation]) -> None:
     for derivation in sampled[:25]:
         assert all(replays(expression_exchange(derivation)))
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6))
-def test_renaming_is_injective_and_steps_still_follow(sampled, seed) -> None:
+def test_renaming_is_injective_and_steps_still_follow(sampled: list[Derivation], seed: int) -> None:
     derivation = sampled[seed % len(sampled)]
     renamed = variable_renaming(derivation, random.Random(seed))
     if renamed is None:
@@ -97,14 +98,14 @@ def test_renaming_is_injective_and_steps_still_follow(sampled, seed) -> None:
     assert all(replays(renamed))
 
 
-def test_too_many_names_cannot_be_renamed(sampled) -> None:
+def test_too_many_names_cannot_be_renamed(sampled: list[Derivation]) -> None:
     twelve = Derivation(
         tuple(step for derivation in sampled for step in derivation.steps if is_premise(step.annotation))
     )
     assert variable_renaming(twelve, random.Random(0)) is None
 
 
-def test_alternative_goals_obey_the_rules(sampled) -> None:
+def test_alternative_goals_obey_the_rules(sampled: list[Derivation]) -> None:
     found = [(item, alternative_goal(item, SamplingSettings(), random.Random(1))) for item in sampled[:20]]
     kept = [(item, other) for item, other in found if other is not None]
     assert len(kept) >= 18
@@ -112,13 +113,13 @@ def test_alternative_goals_obey_the_rules(sampled) -> None:
         check_alternative_goal(item, other)
 
 
-def test_perturbations_depend_on_their_random_stream_only(sampled) -> None:
+def test_perturbations_depend_on_their_random_stream_only(sampled: list[Derivation]) -> None:
     item = sampled[0]
     for perturb in (variable_renaming, lambda d, rng: alternative_goal(d, SamplingSettings(), rng)):
         assert perturb(item, random.Random(3)) == perturb(item, random.Random(3))
 
 
-def test_golden_variants(golden, golden_derivations) -> None:
+def test_golden_variants(golden: list[dict[str, Any]], golden_derivations: list[Derivation]) -> None:
     for item, derivation in zip(golden, golden_derivations, strict=True):
         rng = random.Random(item["attempt"])
         ours = {
@@ -129,6 +130,6 @@ def test_golden_variants(golden, golden_derivations) -> None:
         assert {key: target(value) for key, value in ours.items() if value is not None} == item["variants"]
 
 
-def test_a_premise_is_no_intermediate_result(sampled) -> None:
+def test_a_premise_is_no_intermediate_result(sampled: list[Derivation]) -> None:
     premises = Derivation(tuple(Step(step.equation, "premise") for step in sampled[0].steps))
     assert not has_intermediate(premises)

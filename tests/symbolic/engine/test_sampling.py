@@ -1,4 +1,4 @@
-"""The generator: what it promises about every derivation, determinism, and agreement with the released data."""
+"""The generator: properties of every derivation, determinism, and agreement with the released data."""
 
 import json
 import os
@@ -7,13 +7,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from sympy import Derivative, Integral, Piecewise, Subs, Symbol
 from sympy.core.function import AppliedUndef
 
-from mathderive.symbolic.engine.derivation import derivation_from_json, step_references, write_srepr
+from mathderive.symbolic.engine.derivation import Derivation, Step, derivation_from_json, step_references, write_srepr
 from mathderive.symbolic.engine.operators import OPERATORS, is_premise
 from mathderive.symbolic.engine.replay import replays
 from mathderive.symbolic.engine.sampling import sample_derivation
@@ -44,7 +45,7 @@ RELEASED_OPERATORS = {
     "exp": 3,
     "cos": 1,
 }
-"""Operators of the 588 steps of the authors' 100 evaluation examples."""
+"""The operators of the 588 steps in the 100 released evaluation examples."""
 
 WORKER = """
 import json, random, sys
@@ -60,8 +61,8 @@ print(json.dumps([[attempt, None if found[attempt] is None else
 """
 
 
-def name(step):
-    return step.annotation if isinstance(step.annotation, str) else step.annotation[0]
+def name(step: Step) -> str:
+    return step.annotation if isinstance(step.annotation, str) else str(step.annotation[0])
 
 
 def sample_elsewhere(count: int, order: int) -> list:
@@ -70,13 +71,13 @@ def sample_elsewhere(count: int, order: int) -> list:
     return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
 
 
-def test_every_step_follows(sampled) -> None:
+def test_every_step_follows(sampled: list[Derivation]) -> None:
     assert len(sampled) > 50
     for derivation in sampled:
         assert all(replays(derivation))
 
 
-def test_shape(sampled) -> None:
+def test_shape(sampled: list[Derivation]) -> None:
     for derivation in sampled:
         assert len(derivation.steps) >= 4
         assert is_premise(derivation.annotations[0])
@@ -91,7 +92,7 @@ def test_shape(sampled) -> None:
         assert {symbol.name for equation in equations for symbol in equation.atoms(Symbol)} <= set(VOCABULARY)
 
 
-def test_every_step_leads_to_the_goal(sampled) -> None:
+def test_every_step_leads_to_the_goal(sampled: list[Derivation]) -> None:
     for derivation in sampled:
         needed = {len(derivation.steps)}
         for number in range(len(derivation.steps), 0, -1):
@@ -99,7 +100,9 @@ def test_every_step_leads_to_the_goal(sampled) -> None:
             needed |= set(step_references(derivation.annotations[number - 1]))
 
 
-def test_golden_derivations_are_sampled_again(golden, golden_derivations) -> None:
+def test_golden_derivations_are_sampled_again(
+    golden: list[dict[str, Any]], golden_derivations: list[Derivation]
+) -> None:
     for item, expected in zip(golden, golden_derivations, strict=True):
         assert sample_derivation(SamplingSettings(), 7, item["attempt"]) == expected
         assert derivation_from_json(item["steps"]) == expected
@@ -129,7 +132,7 @@ def test_settings_hold() -> None:
         assert len(derivation.steps) >= 4
         assert len(target(derivation)) <= 260
         assert {symbol.name for equation in derivation.equations for symbol in equation.free_symbols} <= set(
-            SMALL.vocabulary
+            SMALL.names
         )
 
 
@@ -158,7 +161,7 @@ def test_operators_of_weight_zero_are_not_drawn() -> None:
         ({"length_std": float("nan")}, "length_std"),
     ],
 )
-def test_wrong_settings_are_refused(wrong, says) -> None:
+def test_wrong_settings_are_refused(wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         SamplingSettings(**wrong)
 
@@ -174,8 +177,8 @@ def test_vocabulary_is_the_released_one(shared_reference: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def filtered():
-    """Derivations at the paper's settings that could be among its evaluation examples."""
+def filtered() -> list[Derivation]:
+    """Derivations with the paper's settings that pass the filter of its evaluation examples."""
     candidates = (sample_derivation(SamplingSettings(), 21, attempt) for attempt in range(1200))
     return [
         derivation
@@ -185,12 +188,8 @@ def filtered():
 
 
 @pytest.mark.slow
-def test_operators_are_as_frequent_as_in_the_released_examples(filtered) -> None:
-    """Within sampling error, p > 0.01.
-
-    The statistic is that of a chi-square test of homogeneity; 33.4 is the 99th percentile of the distribution with
-    17 degrees of freedom.
-    """
+def test_operators_are_as_frequent_as_in_the_released_examples(filtered: list[Derivation]) -> None:
+    """A chi-square test of homogeneity, p > 0.01; 33.4 is the 99th percentile with 17 degrees of freedom."""
     ours = Counter(name(step) for derivation in filtered for step in derivation.steps)
     names = sorted(set(ours) | set(RELEASED_OPERATORS))
     assert set(names) <= {*OPERATORS, "premise"}
@@ -205,12 +204,12 @@ def test_operators_are_as_frequent_as_in_the_released_examples(filtered) -> None
 
 
 @pytest.mark.slow
-def test_derivations_have_as_many_steps_as_the_authors_generator_gives(filtered) -> None:
-    """Whose mean is 6.06 over 105 derivations, filtered alike; within sampling error, p > 0.01."""
+def test_derivations_have_as_many_steps_as_the_authors_generator_gives(filtered: list[Derivation]) -> None:
+    """The authors' generator gives a mean of 6.06 over 105 derivations with the same filter; p > 0.01."""
     steps = [len(derivation.steps) for derivation in filtered]
     assert abs(mean(steps) - 6.06) < 2.58 * stdev(steps) * (1 / len(steps) + 1 / 105) ** 0.5
 
 
-def test_derivatives_and_integrals_occur(sampled) -> None:
+def test_derivatives_and_integrals_occur(sampled: list[Derivation]) -> None:
     assert any(equation.has(Derivative) for derivation in sampled for equation in derivation.equations)
     assert any(equation.has(Integral) for derivation in sampled for equation in derivation.equations)

@@ -1,7 +1,7 @@
-"""What the premises make 0, and that no derivation divides by it."""
+"""Expressions that are 0 where the premises hold, and sampled derivations, which never divide by one."""
 
 import pytest
-from sympy import Derivative, Equality, Function, Integral, Symbol, exp, log, sin
+from sympy import Derivative, Equality, Expr, Function, Integral, Symbol, exp, log, sin
 
 from mathderive.symbolic.engine.derivation import Derivation, read_operand
 from mathderive.symbolic.engine.operators import is_premise
@@ -29,12 +29,12 @@ DEFINITIONS = (Equality(f(x), sin(x)), Equality(g(x, y), y * f(x) + 1))
         log(exp(f(x)) / exp(sin(x))),
     ],
 )
-def test_zero(zero) -> None:
+def test_expressions_that_are_zero(zero: Expr) -> None:
     assert is_zero_given(DEFINITIONS, zero)
 
 
 @pytest.mark.parametrize("other", [x, f(x), f(x) + sin(x), f(y) - sin(x), Derivative(g(x, y), x), g(x, y) - f(x)])
-def test_not_zero(other) -> None:
+def test_expressions_that_are_not_zero(other: Expr) -> None:
     assert not is_zero_given(DEFINITIONS, other)
 
 
@@ -42,8 +42,8 @@ def premises_before(derivation: Derivation, number: int) -> list[Equality]:
     return [step.equation for step in derivation.steps[:number] if is_premise(step.annotation)]
 
 
-def test_no_derivation_divides_by_zero(sampled) -> None:
-    attempt = sample_derivation(SamplingSettings(), 0, 4883)  # drew one that was
+def test_no_derivation_divides_by_zero(sampled: list[Derivation]) -> None:
+    attempt = sample_derivation(SamplingSettings(), 0, 4883)  # it once divided by zero
     assert attempt is not None
     divisions = 0
     for derivation in (*sampled, attempt):

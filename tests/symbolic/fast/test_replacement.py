@@ -3,8 +3,9 @@
 from itertools import permutations
 
 import pytest
-from sympy import Derivative, Function, Integer, Integral, Symbol, cos, exp, log
+from sympy import Derivative, Expr, Function, Integer, Integral, Symbol, cos, exp, log
 
+from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.fast.replacement import replace
 from mathderive.symbolic.names import names_of
 
@@ -12,8 +13,8 @@ x, y, z = (Symbol(name) for name in "xyz")
 f = Function("f")
 
 
-def test_it_replaces_what_sympy_replaces(sampled) -> None:
-    """Every side of a derivation in every other equation of it."""
+def test_it_replaces_like_sympy(sampled: list[Derivation]) -> None:
+    """Replaces the sides of each equation of a derivation in all its other equations."""
     replaced = 0
     for derivation in sampled:
         for equation, rule in permutations(derivation.equations, 2):
@@ -26,21 +27,21 @@ def test_it_replaces_what_sympy_replaces(sampled) -> None:
     assert replaced > 1000
 
 
-def test_what_counts_as_an_occurrence_is_sympys() -> None:
+def test_occurrences_are_those_of_sympy() -> None:
     assert replace(x + y + z, x + y, f(z)) == f(z) + z
     assert replace(exp(4 * x), exp(2 * x), y) == y**2
     assert replace(Integral(x * y, (x, 0, 1)), x, z) == Integral(x * y, (x, 0, 1))
     assert replace(cos(x), y, z) == cos(x)
 
 
-def test_a_power_is_none_of_an_integral_of_zero() -> None:
+def test_a_power_does_not_count_as_a_power_of_an_integral_of_zero() -> None:
     nothing = Integral(0, x)
-    assert ((1 + f(z)) ** x).subs(nothing**x, y) == 1, "SymPy has mended it"
+    assert ((1 + f(z)) ** x).subs(nothing**x, y) == 1, "SymPy has fixed its error"
     assert replace((1 + f(x)) ** x, nothing**x, y) == (1 + f(x)) ** x
     assert replace(nothing**x + z, nothing**x, y) == y + z
 
 
-def test_an_order_that_is_its_own_variable_is_not_replaced_for_ever() -> None:
+def test_a_replacement_that_would_not_end_is_refused() -> None:
     with pytest.raises(RecursionError):
         replace(Derivative(f(x), (x, x + 2)), x, x + y)
     other_order = Derivative(f(x), (x, y + 2))
@@ -68,6 +69,6 @@ def test_an_order_that_is_its_own_variable_is_not_replaced_for_ever() -> None:
         (Derivative(f(x, z), x), Integer(1), y),
     ],
 )
-def test_products_powers_and_derivatives(node, old, new) -> None:
+def test_products_powers_and_derivatives(node: Expr, old: Expr, new: Expr) -> None:
     assert replace(node, old, new) == node.subs(old, new)
     assert replace(node, old, new) != node

@@ -1,14 +1,16 @@
-"""LaTeX read back: our printer's exactly, the authors' exactly, models' sensibly, and anything else refused in time."""
+"""The parser reads printed and released LaTeX exactly and models' LaTeX sensibly, and refuses other text in time."""
 
 import random
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sympy import Derivative, Function, Integral, Rational, Symbol, cos, exp, log, sqrt
+from sympy import Derivative, Equality, Expr, Function, Integral, Rational, Symbol, cos, exp, log, sqrt
 
+from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
 from mathderive.symbolic.engine.texts import target
@@ -21,12 +23,12 @@ a, b, c, x, y, z = (Symbol(name) for name in "abcxyz")
 f, g = Function("f"), Function("g")
 
 
-def equations_of(derivations):
+def equations_of(derivations: Iterable[Derivation]) -> list[Equality]:
     return [equation for derivation in derivations for equation in derivation.equations]
 
 
-def check_round_trip(equations):
-    """Each text is read as something that prints the same, and as the very equation, in this reading or another."""
+def check_round_trip(equations: Iterable[Equality]) -> None:
+    """Checks that each text is parsed to an equation that prints the same, and in some reading to the same equation."""
     for equation in equations:
         text = latex(equation)
         assert latex(parse_equation(text)) == text
@@ -40,12 +42,12 @@ def test_every_released_equation_reads_back(shared_reference: Path) -> None:
     assert [text for text, equation in equations.items() if parse_equation(text) != equation] == []
 
 
-def test_golden_equations_read_back(golden_derivations) -> None:
+def test_golden_equations_read_back(golden_derivations: list[Derivation]) -> None:
     equations = equations_of(golden_derivations)
     assert [latex(equation) for equation in equations if parse_equation(latex(equation)) != equation] == []
 
 
-def test_sampled_equations_read_back(sampled) -> None:
+def test_sampled_equations_read_back(sampled: list[Derivation]) -> None:
     check_round_trip(equations_of(sampled))
 
 
@@ -57,14 +59,14 @@ def test_thousands_of_equations_read_back() -> None:
     check_round_trip(equations)
 
 
-def test_t5_writes_the_same_with_spaces(golden_derivations) -> None:
+def test_t5_writes_the_same_with_spaces(golden_derivations: list[Derivation]) -> None:
     """The tokenizer of the authors' T5 puts spaces around its added tokens."""
     for equation in equations_of(golden_derivations):
         spaced = re.sub(r"\s*([\\{}_^])\s*", r" \1 ", latex(equation))
         assert parse_equation(spaced) == equation
 
 
-def test_t5_loses_the_first_backslash(golden_derivations) -> None:
+def test_t5_loses_the_first_backslash(golden_derivations: list[Derivation]) -> None:
     lost = [equation for equation in equations_of(golden_derivations) if re.match(r"\\[a-z]{2}", latex(equation))]
     assert len(lost) > 20
     assert [equation for equation in lost if parse_equation(latex(equation)[1:]) != equation] == []
@@ -102,7 +104,7 @@ def test_t5_loses_the_first_backslash(golden_derivations) -> None:
         (r"{x}^{2}", x**2),
     ],
 )
-def test_what_models_write(text, meant) -> None:
+def test_variations_that_models_write(text: str, meant: Expr) -> None:
     assert parse(text) == (meant,)
 
 
@@ -120,7 +122,7 @@ def test_a_derivative_takes_the_rest_of_the_term_or_less() -> None:
 
 
 def test_the_reading_that_prints_alike_is_preferred() -> None:
-    r"""The usual reading, all that follows, would be printed with `\partial` throughout."""
+    r"""The usual reading, in which the derivative takes all factors, would print `\partial` throughout."""
     expression = Derivative(f(x), x) * Derivative(y / x, x)
     text = latex(expression)
     assert next(readings(text)) != (expression,)
@@ -148,7 +150,7 @@ def test_names_that_print_like_constants() -> None:
         ("x dx", 2),
     ],
 )
-def test_errors_say_where(text, position) -> None:
+def test_errors_say_where(text: str, position: int) -> None:
     with pytest.raises(LatexError) as caught:
         parse(text)
     assert caught.value.position == position
@@ -173,7 +175,7 @@ def test_errors_say_where(text, position) -> None:
         r"\frac{d^{10000}}{d x^{10000}} \cos{(x)}",
     ],
 )
-def test_hostile_text_is_refused_or_read_at_once(text) -> None:
+def test_hostile_text_is_refused_or_read_at_once(text: str) -> None:
     try:
         parse(text)
     except LatexError as error:
@@ -192,8 +194,8 @@ FRAGMENTS = [
 ]
 
 
-def check_never_crashes(texts, rng):
-    """A text with a few places changed, as a failing model might write it, is read or refused."""
+def check_never_crashes(texts: list[str], rng: random.Random) -> None:
+    """Checks that a text with a few changes, as a failing model might write it, is read or refused."""
     text = list(rng.choice(texts))
     for _ in range(rng.randint(1, 6)):
         place = rng.randrange(len(text) + 1)
@@ -209,7 +211,7 @@ def check_never_crashes(texts, rng):
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32))
-def test_damaged_text_is_read_or_refused(golden_derivations, seed) -> None:
+def test_damaged_text_is_read_or_refused(golden_derivations: list[Derivation], seed: int) -> None:
     texts = [latex(equation) for equation in equations_of(golden_derivations)]
     check_never_crashes(texts, random.Random(seed))
 
@@ -218,13 +220,13 @@ def test_damaged_text_is_read_or_refused(golden_derivations, seed) -> None:
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join))
 @example(r"\frac{d}{d")
 @example(r"\hat{x}_")
-def test_random_text_is_read_or_refused(text) -> None:
+def test_random_text_is_read_or_refused(text: str) -> None:
     try:
         parse(text)
     except LatexError as error:
         assert str(error)
 
 
-def test_a_whole_target_is_no_equation(golden_derivations) -> None:
+def test_a_whole_target_is_no_equation(golden_derivations: list[Derivation]) -> None:
     with pytest.raises(LatexError):
         parse_equation(target(golden_derivations[0]))

@@ -1,11 +1,13 @@
 """LaTeX against the released text."""
 
 from pathlib import Path
+from typing import Any
 
 import sympy
 from hypothesis import given, settings
-from sympy import Derivative, Equality, Function, Integral, Symbol
+from sympy import Derivative, Equality, Expr, Function, Integral, Symbol
 
+from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.latex.printer import latex, plain_text, raw_latex
 from tests.support.released_records import MODELS, derivation_of, load
 from tests.symbolic.test_srepr import expressions
@@ -21,12 +23,12 @@ def test_every_released_equation_prints_as_released(shared_reference: Path) -> N
     assert count > 4000
 
 
-def test_golden_texts(golden, golden_derivations) -> None:
+def test_golden_texts(golden: list[dict[str, Any]], golden_derivations: list[Derivation]) -> None:
     for item, derivation in zip(golden, golden_derivations, strict=True):
         assert [latex(equation) for equation in derivation.equations] == item["target"].split(" and ")
 
 
-def test_legacy_habits() -> None:
+def test_behaviours_of_sympy_1_5_1() -> None:
     x = Symbol("x")
     rho, derived = Symbol(r"\rho_b"), Function(r"f^{\prime}")
     assert latex(Function("A_1")(x)) == r"\operatorname{A_{1}}{(x)}"
@@ -38,7 +40,7 @@ def test_legacy_habits() -> None:
     assert latex(derived(x) ** 2) == r"\operatorname{f^{\prime}}^{2}{(x)}"
 
 
-def test_the_length_before_cleaning_is_the_greater() -> None:
+def test_the_text_before_cleaning_is_longer() -> None:
     equation = Equality(Function("f")(Symbol("x")), Symbol("x") ** 2)
     assert raw_latex(equation) == r"f{\left(x \right)} = x^{2}"
     assert latex(equation) == "f{(x)} = x^{2}"
@@ -46,5 +48,5 @@ def test_the_length_before_cleaning_is_the_greater() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(expressions())
-def test_remembering_parts_changes_no_text(expression) -> None:
+def test_caching_parts_changes_no_text(expression: Expr) -> None:
     assert plain_text(expression) == sympy.sstr(expression)

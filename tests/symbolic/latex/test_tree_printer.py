@@ -1,4 +1,4 @@
-"""Texts written anew: they read as before, and nothing in them is evaluated."""
+"""Texts in the printer's style: they parse as before, and nothing in them is evaluated."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.engine.texts import target
 from mathderive.symbolic.latex.parser import LatexError, parse, readings
 from mathderive.symbolic.latex.tree_printer import as_written
@@ -14,8 +15,8 @@ from mathderive.symbolic.prompts import SEPARATOR
 from tests.support.released_records import MODELS, load
 
 
-def check(text):
-    """Whether the text can be read; if so, that what is written of it can be read in the same way."""
+def check(text: str) -> bool:
+    """Returns whether a text can be parsed, and checks that it then parses to the same in the printer's style."""
     try:
         sides = parse(text)
     except LatexError:
@@ -24,7 +25,7 @@ def check(text):
     return True
 
 
-def test_all_that_can_be_read_of_the_released_texts_reads_as_before(shared_reference: Path) -> None:
+def test_released_texts_parse_as_before(shared_reference: Path) -> None:
     texts = {
         equation
         for model in MODELS
@@ -35,15 +36,15 @@ def test_all_that_can_be_read_of_the_released_texts_reads_as_before(shared_refer
     assert sum(map(check, texts)) > 0.98 * len(texts) > 2000
 
 
-def test_what_our_printer_writes_is_written_alike(sampled) -> None:
+def test_printed_equations_keep_their_text(sampled: list[Derivation]) -> None:
     for derivation in sampled:
         for equation in target(derivation).split(SEPARATOR):
             assert check(equation)
             assert signs(as_written(equation)) == signs(equation)
 
 
-def signs(text):
-    """What is left without brackets that only group, and without the dress of a name."""
+def signs(text: str) -> str:
+    """The text without spaces, brackets and the commands around names."""
     return re.sub(r"[\s\\{}()]|operatorname", "", text)
 
 
@@ -65,7 +66,7 @@ def signs(text):
         (r"(\frac{d}{d x} f{(x)}) g{(x)} = (x^{2})^{3}", r"(\frac{d}{d x} f{(x)}) g{(x)} = (x^{2})^{3}"),
     ],
 )
-def test_nothing_is_evaluated(text, written) -> None:
+def test_nothing_is_evaluated(text: str, written: str) -> None:
     assert as_written(text) == written
     assert check(text)
 
@@ -89,5 +90,5 @@ FRAGMENTS = (
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map(" ".join))
 @example(r"\frac{d}{d x} x + \frac{\partial}{\partial x} x \frac{d x}{d x}")
 @example(r"\int \int x dx dx dx")
-def test_random_text_that_can_be_read_reads_as_before(text) -> None:
+def test_random_text_that_can_be_parsed_parses_as_before(text: str) -> None:
     check(text)

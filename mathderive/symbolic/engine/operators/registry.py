@@ -63,7 +63,7 @@ def _missing_callable(operator: Operator) -> str | None:
         needed["operands"] = operator.operands
     for part, value in needed.items():
         if value is None:
-            return f"{part}: missing; an operator on {operator.arity.value} needs it"
+            return f"{part}: missing; an operator of arity {operator.arity.name} needs it"
     return None
 
 
