@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mathderive.core import devices
 from mathderive.model import decoding
-from mathderive.model.decoding import MIN_ROWS, MIN_LENGTH, decode, group_by_length, padded_length
+from mathderive.model.decoding import MIN_LENGTH, MIN_ROWS, decode, group_by_length, padded_length
 from mathderive.model.search_settings import SearchSettings
 from tests.support.searches import prompts, sources_of
 from tests.support.torch_t5 import random_prompts

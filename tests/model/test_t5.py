@@ -7,11 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
-from mathderive.model.ops import dropout
-from mathderive.model.parameters import bind, initialise
 from mathderive.model.layers import relative_position_bucket
+from mathderive.model.parameters import bind, initialise
 from tests.support.torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
 TOLERANCE = 1e-4
@@ -109,25 +107,6 @@ def test_half_precision_touches_matrix_products_only(config, params, golden) -> 
     exact = golden["logits"]
     assert not np.array_equal(found, exact)
     assert np.abs(found - exact).mean() < 0.1 * np.abs(exact).mean()
-
-
-def test_dropout_zeroes_its_share_and_keeps_the_mean() -> None:
-    values = jnp.ones((300, 300))
-    dropped = np.asarray(dropout(values, 0.25, nnx.Rngs(dropout=0)))
-    assert (dropped == 0).mean() == pytest.approx(0.25, abs=0.01)
-    assert set(np.unique(dropped)) == {0, np.float32(1 / 0.75)}
-    assert dropout(values, 0.25, None) is values
-
-
-def test_what_is_dropped_is_random() -> None:
-    kept = np.stack([dropout(jnp.ones(2**16), 0.5, nnx.Rngs(dropout=seed)) > 0 for seed in range(20)])
-    signs = kept * 2.0 - 1
-    five_deviations = 5 / 2**8
-    between_keys = signs @ signs.T / 2**16 - np.eye(20)
-    assert np.abs(between_keys).max() < five_deviations
-    for shift in (1, 2, 3, 64, 128, 512, 4096):
-        assert np.abs((signs * np.roll(signs, shift, axis=1)).mean(axis=1)).max() < five_deviations
-        assert np.abs((signs[1:] * np.roll(signs, shift, axis=1)[:-1]).mean(axis=1)).max() < five_deviations
 
 
 def test_a_row_without_any_source_stays_finite(config, params, golden) -> None:
