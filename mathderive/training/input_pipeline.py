@@ -50,6 +50,8 @@ class BatchPlan(Protocol):
 class BatchIterator(Protocol):
     """The batches in order, from any step on."""
 
+    def __iter__(self) -> "BatchIterator": ...
+
     def __next__(self) -> Batch: ...
 
     def get_state(self) -> dict[str, Any]:
