@@ -61,5 +61,5 @@ def pytorch_model(config: T5Config, params: Mapping[str, Any]) -> Any:
     disable_progress_bar()
     with tempfile.TemporaryDirectory() as folder:
         write_folder(Path(folder), params, config)
-        model = T5ForConditionalGeneration.from_pretrained(folder, attn_implementation="sdpa")
+        model: Any = T5ForConditionalGeneration.from_pretrained(folder, attn_implementation="sdpa")
     return model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,11 +1,15 @@
-"""Data parallelism over the devices of one process or of several: the only file that names `pmap`.
+"""Data parallelism with `pmap` over the devices of one process or of several processes.
 
-A replicated tree has a leading axis with one copy a device, a sharded batch the same axis with one part a
-device; that axis holds this process's devices, sums go over those of all processes. With one device everything
-works alike, the axis being of length one.
+A replicated tree has a leading axis with one copy for each device. A sharded batch has the same axis with one part for
+each device. The axis is over this process's devices; sums are over the devices of all processes. With one device the
+axis has length 1, and everything else is the same.
 
-Several processes run the same program in step. The first one, of index 0, is the one that writes; what only it
-knows, such as a checkpoint, it shares.
+Several processes run the same program in step. Process 0 is the one that writes. It shares with the others what only it
+knows, such as a checkpoint.
+
+The kit uses `jax.pmap` because it was asked for. JAX keeps `pmap` in maintenance mode: new code should use `jax.jit`
+with shardings or `jax.shard_map`, and `pmap` itself is built on `jit` and `shard_map` in current versions. No other
+file names `pmap`, so this is the one file to change for another kind of parallelism.
 """
 
 import json
@@ -27,34 +31,34 @@ R = TypeVar("R")
 _AXIS = "devices"
 
 _START_SECONDS = 900
-"""How long a process waits for the others to be started."""
+"""Seconds that a process waits for the other processes to start."""
 
 _WAIT_SECONDS = 6 * 3600
-"""How long a process waits for the others' data, or for process 0 to write the last checkpoint."""
+"""Seconds that a process waits for the data of the others, or for process 0 to write the last checkpoint."""
 
 _EXIT_SECONDS = 30
-"""How long a process that ends with an error waits for the others, which may not know of it."""
+"""Seconds that a process with an error waits for the others, which may not know of the error."""
 
 
 def connect(coordinator: str | None = None, count: int | None = None, index: int | None = None) -> None:
-    """Makes this process one of several; to be called before anything is computed.
+    """Makes this process one of several processes; must be called before anything is computed.
 
     Args:
-        coordinator: HOST:PORT where process 0 listens; null finds the others by what Cloud TPU says of its slice.
-        count: of processes; null like `coordinator`.
-        index: this one's, from 0; null like `coordinator`.
+        coordinator: HOST:PORT where process 0 listens; None takes all three from the metadata of a Cloud TPU slice.
+        count: number of processes.
+        index: this process's number, from 0.
 
     Raises:
-        InputError: they cannot be reached.
+        InputError: the other processes cannot be reached.
     """
-    # JAX's preemption service would catch SIGTERM for the whole process, and so outside of training too.
+    # JAX's preemption service would catch SIGTERM in the whole process, outside of training too.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
             coordinator,
             count,
             index,
-            # Under SLURM, what JAX detects is one GPU of each node only.
+            # Under SLURM, JAX would detect only one GPU of each node.
             cluster_detection_method="deactivate" if coordinator else None,
             initialization_timeout=_START_SECONDS,
             shutdown_timeout_seconds=_EXIT_SECONDS,
@@ -65,7 +69,7 @@ def connect(coordinator: str | None = None, count: int | None = None, index: int
 
 
 def disconnect() -> None:
-    """Waits until all processes are here, then leaves each to itself; its own devices go on working."""
+    """Waits for all processes and then separates them; each process can go on with its own devices."""
     wait_for_all("disconnect")
     jax.distributed.shutdown()
 
@@ -76,15 +80,15 @@ def process_index() -> int:
 
 
 def process_count() -> int:
-    """Processes that train together."""
+    """Number of processes that train together."""
     return jax.process_count()
 
 
 def wait_for_all(place: str) -> None:
-    """Returns when every process has called it; `place` may be waited at once.
+    """Returns when every process has called it with the same `place`.
 
-    For waits of any length: a computation over all devices ends with an error, on some platforms, where a process
-    is half a minute late.
+    A wait may take hours. A computation over all devices is no substitute: on some platforms it ends with an error if a
+    process is half a minute late.
     """
     if process_count() > 1:
         from orbax.checkpoint import multihost  # slow to import
@@ -95,7 +99,7 @@ def wait_for_all(place: str) -> None:
 
 
 def share(value: Any) -> Any:
-    """Process 0's `value`, plain JSON data, in every process."""
+    """Returns process 0's `value`, plain JSON data, in every process."""
     if process_count() == 1:
         return value
     text = np.frombuffer(json.dumps(value).encode(), np.uint8)
@@ -104,7 +108,7 @@ def share(value: Any) -> Any:
 
 
 def share_arrays(arrays: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Process 0's arrays by name in every process, bit for bit; the others may give any."""
+    """Returns process 0's arrays by name in every process, bit for bit; arguments of the others are ignored."""
     if process_count() == 1:
         return arrays
     shared = {}
@@ -116,23 +120,23 @@ def share_arrays(arrays: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _share_bytes(mine: np.ndarray, length: int) -> np.ndarray:
-    # As bytes, because JAX broadcasts by adding zeros, and -0.0 + 0.0 is another number.
+    # Arrays are sent as bytes, because JAX broadcasts by adding zeros, and -0.0 + 0.0 is 0.0.
     given = mine if process_index() == 0 else np.zeros(length, np.uint8)
     return np.ascontiguousarray(multihost_utils.broadcast_one_to_all(given))
 
 
 def device_count() -> int:
-    """Devices a batch is shared among, those of all processes."""
+    """Number of devices of all processes; a batch is shared among them."""
     return jax.device_count()
 
 
 def local_device_count() -> int:
-    """Those of this process."""
+    """Number of devices of this process."""
     return jax.local_device_count()
 
 
 def replicate(tree: Any) -> Any:
-    """A copy of every array on every device of this process: `[...]` -> `[devices, ...]`."""
+    """Copies every array to every device of this process: `[...]` -> `[devices, ...]`."""
     devices = jax.local_devices()
     sharding = NamedSharding(Mesh(np.array(devices), (_AXIS,)), PartitionSpec(_AXIS))
 
@@ -144,12 +148,15 @@ def replicate(tree: Any) -> Any:
 
 
 def unreplicate(tree: Any) -> Any:
-    """The first device's copy as NumPy arrays, which stay as they are when the originals are donated."""
+    """Copies the arrays of the first device to NumPy arrays, which stay valid when the originals are donated."""
     return jax.tree.map(lambda array: np.array(array.addressable_data(0))[0], tree)
 
 
 def shard(batch: Any) -> Any:
-    """This process's rows of the whole batch, by device: `[rows, ...]` -> `[devices, rows / all devices, ...]`."""
+    """Divides this process's rows of a batch among its devices.
+
+    `[rows, ...]` -> `[devices, rows / all devices, ...]`.
+    """
 
     def part(array: Any) -> Any:
         return array.reshape(process_count(), -1, *array.shape[1:])[process_index()]
@@ -158,7 +165,10 @@ def shard(batch: Any) -> Any:
 
 
 def shard_locally(batch: Any) -> Any:
-    """All rows among this process's devices, for `each_device`: `[rows, ...]` -> `[devices, rows / devices, ...]`."""
+    """Divides all rows among this process's devices, for `each_device`.
+
+    `[rows, ...]` -> `[devices, rows / devices, ...]`.
+    """
     return jax.tree.map(lambda array: array.reshape(local_device_count(), -1, *array.shape[1:]), batch)
 
 
@@ -168,10 +178,10 @@ def round_up_to_devices(rows: int) -> int:
 
 
 def check_divides(batch_size: int, accumulate: int) -> None:
-    """Whether every device gets as many rows in every part of a batch.
+    """Checks that every device gets equally many rows in every part of a batch.
 
     Raises:
-        InputError: it does not; names the config's keys and the values nearest to it that fit.
+        InputError: it does not; names the config's keys and the nearest values that fit.
     """
     devices = device_count()
     parts = devices * accumulate
@@ -188,10 +198,10 @@ def check_divides(batch_size: int, accumulate: int) -> None:
 
 
 def parallel_step(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles `step(state, *rest)` to run on every device at once, on replicated state and sharded batches.
+    """Compiles `step(state, *rest)` to run on all devices at once, with a replicated state and sharded batches.
 
-    The state's memory is given to the result: the caller must not use it again. Inside `step`,
-    `sum_over_devices` and `device_index` may be called.
+    The result takes over the memory of the state, so the caller must not use the state again. `step` may call
+    `sum_over_devices` and `device_index`.
     """
     return jax.pmap(step, axis_name=_AXIS, donate_argnums=0)
 
@@ -199,16 +209,16 @@ def parallel_step(step: Callable[..., Any]) -> Callable[..., Any]:
 def each_device(
     function: Callable[..., Any], static_argnums: int | tuple[int, ...] = (), donate_argnums: int | tuple[int, ...] = ()
 ) -> Callable[..., Any]:
-    """Compiles `function` to run on each of this process's devices by itself, on replicated and sharded arguments.
+    """Compiles `function` to run separately on each device of this process, with replicated and sharded arguments.
 
     Args:
-        static_argnums: arguments to compile anew for, given as they are.
-        donate_argnums: arguments whose memory is given to the result.
+        static_argnums: arguments that are passed as they are; another value needs another compilation.
+        donate_argnums: arguments with memory that the result takes over.
     """
 
     @cache
     def compiled() -> Callable[..., Any]:
-        # Not before the first call: asking for the devices settles which there are.
+        # Not before the first call, because asking for the devices fixes which devices there are.
         devices = jax.local_devices()
         return jax.pmap(
             function, static_broadcasted_argnums=static_argnums, donate_argnums=donate_argnums, devices=devices
@@ -218,27 +228,27 @@ def each_device(
 
 
 def overlapped(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
-    """`function` of each item, in order, two of them under way at once; for functions that wait for no other process.
+    """Yields `function(item)` of each item in order, and runs two calls at once.
 
-    XLA's code on CPUs reads a decoder's keys and values with one core, which leaves the other cores to a second batch;
-    an accelerator works on one batch while the host looks after the other.
+    XLA's CPU code reads a decoder's keys and values with one core, so a second batch can use the other cores. An
+    accelerator computes one batch while the host prepares the other. The function must not wait for other processes.
     """
     with ThreadPoolExecutor(2) as threads:
         yield from threads.map(function, items)
 
 
 def sum_over_devices(tree: Any) -> Any:
-    """Each array's sum over the devices, the same on all of them; inside `parallel_step` only."""
+    """Sums each array over all devices; may be called inside `parallel_step` only."""
     return jax.lax.psum(tree, _AXIS)
 
 
 def device_index() -> jax.Array:
-    """This device's number, from 0; inside `parallel_step` only."""
+    """This device's number, from 0; may be called inside `parallel_step` only."""
     return jax.lax.axis_index(_AXIS)
 
 
 def largest(number: int) -> jax.Array:
-    """The largest of all processes' numbers, replicated; every process calls it at the same point of the program."""
+    """The largest number of all processes, replicated; every process must call it at the same point of the program."""
     return _largest(np.full(local_device_count(), number, np.int32))
 
 

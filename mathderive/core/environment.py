@@ -1,4 +1,4 @@
-"""What a run ran on: recorded with its results, compared only where a library's version decides them."""
+"""The code, libraries and machine of a run: recorded with its results and, for some libraries, compared."""
 
 import importlib.metadata
 import os
@@ -18,12 +18,12 @@ def versions(names: Sequence[str]) -> dict[str, str]:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def describe() -> dict[str, Any]:
-    """Code, libraries and machine, as plain JSON data."""
+    """Describes code, libraries and machine as plain JSON data."""
     return {
         "mathderive": importlib.metadata.version("mathderive"),
         "git_revision": git_revision(Path(__file__).parent),
@@ -37,9 +37,9 @@ def describe() -> dict[str, Any]:
 
 
 def git_revision(folder: Path) -> str | None:
-    """The commit the code is at, `+` behind it where files differ from it; null where that cannot be found out.
+    """The commit of the checkout, with `+` after it if files differ from the commit; None if it is unknown.
 
-    An image has no checkout; it was told at its build.
+    A container image has no checkout. Its build sets `MATHDERIVE_REVISION` instead.
     """
     try:
         command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]

@@ -1,8 +1,8 @@
-"""The BERT encoder in Flax NNX, with a single number for a pair of texts: what a BLEURT of the first generation is.
+"""A BERT encoder in Flax NNX that gives a number for a pair of texts, as BLEURT's first generation does.
 
-Devlin et al., *BERT* (2019), for the architecture; Sellam et al., *BLEURT* (2020), section 3, for the number: a linear
-function of what stands at the first token. The module holds parameters and nothing else, and only reads: there is no
-dropout, and parameters are 0 until those of a checkpoint are bound (`parameters.with_parameters`). All is float32.
+The architecture follows Devlin et al., *BERT* (2019). The number is a linear function of the output at the first token
+(Sellam et al., *BLEURT*, 2020, section 3). The network is used for inference only: it has no dropout, and all its
+parameters are 0 until `parameters.with_parameters` sets those of a checkpoint. Everything is float32.
 """
 
 import jax
@@ -14,7 +14,7 @@ from mathderive.model.layers import MASKED
 
 
 class BertRegressor(nnx.Module):
-    """Reads `[CLS] first [SEP] second [SEP]` and gives a number."""
+    """The network: it reads `[CLS] first [SEP] second [SEP]` and gives a number."""
 
     def __init__(self, config: BertConfig) -> None:
         self.embeddings = Embeddings(config)
@@ -23,11 +23,11 @@ class BertRegressor(nnx.Module):
         self.regressor = Linear(config.hidden_size, 1)
 
     def __call__(self, input_ids: jax.Array, mask: jax.Array, segment_ids: jax.Array) -> jax.Array:
-        """A number for each pair.
+        """Computes a number for each pair.
 
         Args:
             input_ids: `[batch, length]`.
-            mask: `[batch, length]`, true at real tokens; the first one of a row must be.
+            mask: `[batch, length]`, true at real tokens; the first token of a row must be real.
             segment_ids: `[batch, length]`, 0 in the first text and 1 in the second.
 
         Returns:
@@ -41,7 +41,7 @@ class BertRegressor(nnx.Module):
 
 
 class Embeddings(nnx.Module):
-    """What a token is, where it stands and which text it is of, added and normed."""
+    """The sum of the embeddings of a token, its position and its text, with a norm after it."""
 
     def __init__(self, config: BertConfig) -> None:
         self.word = _zeros(config.vocab_size, config.hidden_size)
@@ -56,7 +56,7 @@ class Embeddings(nnx.Module):
 
 
 class Block(nnx.Module):
-    """Self-attention and feed-forward, each added to its input and normed after."""
+    """Self-attention and feed-forward; each is added to its input, with a norm after it."""
 
     def __init__(self, config: BertConfig) -> None:
         width = config.hidden_size
@@ -85,14 +85,14 @@ class Attention(nnx.Module):
         self.out = Linear(width, width)
 
     def __call__(self, hidden: jax.Array, bias: jax.Array) -> jax.Array:
-        """As `Block`'s."""
+        """`hidden` is `[batch, length, hidden_size]`; `bias` broadcasts to `[batch, heads, queries, keys]`."""
         queries, keys, values = (self._split(linear(hidden)) for linear in (self.query, self.key, self.value))
         scores = jnp.einsum("bhqd,bhkd->bhqk", queries, keys) * queries.shape[-1] ** -0.5
         attended = jnp.einsum("bhqk,bhkd->bhqd", jax.nn.softmax(scores + bias, axis=-1), values)
         return self.out(attended.swapaxes(1, 2).reshape(hidden.shape))
 
     def _split(self, projected: jax.Array) -> jax.Array:
-        """`[batch, length, hidden_size]` -> `[batch, heads, length, width of a head]`."""
+        """`[batch, length, hidden_size]` -> `[batch, heads, length, hidden_size / heads]`."""
         return projected.reshape(*projected.shape[:2], self.heads, -1).swapaxes(1, 2)
 
 
@@ -108,7 +108,7 @@ class Linear(nnx.Module):
 
 
 class LayerNorm(nnx.Module):
-    """Centres, divides by the standard deviation, scales and shifts (Ba et al., 2016)."""
+    """Layer norm: centres, divides by the standard deviation, scales and shifts (Ba et al., 2016)."""
 
     def __init__(self, config: BertConfig) -> None:
         self.epsilon = config.layer_norm_eps

@@ -1,4 +1,4 @@
-"""Pairs of texts to what a BERT reads: `[CLS] first [SEP] second [SEP]`, by a published tokenizer."""
+"""Token ids of pairs of texts as a BERT reads them, `[CLS] first [SEP] second [SEP]`, by a published tokenizer."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,20 +9,20 @@ from mathderive.core.errors import InputError
 _FIRST, _END = "[CLS]", "[SEP]"
 
 SPECIAL_TOKENS = 3
-"""Of a pair's tokens."""
+"""Number of special tokens in an encoded pair."""
 
 
 class PairTokenizer:
-    """The tokenizer of a Hugging Face folder; in a text, `[SEP]` and its like are plain characters."""
+    """The tokenizer of a Hugging Face folder; special tokens such as `[SEP]` in a text are plain characters."""
 
     def __init__(self, tokenizer: Any) -> None:
         """Takes a `tokenizers.Tokenizer`.
 
         Raises:
-            ValueError: it does not know `[CLS]` and `[SEP]`.
+            ValueError: its vocabulary lacks `[CLS]` or `[SEP]`.
         """
         self._tokenizer = tokenizer
-        # An answer must not end its own text and begin another.
+        # An answer must not be able to end its own text and begin another one.
         tokenizer.encode_special_tokens = True
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -36,25 +36,29 @@ class PairTokenizer:
         return max(self._tokenizer.get_vocab().values()) + 1
 
     def encode(self, pairs: Sequence[tuple[str, str]], max_length: int) -> list[tuple[list[int], list[int]]]:
-        """The ids of each pair, `max_length` at most, and of each id the text it is of: 0 or 1.
+        """Encodes each pair as at most `max_length` token ids and as many segment ids.
 
-        Where a pair is too long, the longer of the two loses its last token until it is not, the second one where they
-        are equally long: what BERT's and BLEURT's authors do (`_truncate_seq_pair`), and `tokenizers` does not.
+        A pair that is too long loses the last token of its longer text, of the second one if both are equally long,
+        until it fits. This is how the authors of BERT and BLEURT cut (`_truncate_seq_pair`); `tokenizers` cuts in
+        another way.
+
+        Returns:
+            For each pair the token ids, and the segment ids: 0 in the first text and 1 in the second.
         """
         texts = [_utf8(text) for pair in pairs for text in pair]
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)]
         encoded = []
         for first, second in zip(ids[::2], ids[1::2], strict=True):
-            first_length, second_length = truncated(len(first), len(second), max_length - SPECIAL_TOKENS)
+            first_length, second_length = truncated_lengths(len(first), len(second), max_length - SPECIAL_TOKENS)
             first_part = [self._first, *first[:first_length], self._end]
             second_part = [*second[:second_length], self._end]
             encoded.append((first_part + second_part, [0] * len(first_part) + [1] * len(second_part)))
         return encoded
 
 
-def truncated(first: int, second: int, most: int) -> tuple[int, int]:
-    """The lengths of two texts of `first` and `second` tokens when together they have at most `most`."""
-    while first + second > most:
+def truncated_lengths(first: int, second: int, max_length: int) -> tuple[int, int]:
+    """The lengths to which texts of `first` and `second` tokens are cut, so that their sum is at most `max_length`."""
+    while first + second > max_length:
         if first > second:
             first -= 1
         else:
@@ -63,30 +67,30 @@ def truncated(first: int, second: int, most: int) -> tuple[int, int]:
 
 
 def load_pair_tokenizer(folder: Path) -> PairTokenizer:
-    """Reads `tokenizer.json` as it stands, or else `vocab.txt`, with what `tokenizer_config.json` says of case.
+    """Reads `tokenizer.json` or, if there is none, `vocab.txt` and the letter case in `tokenizer_config.json`.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is no tokenizer, or it is damaged.
     """
-    whole = folder / "tokenizer.json"
-    if not whole.is_file() and not (folder / "vocab.txt").is_file():
+    tokenizer_file = folder / "tokenizer.json"
+    if not tokenizer_file.is_file() and not (folder / "vocab.txt").is_file():
         raise InputError(f"{folder}: no tokenizer here; expected tokenizer.json or vocab.txt")
     # Imported here, because it is slow.
     from transformers import BertTokenizer, PreTrainedTokenizerFast
 
     try:
-        # Not BertTokenizer for both: it lower-cases unless tokenizer_config.json forbids it, whatever
-        # tokenizer.json says.
+        # BertTokenizer would not do for both: it ignores the letter case in tokenizer.json, and changes text to lower
+        # case unless tokenizer_config.json forbids that.
         loaded = (
-            PreTrainedTokenizerFast(tokenizer_file=str(whole))
-            if whole.is_file()
+            PreTrainedTokenizerFast(tokenizer_file=str(tokenizer_file))
+            if tokenizer_file.is_file()
             else BertTokenizer.from_pretrained(folder, local_files_only=True)
         )
         return PairTokenizer(loaded.backend_tokenizer)
-    except Exception as error:  # whatever parser the damage reaches
+    except Exception as error:  # each parser has its own errors for damage
         raise InputError(f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})") from None
 
 
 def _utf8(text: str) -> str:
-    """Without lone surrogates, which UTF-8 cannot hold."""
+    """Replaces lone surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode("utf-8")

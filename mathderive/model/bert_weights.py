@@ -1,4 +1,4 @@
-"""BERT checkpoints of Hugging Face's format, of the kind that gives a number for a pair of texts, to our parameters."""
+"""Reading BERT checkpoints in Hugging Face's format that give a number for a pair of texts."""
 
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -15,8 +15,8 @@ from mathderive.model.parameters import network_shapes
 
 ARCHITECTURE = "BertForSequenceClassification"
 
-# Their module, our module; a norm's weight is its scale, a linear layer's its kernel the other way round. N is every
-# layer.
+# Their module and our module. The weight of a norm is our scale, and that of a linear layer is our kernel, transposed.
+# N stands for each layer.
 _EMBEDDINGS = (
     ("bert.embeddings.word_embeddings", "embeddings/word"),
     ("bert.embeddings.position_embeddings", "embeddings/position"),
@@ -45,11 +45,11 @@ _TENSORS = (
 )
 
 _UNUSED = ("bert.embeddings.position_ids",)
-"""The numbers 0, 1, 2, …, which transformers wrote until 2023."""
+"""A tensor with the numbers 0, 1, 2, …, which transformers wrote until 2023."""
 
 
 def name_table(config: BertConfig) -> dict[str, tuple[str, bool]]:
-    """Hugging Face's name of every tensor of such a model: our name, and whether it is transposed."""
+    """Maps Hugging Face's name of each tensor to our name and whether the matrix is transposed."""
     table = {}
     for theirs, ours, transposed in _TENSORS:
         for layer in range(config.num_hidden_layers if ".N." in theirs else 1):
@@ -58,54 +58,54 @@ def name_table(config: BertConfig) -> dict[str, tuple[str, bool]]:
 
 
 def fetch(identifier: str) -> Path:
-    """The local folder of such a BERT: see `hugging_face.fetch`.
+    """The local folder of such a BERT; see `hugging_face.fetch`.
 
     Raises:
-        InputError: as there, or the id is of no such BERT.
+        InputError: as there, or the id belongs to another model.
     """
     return hugging_face.fetch(identifier, read_config)
 
 
 def check_folder(folder: Path) -> BertConfig:
-    """What `read_folder` would refuse, without reading the tensors; returns the shape.
+    """Checks that `read_folder` can read the folder, without reading the tensors, and returns the network's shape.
 
     Raises:
-        InputError: as `read_folder`, save for damage in the tensors' own bytes.
+        InputError: as `read_folder`, except for damage in the bytes of a tensor.
     """
     config = read_config(folder)
-    found, table = read_shapes(folder), name_table(config)
-    check_shapes(found, table, network_shapes(BertRegressor, config), str(folder))
-    if left_over := sorted(found.keys() - table.keys() - set(_UNUSED)):
-        raise InputError(f"{folder}: tensor {left_over[0]} belongs to no {ARCHITECTURE} of the shape in config.json")
+    stored, table = read_shapes(folder), name_table(config)
+    check_shapes(stored, table, network_shapes(BertRegressor, config), str(folder))
+    if unknown := sorted(stored.keys() - table.keys() - set(_UNUSED)):
+        raise InputError(f"{folder}: tensor {unknown[0]} belongs to no {ARCHITECTURE} of the shape in config.json")
     return config
 
 
 def read_folder(folder: Path) -> dict[str, np.ndarray]:
-    """The parameters, float32.
+    """Reads the parameters, float32.
 
     Raises:
-        InputError: a file is missing or damaged, or the folder is no such BERT.
+        InputError: a file is missing or damaged, or the folder has another model.
     """
     return to_parameters(read_tensors(folder), name_table(check_folder(folder)), str(folder))
 
 
 def read_config(folder: Path) -> BertConfig:
-    """The shape alone.
+    """Reads the network's shape.
 
     Raises:
-        InputError: it is of another architecture, or a value is missing or impossible; names file and key.
+        InputError: the architecture is another one, or a value is missing or impossible; names file and key.
     """
     path = folder / "config.json"
     tree = read_json(path, f"that of a {ARCHITECTURE}")
     if not isinstance(tree, dict):
         raise InputError(f"{path}: expected a mapping, that of a {ARCHITECTURE}")
-    if (found := tree.get("model_type")) != "bert":
-        raise InputError(f'{path}: model_type: expected "bert", found {found!r}; {_SUPPORTED}')
+    if (model_type := tree.get("model_type")) != "bert":
+        raise InputError(f'{path}: model_type: expected "bert", found {model_type!r}; {_SUPPORTED}')
     for key, expected in _FIXED.items():
         if tree.get(key, expected) != expected:
             raise InputError(f"{path}: {key}: expected {expected!r}, found {tree[key]!r}; {_SUPPORTED}")
     labels = tree.get("id2label")
-    # transformers leaves them out where they are two.
+    # transformers omits the labels if there are two.
     if (count := len(labels) if isinstance(labels, dict) else 2) != 1:
         raise InputError(f"{path}: id2label: expected one label, found {count}; {_SUPPORTED}")
     try:

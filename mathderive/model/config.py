@@ -1,6 +1,6 @@
-"""The shape of a network, which is what a checkpoint folder's `config.json` holds: of a T5, and of a BERT.
+"""The shape of a network, T5 or BERT, as the `config.json` of a checkpoint folder describes it.
 
-Imports nothing beyond the standard library: to be read cheaply, and by a trainer that has little installed.
+This module imports nothing beyond the standard library, so that it loads fast and works where little is installed.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 FeedForwardKind = Literal["relu", "gated-gelu"]
 
-# Far beyond any model; without them a description of a few bytes could occupy the machine.
+# These bounds are far beyond any model. Without them, a description of a few bytes could use up the machine's memory.
 _BOUNDS: Mapping[str, tuple[float, float]] = {
     "vocab_size": (4, 2**24),
     "d_model": (1, 2**17),

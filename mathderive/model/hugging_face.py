@@ -1,7 +1,7 @@
-"""Hugging Face folders, whatever network they hold: where one is, its tensors, and their names turned into ours.
+"""Hugging Face folders with any network: finding or downloading a folder, and reading its tensors by our names.
 
-A folder holds `config.json` and `model.safetensors` (or shards with an index; older ones `pytorch_model.bin`). Its
-linear layers are `[out, in]`, ours `[in, out]`.
+A folder has `config.json` and `model.safetensors` (or shards with an index; an older one has `pytorch_model.bin`). A
+linear layer's matrix is `[out, in]` there and `[in, out]` here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,17 +25,18 @@ _FLOATS = tuple(map(np.dtype, (np.float16, np.float32, np.float64, ml_dtypes.bfl
 Shape = tuple[int, ...]
 
 NameTable = Mapping[str, tuple[str, bool]]
-"""Hugging Face's name of every tensor of a network: our name, and whether the matrix is transposed."""
+"""A mapping of Hugging Face's name of each tensor to our name and whether the matrix is transposed."""
 
 
 def fetch(identifier: str, check: Callable[[Path], object]) -> Path:
-    """The local folder of a checkpoint: a folder as it is, a Hugging Face id by way of the hub's cache.
+    """The local folder of a checkpoint; a Hugging Face id is downloaded to the hub's cache.
 
     Args:
-        check: raises where the folder of an id, of which there is `config.json` alone so far, is of no use.
+        identifier: a folder or a Hugging Face id.
+        check: called with the folder of an id, which has only `config.json` so far; raises if the model is of no use.
 
     Raises:
-        InputError: no such folder, and no such id, or the hub cannot be reached; or as `check`.
+        InputError: there is no such folder or id, the hub cannot be reached, or `check` raises.
     """
     if Path(identifier).is_dir():
         return Path(identifier)
@@ -51,7 +52,7 @@ def fetch(identifier: str, check: Callable[[Path], object]) -> Path:
                 f"{identifier}: no such folder, and the Hugging Face hub gives no such model ({reason})"
             ) from None
 
-    # The smallest file first: the weights of another model are not downloaded only to be refused.
+    # The smallest file comes first, so that the weights of another model are never downloaded.
     check(download("config.json"))
     beside = ("*.json", "*.model", "vocab.txt")
     folder = download(*beside, "*.safetensors")
@@ -61,7 +62,7 @@ def fetch(identifier: str, check: Callable[[Path], object]) -> Path:
 
 
 def read_tensors(folder: Path) -> dict[str, np.ndarray]:
-    """Every tensor of the folder, as stored.
+    """Reads every tensor of the folder, with the type it is stored as.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -70,37 +71,38 @@ def read_tensors(folder: Path) -> dict[str, np.ndarray]:
 
 
 def read_shapes(folder: Path) -> dict[str, Shape]:
-    """The shapes alone: it takes a moment whatever their size.
+    """Reads the shapes of the tensors, which takes a moment for tensors of any size.
 
     Raises:
-        InputError: as `read_tensors`, save for damage in the tensors' own bytes.
+        InputError: as `read_tensors`, except for damage in the bytes of a tensor.
     """
     return {name: shape for path in _weight_files(folder) for name, shape in _read_shapes(path).items()}
 
 
-def check_shapes(found: Mapping[str, Shape], table: NameTable, shapes: Mapping[str, Shape], place: str) -> None:
-    """Sees to it that the table's tensors are there; others may be.
+def check_shapes(stored: Mapping[str, Shape], table: NameTable, shapes: Mapping[str, Shape], place: str) -> None:
+    """Checks that all tensors of the table are there; there may be others.
 
     Args:
-        shapes: of our parameters.
-        place: where the tensors are from, named in errors.
+        stored: shapes of the stored tensors, by Hugging Face's names.
+        shapes: shapes of our parameters, by our names.
+        place: where the tensors come from, for error messages.
 
     Raises:
-        InputError: names the tensor that is missing or of another shape.
+        InputError: names the tensor that is missing or has another shape.
     """
     for theirs, (ours, transposed) in table.items():
-        if theirs not in found:
+        if theirs not in stored:
             raise InputError(f"{place}: tensor {theirs} is missing")
         expected = shapes[ours][::-1] if transposed else shapes[ours]
-        if found[theirs] != expected:
-            raise InputError(f"{place}: tensor {theirs} has shape {found[theirs]}; config.json asks for {expected}")
+        if stored[theirs] != expected:
+            raise InputError(f"{place}: tensor {theirs} has shape {stored[theirs]}; config.json asks for {expected}")
 
 
 def to_parameters(tensors: Mapping[str, np.ndarray], table: NameTable, place: str) -> dict[str, np.ndarray]:
-    """Our parameters, float32, of tensors that `check_shapes` passed.
+    """Converts tensors that `check_shapes` accepted to our parameters, float32.
 
     Raises:
-        InputError: names the tensor that holds no floating-point numbers.
+        InputError: names a tensor without floating-point numbers.
     """
     params = {}
     for theirs, (ours, transposed) in table.items():
@@ -112,7 +114,7 @@ def to_parameters(tensors: Mapping[str, np.ndarray], table: NameTable, place: st
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """`model.safetensors`, its shards, or PyTorch's own file or shards: the first there is."""
+    """`model.safetensors`, its shards, PyTorch's file or its shards: the first of these that exists."""
     for name in (SAFETENSORS, _TORCH):
         index = folder / f"{name}.index.json"
         if (folder / name).is_file():
@@ -122,7 +124,7 @@ def _weight_files(folder: Path) -> list[Path]:
             places = tree.get("weight_map") if isinstance(tree, dict) else None
             if not isinstance(places, dict) or not all(isinstance(place, str) for place in places.values()):
                 raise InputError(f"{index}: weight_map: expected the shard of every tensor")
-            # Only the name: an index must not lead out of its folder.
+            # Only the file name counts, because an index must not lead out of its folder.
             return [folder / Path(shard).name for shard in sorted(set(places.values()))]
     raise InputError(f"{folder}: no {SAFETENSORS} here, nor shards of it, nor {_TORCH}")
 

@@ -1,8 +1,8 @@
-"""Operations that are written for speed: each computes what one line of plain JAX does, and says why it does not.
+"""Operations that are written for speed: each computes what a line of plain JAX computes, in another way.
 
-The plain forms are in `benchmarks/ops.py`, which times each operation against its plain form. `tests/model/test_ops.py`
-holds the operations to the values and gradients of the plain forms. `benchmarks/training.py` and
-`benchmarks/decoding.py` measure what the operations do for a whole step and a whole batch.
+`benchmarks/ops.py` has the plain forms and measures the gain over them, which depends on the processor and on JAX's
+version. `tests/model/test_ops.py` checks that values and gradients are those of the plain forms. An operation may round
+gradients differently from its plain form, so a trained model depends on the choice.
 """
 
 import jax
@@ -17,8 +17,8 @@ _BLOCK = 128
 def matrix_product(hidden: jax.Array, kernel: jax.Array) -> jax.Array:
     """`hidden @ kernel`, with a gradient of its own.
 
-    JAX's gradient of the kernel is computed transposed and then turned round. XLA's CPU code is many times slower for
-    that in bfloat16; see `benchmarks/ops.py`.
+    JAX computes the transpose of the kernel's gradient and then transposes it. Here the gradient is computed as it is
+    needed, which was faster in bfloat16 on CPUs that multiply bfloat16; `benchmarks/ops.py` measures the gain.
 
     Args:
         hidden: `[batch, length, inputs]`.
@@ -47,8 +47,8 @@ matrix_product.defvjp(_matrix_product_forward, _matrix_product_backward)
 def broadcast_to_batch(values: jax.Array, batch: int) -> jax.Array:
     """`jnp.broadcast_to(values, (batch, *values.shape[1:]))`, as a product with ones.
 
-    The gradient of a product is a product too. The gradient of plain broadcasting is a sum over rows, for which XLA's
-    CPU code is many times slower; see `benchmarks/ops.py`.
+    The gradient of a product is a product too, and the gradient of plain broadcasting is a sum over rows, which was
+    slow in XLA's CPU code; `benchmarks/ops.py` measures the gain.
 
     Args:
         values: `[1, heads, queries, keys]`.
@@ -62,8 +62,8 @@ def broadcast_to_batch(values: jax.Array, batch: int) -> jax.Array:
 def look_up(table: jax.Array, indices: jax.Array) -> jax.Array:
     """`table[indices]` with its last axis first, as a product with one-hot rows.
 
-    The gradient of a plain lookup is a scatter, which is slow on every backend; see `benchmarks/ops.py`. The product
-    has full precision, because it copies numbers and must not round them.
+    The gradient of a plain lookup is a scatter, which is slow on accelerators; `benchmarks/ops.py` measures the gain.
+    The product has full precision, because it copies numbers and must not round them.
 
     Args:
         table: `[rows, columns]`, with few rows.
@@ -80,7 +80,7 @@ def argmax(scores: jax.Array) -> jax.Array:
     """`jnp.argmax(scores, axis=-1)`: the index of the largest score, the first one among equal scores.
 
     The maximum is found in two levels, first among blocks and then within the best block. XLA's CPU code finds a
-    maximum several times faster than the index of a maximum; see `benchmarks/ops.py`.
+    maximum about ten times faster than the index of a maximum; `benchmarks/ops.py` measures the gain.
 
     Args:
         scores: `[..., size]`, without NaN.
@@ -100,9 +100,9 @@ def argmax(scores: jax.Array) -> jax.Array:
 def dropout(values: jax.Array, rate: float, rngs: nnx.Rngs | None) -> jax.Array:
     """Dropout (Srivastava et al., 2014): zeroes a share `rate` of the values and scales the others by 1 / (1 − rate).
 
-    The plain form, `jax.random.bernoulli`, takes as long on a CPU as the network itself; see `benchmarks/ops.py`. Here
-    the random bits of a value are a hash of its index under two random seeds. They are random enough for dropout, and
-    the same on every backend.
+    Here the random bits of a value are a hash of its index under two random seeds. They are random enough for dropout,
+    and the same on every backend. The plain form, `jax.random.bernoulli`, is five to eight times slower on a CPU;
+    `benchmarks/ops.py` measures the gain in a training step.
 
     Args:
         values: any shape.

@@ -1,7 +1,8 @@
-"""Text to token ids and back, by a SentencePiece model of our own or a released checkpoint's tokenizer.
+"""Tokenizers: a SentencePiece model that is trained here, or the tokenizer of a released checkpoint.
 
-Our own one (Kudo, *Subword Regularization*, 2018) loses nothing: `decode(encode(text)) == text` for every
-text. Characters that the training text lacks become the bytes of their UTF-8, each byte a token.
+A tokenizer that is trained here (Kudo, *Subword Regularization*, 2018) is lossless: `decode(encode(text)) == text` for
+every text. Characters that do not occur in the training text become the bytes of their UTF-8, with a token for each
+byte.
 """
 
 import io
@@ -16,36 +17,36 @@ from mathderive.core.errors import InputError
 from mathderive.core.files import replacing
 
 PAD_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2
-"""T5's numbering, also that of the tokenizers trained here."""
+"""Ids of the special tokens, in T5 and in the tokenizers that are trained here."""
 
 BYTE_PIECES = 256
-"""Tokens of a tokenizer trained here that stand for single bytes; they come on top of `vocab_size` pieces."""
+"""Number of tokens for single bytes in a tokenizer that is trained here, in addition to `vocab_size` pieces."""
 
 SPACE_MARK = "\u2581"
-"""What SentencePiece writes for a space in its pieces."""
+"""The character that SentencePiece writes for a space in its pieces."""
 
 _OWN_FILE = "sentencepiece.model"
 
 
 class Tokenizer(Protocol):
-    """What training and decoding need of a tokenizer."""
+    """The interface of a tokenizer for training and decoding."""
 
     @property
     def vocab_size(self) -> int:
         """One more than the largest id."""
 
     def encode(self, text: str) -> list[int]:
-        """The ids of the text, the end-of-sequence id last."""
+        """The ids of the text, with the end-of-sequence id at the end."""
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of the ids, special tokens left out."""
+        """The text of the ids, without special tokens."""
 
     def save(self, folder: Path) -> None:
         """Writes a folder that `load_tokenizer` reads."""
 
 
 class SentencePieceTokenizer:
-    """A lossless unigram model; made by `train_tokenizer`."""
+    """A lossless unigram model that `train_tokenizer` makes."""
 
     def __init__(self, model: bytes) -> None:
         self._model = model
@@ -57,8 +58,7 @@ class SentencePieceTokenizer:
         return self._processor.GetPieceSize()
 
     def encode(self, text: str) -> list[int]:
-        # SentencePiece writes a space as U+2581 and would read that character back as a space, so it goes in
-        # as bytes.
+        # SentencePiece writes a space as U+2581 and would decode that character as a space, so it is encoded as bytes.
         ids: list[int] = []
         for number, part in enumerate(text.split(SPACE_MARK)):
             if number:
@@ -70,7 +70,7 @@ class SentencePieceTokenizer:
         return self._processor.DecodeIds([int(token) for token in ids if token > UNKNOWN_ID])
 
     def pieces(self) -> list[tuple[str, float]]:
-        """Every token by id: its text, spaces as `SPACE_MARK`, and its score, 0 for special and byte tokens."""
+        """The text and the score of every token, by id; a space is `SPACE_MARK`, special and byte tokens score 0."""
         ids = range(self.vocab_size)
         return [(self._processor.IdToPiece(token), self._processor.GetScore(token)) for token in ids]
 
@@ -80,7 +80,7 @@ class SentencePieceTokenizer:
 
 
 class HuggingFaceTokenizer:
-    """The tokenizer of a released checkpoint, by way of `transformers`."""
+    """The tokenizer of a released checkpoint, loaded by `transformers`."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -97,7 +97,7 @@ class HuggingFaceTokenizer:
         return self._tokenizer.decode(known, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def add_tokens(self, tokens: Sequence[str]) -> None:
-        """Makes each of `tokens` one token, whatever stands around it; known ones stay as they are."""
+        """Adds tokens that are found anywhere in a text; tokens that are known already do not change."""
         self._tokenizer.add_tokens(list(tokens))
 
     def save(self, folder: Path) -> None:
@@ -108,13 +108,13 @@ def train_tokenizer(texts: Iterable[str], folder: Path, vocab_size: int) -> Sent
     """Trains a tokenizer and saves it in `folder`; the same texts give the same bytes.
 
     Args:
-        vocab_size: pieces learnt, the three special ones included and the 256 single bytes not.
+        vocab_size: number of pieces to learn, with the three special tokens and without the 256 single bytes.
 
     Raises:
-        InputError: the texts are too few or too plain for so many pieces, or have more characters than that.
+        InputError: the texts are too few or too simple for that many pieces, or they have more characters than that.
     """
-    # A text is cut at its line breaks, because SentencePiece reads its input by the line, and a NUL ends a
-    # string for it: both are left to the byte pieces.
+    # SentencePiece reads lines, and a NUL ends a string. So texts are cut at line breaks and NULs, and both characters
+    # become byte tokens.
     lines = [line for text in texts for line in text.replace("\0", "\n").split("\n") if line]
     written = io.BytesIO()
     try:
@@ -138,17 +138,17 @@ def train_tokenizer(texts: Iterable[str], folder: Path, vocab_size: int) -> Sent
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise InputError(f"model.vocab_size: {_what_fits(str(error), vocab_size)}") from None
+        raise InputError(f"model.vocab_size: {_explain_size_error(str(error), vocab_size)}") from None
     tokenizer = SentencePieceTokenizer(written.getvalue())
     tokenizer.save(folder)
     return tokenizer
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Reads a tokenizer saved here, or the one in a Hugging Face folder.
+    """Reads a tokenizer that was saved here, or the tokenizer of a Hugging Face folder.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is no tokenizer, or it is damaged.
     """
     own = folder / _OWN_FILE
     if own.is_file():
@@ -165,12 +165,12 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         return HuggingFaceTokenizer(
             AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         )
-    except Exception as error:  # whatever parser the damage reaches
+    except Exception as error:  # each parser has its own errors for damage
         raise InputError(f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})") from None
 
 
-def _what_fits(message: str, vocab_size: int) -> str:
-    """SentencePiece's complaint in our terms; its numbers include the byte pieces."""
+def _explain_size_error(message: str, vocab_size: int) -> str:
+    """Rephrases SentencePiece's error message; the numbers in that message count the byte tokens."""
     if too_small := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         least = int(too_small[1]) - BYTE_PIECES
         return f"{vocab_size} is too small for the training text's characters; expected at least {least}"

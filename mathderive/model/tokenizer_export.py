@@ -1,16 +1,16 @@
-"""A tokenizer trained here as the `tokenizer.json` that `transformers` loads: the same ids, the same text.
+"""Writing a tokenizer that was trained here as a `tokenizer.json` for `transformers`, with the same ids and texts.
 
-Hugging Face's `tokenizers` has the same unigram model (Kudo, *Subword Regularization*, 2018) and differs around it:
+Hugging Face's `tokenizers` has the same unigram model (Kudo, *Subword Regularization*, 2018), with two differences:
 
-- Its pieces may hold plain spaces, so nothing needs U+2581, the mark that SentencePiece writes for a space, and that
-  character is like any other that is no piece: three byte tokens.
-- It finds the names of byte and special tokens in a text (`<0x41>`, `</s>`), where SentencePiece does not. A text is
-  therefore cut behind the `<` of such a name before it is split into pieces, and special tokens are not looked for in
-  it (`split_special_tokens`).
+- Its pieces may contain plain spaces. So U+2581, which SentencePiece writes for a space, is a character like any other
+  that is no piece: it becomes three byte tokens.
+- It finds the names of byte and special tokens in a text (`<0x41>`, `</s>`); SentencePiece does not. Therefore a text
+  is cut after the `<` of such a name before it is split into pieces, and the search for special tokens is switched off
+  (`split_special_tokens`).
 
-What may differ: SentencePiece adds scores in 32 bits and `tokenizers` in 64, so between two ways to split a text whose
-scores are equal to rounding error they need not choose the same; and ids that spell no UTF-8 become as many replacement
-characters as there are bytes, where SentencePiece keeps what is whole among them.
+Two results may differ. SentencePiece adds scores in 32 bits and `tokenizers` in 64 bits, so they may split a text in
+different ways if the scores of the two ways are equal to rounding error. And for ids that are no UTF-8, `tokenizers`
+writes a replacement character for each byte, but SentencePiece keeps the characters that are whole.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def export_tokenizer(tokenizer: SentencePieceTokenizer, folder: Path) -> None:
 
 
 def _description(pieces: list[tuple[str, float]], special: Mapping[str, str]) -> dict[str, Any]:
-    """The tree of a `tokenizer.json`."""
+    """The content of a `tokenizer.json`."""
     end = special["eos_token"]
     names = "|".join(name.removeprefix("<") for name in special.values())
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}

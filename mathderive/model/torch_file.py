@@ -1,8 +1,8 @@
 """Reads the tensors of a `pytorch_model.bin` without PyTorch and without trusting the file.
 
-Older checkpoints, the paper's among them, exist in this form only. The file is a zip: a pickle that says which slice
-of which storage each tensor is, and the storages as raw bytes. The pickle is read by a machine that can call nothing
-but the functions named here (`torch_pickle`), and nothing is allocated that the file's own size does not cover.
+Older checkpoints, such as the paper's, exist in this form only. The file is a zip with storages as raw bytes, and with
+a pickle that describes each tensor as a view of a storage. The reader of the pickle (`torch_pickle`) can call only the
+functions that are named here, and no allocation is larger than the file.
 """
 
 import math
@@ -19,7 +19,7 @@ from mathderive.core.errors import InputError
 from mathderive.model.torch_pickle import read_pickle
 
 MAX_PICKLE_BYTES = 2**20
-"""Of the pickle inside; that of T5-11B, with a thousand tensors' names, has a fifth of it."""
+"""Maximum size of the pickle in the file; that of T5-11B, with the names of a thousand tensors, has a fifth of it."""
 
 _DTYPES = {
     "torch.FloatStorage": np.dtype(np.float32),
@@ -34,7 +34,7 @@ _DTYPES = {
     "torch.BoolStorage": np.dtype(np.bool_),
 }
 _LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
-"""What every file of PyTorch before 1.6 begins with: the pickle of a number chosen by its authors."""
+"""The first bytes of every file of PyTorch before 1.6: the pickle of a number that its authors chose."""
 
 
 class _Storage(NamedTuple):
@@ -57,11 +57,11 @@ class _View(NamedTuple):
 
 
 def read_torch_file(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a state dictionary saved by PyTorch 1.6 or later; tied ones share their memory.
+    """Reads the tensors of a state dictionary that PyTorch 1.6 or later saved; tied tensors share their memory.
 
     Raises:
         InputError: the file is missing, damaged or older, its pickle names something that no tensor needs, or its
-            tensors would take more memory than the file has bytes.
+            tensors need more memory than the file has bytes.
     """
     with _opened(path) as (archive, prefix, views):
         storages = {storage: _read_storage(archive, prefix, storage) for storage in {v.storage for v in views.values()}}
@@ -69,10 +69,10 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
 
 
 def torch_file_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes alone, without reading the tensors.
+    """Reads the shapes of the tensors only.
 
     Raises:
-        InputError: as `read_torch_file`, save for damage in the tensors' own bytes.
+        InputError: as `read_torch_file`, except for damage in the bytes of a tensor.
     """
     with _opened(path) as (_, _, views):
         return {name: view.shape for name, view in views.items()}
@@ -80,7 +80,7 @@ def torch_file_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, str, dict[str, _View]]]:
-    """The archive, the folder inside it, and its tensors, found to be within the file's means."""
+    """Opens the archive, and gives it with the folder inside it and the checked views of its tensors."""
     try:
         with path.open("rb") as stream:
             if stream.read(len(_LEGACY_MAGIC)) == _LEGACY_MAGIC:
@@ -98,7 +98,7 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, str, dict[str, _View]
         raise InputError(f"{path}: no such file") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except Exception as error:  # a damaged pickle can fail in any way at all
+    except Exception as error:  # a damaged pickle can raise any error
         raise InputError(f"{path}: not a whole PyTorch file ({type(error).__name__}: {str(error)[:200]})") from None
 
 
@@ -129,7 +129,7 @@ def _check_views(views: dict[str, _View], archive: zipfile.ZipFile, prefix: str,
             raise InputError(f"tensor {name}: its storage should have {storage.size} numbers and has {held} bytes")
         last = offset + sum((extent - 1) * stride for extent, stride in zip(shape, strides, strict=True))
         elements = math.prod(shape)
-        # A stride of 0 repeats numbers without end, so the number of elements is bounded on its own.
+        # A stride of 0 repeats numbers without end, so the number of elements needs a bound of its own.
         if elements > storage.size or (elements > 0 and last >= storage.size):
             raise InputError(f"tensor {name} reaches beyond its storage")
     if sum(view.nbytes for view in set(views.values())) > file_size:
@@ -163,12 +163,12 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
 
 
 def _ordered_dict() -> dict[str, Any]:
-    """A new dictionary; `dict` itself would take contents, and with them keys that nobody checked."""
+    """Makes an empty dictionary. `dict` itself would accept contents with keys that are not checked."""
     return {}
 
 
 def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
-    """A parameter is a tensor that some older files say is trained."""
+    """Returns the tensor; a parameter is a tensor that some older files mark as trained."""
     return tensor
 
 

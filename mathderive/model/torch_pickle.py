@@ -1,9 +1,9 @@
-"""Reads a pickle that holds plain data, without the `pickle` module and without trusting it.
+"""Reads a pickle of plain data without the `pickle` module and without trusting the pickle.
 
-A pickle is a program for a stack machine. Python's own machine can be made to call anything, and even with its names
-restricted a few bytes can claim gigabytes of memo or build a key whose hash takes years. This one knows the opcodes
-that Python's pickler writes for containers, numbers and text in protocol 2, and refuses every other: time and memory
-are linear in the pickle's length.
+A pickle is a program for a stack machine. Python's machine can be made to call any function. Even if its names are
+restricted, a few bytes can allocate gigabytes or build a key whose hash takes years. The machine in this module knows
+only the opcodes that Python's pickler writes for containers, numbers and text in protocol 2. It refuses all others, and
+its time and memory are linear in the pickle's length.
 """
 
 import pickletools
@@ -24,16 +24,16 @@ _CONSTANTS: Mapping[str, Callable[[], Any]] = {
 
 
 def read_pickle(data: bytes, names: Mapping[str, Any], persistent_load: Callable[[Any], Any]) -> Any:
-    """What the pickle builds.
+    """Returns the object that the pickle describes.
 
     Args:
         data: the pickle.
-        names: what each global name stands for, as `module.name`; the functions among them are all that can be called.
-        persistent_load: turns a persistent id into what it refers to.
+        names: the object of each global name, `module.name`; the pickle can call only the functions among them.
+        persistent_load: returns the object of a persistent id.
 
     Raises:
-        InputError: the pickle holds more than plain data, or asks for another name.
-        ValueError, LookupError, TypeError: it is damaged.
+        InputError: the pickle has more than plain data, or asks for another name.
+        ValueError, LookupError, TypeError: the pickle is damaged.
     """
     stack: list[Any] = []
     marks: list[int] = []
@@ -84,7 +84,7 @@ def read_pickle(data: bytes, names: Mapping[str, Any], persistent_load: Callable
                     raise InputError("its pickle calls something that is no function")
                 stack.append(function(*arguments))
             case "BUILD":
-                pop(1)  # the attributes of a dictionary, which are no part of its contents
+                pop(1)  # attributes of a dictionary, which are not among its items
             case "STOP":
                 (result,) = pop(1)
                 return result

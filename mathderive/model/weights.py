@@ -1,4 +1,4 @@
-"""T5 checkpoints of Hugging Face's format to our parameters and back, as one table of names."""
+"""Converting T5 checkpoints in Hugging Face's format to our parameters and back, by one table of names."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -16,8 +16,8 @@ from mathderive.model.config import T5Config
 from mathderive.model.hugging_face import SAFETENSORS, Shape, check_shapes, read_shapes, read_tensors, to_parameters
 from mathderive.model.parameters import parameter_shapes
 
-# Their name, our name, whether the matrix is transposed. STACK is encoder and decoder, N every layer of it,
-# LAST the number of the feed-forward within a block, 1 in the encoder and 2 in the decoder.
+# Their name, our name, and whether the matrix is transposed. STACK stands for encoder and decoder, N for each of its
+# layers, and LAST for the number of the feed-forward in a block, which is 1 in the encoder and 2 in the decoder.
 _EVERYWHERE = (
     ("shared.weight", "embedding", False),
     ("STACK.final_layer_norm.weight", "STACK/final_norm/scale", False),
@@ -42,19 +42,19 @@ _GATED = (
 )
 _UNTIED = (("lm_head.weight", "head", True),)
 
-# Tensors that some checkpoints carry beside the others: copies of the embedding, and a bias that the
-# published code once allocated and never read.
+# Additional tensors of some checkpoints: copies of the embedding, and a bias that the published code allocated in the
+# past and never read.
 _COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight")
 _UNUSED = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
 
 _STORED = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(ml_dtypes.bfloat16)}
 
 _COMPUTE_DTYPE = "mathderive_dtype"
-"""A key of ours in Hugging Face's `config.json`, which keeps what it does not know: the dtype of matrix products."""
+"""Our key for the type of matrix products in Hugging Face's `config.json`; transformers keeps unknown keys."""
 
 
 def name_table(config: T5Config) -> dict[str, tuple[str, bool]]:
-    """Hugging Face's name of every tensor of such a model: our name, and whether it is transposed."""
+    """Maps Hugging Face's name of each tensor to our name and whether the matrix is transposed."""
     rows = (
         _EVERYWHERE
         + (_GATED if config.feed_forward == "gated-gelu" else _RELU)
@@ -77,13 +77,14 @@ def name_table(config: T5Config) -> dict[str, tuple[str, bool]]:
 
 
 def from_hugging_face(tensors: Mapping[str, np.ndarray], config: T5Config, place: str) -> dict[str, np.ndarray]:
-    """Our parameters, float32.
+    """Converts Hugging Face's tensors to our parameters, float32.
 
     Args:
-        place: where the tensors are from, named in errors.
+        place: where the tensors come from, for error messages.
 
     Raises:
-        InputError: names the tensor that is missing, left over, of another shape, no floats, or a copy that differs.
+        InputError: names a tensor that is missing or unknown, has another shape, has no floating-point numbers, or
+            differs from the tensor that it should be a copy of.
     """
     check_tensors({theirs: tensor.shape for theirs, tensor in tensors.items()}, config, place)
     table = name_table(config)
@@ -94,21 +95,21 @@ def from_hugging_face(tensors: Mapping[str, np.ndarray], config: T5Config, place
     return params
 
 
-def check_tensors(found: Mapping[str, Shape], config: T5Config, place: str) -> None:
-    """Sees to it that these are the tensors of a T5 of this shape, by their names and shapes alone.
+def check_tensors(stored: Mapping[str, Shape], config: T5Config, place: str) -> None:
+    """Checks by names and shapes that these are the tensors of a T5 of this shape.
 
     Raises:
-        InputError: names the tensor that is missing, left over or of another shape.
+        InputError: names a tensor that is missing or unknown, or has another shape.
     """
     table = name_table(config)
-    check_shapes(found, table, parameter_shapes(config), place)
-    for theirs in sorted(set(found) - set(table) - set(_UNUSED)):
+    check_shapes(stored, table, parameter_shapes(config), place)
+    for theirs in sorted(set(stored) - set(table) - set(_UNUSED)):
         if theirs not in _COPIES:
             raise InputError(f"{place}: tensor {theirs} belongs to no T5 of the shape in config.json")
 
 
 def to_hugging_face(params: Mapping[str, Any], config: T5Config) -> dict[str, np.ndarray]:
-    """Hugging Face's tensors, float32; the inverse of `from_hugging_face`."""
+    """Converts our parameters to Hugging Face's tensors, float32; the inverse of `from_hugging_face`."""
     tensors = {}
     for theirs, (ours, transposed) in name_table(config).items():
         array = np.asarray(params[ours], dtype=np.float32)
@@ -117,7 +118,7 @@ def to_hugging_face(params: Mapping[str, Any], config: T5Config) -> dict[str, np
 
 
 def read_folder(folder: Path) -> tuple[dict[str, np.ndarray], T5Config]:
-    """Parameters and shape of a Hugging Face T5 folder.
+    """Reads parameters and shape of a Hugging Face T5 folder.
 
     Raises:
         InputError: a file is missing or damaged, or the folder is no T5.
@@ -127,17 +128,17 @@ def read_folder(folder: Path) -> tuple[dict[str, np.ndarray], T5Config]:
 
 
 def check_folder(folder: Path) -> None:
-    """What `read_folder` would refuse, without reading the tensors: it takes a moment whatever their size.
+    """Checks that `read_folder` can read the folder, without reading the tensors; this takes a moment for any size.
 
     Raises:
-        InputError: as `read_folder`, save for damage in the tensors' own bytes.
+        InputError: as `read_folder`, except for damage in the bytes of a tensor.
     """
     config = read_config(folder)
     check_tensors(read_shapes(folder), config, str(folder))
 
 
 def read_config(folder: Path) -> T5Config:
-    """The shape alone of a Hugging Face T5 folder.
+    """Reads the shape of a Hugging Face T5 folder.
 
     Raises:
         InputError: as `read_folder`.
@@ -147,10 +148,10 @@ def read_config(folder: Path) -> T5Config:
 
 
 def read_compute_dtype(folder: Path) -> str:
-    """The dtype of matrix products: what `write_folder` noted, `float32` in anyone else's folder."""
+    """Reads the type of matrix products that `write_folder` wrote; it is `float32` for folders from elsewhere."""
     tree = read_json(folder / "config.json", "a Hugging Face T5's configuration")
-    noted = tree.get(_COMPUTE_DTYPE)
-    return noted if noted in _STORED else "float32"
+    dtype = tree.get(_COMPUTE_DTYPE)
+    return dtype if dtype in _STORED else "float32"
 
 
 def write_folder(
@@ -160,16 +161,16 @@ def write_folder(
     dtype: str = "float32",
     compute_dtype: str = "float32",
 ) -> None:
-    """Writes what `transformers` reads a network from: two `.json` files and `model.safetensors`; no tokenizer.
+    """Writes the files from which `transformers` loads a network: two `.json` files and `model.safetensors`.
 
     Args:
-        dtype: what the weights are stored as, `float32` or `bfloat16` (rounded to the nearest, in half the bytes).
-        compute_dtype: of matrix products in this package; `transformers` computes in `dtype`.
+        dtype: the type of the stored weights, `float32` or `bfloat16` (rounded to the nearest, with half the bytes).
+        compute_dtype: the type of matrix products in this package; `transformers` computes in `dtype`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.astype(_STORED[dtype]) for name, tensor in to_hugging_face(params, config).items()}
     save_file(tensors, folder / SAFETENSORS, metadata={"format": "pt"})
-    # The older name of the key, which every version of transformers reads.
+    # `torch_dtype` is the older name of the key; every version of transformers reads it.
     dtypes = {"torch_dtype": dtype, _COMPUTE_DTYPE: compute_dtype}
     write_json(folder / "config.json", {**config_to_hugging_face(config), **dtypes})
     token_ids = {name: getattr(config, name) for name in ("decoder_start_token_id", "eos_token_id", "pad_token_id")}
@@ -180,16 +181,16 @@ def config_from_hugging_face(tree: Any, place: str) -> T5Config:
     """Reads the content of a Hugging Face `config.json`.
 
     Raises:
-        InputError: it is of another architecture, or a value is missing or impossible; names `place` and key.
+        InputError: the architecture is another one, or a value is missing or impossible; names `place` and key.
     """
     if not isinstance(tree, dict) or tree.get("model_type") != "t5":
-        found = tree.get("model_type") if isinstance(tree, dict) else None
-        raise InputError(f'{place}: model_type: expected "t5", found {found!r}')
+        model_type = tree.get("model_type") if isinstance(tree, dict) else None
+        raise InputError(f'{place}: model_type: expected "t5", found {model_type!r}')
     known = {key: tree[key] for key in (field.name for field in fields(T5Config)) if tree.get(key) is not None}
     known["feed_forward"] = tree.get("feed_forward_proj", "relu")
     known.setdefault("num_decoder_layers", tree.get("num_layers"))
-    # transformers 5 leaves `tie_word_embeddings` out of the files it writes, or writes it true, whatever the
-    # model; it keeps the truth, whether logits are scaled, under a name of its own.
+    # transformers 5 omits `tie_word_embeddings` or writes true for every model. Whether logits are scaled, and so
+    # whether the head is tied, is under another key.
     if "scale_decoder_outputs" in tree:
         known["tie_word_embeddings"] = tree["scale_decoder_outputs"]
     try:
@@ -212,9 +213,9 @@ def config_to_hugging_face(config: T5Config) -> dict[str, Any]:
 
 
 def fetch(identifier: str) -> Path:
-    """The local folder of a T5: see `hugging_face.fetch`.
+    """The local folder of a T5; see `hugging_face.fetch`.
 
     Raises:
-        InputError: as there, or the id is of no T5.
+        InputError: as there, or the id belongs to no T5.
     """
     return hugging_face.fetch(identifier, read_config)

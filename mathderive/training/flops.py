@@ -1,8 +1,8 @@
-"""What a training step costs, and how much of the devices' power it uses.
+"""The work of a training step, and the share of the devices' peak that it uses.
 
-Model FLOPs utilization (Chowdhery et al., *PaLM*, 2022, appendix B) is the work that the model needs, whatever the
-program does beside it, over what the devices could do in the time. So the work counts matrix products of real tokens
-only: padding is not needed, nor is what `remat` computes twice.
+Model FLOPs utilization (Chowdhery et al., *PaLM*, 2022, appendix B) is the work that the model needs, divided by the
+work that the devices could do in the time. The needed work is that of the matrix products of real tokens. Padding does
+not count, nor does a second computation by `remat`.
 """
 
 import re
@@ -16,7 +16,7 @@ Lengths = TypeVar("Lengths", int, jax.Array)
 
 _TERA = 1e12
 PEAKS = (
-    # A TPU's "device" is a chip, but one of its two cores in v2 and v3.
+    # A JAX device is a TPU chip; in v2 and v3 it is one of a chip's two cores.
     (r"TPU v2", 45 * _TERA / 2),
     (r"TPU v3", 123 * _TERA / 2),
     (r"TPU v4", 275 * _TERA),
@@ -28,32 +28,34 @@ PEAKS = (
     (r".*\bH100 NVL\b.*", 835 * _TERA),
     (r".*\b(H100|H200|GH200)\b.*", 989 * _TERA),
     (r".*\bL4\b.*", 121 * _TERA),
-    # These two have no bfloat16; in float16, their nearest.
+    # These two have no bfloat16, so the figures are for float16.
     (r".*\bV100\b.*", 125 * _TERA),
     (r".*\bT4\b.*", 65 * _TERA),
 )
-"""Bfloat16 products of dense matrices, FLOPs a second of one JAX device, by `device_kind`; the first pattern that fits
-counts. From Google's *TPU architecture* pages and NVIDIA's data sheets (half of their figures "with sparsity")."""
+"""Peak FLOPs a second of one JAX device for bfloat16 products of dense matrices, by a pattern of `device_kind`.
+
+The first pattern that matches counts. The figures are from Google's *TPU architecture* pages and NVIDIA's data sheets
+(half of their figures "with sparsity")."""
 
 
 def training_flops(config: T5Config, source_length: Lengths, target_length: Lengths) -> Lengths:
-    """Floating-point operations of one row's training step: those of `forward_flops`, and twice that backward."""
+    """Floating-point operations of one row's training step: `forward_flops`, and twice as many for the gradients."""
     return 3 * forward_flops(config, source_length, target_length)
 
 
 def forward_flops(config: T5Config, source_length: Lengths, target_length: Lengths) -> Lengths:
-    """Floating-point operations of the matrix products by which a row becomes logits.
+    """Floating-point operations of the matrix products that compute the logits of a row.
 
-    A multiplication and an addition are two. As with PaLM, attention scores are counted as if no mask halved them,
-    and softmax, norms, lookups and the optimizer are left out.
+    A multiplication and an addition are two operations. As in PaLM, all attention scores count, although a mask hides
+    half of those in the decoder; softmax, norms, lookups and the optimizer do not count.
 
     Args:
-        source_length: tokens, or an array of any shape, for as many rows.
-        target_length: likewise.
+        source_length: number of source tokens of one row, or an array with that of several rows.
+        target_length: number of target tokens, of the same shape.
     """
     width = config.num_heads * config.d_kv
     projection = 2 * config.d_model * width
-    attend = 2 * 2 * width  # a query and a key: their score, and the value's share
+    attend = 2 * 2 * width  # for each pair of a query and a key: their score, and the weighted value
     feed_forward = (3 if config.feed_forward == "gated-gelu" else 2) * 2 * config.d_model * config.d_ff
     encoder = source_length * (4 * projection + feed_forward) + source_length * source_length * attend
     decoder = (
@@ -67,17 +69,17 @@ def forward_flops(config: T5Config, source_length: Lengths, target_length: Lengt
 
 
 def peak_flops(device_kind: str) -> float | None:
-    """FLOPs a second that such a device can do at most, in half precision; None where that is not known."""
+    """Peak FLOPs a second of such a device in half precision; None if it is unknown."""
     return next((peak for pattern, peak in PEAKS if re.fullmatch(pattern, device_kind)), None)
 
 
 def peak_of_all_devices() -> float | None:
-    """`peak_flops` of all devices together; None where one's is not known, as on a CPU."""
+    """Peak FLOPs a second of all devices together; None if that of one device is unknown, as on a CPU."""
     peaks = [peak_flops(device.device_kind) for device in jax.devices()]
     return None if None in peaks else sum(peak for peak in peaks if peak is not None)
 
 
 def utilisation(flops_per_second: float) -> float | None:
-    """The share of all devices' peak, between 0 and 1; None where the peak is not known, as on a CPU."""
+    """The share of all devices' peak, between 0 and 1; None if the peak is unknown, as on a CPU."""
     peak = peak_of_all_devices()
     return None if peak is None else flops_per_second / peak

@@ -1,9 +1,8 @@
-"""Text pairs to batches of token ids, each batch a pure function of (seed, step).
+"""Batches of token ids from pairs of texts; each batch is a pure function of (seed, step).
 
-Every epoch is a fresh permutation of the examples. Within it, examples of like length share a batch, padded
-to one of a few shapes, because XLA compiles the training step once for each shape; the shapes are the ones
-that waste least on these examples. Grain delivers the batches ahead of time and knows how to go on from any
-step.
+Every epoch is a new permutation of the examples. In an epoch, examples of similar length share a batch and are padded
+to one of a few shapes, because XLA compiles the training step once for each shape. The shapes are those with the least
+padding for these examples. Grain prepares the batches ahead of time and can go on from any step.
 """
 
 from collections.abc import Sequence
@@ -20,19 +19,22 @@ if TYPE_CHECKING:
     from mathderive.model.tokenizer import Tokenizer
 
 SHAPES = 6
-"""Shapes that the batches of a training run are padded to, each compiled once."""
+"""Maximum number of shapes to which the batches of a training run are padded; each is compiled once."""
 
 Batch = dict[str, np.ndarray]
-"""`input_ids` `[rows, source_length]`, `decoder_input_ids` and `labels` `[rows, target_length]` (one less with the
-authors' first token); padding is the pad id everywhere, and labels of the pad id do not count."""
+"""The arrays `input_ids`, `[rows, source_length]`, and `decoder_input_ids` and `labels`, `[rows, target_length]`.
+
+With `first_token="authors"` the last two have one token less. Padding is the pad id everywhere; labels with the pad id
+do not count."""
 
 TokenPair = tuple[np.ndarray, np.ndarray]
+"""Token ids of a source and of its target."""
 
 
 def tokenize(
     pairs: Sequence[tuple[str, str]], tokenizer: "Tokenizer", max_source_length: int, max_target_length: int
 ) -> list[TokenPair]:
-    """Token ids of (prompt, target) texts; longer ones are cut, their end-of-sequence token kept."""
+    """Token ids of (prompt, target) texts; texts that are too long are cut before their end-of-sequence token."""
     return [
         (_cut(tokenizer.encode(prompt), max_source_length), _cut(tokenizer.encode(target), max_target_length))
         for prompt, target in pairs
@@ -50,17 +52,19 @@ class BatchPlan(Protocol):
 class BatchIterator(Protocol):
     """The batches in order, from any step on."""
 
+    def __iter__(self) -> "BatchIterator": ...
+
     def __next__(self) -> Batch: ...
 
     def get_state(self) -> dict[str, Any]:
-        """Where it stands, as JSON data."""
+        """The position of the iterator, as JSON data."""
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes on from there."""
+        """Sets the position of the iterator."""
 
 
 class Batches:
-    """A `BatchPlan` over examples in memory, each epoch in an order of its own."""
+    """A `BatchPlan` over examples in memory; each epoch has another order."""
 
     def __init__(
         self,
@@ -74,7 +78,8 @@ class Batches:
         """Plans batches of `batch_size` rows.
 
         Args:
-            shapes: to how many (source, target) shapes examples are padded, or these themselves, growing in both.
+            shapes: the (source, target) shapes to which examples are padded, with both lengths ascending; or the
+                maximum number of shapes, which are then chosen.
 
         Raises:
             InputError: there is no example.
@@ -100,13 +105,13 @@ class Batches:
         return collate(examples, self._config, self._batch_size, shape, self._first_token)
 
     def _make_plan(self, epoch: int) -> list[tuple[tuple[int, int], np.ndarray]]:
-        """Shape and members of each batch of an epoch, every example once."""
+        """The shape and the examples of each batch of an epoch, in which every example occurs once."""
         rng = np.random.default_rng((self._seed, epoch))
         order = rng.permutation(len(self._examples))
         plan = []
         left = order[:0]
         for number, shape in enumerate(self.shapes):
-            # Shapes grow in both directions, so what fills no batch of one shape fits the next.
+            # Shapes grow in both lengths, so examples that do not fill a batch of one shape fit the next shape.
             members = np.concatenate([left, order[self._shape_of[order] == number]])
             whole = len(members) // self._batch_size * self._batch_size
             plan += [(shape, part) for part in members[:whole].reshape(-1, self._batch_size)]
@@ -123,15 +128,15 @@ def collate(
     shape: tuple[int, int],
     first_token: FirstToken = "fixed",
 ) -> Batch:
-    """Pads examples to a batch of `rows` rows; rows beyond the examples are padding throughout."""
+    """Pads examples to a batch of `rows` rows; rows after the last example are all padding."""
     source_length, target_length = shape
     input_ids = np.full((rows, source_length), config.pad_token_id, np.int32)
     targets = np.full((rows, target_length), config.pad_token_id, np.int32)
     for row, (source, target) in enumerate(examples):
         input_ids[row, : len(source)] = source
         targets[row, : len(target)] = target
-    # Teacher forcing: each label is predicted from the tokens before it, the first from the start token. With the
-    # authors there is no start token, so nothing predicts the first token.
+    # Teacher forcing: each label is predicted from the tokens before it, and the first one from the start token. The
+    # authors have no start token, so the first token is never predicted.
     if first_token == "authors":
         return {"input_ids": input_ids, "decoder_input_ids": targets[:, :-1], "labels": targets[:, 1:]}
     start = np.full((rows, 1), config.decoder_start_token_id, np.int32)
@@ -143,26 +148,26 @@ def collate(
 
 
 def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """At most `count` (source, target) lengths, growing in both, that pad these examples least in all.
+    """Chooses at most `count` (source, target) shapes, with both lengths ascending, that need the least padding.
 
-    Each example is padded to the first shape that holds it. Found exactly, over multiples of a thirty-second
-    of the longest lengths (but of 8 at least), by dynamic programming over the last shape of a chain.
+    Each example is padded to the first shape that holds it. Lengths are multiples of a thirty-second of the longest
+    length, and of 8 at least. Among these the choice is exact, by dynamic programming over the last shape of a chain.
 
     Args:
-        lengths: `[examples, 2]`, tokens of source and target.
+        lengths: `[examples, 2]`, numbers of tokens of source and target.
     """
     longest = lengths.max(axis=0)
     grain_size = np.maximum(8, 8 * -(-longest // 256))
-    cells = -(-lengths // grain_size)  # the least multiple that holds each length
+    cells = -(-lengths // grain_size)  # the smallest multiple that holds each length
     size = cells.max(axis=0)
     counts = np.zeros(size + 1)
     np.add.at(counts, (cells[:, 0], cells[:, 1]), 1)
-    held = counts.cumsum(axis=0).cumsum(axis=1)  # examples that each shape holds
+    held = counts.cumsum(axis=0).cumsum(axis=1)  # number of examples that each shape holds
     sources, targets = np.meshgrid(*(np.arange(extent + 1) for extent in size), indexing="ij")
     tokens = (sources * grain_size[0] + targets * grain_size[1]).astype(float)
 
-    # cost[s, t]: tokens, padding included, of the examples that (s, t) holds, by the best chain that ends
-    # there.
+    # cost[s, t] is the number of tokens, with padding, of the examples that (s, t) holds, for the best chain of shapes
+    # that ends with (s, t).
     cost = held * tokens
     previous: list[np.ndarray] = []
     for _ in range(count - 1):
@@ -190,8 +195,8 @@ def choose_shapes(lengths: np.ndarray, count: int) -> list[tuple[int, int]]:
 
 
 def batch_iterator(batches: BatchPlan, total_steps: int) -> BatchIterator:
-    """The batches in order, made ahead by a thread of Grain's."""
-    import grain  # a trainer on shards does without
+    """The batches in order; a thread of Grain makes them ahead of time."""
+    import grain  # training on shards does not need it
 
     steps = grain.MapDataset.range(total_steps).map(batches.__getitem__)
     return iter(steps.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)))

@@ -202,6 +202,9 @@ class _ShardIterator:
     def __init__(self, batches: BatchPlan, total_steps: int) -> None:
         self._batches, self._total, self._next = batches, total_steps, 0
 
+    def __iter__(self) -> "_ShardIterator":
+        return self
+
     def __next__(self) -> Batch:
         if self._next == self._total:
             raise StopIteration

@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT while a model trains: the step at hand is finished and saved, then the run ends.
+"""SIGTERM and SIGINT during training: the current step is finished and saved, and then the run ends.
 
-A machine that is taken back says so by SIGTERM half a minute ahead, and a user by ^C. Outside of training both do
-what they always do.
+A machine that will be preempted gets SIGTERM half a minute before, and a user sends SIGINT by Ctrl-C. Outside of
+training, both signals have their usual effect.
 """
 
 import signal
@@ -14,9 +14,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class TerminationRequest:
-    """A context manager in which a signal is kept until the loop asks for it; for the main thread.
+    """A context manager that stores a signal until the training loop asks for it; for the main thread.
 
-    Further signals change nothing, because some launchers send one to the process and again to its group.
+    Further signals are ignored, because some launchers send a signal to the process and again to its group.
     """
 
     def __init__(self) -> None:
@@ -34,15 +34,15 @@ class TerminationRequest:
         for number, handler in self._earlier.items():
             signal.signal(number, handler)
         if self._received and kind is None:
-            signal.raise_signal(self._received)  # came after the loop last asked
+            signal.raise_signal(self._received)  # the signal came after the loop's last question
 
     def signal_number(self) -> int:
-        """The signal that ends the run after this step, 0 for none; asked once a step.
+        """The signal that ends the run after this step, 0 if there is none; must be called once a step.
 
-        Several processes must stop at the same step, while a signal may reach one of them only. So they take the
-        largest number over all devices, and look at it a step later, when it is there without waiting. (JAX has a
-        protocol of its own for this; it catches SIGTERM for as long as the processes are connected, in the stages
-        before training too, and knows nothing of SIGINT.)
+        Several processes must stop at the same step, but a signal may reach only one of them. So the processes compute
+        the largest signal number over all devices, and read it one step later, when it is there without waiting. (JAX
+        has its own protocol for this. It catches SIGTERM while the processes are connected, also in the stages before
+        training, and it does not handle SIGINT.)
         """
         if devices.process_count() == 1:
             return self._received

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ for search in (SearchSettings(), SearchSettings(num_beams=2, repetition_penalty=
 """
 
 
-def outputs(program, *arguments, devices=1, processes=1):
+def outputs(program: str, *arguments: object, devices: int = 1, processes: int = 1) -> list[list[str]]:
     """What each process of a program prints, by line; its arguments begin with coordinator, count and index."""
     environment = {
         **os.environ,
@@ -119,14 +120,14 @@ def outputs(program, *arguments, devices=1, processes=1):
     return [[line for line in stdout.splitlines() if not line.startswith("[Gloo]")] for stdout, _ in texts]
 
 
-def losses(*accumulate, devices=1, processes=1):
+def losses(*accumulate: int, devices: int = 1, processes: int = 1) -> list[list[Any]]:
     """For each process a row for each of `accumulate`: devices seen, losses, tokens, positions."""
     found = outputs(LOSSES, *accumulate, devices=devices, processes=processes)
     return [[json.loads(line) for line in lines] for lines in found]
 
 
 @pytest.fixture(scope="module")
-def on_one_device():
+def on_one_device() -> tuple[list[float], list[int]]:
     (((count, losses_, *totals),),) = losses(1)
     assert count == 1
     assert losses_[-1] < losses_[0]
@@ -135,7 +136,9 @@ def on_one_device():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("devices", "processes", "accumulate"), [(2, 1, (1, 2)), (8, 1, (1,)), (1, 2, (1, 2))])
-def test_devices_processes_and_parts_train_as_one_device_does(on_one_device, devices, processes, accumulate) -> None:
+def test_devices_processes_and_parts_train_as_one_device_does(
+    on_one_device: tuple[list[float], list[int]], devices: int, processes: int, accumulate: tuple[int, ...]
+) -> None:
     expected, expected_totals = on_one_device
     for rows in losses(*accumulate, devices=devices, processes=processes):
         assert len(rows) == len(accumulate)
@@ -165,7 +168,7 @@ def test_what_is_decoded_does_not_depend_on_the_number_of_devices() -> None:
 def test_two_calls_are_under_way_at_once_and_their_results_keep_the_order() -> None:
     both = threading.Barrier(2, timeout=60)
 
-    def slower_when_first(number):
+    def slower_when_first(number: int) -> int:
         both.wait()
         time.sleep(0.05 if number % 2 == 0 else 0)
         return number
@@ -176,7 +179,7 @@ def test_two_calls_are_under_way_at_once_and_their_results_keep_the_order() -> N
 def test_what_one_of_them_raises_arrives_and_the_rest_is_not_begun() -> None:
     begun = []
 
-    def fail(number):
+    def fail(number: int) -> None:
         begun.append(number)
         time.sleep(0.01)
         raise InputError(f"item {number}")
@@ -203,7 +206,7 @@ def test_one_process_shares_with_itself() -> None:
     ],
 )
 def test_a_batch_that_cannot_be_shared_is_named(
-    monkeypatch: pytest.MonkeyPatch, count, batch_size, accumulate, expected
+    monkeypatch: pytest.MonkeyPatch, count: int, batch_size: int, accumulate: int, expected: str
 ) -> None:
     monkeypatch.setattr(devices, "device_count", lambda: count)
     with pytest.raises(InputError, match=rf"training\.batch_size: {batch_size} .* among {count} devices") as caught:

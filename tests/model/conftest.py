@@ -7,9 +7,7 @@ import pytest
 
 from mathderive.model.config import T5Config
 from mathderive.model.weights import from_hugging_face
-from tests.support.torch_t5 import CONFIGS
-
-Arrays = dict[str, np.ndarray]
+from tests.support.torch_t5 import CONFIGS, Arrays
 
 
 @pytest.fixture(params=list(CONFIGS))

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 from mathderive.core.errors import InputError
 from mathderive.model.bert import BertRegressor
 from mathderive.model.bert_weights import check_folder, fetch, name_table, read_config, read_folder
+from mathderive.model.config import BertConfig
 from mathderive.model.hugging_face import to_parameters
 from mathderive.model.parameters import network_shapes, with_parameters
 from tests.support.torch_bert import (
@@ -24,22 +26,23 @@ from tests.support.torch_bert import (
     torch_numbers,
     write_bleurt,
 )
+from tests.support.torch_t5 import Arrays
 
 
-def numbers(config, params, batch):
+def numbers(config: BertConfig, params: Arrays, batch: Arrays) -> np.ndarray:
     @jax.jit
-    def run(params, input_ids, mask, segment_ids):
+    def run(params: Arrays, input_ids: jax.Array, mask: jax.Array, segment_ids: jax.Array) -> jax.Array:
         return with_parameters(BertRegressor, config, params)(input_ids, mask, segment_ids)
 
     return np.asarray(run(params, batch["input_ids"], batch["mask"], batch["segment_ids"]))
 
 
-def parameters(config, tensors):
+def parameters(config: BertConfig, tensors: Arrays) -> Arrays:
     return to_parameters(tensors, name_table(config), "here")
 
 
 @pytest.fixture
-def folder(tmp_path: Path):
+def folder(tmp_path: Path) -> Path:
     return write_bleurt(tmp_path / "bleurt")
 
 
@@ -51,7 +54,7 @@ def test_the_numbers_are_the_recorded_ones() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 64, 512])
-def test_the_numbers_are_pytorchs(length) -> None:
+def test_the_numbers_are_pytorchs(length: int) -> None:
     pytest.importorskip("torch")
     batch = random_batch(CONFIG, 5, length)
     batch["mask"][:, 0] = True
@@ -127,14 +130,14 @@ def test_a_pair_is_alone_in_its_batch() -> None:
         ({"hidden_size": 12}, r"word_embeddings\.weight has shape \(\d+, 24\); config\.json asks for \(\d+, 12\)"),
     ],
 )
-def test_another_architecture_is_one_line(tmp_path: Path, changes, message) -> None:
+def test_another_architecture_is_one_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     write_bleurt(tmp_path, **changes)
     for read in (check_folder, read_folder):
         with pytest.raises(InputError, match=message):
             read(tmp_path)
 
 
-def test_a_missing_key_is_named(folder) -> None:
+def test_a_missing_key_is_named(folder: Path) -> None:
     tree = json.loads((folder / "config.json").read_text())
     del tree["intermediate_size"]
     (folder / "config.json").write_text(json.dumps(tree))
@@ -149,7 +152,7 @@ def test_a_missing_key_is_named(folder) -> None:
         read_config(folder)
 
 
-def test_wrong_weights_are_one_line(folder) -> None:
+def test_wrong_weights_are_one_line(folder: Path) -> None:
     path = folder / "model.safetensors"
     tensors = load_file(path)
     save_file(tensors | {"classifier.bias": np.zeros(1, np.int32)}, path)
@@ -166,10 +169,10 @@ def test_wrong_weights_are_one_line(folder) -> None:
         check_folder(folder)
 
 
-def test_the_hub_is_asked_for_the_least_that_is_needed(monkeypatch: pytest.MonkeyPatch, folder) -> None:
+def test_the_hub_is_asked_for_the_least_that_is_needed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     asked = []
 
-    def download(identifier, allow_patterns):
+    def download(identifier: str, allow_patterns: list[str]) -> str:
         asked.append(allow_patterns)
         return str(folder)
 

@@ -1,4 +1,4 @@
-"""Pairs as a BERT reads them, against transformers' own encoding and its way of cutting."""
+"""Encoded pairs are those of transformers, and so are the lengths to which long pairs are cut."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from transformers import BertTokenizer
 from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
 from mathderive.core.errors import InputError
-from mathderive.model.bert_tokenizer import PairTokenizer, load_pair_tokenizer, truncated
+from mathderive.model.bert_tokenizer import PairTokenizer, load_pair_tokenizer, truncated_lengths
 from tests.support.torch_bert import VOCABULARY, write_bleurt
 
 END = VOCABULARY.index("[SEP]")
@@ -62,11 +62,11 @@ def test_a_pair_is_encoded_as_by_transformers(
 
 @given(first=st.integers(0, 300), second=st.integers(0, 300), most=st.integers(0, 300))
 def test_too_long_a_pair_is_cut_as_by_transformers(first: int, second: int, most: int) -> None:
-    # Its slow tokenizers cut as BERT's authors do; the fast ones take a token more from the first text on a tie.
+    # The slow tokenizers cut as BERT's authors do; the fast ones cut one token more from the first text on a tie.
     slow = BertTokenizerLegacy.truncate_sequences
     by_force = type("_", (), {"truncation_side": "right"})()
     one, two, _ = slow(by_force, list(range(first)), list(range(second)), max(0, first + second - most))
-    assert truncated(first, second, most) == (len(one), len(two or []))
+    assert truncated_lengths(first, second, most) == (len(one), len(two or []))
 
 
 def test_a_pair_that_is_too_long_keeps_its_beginnings(tokenizer: PairTokenizer) -> None:

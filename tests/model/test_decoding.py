@@ -1,6 +1,7 @@
-"""Decoding: what holds of any search. That the tokens are those of `generate` is in `test_generate.py`."""
+"""Properties of decoding that hold for any search; `test_generate.py` compares the tokens with `generate`."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,32 +10,35 @@ from hypothesis import strategies as st
 
 from mathderive.core import devices
 from mathderive.model import decoding
+from mathderive.model.config import T5Config
 from mathderive.model.decoding import MIN_LENGTH, MIN_ROWS, decode, group_by_length, padded_length
 from mathderive.model.search_settings import SearchSettings
 from tests.support.searches import prompts, sources_of
-from tests.support.torch_t5 import random_prompts
+from tests.support.torch_t5 import Arrays, random_prompts
 
 BEAMS = SearchSettings(num_beams=3, repetition_penalty=1.5)
 
 
 @pytest.fixture
-def replicated(params):
+def replicated(params: Arrays) -> Any:
     return devices.replicate(params)
 
 
 @pytest.fixture
-def sources(config):
+def sources(config: T5Config) -> list[list[int]]:
     return sources_of(prompts(config))[:3]
 
 
-def test_a_row_does_not_depend_on_its_neighbours(config, replicated, sources) -> None:
+def test_a_row_does_not_depend_on_its_neighbours(config: T5Config, replicated: Any, sources: list[list[int]]) -> None:
     together = decode(config, replicated, sources, 30, search=BEAMS)
     assert decode(config, replicated, sources[:2], 30, search=BEAMS) == together[:2]
     others = decode(config, replicated, [sources[0], [], sources[2]], 30, search=BEAMS)
     assert others == [together[0], [], together[2]]
 
 
-def test_a_row_does_not_depend_on_what_is_padded_with_it(config, replicated, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_does_not_depend_on_what_is_padded_with_it(
+    config: T5Config, replicated: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sources = [*sources_of(random_prompts(config, seed=8, rows=3 * MIN_ROWS, longest=300)), []]
     assert len(group_by_length(sorted(map(len, sources)))) > 1
     in_groups = decode(config, replicated, sources, 10, search=BEAMS)
@@ -43,7 +47,7 @@ def test_a_row_does_not_depend_on_what_is_padded_with_it(config, replicated, mon
 
 
 @pytest.mark.slow
-def test_the_limit_is_in_tokens(config, replicated, sources) -> None:
+def test_the_limit_is_in_tokens(config: T5Config, replicated: Any, sources: list[list[int]]) -> None:
     longest = decode(config, replicated, sources, 100)
     assert max(map(len, longest)) > MIN_LENGTH
     for limit in (1, MIN_LENGTH + 1):
@@ -51,7 +55,9 @@ def test_the_limit_is_in_tokens(config, replicated, sources) -> None:
 
 
 @pytest.mark.parametrize("search", [SearchSettings(), BEAMS])
-def test_every_row_may_have_a_limit_of_its_own(config, replicated, sources, search) -> None:
+def test_every_row_may_have_a_limit_of_its_own(
+    config: T5Config, replicated: Any, sources: list[list[int]], search: SearchSettings
+) -> None:
     limits = [3, 40, 9]
     apart = [
         decode(config, replicated, [one], limit, search=search)[0] for one, limit in zip(sources, limits, strict=True)
@@ -60,34 +66,39 @@ def test_every_row_may_have_a_limit_of_its_own(config, replicated, sources, sear
 
 
 def test_a_batch_goes_on_with_the_rows_that_are_left(
-    config, replicated, sources, monkeypatch: pytest.MonkeyPatch
+    config: T5Config, replicated: Any, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From 24 rows over 12 to 8, of which the one that is longest on its way has the longest source."""
-    left = []
-    keep = decoding._select_rows
-    monkeypatch.setattr(decoding, "_select_rows", lambda *given: (left.append(given[-1].size), keep(*given))[1])
-    config = replace(config, eos_token_id=config.vocab_size)  # which is never said, so that limits alone end rows
+    """The batch shrinks from 24 rows to 12 and to 8; the row with the longest output has the longest source."""
+    sizes: list[int] = []
+    select_rows = decoding._select_rows
+
+    def record_size(source_length: int, state: Any, encoder_mask: Any, rows: np.ndarray) -> Any:
+        sizes.append(rows.size)
+        return select_rows(source_length, state, encoder_mask, rows)
+
+    monkeypatch.setattr(decoding, "_select_rows", record_size)
+    config = replace(config, eos_token_id=config.vocab_size)  # never generated, so that only limits end rows
     rows = [sources[number % len(sources)][: 5 + number] for number in range(23)] + [[7] * 150]
     limits = [20] * 12 + [70] * 11 + [130]
     for search in (SearchSettings(), BEAMS):
         found = decode(config, replicated, rows, limits, search=search)
         for number in (0, 11, 12, 22, 23):
             assert decode(config, replicated, [rows[number]], limits[number], search=search) == [found[number]]
-    assert left == 2 * [12, 8]
+    assert sizes == 2 * [12, 8]
 
 
-def test_a_hypothesis_cut_at_the_limit_counts(config, replicated, sources) -> None:
+def test_a_hypothesis_cut_at_the_limit_counts(config: T5Config, replicated: Any, sources: list[list[int]]) -> None:
     found = decode(config, replicated, sources, 5, search=SearchSettings(num_beams=4, early_stopping=True))
     assert all(1 <= len(row) <= 5 for row in found)
 
 
-def test_nothing_to_decode(config, replicated) -> None:
+def test_nothing_to_decode(config: T5Config, replicated: Any) -> None:
     assert decode(config, replicated, [], 5) == []
     assert decode(config, replicated, [[], []], 5) == [[], []]
 
 
 @given(st.integers(1, 5000))
-def test_padded_lengths_are_few_and_long_enough(length) -> None:
+def test_padded_lengths_are_few_and_long_enough(length: int) -> None:
     padded = padded_length(length)
     assert padded >= length
     assert padded == MIN_LENGTH or padded < 1.5 * length
@@ -95,7 +106,7 @@ def test_padded_lengths_are_few_and_long_enough(length) -> None:
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=100).map(sorted))
-def test_groups_hold_every_row_and_save_padding(lengths) -> None:
+def test_groups_hold_every_row_and_save_padding(lengths: list[int]) -> None:
     groups = group_by_length(lengths)
     padded = [length for rows, length in groups for _ in range(rows)]
     assert len(padded) == len(lengths)
@@ -105,7 +116,7 @@ def test_groups_hold_every_row_and_save_padding(lengths) -> None:
     assert sum(padded) == together if len(groups) == 1 else sum(padded) <= 0.75 * together
 
 
-def test_half_precision_decodes(config, replicated, sources) -> None:
+def test_half_precision_decodes(config: T5Config, replicated: Any, sources: list[list[int]]) -> None:
     rows = decode(config, replicated, sources, 10, "bfloat16")
     assert all(1 <= len(row) <= 10 for row in rows)
     assert np.max(np.concatenate(rows)) < config.vocab_size

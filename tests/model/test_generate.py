@@ -2,17 +2,21 @@
 
 from operator import ne
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mathderive.core import devices
+from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import initialise
+from mathderive.model.search_settings import SearchSettings
 from tests.support.searches import SEARCHES, assert_same, limit, prompts, sharpened, sources_of
 from tests.support.torch_t5 import (
     PUBLISHED,
     SEEDS,
+    Arrays,
     random_params,
     random_prompts,
     torch_generate,
@@ -26,7 +30,7 @@ FAST = ("greedy", "the paper's validation")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in SEARCHES]
 )
-def test_tokens_are_those_of_generate(name, kind, config, params) -> None:
+def test_tokens_are_those_of_generate(name: str, kind: str, config: T5Config, params: Arrays) -> None:
     with np.load(Path(__file__).parent / "golden" / "generated.npz") as generated:
         expected = generated[f"{kind}/{name}"]
     replicated = devices.replicate(sharpened(params, config))
@@ -42,7 +46,7 @@ def test_tokens_are_those_of_generate(name, kind, config, params) -> None:
 # the first seed and long prompts it is, once, by what it computes in float64 itself.
 @pytest.mark.parametrize(("longest", "seed"), [(40, 1), (300, 2)])
 @pytest.mark.parametrize("name", SEARCHES)
-def test_tokens_are_those_of_generate_today(name, longest, seed, kind, config) -> None:
+def test_tokens_are_those_of_generate_today(name: str, longest: int, seed: int, kind: str, config: T5Config) -> None:
     pytest.importorskip("torch")
     seed += SEEDS[kind]
     batch = random_prompts(config, seed, rows=100, longest=longest)
@@ -52,7 +56,9 @@ def test_tokens_are_those_of_generate_today(name, longest, seed, kind, config) -
     assert_same(found, expected, config)
 
 
-def settle_a_tie(model, sources, found, generated, search):
+def settle_a_tie(
+    model: Any, sources: list[list[int]], found: list[list[int]], generated: np.ndarray, search: SearchSettings
+) -> list[list[int]]:
     """`found`, with what PyTorch kept where both hypotheses are equally likely: for one row at most.
 
     Of the many that these models' beams weigh, two may have the same score to single precision, which PyTorch and we
@@ -73,7 +79,7 @@ def settle_a_tie(model, sources, found, generated, search):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("shape", PUBLISHED)
-def test_published_shapes_write_the_tokens_of_generate(shape) -> None:
+def test_published_shapes_write_the_tokens_of_generate(shape: str) -> None:
     pytest.importorskip("torch")
     config = PUBLISHED[shape]
     params = {name: np.array(array) for name, array in initialise(config, seed=0).items()}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathderive.core.errors import InputError
-from mathderive.model.tokenizer import EOS_ID, HuggingFaceTokenizer, load_tokenizer, train_tokenizer
+from mathderive.model.tokenizer import EOS_ID, HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer
 
 TEXTS = [
     f"\\int {a}{{({x})}} d{x} = \\frac{{\\partial}}{{\\partial {x}}} ({a} + {x}^{{{n}}}) and {a} = {x} - {n}"
@@ -18,14 +18,14 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
     train_tokenizer(TEXTS, folder, 64)
     return folder
 
 
 @pytest.fixture(scope="module")
-def tokenizer(folder):
+def tokenizer(folder: Path) -> Tokenizer:
     return load_tokenizer(folder)
 
 
@@ -34,7 +34,7 @@ TRICKY = st.text(alphabet="\0\n\r\t \u2581\u00a0\\a</s>x0419A<unk>e\u0301\ufeff\
 
 @settings(max_examples=500, deadline=None)
 @given(text=st.text(max_size=40) | TRICKY | st.sampled_from(TEXTS))
-def test_decoding_gives_back_every_text(tokenizer, text) -> None:
+def test_decoding_gives_back_every_text(tokenizer: Tokenizer, text: str) -> None:
     ids = tokenizer.encode(text)
     assert ids[-1] == EOS_ID
     assert EOS_ID not in ids[:-1]
@@ -45,21 +45,21 @@ def test_decoding_gives_back_every_text(tokenizer, text) -> None:
 @pytest.mark.parametrize(
     "text", ["", " ", "  a  ", "\n", "a\0b", "\u2581", "</s><pad><0x41><unk>", "é日本🙂", "\r\n\t"]
 )
-def test_texts_that_sentencepiece_alone_would_change(tokenizer, text) -> None:
+def test_texts_that_sentencepiece_alone_would_change(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-def test_training_text_becomes_short(tokenizer) -> None:
+def test_training_text_becomes_short(tokenizer: Tokenizer) -> None:
     assert sum(len(tokenizer.encode(text)) for text in TEXTS) < 0.6 * sum(map(len, TEXTS))
 
 
-def test_the_same_texts_train_the_same_tokenizer(folder, tmp_path: Path) -> None:
+def test_the_same_texts_train_the_same_tokenizer(folder: Path, tmp_path: Path) -> None:
     train_tokenizer(TEXTS, tmp_path, 64)
     (written,) = tmp_path.iterdir()
     assert written.read_bytes() == (folder / written.name).read_bytes()
 
 
-def test_a_saved_tokenizer_is_the_same(tokenizer, tmp_path: Path) -> None:
+def test_a_saved_tokenizer_is_the_same(tokenizer: Tokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path)
     assert load_tokenizer(tmp_path).encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
 
@@ -80,7 +80,7 @@ def test_the_sizes_named_do_fit(tmp_path: Path) -> None:
         train_tokenizer(TEXTS, tmp_path, int(str(caught.value).split(pattern)[1]))
 
 
-def test_a_missing_or_damaged_tokenizer_is_one_line(folder, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_tokenizer_is_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no tokenizer here"):
         load_tokenizer(tmp_path)
     (name,) = (path.name for path in folder.iterdir())
@@ -94,7 +94,7 @@ def test_a_missing_or_damaged_tokenizer_is_one_line(folder, tmp_path: Path) -> N
 
 
 @pytest.fixture
-def released(tmp_path: Path):
+def released(tmp_path: Path) -> Path:
     """A folder as a released T5 has it, with a vocabulary of single characters."""
     from transformers import T5Tokenizer
 
@@ -104,7 +104,7 @@ def released(tmp_path: Path):
     return tmp_path
 
 
-def test_a_released_tokenizer_loads_grows_and_saves(released, tmp_path: Path) -> None:
+def test_a_released_tokenizer_loads_grows_and_saves(released: Path, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(released)
     assert isinstance(tokenizer, HuggingFaceTokenizer)
     ids = tokenizer.encode("a = b")

@@ -1,12 +1,20 @@
 """The exported tokenizer in `transformers`: the ids and the text of ours."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathderive.model.tokenizer import EOS_ID, PAD_ID, SentencePieceTokenizer, load_tokenizer, train_tokenizer
+from mathderive.model.tokenizer import (
+    EOS_ID,
+    PAD_ID,
+    SentencePieceTokenizer,
+    Tokenizer,
+    load_tokenizer,
+    train_tokenizer,
+)
 from mathderive.model.tokenizer_export import export_tokenizer
 
 TEXTS = [
@@ -18,25 +26,25 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
     export_tokenizer(train_tokenizer(TEXTS, folder, 64), folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def ours(folder):
+def ours(folder: Path) -> Tokenizer:
     return load_tokenizer(folder)
 
 
 @pytest.fixture(scope="module")
-def theirs(folder):
+def theirs(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder)
 
 
-def assert_same(ours, theirs, text):
+def assert_same(ours: Tokenizer, theirs: Any, text: str) -> None:
     ids = ours.encode(text)
     assert theirs(text)["input_ids"] == ids
     assert theirs.decode(ids, skip_special_tokens=True) == text
@@ -46,7 +54,7 @@ TRICKY = ["", " ", "  a  ", "\n\r", "a\0b", "\u2581", "a\u2581 \u2581b", "<<0x20
 
 
 @pytest.mark.parametrize("text", TRICKY)
-def test_texts_that_a_tokenizer_might_change(ours, theirs, text) -> None:
+def test_texts_that_a_tokenizer_might_change(ours: Tokenizer, theirs: Any, text: str) -> None:
     assert_same(ours, theirs, text)
 
 
@@ -56,15 +64,15 @@ PARTS = st.sampled_from([*LATEX, "<0x41>", "</s>", "\u2581", "é", "\n", "<"])
 
 @settings(max_examples=500, deadline=None)
 @given(text=st.text(max_size=40) | st.lists(PARTS, max_size=12).map("".join) | st.sampled_from(TEXTS))
-def test_ids_and_text_are_ours(ours, theirs, text) -> None:
+def test_ids_and_text_are_ours(ours: Tokenizer, theirs: Any, text: str) -> None:
     assert_same(ours, theirs, text)
 
 
-def test_a_folder_with_both_files_is_ours(folder) -> None:
+def test_a_folder_with_both_files_is_ours(folder: Path) -> None:
     assert isinstance(load_tokenizer(folder), SentencePieceTokenizer)
 
 
-def test_it_is_ready_for_a_t5(theirs, ours) -> None:
+def test_it_is_ready_for_a_t5(theirs: Any, ours: Tokenizer) -> None:
     batch = theirs(["x = 1", "\\frac{d}{d x} x"], padding=True)
     assert set(batch) == {"input_ids", "attention_mask"}
     assert batch["input_ids"][0][-1] == PAD_ID
@@ -73,7 +81,7 @@ def test_it_is_ready_for_a_t5(theirs, ours) -> None:
     assert (theirs.pad_token_id, theirs.eos_token_id) == (PAD_ID, EOS_ID)
 
 
-def test_use_fast_makes_no_difference(folder, theirs) -> None:
+def test_use_fast_makes_no_difference(folder: Path, theirs: Any) -> None:
     from transformers import AutoTokenizer
 
     for use_fast in (True, False):
@@ -81,7 +89,7 @@ def test_use_fast_makes_no_difference(folder, theirs) -> None:
         assert loaded(TEXTS)["input_ids"] == theirs(TEXTS)["input_ids"]
 
 
-def test_saving_it_again_changes_nothing(theirs, ours, tmp_path: Path) -> None:
+def test_saving_it_again_changes_nothing(theirs: Any, ours: Tokenizer, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     theirs.save_pretrained(tmp_path)

@@ -1,7 +1,8 @@
-"""PyTorch's own files: read as PyTorch reads them, and every trick that a pickle or a zip knows refused in one line."""
+"""PyTorch's files are read as PyTorch reads them, and every attack by pickle or zip is refused in one line."""
 
 import struct
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,38 +11,45 @@ import pytest
 from mathderive.core.errors import InputError
 from mathderive.model.torch_file import MAX_PICKLE_BYTES, read_torch_file, torch_file_shapes
 
-# The opcodes that PyTorch writes, spelled out, so that a file can be made without it and against its rules.
+# The opcodes that PyTorch writes. With them, files can be made without PyTorch and against its rules.
 PROTOCOL, MARK, TUPLE, DICT, SET_ITEMS, REDUCE, PERSISTENT, STOP = b"\x80\x02", b"(", b"t", b"}", b"u", b"R", b"Q", b"."
 EMPTY_TUPLE, FALSE = b")", b"\x89"
 
 
-def text(value):
+def text(value: str) -> bytes:
     return b"X" + struct.pack("<i", len(value.encode())) + value.encode()
 
 
-def number(value):
+def number(value: int) -> bytes:
     return b"\x8a\x08" + struct.pack("<q", value)
 
 
-def numbers(values):
+def numbers(values: Iterable[int]) -> bytes:
     return MARK + b"".join(map(number, values)) + TUPLE
 
 
-def name(module, attribute):
+def name(module: str, attribute: str) -> bytes:
     return f"c{module}\n{attribute}\n".encode()
 
 
 ORDERED_DICT = name("collections", "OrderedDict") + EMPTY_TUPLE + REDUCE
 
 
-def tensor(shape, strides, key="0", size=6, offset=0, kind="FloatStorage"):
+def tensor(
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    key: str = "0",
+    size: int = 6,
+    offset: int = 0,
+    kind: str = "FloatStorage",
+) -> bytes:
     """A tensor in the storage `key` of `size` numbers."""
     storage = MARK + text("storage") + name("torch", kind) + text(key) + text("cpu") + number(size) + TUPLE + PERSISTENT
     arguments = storage + number(offset) + numbers(shape) + numbers(strides) + FALSE + ORDERED_DICT
     return name("torch._utils", "_rebuild_tensor_v2") + MARK + arguments + TUPLE + REDUCE
 
 
-def state_dict(**values):
+def state_dict(**values: bytes) -> bytes:
     items = b"".join(text(key) + value for key, value in values.items())
     return PROTOCOL + DICT + MARK + items + SET_ITEMS + STOP
 
@@ -50,7 +58,7 @@ MATRIX = tensor((2, 3), (3, 1))
 SIX = np.arange(6, dtype=np.float32)
 
 
-def write(path, data_pickle, compression=zipfile.ZIP_STORED, **entries):
+def write(path: Path, data_pickle: bytes, compression: int = zipfile.ZIP_STORED, **entries: bytes) -> Path:
     """A file in PyTorch's format: storage 0 holds the numbers 0 to 5."""
     with zipfile.ZipFile(path, "w", compression) as archive:
         for entry, content in {"data.pkl": data_pickle, "data/0": SIX.tobytes(), **entries}.items():
@@ -59,11 +67,11 @@ def write(path, data_pickle, compression=zipfile.ZIP_STORED, **entries):
 
 
 @pytest.fixture
-def path(tmp_path: Path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "pytorch_model.bin"
 
 
-def test_the_format_as_written_down(path) -> None:
+def test_the_format_as_written_down(path: Path) -> None:
     write(path, state_dict(rows=MATRIX, columns=tensor((3, 2), (1, 3)), last=tensor((), (), offset=5)))
     tensors = read_torch_file(path)
     np.testing.assert_array_equal(tensors["rows"], SIX.reshape(2, 3))
@@ -72,7 +80,7 @@ def test_the_format_as_written_down(path) -> None:
     assert torch_file_shapes(path) == {"rows": (2, 3), "columns": (3, 2), "last": ()}
 
 
-def test_what_pytorch_saves_is_what_it_loads(path) -> None:
+def test_what_pytorch_saves_is_what_it_loads(path: Path) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     base = torch.randn(5, 7)
@@ -100,7 +108,7 @@ def test_what_pytorch_saves_is_what_it_loads(path) -> None:
     assert np.shares_memory(found["base"], found["transposed"])
 
 
-def test_a_models_state_with_its_metadata(path) -> None:
+def test_a_models_state_with_its_metadata(path: Path) -> None:
     torch = pytest.importorskip("torch")
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
     torch.save(model.state_dict(), path)
@@ -110,7 +118,7 @@ def test_a_models_state_with_its_metadata(path) -> None:
         np.testing.assert_array_equal(found[key], value.numpy())
 
 
-def test_the_format_before_1_6_is_named(path) -> None:
+def test_the_format_before_1_6_is_named(path: Path) -> None:
     torch = pytest.importorskip("torch")
     torch.save({"x": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
     with pytest.raises(InputError, match=r"pytorch_model\.bin: saved by PyTorch before 1\.6"):
@@ -118,18 +126,18 @@ def test_the_format_before_1_6_is_named(path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02}.", b"x" * 1000])
-def test_what_is_no_zip_is_one_line(path, content) -> None:
+def test_what_is_no_zip_is_one_line(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"pytorch_model\.bin: not a whole PyTorch file"):
         read_torch_file(path)
 
 
-def test_a_missing_file_is_one_line(path) -> None:
+def test_a_missing_file_is_one_line(path: Path) -> None:
     with pytest.raises(InputError, match=r"pytorch_model\.bin: no such file"):
         read_torch_file(path)
 
 
-def test_truncation_and_flipped_bits_are_seen(path) -> None:
+def test_truncation_and_flipped_bits_are_seen(path: Path) -> None:
     whole = write(path, state_dict(x=MATRIX)).read_bytes()
     for damaged in (whole[:-30], whole.replace(SIX.tobytes(), SIX[::-1].tobytes())):
         path.write_bytes(damaged)
@@ -138,7 +146,7 @@ def test_truncation_and_flipped_bits_are_seen(path) -> None:
 
 
 NESTED = EMPTY_TUPLE + b"".join(b"q%c" % i + b"h%c" % i + b"\x86" for i in range(100))
-"""A tuple of twice a tuple of twice a tuple …: a kilobyte whose hash takes 2^100 steps."""
+"""Nested tuples, each with the next one twice: a kilobyte whose hash takes 2^100 steps."""
 
 
 RECURSIVE = PROTOCOL + DICT + b"q\x00" + MARK + text("x") + b"h\x00" + SET_ITEMS + STOP
@@ -173,7 +181,9 @@ RECURSIVE = PROTOCOL + DICT + b"q\x00" + MARK + text("x") + b"h\x00" + SET_ITEMS
         (state_dict(x=tensor((2, 3), (3, 1), key="7")), "not a whole PyTorch file"),
     ],
 )
-def test_a_hostile_pickle_is_one_line(path, monkeypatch: pytest.MonkeyPatch, data_pickle, message) -> None:
+def test_a_hostile_pickle_is_one_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch, data_pickle: bytes, message: str
+) -> None:
     monkeypatch.chdir(path.parent)
     write(path, data_pickle)
     for read in (read_torch_file, torch_file_shapes):
@@ -184,39 +194,39 @@ def test_a_hostile_pickle_is_one_line(path, monkeypatch: pytest.MonkeyPatch, dat
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
-def test_views_that_overlap_beyond_the_files_size_are_refused(path) -> None:
+def test_views_that_overlap_beyond_the_files_size_are_refused(path: Path) -> None:
     storage = np.zeros(1000, np.float32)
     views = {f"x{i}": tensor((900,), (1,), size=1000, offset=i) for i in range(100)}
-    write(path, state_dict(**views), **{"data/0": storage.tobytes()})
+    write(path, state_dict(**views), zipfile.ZIP_STORED, **{"data/0": storage.tobytes()})
     with pytest.raises(InputError, match="overlap and would take more memory"):
         read_torch_file(path)
 
 
-def test_a_zip_that_claims_more_than_it_holds_is_refused(path) -> None:
+def test_a_zip_that_claims_more_than_it_holds_is_refused(path: Path) -> None:
     write(path, state_dict(x=MATRIX), compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(InputError, match="compressed; expected them stored"):
         read_torch_file(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", state_dict(x=MATRIX))
         archive.writestr("archive/data/0", SIX.tobytes())
-        archive.getinfo("archive/data/0").file_size = 2**31  # what the directory at the end will say
+        archive.getinfo("archive/data/0").file_size = 2**31  # the size in the directory at the end of the zip
     with pytest.raises(InputError, match="claim more bytes than the file has"):
         read_torch_file(path)
 
 
-def test_a_memo_of_any_number_costs_nothing(path) -> None:
-    """Python's own machine would make room for 2^31 entries."""
+def test_a_memo_of_any_number_costs_nothing(path: Path) -> None:
+    """Python's unpickler would allocate 2^31 entries."""
     write(path, PROTOCOL + DICT + b"r" + struct.pack("<I", 2**31 - 1) + STOP)
     assert read_torch_file(path) == {}
 
 
-def test_big_endian_numbers_are_refused(path) -> None:
+def test_big_endian_numbers_are_refused(path: Path) -> None:
     write(path, state_dict(x=MATRIX), byteorder=b"big")
     with pytest.raises(InputError, match="big-endian"):
         read_torch_file(path)
 
 
-def test_an_archive_without_a_pickle_is_refused(path) -> None:
+def test_an_archive_without_a_pickle_is_refused(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme", "nothing")
     with pytest.raises(InputError, match=r"expected one data\.pkl inside, found 0"):

@@ -1,4 +1,4 @@
-"""The ways to search that are compared with `generate`, and the prompts they are compared on."""
+"""The searches that are compared with `generate`, and the prompts for the comparison."""
 
 from collections.abc import Mapping
 
@@ -22,9 +22,10 @@ SEARCHES = {
 
 
 def limit(search: SearchSettings) -> int:
-    """Tokens that are generated at most: more than the first cache holds, but where a random model goes in circles.
+    """Maximum number of generated tokens: more than the first cache holds, except for beams without a penalty.
 
-    Beams without a penalty do, and then say the same in another order: scores that are equal to rounding error.
+    Without a penalty, a random model repeats itself, and several beams have the same tokens in another order. Their
+    scores are then equal to rounding error.
     """
     return 70 if search.num_beams == 1 or search.repetition_penalty > 1 else 20
 
@@ -35,10 +36,10 @@ def prompts(config: T5Config) -> dict[str, np.ndarray]:
 
 
 def sharpened(params: Mapping[str, np.ndarray], config: T5Config) -> dict[str, np.ndarray]:
-    """The same model, surer of itself where its head is tied.
+    """The same model, with larger logits if its head is tied.
 
-    Its logits are almost equal otherwise, and of a thousand hypotheses two have the same score to rounding error: which
-    of them a search keeps is then chance, ours as well as PyTorch's.
+    Otherwise its logits are almost equal. Then two of a thousand hypotheses have the same score to rounding error, and
+    chance decides which of them a search keeps, in PyTorch as well as here.
     """
     factor = np.float32(10 if config.tie_word_embeddings else 1)
     return {**params, "decoder/final_norm/scale": params["decoder/final_norm/scale"] * factor}
@@ -50,7 +51,7 @@ def sources_of(batch: dict[str, np.ndarray]) -> list[list[int]]:
 
 
 def assert_same(found: list[list[int]], generated: np.ndarray, config: T5Config) -> None:
-    """`generated` is filled up after the end, by beam search with more ends; ours stop there."""
+    """Compares outputs with `generate`, which adds padding, or in beam search more ends, after the end."""
     for row, expected in zip(found, generated.tolist(), strict=True):
         assert row == expected[: len(row)]
         assert row[-1] == config.eos_token_id or len(row) == len(expected)

@@ -1,4 +1,4 @@
-"""The authors' optimizer, Adafactor of `transformers` in PyTorch, as the oracle: how far it moves each parameter."""
+"""The authors' optimizer, Adafactor of `transformers` in PyTorch, as the oracle for the updates of parameters."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ STEPS = 20
 
 
 def random_gradients() -> dict[str, np.ndarray]:
-    """`[STEPS, *shape]` each: of changing size, an embedding most of whose rows get none, a matrix near epsilon."""
+    """Gradients of changing size, `[STEPS, *shape]`: few rows of the embedding have any, one matrix is near epsilon."""
     rng = np.random.default_rng(0)
     sizes = 10.0 ** rng.uniform(-3, 2, STEPS)
     gradients = {
@@ -20,7 +20,7 @@ def random_gradients() -> dict[str, np.ndarray]:
 
 
 def torch_updates(gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What each step adds to the parameters, `[STEPS, *shape]`, at the paper's settings."""
+    """The update of each step with the paper's settings, `[STEPS, *shape]`."""
     import torch
     from transformers.optimization import Adafactor
 
@@ -40,7 +40,7 @@ def torch_updates(gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     updates = {name: np.empty_like(array) for name, array in gradients.items()}
     for step in range(STEPS):
         for name, param in params.items():
-            # Nothing here depends on the parameters; from 0 they move by the update without rounding.
+            # The update does not depend on the parameters. From 0, they change by the update without rounding.
             param.data.zero_()
             param.grad = torch.tensor(gradients[name][step])
         optimizer.step()

@@ -1,4 +1,4 @@
-"""PyTorch's BERT as the oracle: random models that give a number for a pair of texts, and folders that hold one."""
+"""PyTorch's BERT as the oracle: random models that score pairs of texts, and folders with such a model."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ VOCABULARY = [
     *"\\{}[]()=+-*/^_,.0123456789abcdefghijklmnopqrstuvwxyz",
     *(f"##{character}" for character in "0123456789abcdefghijklmnoqrtuvwxyz"),
 ]
-"""Of a WordPiece tokenizer for LaTeX: by letters and digits, and a few words."""
+"""Vocabulary of a WordPiece tokenizer for LaTeX: letters, digits and a few words."""
 
 CONFIG = BertConfig(
     vocab_size=len(VOCABULARY),
@@ -55,7 +55,7 @@ PAIRS = [
     (EQUATION + " and " + EQUATION * 40, EQUATION * 60),
     ("[SEP] \ud800 [CLS]", "\\\\ % & # {"),
 ]
-"""Predictions and references: empty, alike, short, of many lengths, cut from either side, and hostile."""
+"""Predictions and references: empty, equal, short, of many lengths, cut on either side, and hostile."""
 
 
 def description(config: BertConfig) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def description(config: BertConfig) -> dict[str, Any]:
 
 
 def random_tensors(config: BertConfig, seed: int) -> dict[str, np.ndarray]:
-    """Tensors by Hugging Face's names, on a scale where every part of the network matters."""
+    """Random tensors by Hugging Face's names, on a scale where every part of the network matters."""
     rng = np.random.default_rng(seed)
     shapes = network_shapes(BertRegressor, config)
     tensors = {}
@@ -86,7 +86,7 @@ def random_tensors(config: BertConfig, seed: int) -> dict[str, np.ndarray]:
 
 
 def random_batch(config: BertConfig, seed: int, length: int) -> dict[str, np.ndarray]:
-    """Pairs of texts of several lengths, the first one as long as it may be."""
+    """Pairs of texts of several lengths; the first one has the maximum length."""
     rng = np.random.default_rng(seed)
     lengths = np.array([length, 3, length // 2, length - 1])[:, None]
     position = np.arange(length)
@@ -98,7 +98,7 @@ def random_batch(config: BertConfig, seed: int, length: int) -> dict[str, np.nda
 
 
 def write_bleurt(folder: Path, config: BertConfig = CONFIG, seed: int = 0, **changes: Any) -> Path:
-    """A folder with a random BLEURT and its tokenizer, made without PyTorch; `changes` are to `config.json`."""
+    """Writes a folder with a random BLEURT and its tokenizer, without PyTorch; `changes` apply to `config.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(random_tensors(config, seed), folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({**description(config), **changes}), encoding="utf-8")
@@ -107,7 +107,7 @@ def write_bleurt(folder: Path, config: BertConfig = CONFIG, seed: int = 0, **cha
 
 
 def torch_model(config: BertConfig, seed: int) -> Any:
-    """transformers' BERT with `random_tensors`."""
+    """The BERT of transformers with `random_tensors`."""
     import torch
     import transformers
 
@@ -118,7 +118,7 @@ def torch_model(config: BertConfig, seed: int) -> Any:
 
 
 def torch_numbers(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
-    """What the model gives for each pair, `[batch]`."""
+    """The model's number for each pair, `[batch]`."""
     import torch
 
     with torch.no_grad():
@@ -130,13 +130,14 @@ def torch_numbers(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def torch_scores(model: Any, folder: Path, pairs: Sequence[tuple[str, str]]) -> list[float]:
-    """What the model gives for each prediction and its reference, encoded by transformers' slow tokenizer.
+    """The model's score of each prediction with its reference, encoded by the slow tokenizer of transformers.
 
-    Step by step, because called as a whole it takes `[SEP]` in a text for the end of it.
+    The tokenizer's steps are called one by one, because a call of the whole tokenizer treats `[SEP]` in a text as the
+    end of the text.
     """
     from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
-    tokenizer = BertTokenizerLegacy(folder / "vocab.txt")
+    tokenizer: Any = BertTokenizerLegacy(folder / "vocab.txt")
     scores = []
     for prediction, reference in pairs:
         ids = [

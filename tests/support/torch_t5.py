@@ -1,4 +1,4 @@
-"""PyTorch's T5 as the oracle: random models of both kinds, their logits, gradients and what they generate."""
+"""PyTorch's T5 as the oracle: random models of both kinds, their logits, gradients and generated tokens."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +12,16 @@ from mathderive.model.parameters import parameter_shapes
 from mathderive.model.search_settings import SearchSettings
 from mathderive.model.weights import config_to_hugging_face, to_hugging_face
 
-_SIZES = {"d_model": 24, "d_kv": 5, "d_ff": 40, "num_heads": 3, "num_layers": 3, "num_decoder_layers": 2}
+Arrays = dict[str, np.ndarray]
+
+_SIZES: dict[str, Any] = {
+    "d_model": 24,
+    "d_kv": 5,
+    "d_ff": 40,
+    "num_heads": 3,
+    "num_layers": 3,
+    "num_decoder_layers": 2,
+}
 CONFIGS = {
     "t5": T5Config(vocab_size=60, **_SIZES),
     "t5-1.1": T5Config(vocab_size=60, feed_forward="gated-gelu", tie_word_embeddings=False, **_SIZES),
@@ -29,34 +38,34 @@ PUBLISHED = {
         vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_heads=12, num_layers=12, num_decoder_layers=12
     ),
 }
-_V1_1 = {"feed_forward": "gated-gelu", "tie_word_embeddings": False}
+_V1_1: dict[str, Any] = {"feed_forward": "gated-gelu", "tie_word_embeddings": False}
 PUBLISHED |= {
     "t5-1.1-tiny": replace(PUBLISHED["t5-tiny"], **_V1_1),
     "t5-1.1-small": replace(PUBLISHED["t5-small"], **_V1_1, d_ff=1024, num_heads=6, num_layers=8, num_decoder_layers=8),
     "t5-1.1-base": replace(PUBLISHED["t5-base"], **_V1_1, d_ff=2048),
 }
-"""The shapes of the published small and base models, and a tiny one with their vocabulary."""
+"""The shapes of the published small and base models, and of a tiny model with their vocabulary."""
 
 SEEDS = {"t5": 0, "t5-1.1": 3}
-"""Of models some of whose outputs end early and some not."""
+"""Seeds of models with some outputs that end early and some that do not."""
 
 
-def random_params(config: T5Config, seed: int) -> dict[str, np.ndarray]:
+def random_params(config: T5Config, seed: int) -> Arrays:
     """Parameters on a scale where every part of the network matters and rows end at different lengths."""
     rng = np.random.default_rng(seed)
 
     def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) == 1:
             return rng.uniform(0.8, 1.2, shape)
-        # A small tied embedding, for a large one makes the likeliest next token the last one again.
+        # A tied embedding is small, because a large one makes the model repeat the last token.
         small = name == "embedding" and config.tie_word_embeddings
         return rng.normal(size=shape) * (0.03 if small else 0.25)
 
     return {name: draw(name, shape).astype(np.float32) for name, shape in sorted(parameter_shapes(config).items())}
 
 
-def random_batch(config: T5Config, seed: int) -> dict[str, np.ndarray]:
-    """Sources of several lengths, one beyond the reach of the position buckets, decoder inputs and labels."""
+def random_batch(config: T5Config, seed: int) -> Arrays:
+    """Sources of several lengths (one is longer than the position buckets reach), decoder inputs and labels."""
     rng = np.random.default_rng(seed)
     encoder_mask = np.arange(150)[None, :] < np.array([150, 1, 37])[:, None]
     input_ids = np.where(encoder_mask, rng.integers(2, config.vocab_size, encoder_mask.shape), config.pad_token_id)
@@ -71,7 +80,7 @@ def random_batch(config: T5Config, seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def random_prompts(config: T5Config, seed: int, rows: int, longest: int) -> dict[str, np.ndarray]:
+def random_prompts(config: T5Config, seed: int, rows: int, longest: int) -> Arrays:
     """Sources of lengths up to `longest`."""
     rng = np.random.default_rng(seed)
     encoder_mask = np.arange(longest) < rng.integers(1, longest + 1, (rows, 1))
@@ -102,7 +111,8 @@ def torch_model_of(config: T5Config, params: Mapping[str, Any]) -> Any:
     return model
 
 
-def torch_logits(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
+def torch_logits(model: Any, batch: Arrays) -> np.ndarray:
+    """The logits with teacher forcing, `[batch, target_length, vocab_size]`."""
     import torch
 
     with torch.no_grad():
@@ -113,8 +123,8 @@ def torch_logits(model: Any, batch: dict[str, np.ndarray]) -> np.ndarray:
         ).logits.numpy()
 
 
-def torch_gradients(model: Any, batch: dict[str, np.ndarray]) -> tuple[float, dict[str, np.ndarray]]:
-    """The mean cross entropy of the labels that are no padding, and its gradients under Hugging Face's names."""
+def torch_gradients(model: Any, batch: Arrays) -> tuple[float, Arrays]:
+    """The mean cross entropy of the labels that are no padding, and its gradients by Hugging Face's names."""
     import torch
 
     pad = model.config.pad_token_id
@@ -129,10 +139,8 @@ def torch_gradients(model: Any, batch: dict[str, np.ndarray]) -> tuple[float, di
     return loss.item(), {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
 
 
-def torch_generate(
-    model: Any, batch: dict[str, np.ndarray], max_length: int, search: SearchSettings = GREEDY
-) -> np.ndarray:
-    """What `generate` writes, `[rows, max_length]`, padded, without the start token."""
+def torch_generate(model: Any, batch: Arrays, max_length: int, search: SearchSettings = GREEDY) -> np.ndarray:
+    """The tokens that `generate` writes, `[rows, max_length]`, padded, without the start token."""
     import torch
 
     with torch.no_grad():
@@ -149,7 +157,7 @@ def torch_generate(
 
 
 def torch_score(model: Any, source: list[int], row: list[int], search: SearchSettings) -> float:
-    """What beam search weighs this hypothesis by, in double precision."""
+    """The score of this hypothesis in beam search, in double precision."""
     import torch
     from transformers import RepetitionPenaltyLogitsProcessor
 

@@ -1,20 +1,23 @@
 """One finished training run, which the tests copy, damage and compare with."""
 
+from collections.abc import Iterator
+
 import jax
 import pytest
 
 from tests.support import tiny_training
+from tests.support.tiny_training import Finished
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory):
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The folder and result of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("finished") / "t5"
     return folder, tiny_training.run(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compile_once(tmp_path_factory: pytest.TempPathFactory):
+def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Compiled programs are kept for the session: most tests here run the same training again."""
     jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

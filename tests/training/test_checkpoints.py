@@ -2,29 +2,42 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mathderive.core.errors import InputError
-from mathderive.training.checkpoints import Checkpoints, is_model_folder, read_metrics
+from mathderive.training.checkpoints import Checkpoints, Restored, is_model_folder, read_metrics
 from mathderive.training.conversion import load_model
+from tests.support.tiny_training import Finished
 
 PARAMS = {"a/b": np.arange(6, dtype=np.float32).reshape(2, 3), "c": np.float32(1) + np.zeros(4, np.float32)}
-REST = {"step": np.int32(7), "optimizer.0.mu.a/b": np.ones((2, 3), np.float32)}
+REST = {"step": np.array(7, np.int32), "optimizer.0.mu.a/b": np.ones((2, 3), np.float32)}
 
 
-def save(checkpoints, step, rouge2=None):
+def save(checkpoints: Checkpoints, step: int, rouge2: float | None = None) -> None:
     checkpoints.save(step, {name: array + step for name, array in PARAMS.items()}, REST, {"next_index": step}, rouge2)
     checkpoints.wait()
 
 
-def steps_in(folder):
+def restore(checkpoints: Checkpoints) -> Restored:
+    restored = checkpoints.restore()
+    assert restored is not None
+    return restored
+
+
+def steps_in(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in (folder / "orbax").iterdir())
 
 
-def damage(step_folder, item="params"):
+def for_each_step(change: Callable[[Path], object], folder: Path) -> None:
+    for step_folder in (folder / "orbax").iterdir():
+        change(step_folder)
+
+
+def damage(step_folder: Path, item: str = "params") -> None:
     """Cuts every file of one item in half."""
     for path in (step_folder / item).rglob("*"):
         if path.is_file():
@@ -36,7 +49,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
         assert checkpoints.restore() is None
         save(checkpoints, 7)
     with Checkpoints(tmp_path) as checkpoints:
-        found = checkpoints.restore()
+        found = restore(checkpoints)
     assert (found.step, found.data) == (7, {"next_index": 7})
     for name, array in PARAMS.items():
         np.testing.assert_array_equal(found.params[name], array + 7)
@@ -60,9 +73,9 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path: Path)
         damage(folder / "orbax" / "2", item)
         with Checkpoints(folder) as checkpoints:
             with pytest.warns(UserWarning, match=r"orbax/2: damaged, passed over"):
-                assert checkpoints.restore().step == 1
+                assert restore(checkpoints).step == 1
             save(checkpoints, 2)
-            assert checkpoints.restore().step == 2
+            assert restore(checkpoints).step == 2
 
 
 def test_a_damaged_score_costs_no_checkpoint(tmp_path: Path) -> None:
@@ -73,7 +86,7 @@ def test_a_damaged_score_costs_no_checkpoint(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"orbax/2: its score is damaged"):
         checkpoints = Checkpoints(tmp_path)
     with checkpoints:
-        assert checkpoints.restore().step == 3
+        assert restore(checkpoints).step == 3
         save(checkpoints, 4, 0.15)
     assert steps_in(tmp_path) == [3, 4]
 
@@ -85,7 +98,7 @@ def test_damaged_metadata_costs_no_checkpoint(tmp_path: Path) -> None:
     metadata = tmp_path / "orbax" / "2" / "_CHECKPOINT_METADATA"
     metadata.write_bytes(metadata.read_bytes()[:20])
     with Checkpoints(tmp_path) as checkpoints:
-        found = checkpoints.restore()
+        found = restore(checkpoints)
     assert found.step == 2
     np.testing.assert_array_equal(found.params["c"], PARAMS["c"] + 2)
 
@@ -97,7 +110,7 @@ def test_the_best_is_copied_elsewhere(tmp_path: Path) -> None:
         checkpoints.copy_best_to(tmp_path / "copy")
     assert steps_in(tmp_path / "copy") == [1]
     with Checkpoints(tmp_path / "copy") as copies:
-        np.testing.assert_array_equal(copies.restore().params["c"], PARAMS["c"] + 1)
+        np.testing.assert_array_equal(restore(copies).params["c"], PARAMS["c"] + 1)
 
 
 def test_half_written_checkpoints_are_ignored(tmp_path: Path) -> None:
@@ -105,7 +118,7 @@ def test_half_written_checkpoints_are_ignored(tmp_path: Path) -> None:
         save(checkpoints, 1)
     shutil.copytree(tmp_path / "orbax" / "1", tmp_path / "orbax" / "2.orbax-checkpoint-tmp")
     with Checkpoints(tmp_path) as checkpoints:
-        assert checkpoints.restore().step == 1
+        assert restore(checkpoints).step == 1
 
 
 def test_nothing_but_damage_is_one_line(tmp_path: Path) -> None:
@@ -121,11 +134,11 @@ def test_nothing_but_damage_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def folder(finished, tmp_path: Path):
+def folder(finished: Finished, tmp_path: Path) -> Path:
     return shutil.copytree(finished[0], tmp_path / "t5")
 
 
-def test_the_best_checkpoint_is_the_model(finished, folder) -> None:
+def test_the_best_checkpoint_is_the_model(finished: Finished, folder: Path) -> None:
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     scored = [row for row in rows if "validation_rouge2" in row]
     loaded = load_model(folder)
@@ -145,18 +158,20 @@ def test_the_best_checkpoint_is_the_model(finished, folder) -> None:
         (lambda folder: (folder / "config.json").write_text('{"model_type": "t5"}'), r"format: expected"),
         (lambda folder: shutil.rmtree(folder / "tokenizer"), "no tokenizer here"),
         (lambda folder: shutil.rmtree(folder / "orbax"), "never trained to its first checkpoint"),
-        (lambda folder: [shutil.rmtree(step) for step in (folder / "orbax").iterdir()], "no whole checkpoint"),
-        (lambda folder: [damage(step) for step in (folder / "orbax").iterdir()], "damaged"),
+        (lambda folder: for_each_step(shutil.rmtree, folder), "no whole checkpoint"),
+        (lambda folder: for_each_step(damage, folder), "damaged"),
     ],
 )
-def test_a_folder_that_cannot_be_loaded_is_one_line(folder, break_it, message) -> None:
+def test_a_folder_that_cannot_be_loaded_is_one_line(
+    folder: Path, break_it: Callable[[Path], object], message: str
+) -> None:
     break_it(folder)
     with pytest.raises(InputError, match=message) as caught:
         load_model(folder)
     assert "\n" not in str(caught.value)
 
 
-def test_a_description_that_does_not_fit_is_one_line(folder) -> None:
+def test_a_description_that_does_not_fit_is_one_line(folder: Path) -> None:
     path = folder / "config.json"
     tree = json.loads(path.read_text())
     for change, message in (
@@ -170,7 +185,7 @@ def test_a_description_that_does_not_fit_is_one_line(folder) -> None:
             load_model(folder)
 
 
-def test_our_folders_are_told_from_others(folder, tmp_path: Path) -> None:
+def test_our_folders_are_told_from_others(folder: Path, tmp_path: Path) -> None:
     assert is_model_folder(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "config.json").write_text('{"model_type": "t5"}')

@@ -1,9 +1,11 @@
-"""Folders of both formats: each becomes the other, loses nothing, and works where it is meant to."""
+"""Folders of both formats: each converts to the other without loss, and works where it is meant to."""
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,17 +17,18 @@ from mathderive.model.decoding import decode
 from mathderive.model.parameters import bind
 from mathderive.model.weights import write_folder
 from mathderive.training.checkpoints import is_model_folder
-from mathderive.training.conversion import convert, load_model, open_checkpoint
+from mathderive.training.conversion import OpenedCheckpoint, convert, load_model, open_checkpoint
 from mathderive.training.start import prepare
 from tests.support import tiny_training
+from tests.support.tiny_training import Finished
 from tests.support.torch_t5 import CONFIGS, random_batch, random_params, torch_logits, torch_model
 
 PROMPTS = [prompt for prompt, _ in tiny_training.PAIRS[::13]]
 TOKENS = ["\\", "{", "}", "_", "^"]
-"""What the paper adds to T5's vocabulary."""
+"""Tokens that the paper adds to T5's vocabulary."""
 
 
-def assert_same_model(found, expected):
+def assert_same_model(found: OpenedCheckpoint, expected: OpenedCheckpoint) -> None:
     assert found.config == expected.config
     assert found.dtype == expected.dtype
     assert found.params().keys() == expected.params().keys()
@@ -38,13 +41,13 @@ def assert_same_model(found, expected):
 
 
 @pytest.fixture
-def ours(finished):
-    """A folder of a training run, with a tokenizer trained for it."""
+def ours(finished: Finished) -> str:
+    """A folder of a training run, with a tokenizer that was trained for it."""
     return str(finished[0])
 
 
 @pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory):
+def released(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Hugging Face folder like a released T5's: sentinel tokens, spare rows in the embedding."""
     folder = tmp_path_factory.mktemp("released") / "t5"
     config = replace(CONFIGS["t5-1.1"], vocab_size=80)
@@ -53,7 +56,7 @@ def released(tmp_path_factory: pytest.TempPathFactory):
     return str(folder)
 
 
-def released_tokenizer():
+def released_tokenizer() -> Any:
     from transformers import T5Tokenizer
 
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
@@ -61,7 +64,7 @@ def released_tokenizer():
     return T5Tokenizer(vocab=special + pieces, extra_ids=20)
 
 
-def test_our_folder_goes_there_and_back(ours, tmp_path: Path) -> None:
+def test_our_folder_goes_there_and_back(ours: str, tmp_path: Path) -> None:
     convert(ours, tmp_path / "hf")
     assert not is_model_folder(tmp_path / "hf")
     assert_same_model(open_checkpoint(str(tmp_path / "hf")), open_checkpoint(ours))
@@ -70,14 +73,14 @@ def test_our_folder_goes_there_and_back(ours, tmp_path: Path) -> None:
     assert_same_model(open_checkpoint(str(tmp_path / "back")), open_checkpoint(ours))
 
 
-def test_a_released_folder_goes_there_and_back(released, tmp_path: Path) -> None:
+def test_a_released_folder_goes_there_and_back(released: str, tmp_path: Path) -> None:
     convert(released, tmp_path / "ours")
     assert_same_model(open_checkpoint(str(tmp_path / "ours")), open_checkpoint(released))
     convert(str(tmp_path / "ours"), tmp_path / "back")
     assert_same_model(open_checkpoint(str(tmp_path / "back")), open_checkpoint(released))
 
 
-def test_the_dtype_of_matrix_products_is_kept(ours, tmp_path: Path) -> None:
+def test_the_dtype_of_matrix_products_is_kept(ours: str, tmp_path: Path) -> None:
     half = shutil.copytree(ours, tmp_path / "half")
     description = json.loads((half / "config.json").read_text())
     (half / "config.json").write_text(json.dumps({**description, "dtype": "bfloat16"}))
@@ -87,7 +90,7 @@ def test_the_dtype_of_matrix_products_is_kept(ours, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_transformers_generates_our_tokens(ours, tmp_path: Path) -> None:
+def test_transformers_generates_our_tokens(ours: str, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
@@ -102,10 +105,10 @@ def test_transformers_generates_our_tokens(ours, tmp_path: Path) -> None:
     sources = [opened.tokenizer.encode(prompt) for prompt in PROMPTS]
     outputs = decode(opened.config, devices.replicate(dict(opened.params())), sources, 24)
     assert [opened.tokenizer.decode(output) for output in outputs] == expected
-    assert any(expected), "something should be said"
+    assert any(expected), "the model should write something"
 
 
-def saved_by_transformers(folder, form):
+def saved_by_transformers(folder: Path, form: str) -> Any:
     """A model and tokenizer that grew by the paper's five tokens, as `transformers` and PyTorch save them."""
     import torch
 
@@ -125,7 +128,7 @@ def saved_by_transformers(folder, form):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["safetensors", "shards", "pytorch_model.bin"])
-def test_what_transformers_saved_becomes_ours(tmp_path: Path, form) -> None:
+def test_what_transformers_saved_becomes_ours(tmp_path: Path, form: str) -> None:
     pytest.importorskip("torch")
     model = saved_by_transformers(tmp_path / "hf", form)
     convert(str(tmp_path / "hf"), tmp_path / "ours")
@@ -134,17 +137,18 @@ def test_what_transformers_saved_becomes_ours(tmp_path: Path, form) -> None:
     ids = loaded.tokenizer.encode("\\a{b}_c^2")
     assert set(range(loaded.config.vocab_size - 5, loaded.config.vocab_size)) <= set(ids)
     batch = random_batch(loaded.config, 7)
-    logits = bind(loaded.config, loaded.params)(batch["input_ids"], batch["encoder_mask"], batch["decoder_input_ids"])
+    network: Any = bind(loaded.config, loaded.params)
+    logits = network(batch["input_ids"], batch["encoder_mask"], batch["decoder_input_ids"])
     np.testing.assert_allclose(logits, torch_logits(model, batch), atol=1e-4)
 
 
-def test_a_folder_of_before_there_were_fast_tokenizers(tmp_path: Path, released) -> None:
-    """As the paper's: `spiece.model` and `added_tokens.json`, whose ids follow those of a hundred sentinels."""
+def test_a_folder_of_before_there_were_fast_tokenizers(tmp_path: Path, released: str) -> None:
+    """The paper's folders have `spiece.model` and `added_tokens.json`, with ids after those of a hundred sentinels."""
     import sentencepiece
 
     folder = tmp_path / "old"
     folder.mkdir()
-    options = {"vocab_size": 40, "pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1, "hard_vocab_limit": False}
+    options: Any = {"vocab_size": 40, "pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1, "hard_vocab_limit": False}
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["given x = p + 3 then derive y = 2 q"] * 3),
         model_prefix=str(folder / "spiece"),
@@ -167,7 +171,7 @@ def test_a_folder_of_before_there_were_fast_tokenizers(tmp_path: Path, released)
     assert_same_model(open_checkpoint(str(tmp_path / "back")), opened)
 
 
-def test_training_starts_from_a_folder_of_ours(ours, tmp_path: Path) -> None:
+def test_training_starts_from_a_folder_of_ours(ours: str, tmp_path: Path) -> None:
     start = prepare(ModelSettings(init_from=ours), [], tmp_path, {}, seed=0)
     source = open_checkpoint(ours)
     assert start.config == source.config
@@ -176,7 +180,7 @@ def test_training_starts_from_a_folder_of_ours(ours, tmp_path: Path) -> None:
         np.testing.assert_array_equal(params[name], array, err_msg=name)
 
 
-def test_a_destination_that_is_not_empty_is_refused_and_left_alone(ours, tmp_path: Path) -> None:
+def test_a_destination_that_is_not_empty_is_refused_and_left_alone(ours: str, tmp_path: Path) -> None:
     (tmp_path / "dst").mkdir()
     convert(ours, tmp_path / "dst")  # empty: taken
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "dst").iterdir()}
@@ -201,14 +205,16 @@ def test_a_destination_that_is_not_empty_is_refused_and_left_alone(ours, tmp_pat
         (lambda hf: (hf / "model.safetensors").rename(hf / "pytorch_model.bin"), "not a whole PyTorch file"),
     ],
 )
-def test_what_cannot_be_used_is_refused_when_opened(released, tmp_path: Path, break_it, message) -> None:
+def test_what_cannot_be_used_is_refused_when_opened(
+    released: str, tmp_path: Path, break_it: Callable[[Path], object], message: str
+) -> None:
     folder = shutil.copytree(released, tmp_path / "broken")
     break_it(folder)
     for use in (open_checkpoint, lambda place: convert(place, tmp_path / "dst")):
         with pytest.raises(InputError, match=message) as caught:
             use(str(folder))
         assert "\n" not in str(caught.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["broken"], "nothing half-made stays"
+    assert [path.name for path in tmp_path.iterdir()] == ["broken"], "no incomplete folder remains"
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path: Path) -> None:
@@ -221,6 +227,6 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path: Path) -> Non
         open_checkpoint(str(tmp_path))
 
 
-def test_a_dtype_for_a_folder_of_ours_is_refused(released, tmp_path: Path) -> None:
+def test_a_dtype_for_a_folder_of_ours_is_refused(released: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--dtype is for Hugging Face folders"):
         convert(released, tmp_path / "dst", "bfloat16")

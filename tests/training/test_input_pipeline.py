@@ -1,18 +1,24 @@
-"""Batches: every example once an epoch, the same ones for the same (seed, step), little padding."""
+"""Batches have every example once an epoch, depend on (seed, step) alone, and have little padding."""
 
 import itertools
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mathderive.config.training_options import FirstToken
 from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
-from mathderive.training.input_pipeline import Batches, batch_iterator, choose_shapes, collate, tokenize
+from mathderive.training.input_pipeline import Batches, TokenPair, batch_iterator, choose_shapes, collate, tokenize
 from mathderive.training.step import label_loss
-from tests.support.torch_t5 import CONFIGS, random_params, torch_model
+from tests.support.torch_t5 import CONFIGS, Arrays, random_params, torch_model
 
 CONFIG = T5Config(
     vocab_size=1000, d_model=1, d_kv=1, d_ff=1, num_heads=1, num_layers=1, num_decoder_layers=1,
@@ -20,12 +26,12 @@ CONFIG = T5Config(
 )  # fmt: skip
 
 
-def example(number, source_length, target_length):
-    """A pair that its number can be read off."""
+def example(number: int, source_length: int, target_length: int) -> TokenPair:
+    """A pair of texts that repeat the token 10 + number."""
     return np.full(source_length, 10 + number, np.int32), np.full(target_length, 10 + number, np.int32)
 
 
-def numbers(batch):
+def numbers(batch: Arrays) -> list[int]:
     rows = (batch["labels"] != 0).any(axis=1)
     return (batch["labels"][rows, 0] - 10).tolist()
 
@@ -35,7 +41,7 @@ lengths = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 90)), min_size=1
 
 @settings(deadline=None)
 @given(lengths=lengths, batch_size=st.integers(1, 9), seed=st.integers(0, 5))
-def test_an_epoch_has_every_example_once(lengths, batch_size, seed) -> None:
+def test_an_epoch_has_every_example_once(lengths: list[tuple[int, int]], batch_size: int, seed: int) -> None:
     examples = [example(number, *pair) for number, pair in enumerate(lengths)]
     batches = Batches(examples, CONFIG, batch_size, seed)
     assert batches.steps_per_epoch == -(-len(examples) // batch_size)
@@ -47,7 +53,7 @@ def test_an_epoch_has_every_example_once(lengths, batch_size, seed) -> None:
 
 @settings(deadline=None)
 @given(lengths=lengths, batch_size=st.integers(1, 9))
-def test_batches_hold_whole_examples_in_few_shapes(lengths, batch_size) -> None:
+def test_batches_hold_whole_examples_in_few_shapes(lengths: list[tuple[int, int]], batch_size: int) -> None:
     examples = [example(number, *pair) for number, pair in enumerate(lengths)]
     batches = Batches(examples, CONFIG, batch_size, seed=0)
     shapes = set()
@@ -80,16 +86,17 @@ def test_the_authors_first_token_is_no_label() -> None:
 
 
 @pytest.mark.parametrize("first_token", ["fixed", "authors"])
-def test_the_loss_is_that_of_transformers(first_token) -> None:
+def test_the_loss_is_that_of_transformers(first_token: FirstToken) -> None:
     torch = pytest.importorskip("torch")
     config = CONFIGS["t5"]
     examples = [(np.array([5, 6, 1]), np.array([7, 8, 9, 1])), (np.array([4, 1]), np.array([9, 1]))]
     batch = collate(examples, config, 2, (8, 8), first_token)
-    loss, count = label_loss(config, random_params(config, 0), batch, None, "float32")
+    params: Any = random_params(config, 0)
+    loss, count = label_loss(config, params, dict(jax.tree.map(jnp.asarray, batch)), None, "float32")
 
     targets = torch.tensor([[7, 8, 9, 1], [9, 1, 0, 0]])
     labels = targets.masked_fill(targets == 0, -100)
-    # As the authors call it, or with labels alone, from which transformers makes the decoder's inputs.
+    # The authors give decoder inputs and labels; from labels alone, transformers makes the decoder inputs.
     shifted = {"decoder_input_ids": targets[:, :-1], "labels": labels[:, 1:].contiguous()}
     fed = shifted if first_token == "authors" else {"labels": labels}
     sources = torch.tensor([[5, 6, 1], [4, 1, 0]])
@@ -121,7 +128,7 @@ def test_the_iterator_goes_on_from_where_its_state_was_taken() -> None:
     assert rest == [numbers(batches[step]) for step in range(9, 20)]
 
 
-def padded_tokens(lengths, shapes):
+def padded_tokens(lengths: Iterable[Sequence[int]], shapes: Sequence[tuple[int, int]]) -> int:
     return sum(
         next(source + target for source, target in shapes if source >= pair[0] and target >= pair[1])
         for pair in lengths
@@ -133,11 +140,11 @@ def padded_tokens(lengths, shapes):
     lengths=st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=12),
     count=st.integers(1, 3),
 )
-def test_no_other_chain_of_shapes_pads_less(lengths, count) -> None:
+def test_no_other_chain_of_shapes_pads_less(lengths: list[tuple[int, int]], count: int) -> None:
     shapes = choose_shapes(np.array(lengths), count)
     assert len(shapes) <= count
     assert all(a <= c and b <= d for (a, b), (c, d) in itertools.pairwise(shapes))
-    grid = list(itertools.product(range(8, 40, 8), repeat=2))
+    grid = list(itertools.product(range(8, 40, 8), range(8, 40, 8)))
     last = shapes[-1]
     smaller = [shape for shape in grid if shape[0] <= last[0] and shape[1] <= last[1] and shape != last]
     best = min(
@@ -158,12 +165,18 @@ def test_more_shapes_pad_less() -> None:
 
 
 class Letters:
-    """A tokenizer of letters."""
+    """A tokenizer that has a token for each letter."""
 
     vocab_size = 200
 
-    def encode(self, text):
+    def encode(self, text: str) -> list[int]:
         return [*map(ord, text), 1]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids[:-1]))
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
 
 
 def test_long_texts_are_cut_and_keep_their_end() -> None:

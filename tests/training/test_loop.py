@@ -1,4 +1,4 @@
-"""Training ends with the same model however often it is interrupted, learns, and says what is wrong."""
+"""Training ends with the same model however often it is interrupted; it learns, and it reports errors."""
 
 import json
 import os
@@ -10,11 +10,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mathderive.core.errors import InputError
+from mathderive.core.progress import ProgressCallback
 from mathderive.model import decoding
 from mathderive.model.search_settings import SearchSettings
 from mathderive.model.weights import write_folder
@@ -23,6 +25,7 @@ from mathderive.training.checkpoints import Checkpoints, digest
 from mathderive.training.conversion import load_model
 from tests.support import tiny_training
 from tests.support.command import COMPILED, wait_for_step
+from tests.support.tiny_training import Finished
 from tests.support.torch_t5 import random_params
 
 
@@ -30,19 +33,21 @@ class KilledError(Exception):
     pass
 
 
-def killer(step):
-    """A progress report that ends the run after `step` steps."""
+def killer(step: int) -> ProgressCallback:
+    """A progress callback that ends the run after `step` steps."""
 
-    def report(what, done, wanted, note=""):
+    def report(what: str, done: int, wanted: int, note: str = "") -> None:
         if done == step:
             raise KilledError
 
     return report
 
 
-def assert_same_ending(folder, other):
+def assert_same_ending(folder: Path, other: Path) -> None:
     with Checkpoints(folder) as left, Checkpoints(other) as right:
         found, expected = left.restore(), right.restore()
+    assert found is not None
+    assert expected is not None
     assert found.step == expected.step
     assert found.data == expected.data
     for arrays, others in ((found.params, expected.params), (found.training, expected.training)):
@@ -52,7 +57,7 @@ def assert_same_ending(folder, other):
     assert tiny_training.rows(folder) == tiny_training.rows(other)
 
 
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished: Finished, tmp_path: Path) -> None:
     whole, result = finished
     for step in (3, 21):
         with pytest.raises(KilledError):
@@ -61,8 +66,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished, tmp_path: Pat
     assert_same_ending(tmp_path, whole)
 
 
-def start(folder, devices=1, **changes):
-    """Starts the same training in a process of its own, on so many devices."""
+def start(folder: Path, devices: int = 1, **changes: Any) -> subprocess.Popen[str]:
+    """Starts the same training in a new process with that many devices."""
     environment = {
         **os.environ,
         **COMPILED,
@@ -71,24 +76,25 @@ def start(folder, devices=1, **changes):
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "NPROC": "32",  # without it jax 0.10 can deadlock with more fake devices than cores
     }
-    return subprocess.Popen([sys.executable, tiny_training.__file__, str(folder), json.dumps(changes)], env=environment)
+    command = [sys.executable, tiny_training.__file__, str(folder), json.dumps(changes)]
+    return subprocess.Popen(command, env=environment, text=True)
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished, tmp_path: Path) -> None:
+def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished: Finished, tmp_path: Path) -> None:
     whole, _ = finished
     rng = random.Random(0)
     metrics = tmp_path / "metrics.jsonl"
 
-    def log():
-        """Number and length of the log's file; a run begins by putting a new one in its place."""
+    def log() -> tuple[int, int]:
+        """Inode and length of the log file; a run begins by replacing the file."""
         return (metrics.stat().st_ino, metrics.stat().st_size) if metrics.exists() else (0, 0)
 
     kills = 0
     while kills < 8:
         earlier, begun = log(), None
         process = start(tmp_path)
-        # Most of a run's time is imports and compilation; what can go wrong comes after its first line.
+        # Most of a run's time is imports and compilation. The kill should come later, after the first row of the log.
         while process.poll() is None and (begun is None or log()[1] <= begun):
             time.sleep(0.001)
             if begun is None and log()[0] != earlier[0]:
@@ -122,8 +128,10 @@ def test_two_hundred_steps_end_alike_killed_three_times_or_never(tmp_path: Path)
 @pytest.mark.parametrize(
     ("section", "change", "same"), [("model", {"remat": True}, True), ("training", {"first_token": "authors"}, False)]
 )
-def test_what_the_step_computes_is_in_the_config(finished, tmp_path: Path, section, change, same) -> None:
-    settings = {"model": tiny_training.MODEL, "training": tiny_training.TRAINING}
+def test_what_the_step_computes_is_in_the_config(
+    finished: Finished, tmp_path: Path, section: str, change: dict[str, Any], same: bool
+) -> None:
+    settings: dict[str, Any] = {"model": tiny_training.MODEL, "training": tiny_training.TRAINING}
     tiny_training.run(tmp_path, **{**settings, section: settings[section].model_copy(update=change)})
     found, usual = (
         [row[key] for row in tiny_training.rows(folder) for key in ("loss", "validation_loss") if key in row]
@@ -136,7 +144,7 @@ def test_what_the_step_computes_is_in_the_config(finished, tmp_path: Path, secti
 def test_validation_searches_as_the_config_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def decode(*arguments):
+    def decode(*arguments: Any) -> list[list[int]]:
         asked.append(arguments[-1])
         return decoding.decode(*arguments)
 
@@ -149,7 +157,7 @@ def test_validation_searches_as_the_config_says(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_devices(tmp_path: Path) -> None:
-    changes = {"model": {"dropout_rate": 0.0}, "training": {"batch_size": 8}}
+    changes: dict[str, Any] = {"model": {"dropout_rate": 0.0}, "training": {"batch_size": 8}}
     whole, moved = tmp_path / "whole", tmp_path / "moved"
     assert start(whole, **changes).wait(timeout=240) == 0
     for devices, last in ((1, 9), (2, 18), (8, 27)):
@@ -163,7 +171,7 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished, tmp_path: Path) -> None:
+def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished: Finished, tmp_path: Path) -> None:
     whole, result = finished
     store = tmp_path / "store"
     training = tiny_training.TRAINING.model_copy(update={"checkpoint_folder": str(store)})
@@ -177,13 +185,13 @@ def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished, tmp_pat
     assert tiny_training.rows(folder) == tiny_training.rows(whole)
     loaded, expected = load_model(folder), load_model(whole)
     assert (loaded.step, digest(loaded.params)) == (expected.step, digest(expected.params))
-    # Another run's checkpoints are never taken for this one's.
+    # A run never uses the checkpoints of another run.
     with pytest.raises(KilledError):
         tiny_training.run(tmp_path / "other" / "t5", training=training, seed=1, report=killer(1))
     assert len(list(store.glob("t5-*"))) == 2
 
 
-def test_a_finished_run_is_left_alone(finished, tmp_path: Path) -> None:
+def test_a_finished_run_is_left_alone(finished: Finished, tmp_path: Path) -> None:
     whole, result = finished
     folder = Path(shutil.copytree(whole, tmp_path / "t5"))
     before = {path: path.read_bytes() for path in (folder / "orbax").rglob("*") if path.is_file()}
@@ -191,7 +199,7 @@ def test_a_finished_run_is_left_alone(finished, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in (folder / "orbax").rglob("*") if path.is_file()} == before
 
 
-def test_training_learns_and_logs(finished) -> None:
+def test_training_learns_and_logs(finished: Finished) -> None:
     folder, result = finished
     rows = tiny_training.rows(folder)
     losses = [row["loss"] for row in rows if "loss" in row]
@@ -204,7 +212,7 @@ def test_training_learns_and_logs(finished) -> None:
     assert all(row["learning_rate"] == pytest.approx(3e-3) for row in rows if "loss" in row)
 
 
-def test_another_run_in_the_same_folder_is_refused(finished) -> None:
+def test_another_run_in_the_same_folder_is_refused(finished: Finished) -> None:
     folder, _ = finished
     other = tiny_training.TRAINING.model_copy(update={"learning_rate": 1e-4})
     with pytest.raises(InputError, match=r"training\.learning_rate = 0\.003, now 0\.0001; remove the folder"):

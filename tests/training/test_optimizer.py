@@ -1,5 +1,6 @@
-"""Optimizers against the ones the authors used, in PyTorch."""
+"""Optimizers compared with those that the authors used, in PyTorch."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from mathderive.config.schema import TrainingSettings
 from mathderive.config.training_options import TrainingOptions
 from mathderive.model.config import T5Config
-from mathderive.model.parameters import initialise
+from mathderive.model.parameters import Params, initialise
 from mathderive.training.optimizer import learning_rate_schedule, make_optimizer
 from tests.support import torch_adafactor
 from tests.support.torch_adafactor import STEPS, random_gradients, torch_updates
+from tests.support.torch_t5 import Arrays
 
 SHAPES = {"matrix": (7, 5), "wide": (3, 200), "scale": (6,)}
 
@@ -25,12 +27,12 @@ def options(**changes: Any) -> TrainingOptions:
     return TrainingSettings.model_validate(changed).options()
 
 
-def gradients(step):
+def gradients(step: int) -> Arrays:
     rng = np.random.default_rng(step)
     return {name: (rng.normal(size=shape) * 3**step).astype(np.float32) for name, shape in SHAPES.items()}
 
 
-def ours(training, steps):
+def ours(training: TrainingOptions, steps: int) -> Params:
     optimizer = make_optimizer(training, 10)
     params = start()
     state = optimizer.init(params)
@@ -40,12 +42,12 @@ def ours(training, steps):
     return params
 
 
-def start():
+def start() -> Params:
     rng = np.random.default_rng(1000)
     return {name: jnp.asarray(rng.normal(size=shape).astype(np.float32)) for name, shape in SHAPES.items()}
 
 
-def theirs(make, steps):
+def theirs(make: Callable[[Any], Any], steps: int) -> Arrays:
     import torch
 
     params = {name: torch.nn.Parameter(torch.tensor(np.asarray(array))) for name, array in start().items()}
@@ -57,13 +59,13 @@ def theirs(make, steps):
     return {name: parameter.detach().numpy() for name, parameter in params.items()}
 
 
-def assert_close(found, expected):
+def assert_close(found: Mapping[str, Any], expected: Arrays) -> None:
     for name in SHAPES:
         np.testing.assert_allclose(found[name], expected[name], atol=2e-6, err_msg=name)
 
 
-def assert_moves_alike(gradients, expected):
-    """Each step of our Adafactor at the paper's settings, whatever the parameters are."""
+def assert_moves_alike(gradients: Arrays, expected: Arrays) -> None:
+    """Each update of our Adafactor with the paper's settings is the expected one; parameters have no influence."""
     optimizer = make_optimizer(options(optimizer="adafactor", learning_rate=5e-5, steps=STEPS), STEPS)
     params = {name: jnp.ones(array.shape[1:]) for name, array in gradients.items()}
     state = optimizer.init(params)
@@ -92,8 +94,8 @@ def test_adafactor_spares_vectors_the_decay() -> None:
     pytest.importorskip("torch")
     from transformers.optimization import Adafactor
 
-    def make(params):
-        # The authors decay nothing; where decay is asked for, ours spares what is no matrix.
+    def make(params: Any) -> Any:
+        # The authors have no weight decay. With weight decay, ours applies to matrices only.
         groups = [
             {"params": [params["matrix"], params["wide"]], "weight_decay": 0.1},
             {"params": [params["scale"]], "weight_decay": 0.0},
@@ -107,7 +109,7 @@ def test_adafactor_spares_vectors_the_decay() -> None:
 def test_adamw_is_pytorchs() -> None:
     torch = pytest.importorskip("torch")
 
-    def make(params):
+    def make(params: Any) -> Any:
         groups = [
             {"params": [params["matrix"], params["wide"]], "weight_decay": 0.1},
             {"params": [params["scale"]], "weight_decay": 0.0},
@@ -120,7 +122,7 @@ def test_adamw_is_pytorchs() -> None:
 def test_what_is_vector_like_learns_faster() -> None:
     torch = pytest.importorskip("torch")
 
-    def make(params):
+    def make(params: Any) -> Any:
         groups = [{"params": [params["matrix"], params["wide"]]}, {"params": [params["scale"]], "lr": 0.2}]
         return torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.98), weight_decay=0.0)
 
@@ -142,12 +144,12 @@ def test_the_networks_vectors_are_its_embedding_position_biases_and_norms() -> N
 def test_clipping_is_by_the_norm_of_all_gradients() -> None:
     torch = pytest.importorskip("torch")
 
-    class Clipped(torch.optim.SGD):
-        def step(self):
+    class Clipped(torch.optim.SGD):  # type: ignore[name-defined]
+        def step(self) -> None:
             torch.nn.utils.clip_grad_norm_([p for group in self.param_groups for p in group["params"]], 0.5)
             self.inner.step()
 
-    def make(params):
+    def make(params: Any) -> Any:
         clipped = Clipped(params.values(), lr=1.0)
         clipped.inner = torch.optim.AdamW(params.values(), lr=0.01, betas=(0.9, 0.98), weight_decay=0.0)
         return clipped
@@ -156,7 +158,7 @@ def test_clipping_is_by_the_norm_of_all_gradients() -> None:
 
 
 def test_schedules() -> None:
-    def rates(total=20, **changes):
+    def rates(total: int = 20, **changes: Any) -> list[float]:
         schedule = learning_rate_schedule(options(**changes), total)
         return [float(schedule(step)) for step in range(total)]
 

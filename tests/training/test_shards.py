@@ -68,7 +68,9 @@ tokens = st.lists(st.integers(1, 2**31 - 1), min_size=1, max_size=9)
 
 @settings(deadline=None)
 @given(pairs=st.lists(st.tuples(tokens, tokens), min_size=1, max_size=9))
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, pairs) -> None:
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[list[int], list[int]]]
+) -> None:
     path = tmp_path_factory.mktemp("shard") / "one.npz"
     write_shard(path, [(np.array(source), np.array(target)) for source, target in pairs])
     assert [(source.tolist(), target.tolist()) for source, target in read_shard(path)] == pairs
@@ -95,7 +97,7 @@ def test_files_come_in_order_and_examples_once_an_epoch(tmp_path: Path) -> None:
     assert orders[0] != orders[1]
 
 
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards, tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     result = train_on_shards(shards, whole, tiny_training.silent)
     assert result.steps == 40
@@ -113,7 +115,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_machine_with_little_installed_trains_the_same_model(shards, tmp_path: Path) -> None:
+def test_a_machine_with_little_installed_trains_the_same_model(shards: Path, tmp_path: Path) -> None:
     code = (
         "import sys\n"
         f"missing = {MISSING!r}\n"
@@ -157,12 +159,12 @@ def damaged(shards: Path, folder: Path, name: str, content: bytes | None) -> Pat
         ("recipe.json", b"{}", "recipe.json: format: expected mathderive-shards"),
     ],
 )
-def test_what_is_damaged_is_named(shards, tmp_path: Path, name, content, says) -> None:
+def test_what_is_damaged_is_named(shards: Path, tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
     with pytest.raises(InputError, match=says):
         train_on_shards(damaged(shards, tmp_path / "shards", name, content), tmp_path / "t5", tiny_training.silent)
 
 
-def test_another_recipe_in_the_same_folder_is_refused(shards, tmp_path: Path) -> None:
+def test_another_recipe_in_the_same_folder_is_refused(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         train_on_shards(shards, tmp_path / "t5", tiny_training.end_after(1))
     other = tmp_path / "other"

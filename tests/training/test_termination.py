@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from mathderive.training.termination import TerminationRequest
 from tests.support import tiny_training
 
 
-def handlers():
+def handlers() -> list[Any]:
     return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
@@ -34,8 +35,10 @@ def test_a_signal_that_comes_too_late_takes_its_usual_way() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_training_ends_with_a_checkpoint_of_the_step_it_was_at(tmp_path: Path, number, code) -> None:
-    def report(what, done, wanted, note=""):
+def test_training_ends_with_a_checkpoint_of_the_step_it_was_at(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    def report(what: str, done: int, wanted: int, note: str = "") -> None:
         if done == 3:
             os.kill(os.getpid(), number)
 

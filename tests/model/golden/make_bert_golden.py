@@ -2,8 +2,8 @@
 
     PYTHONPATH=. python tests/model/golden/make_bert_golden.py      # needs torch; 5 seconds
 
-It holds the weights under Hugging Face's names, a padded batch of pairs, and the number that PyTorch gives for each;
-and the scores of `torch_bert.PAIRS` by another random model, whose weights follow from its seed.
+The file has the weights by Hugging Face's names, a padded batch of pairs and PyTorch's number for each pair. It also
+has the scores of `torch_bert.PAIRS` by another random model, which its seed decides.
 """
 
 import sys
@@ -34,7 +34,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scores = torch_scores(torch_model(CONFIG, seed=0), write_bleurt(Path(folder)), PAIRS)
     np.savez_compressed(
-        HERE / "bert.npz", **weights, **batch, numbers=torch_numbers(model, batch), scores=np.array(scores)
+        HERE / "bert.npz",
+        allow_pickle=False,
+        **weights,
+        **batch,
+        numbers=torch_numbers(model, batch),
+        scores=np.array(scores),
     )
 
 

@@ -2,10 +2,10 @@
 
     PYTHONPATH=. python tests/model/golden/make_golden.py      # needs torch; 20 seconds
 
-Each `KIND.npz` holds the weights under Hugging Face's names, a padded batch and the logits of teacher forcing;
-`KIND-gradients.npz` the batch's labels, their mean loss, and its gradients; `generated.npz` what `generate` writes
-after a hundred prompts, searching in several ways. The tests compare with these arrays, and with PyTorch itself where
-it is installed.
+Each `KIND.npz` has the weights by Hugging Face's names, a padded batch and the logits with teacher forcing. Each
+`KIND-gradients.npz` has the labels of the batch, their mean loss and its gradients. `generated.npz` has the tokens that
+`generate` writes for a hundred prompts with several searches. The tests compare with these arrays, and with PyTorch
+itself where it is installed.
 """
 
 import sys
@@ -37,14 +37,18 @@ def main() -> None:
         batch = random_batch(config, SEEDS[kind])
         labels = batch.pop("labels")
         tensors = {f"weights/{name}": tensor.numpy() for name, tensor in model.state_dict().items()}
-        np.savez_compressed(HERE / f"{kind}.npz", **tensors, **batch, logits=torch_logits(model, batch))
+        np.savez_compressed(
+            HERE / f"{kind}.npz", allow_pickle=False, **tensors, **batch, logits=torch_logits(model, batch)
+        )
         loss, gradients = torch_gradients(model, {**batch, "labels": labels})
-        np.savez_compressed(HERE / f"{kind}-gradients.npz", labels=labels, loss=np.float64(loss), **gradients)
+        np.savez_compressed(
+            HERE / f"{kind}-gradients.npz", allow_pickle=False, labels=labels, loss=np.float64(loss), **gradients
+        )
         sharp = torch_model_of(config, sharpened(random_params(config, SEEDS[kind]), config))
         for name, search in SEARCHES.items():
             tokens = torch_generate(sharp, prompts(config), limit(search), search)
             generated[f"{kind}/{name}"] = tokens.astype(np.uint8)
-    np.savez_compressed(HERE / "generated.npz", **generated)
+    np.savez_compressed(HERE / "generated.npz", allow_pickle=False, **generated)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python tests/training/golden/make_adafactor.py      # needs torch; 10 seconds
 
-It holds the gradients and what each step adds to the parameters.
+The file has the gradients and the update of each step.
 """
 
 import sys
@@ -20,7 +20,7 @@ def main() -> None:
     gradients = random_gradients()
     arrays = {f"gradients/{name}": array for name, array in gradients.items()}
     arrays |= {f"updates/{name}": array for name, array in torch_updates(gradients).items()}
-    np.savez_compressed(HERE / "adafactor.npz", **arrays)
+    np.savez_compressed(HERE / "adafactor.npz", allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":
