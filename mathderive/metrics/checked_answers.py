@@ -1,4 +1,4 @@
-"""The verdicts on one answer as a line to be reviewed by hand, and what the tables need of them."""
+"""One answer's verdicts: as a record for reviewing them by hand, and summarised for the tables."""
 
 from mathderive.checker.verdicts import Validity
 from mathderive.records import (
@@ -16,7 +16,8 @@ from mathderive.records import (
 class CheckedAnswer(Record):
     """An answer beside its prompt and its reference, with a verdict on every equation.
 
-    `categories` has the paper's single category of each step of `validity`, null for one without fault.
+    Attributes:
+        categories: the paper's error category of each step of `validity`; null for a step without an error.
     """
 
     id: str
@@ -31,7 +32,7 @@ class CheckedAnswer(Record):
 
 
 def checked_answer(example: Example, prediction: Prediction, validity: Validity) -> CheckedAnswer:
-    """The line of one answer."""
+    """Puts together the record of one answer."""
     return CheckedAnswer(
         id=prediction.id,
         source_id=prediction.source_id,
@@ -46,12 +47,13 @@ def checked_answer(example: Example, prediction: Prediction, validity: Validity)
 
 
 def summarise(validity: Validity) -> ValiditySummary:
-    """Counts by truth and by the paper's category."""
+    """Counts an answer's equations by verdict and by the paper's error category."""
     truths = [step.truth for step in validity.steps]
     categories = [step.category for step in validity.steps]
     return ValiditySummary(
         equations=len(truths),
         truths={truth: truths.count(truth) for truth in TRUTHS},
         errors={category: categories.count(category) for category in ERROR_CATEGORIES},
+        goal_reached=validity.goal_reached,
         verified=validity.verified,
     )

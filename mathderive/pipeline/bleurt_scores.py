@@ -1,7 +1,7 @@
-"""BLEURT of all that a run's scores and sensitivity ask for: each pair once, in batches that a kill leaves whole.
+"""BLEURT of every pair of texts that a run's scores and sensitivity need: once per pair, resumable after a kill.
 
-A batch's scores are a line of a file among the stage's output, in the batches' order; after a kill, the lines that are
-whole there are kept.
+Each batch's scores are appended as one line to a file among the stage's output, in the batches' order. After a kill,
+the complete lines of that file are kept.
 """
 
 import json
@@ -17,62 +17,65 @@ from mathderive.metrics.sensitivity import pair_up
 from mathderive.records import EvaluationSet, Example, Prediction
 
 
-def asked_pairs(
+def needed_pairs(
     examples: Mapping[EvaluationSet, Sequence[Example]],
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
 ) -> Iterator[Pair]:
-    """Every pair that a metric is given: answers and references, and variants and static examples, of either kind.
+    """Yields every pair that a metric is given.
+
+    The scores need each answer with its reference. The sensitivity needs each variant's reference with the static
+    example's, and a model's answer to the variant with its answer to the static example.
 
     Args:
         answered: every model's answers to the examples, in their order.
     """
-    couples = list(chain.from_iterable(pair_up(chain(*examples.values())).values()))
-    yield from ((variant.target, static.target) for static, variant in couples)
+    variants = list(chain.from_iterable(pair_up(chain(*examples.values())).values()))
+    yield from ((variant.target, static.target) for static, variant in variants)
     targets = {example.id: example.target for example in chain(*examples.values())}
     for predictions in answered.values():
         texts = {prediction.id: prediction.text for prediction in chain(*predictions.values())}
         yield from ((text, targets[example]) for example, text in texts.items())
-        yield from ((texts[variant.id], texts[static.id]) for static, variant in couples)
+        yield from ((texts[variant.id], texts[static.id]) for static, variant in variants)
 
 
-def score_pairs(bleurt: Bleurt, pairs: Sequence[Pair], partial: Path, report: ProgressCallback) -> dict[Pair, float]:
-    """The score of each pair.
+def score_pairs(bleurt: Bleurt, pairs: Sequence[Pair], partial: Path, show: ProgressCallback) -> dict[Pair, float]:
+    """Returns the score of each pair.
 
     Args:
-        partial: what an earlier call on the same pairs has scored, if there was one; stays when all is done.
-        report: is told how many pairs are scored.
+        partial: the file with the scores of an earlier call on the same pairs, if there was one; it is not removed.
+        show: is called with the number of pairs scored.
 
     Raises:
-        InputError: as `Bleurt.score`; what was scored is kept.
+        InputError: as `Bleurt.score` does; the scores so far are kept.
     """
     batches = bleurt.batches(pairs)
     wanted = sum(map(len, batches))
-    done = _done(partial, batches)
-    write_text(partial, "".join(map(_line, done)))  # without what a kill left half-written
-    report("BLEURT", sum(map(len, done)), wanted)
+    done = _read_complete_lines(partial, batches)
+    write_text(partial, "".join(map(_line, done)))  # without a line that a kill cut short
+    show("BLEURT", sum(map(len, done)), wanted)
     with partial.open("a", encoding="utf-8") as stream:
         for batch in batches[len(done) :]:
             done.append(bleurt.score(batch))
             stream.write(_line(done[-1]))
             stream.flush()
             os.fsync(stream.fileno())
-            report("BLEURT", sum(map(len, done)), wanted)
+            show("BLEURT", sum(map(len, done)), wanted)
     return dict(zip(chain(*batches), chain(*done), strict=True))
 
 
-def _done(partial: Path, batches: Sequence[Sequence[Pair]]) -> list[list[float]]:
-    """The scores of the first batches, as far as their lines are whole."""
-    found: list[list[float]] = []
+def _read_complete_lines(partial: Path, batches: Sequence[Sequence[Pair]]) -> list[list[float]]:
+    """Returns the scores of the first batches, up to the first line that is not complete."""
+    done: list[list[float]] = []
     lines = partial.read_bytes().splitlines(keepends=True) if partial.exists() else []
     for line, batch in zip(lines, batches, strict=False):
         try:
             scores = json.loads(line)
         except ValueError:
-            break  # a kill in the middle of a line
+            break  # a kill cut the line short
         if not line.endswith(b"\n") or len(scores) != len(batch):
             break
-        found.append(scores)
-    return found
+        done.append(scores)
+    return done
 
 
 def _line(scores: Sequence[float]) -> str:

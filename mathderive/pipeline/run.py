@@ -8,7 +8,7 @@ from typing import Any
 from mathderive.config.schema import BeamSettings, Config, ProcessSettings
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, read_jsonl
 
-STAGE_VERSION: Mapping[str, int] = {"data": 3, "shards": 1, "train": 1, "predict": 1, "score": 2, "report": 5}
+STAGE_VERSION: Mapping[str, int] = {"data": 3, "shards": 1, "train": 1, "predict": 1, "score": 3, "report": 6}
 """Raised when a stage's output changes for the same inputs."""
 
 

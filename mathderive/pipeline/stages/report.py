@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mathderive.config.loading import dump_config
 from mathderive.config.schema import CopyPredictor
 from mathderive.core.environment import describe
+from mathderive.core.extensions import extension_digests
 from mathderive.core.files import sha256
 from mathderive.core.progress import progress, say
 from mathderive.pipeline.run import (
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence[str]) -> None:
-    """Writes the page and the tables."""
+    """Writes `report/`: the page and the tables."""
     predictions = {name: [sha256(predictions_path(run, name, kind)) for kind in EVALUATION_SETS] for name in names}
     scores = {name: [sha256(path) for path in sorted((run.folder / "scores" / name).iterdir())] for name in names}
     stamp = {
@@ -36,6 +37,8 @@ def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence
         "predictions": predictions,
         "scores": scores,
     }
+    if digests := extension_digests():
+        stamp["extensions"] = digests
 
     def work() -> dict[str, Any]:
         from mathderive.report.page import write_report
@@ -45,9 +48,9 @@ def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence
             show("parts", 0, 2, "gathering")
             contents = gather_contents(run, data, names, notes)
             show("parts", 1, 2, "writing")
-            found = write_report(run.folder / "report", contents)
+            studies = write_report(run.folder / "report", contents)
             show("parts", 2, 2)
-        for table in summary_tables(found):
+        for table in summary_tables(studies):
             say(f"\n{table.plain()}")
         return {}
 
@@ -55,7 +58,7 @@ def report(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence
 
 
 def gather_contents(run: Run, data: dict[str, Any], names: Sequence[str], notes: Sequence[str]) -> "ReportContents":
-    """Reads back what the stages wrote, for the report to show."""
+    """Reads the files of the other stages into the report's contents."""
     from mathderive.report.page import ReportContents
     from mathderive.training.checkpoints import read_metrics
 
@@ -101,7 +104,7 @@ def _read_verdicts(run: Run, name: str) -> "dict[EvaluationSet, list[CheckedAnsw
 
 
 def _flat(described: Mapping[str, Any]) -> dict[str, str]:
-    """`describe()` as the report's lines."""
+    """Returns `describe()` as the report's lines."""
     libraries = described["versions"]
     return {
         **{name.replace("_", " "): str(value) for name, value in described.items() if name != "versions" and value},
