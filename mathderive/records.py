@@ -1,10 +1,21 @@
-"""What passes between the stages, and its JSONL form: one JSON object a line, keys in the order declared here."""
+"""The records that pass between the stages, and their JSONL form.
+
+A file has one JSON object a line, with its keys in the order declared here.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from mathderive.core.errors import InputError
 from mathderive.core.files import replacing
@@ -18,40 +29,35 @@ EvaluationSet = Annotated[str, AfterValidator(known_set)]
 Split = Annotated[str, AfterValidator(known_split)]
 """The key of an evaluation set, or `train` or `validation`."""
 
-Metric = Literal["rouge2", "bleu", "gleu", "bleurt"]
-METRICS: tuple[Metric, ...] = ("rouge2", "bleu", "gleu", "bleurt")
+BUILT_IN_METRICS = ("rouge2", "bleu", "gleu", "bleurt")
+"""The text metrics with a field of their own in `Score` and `Sensitivity`; `further_metrics` holds all others."""
 
 Truth = Literal["premise", "valid", "skipped", "incorrect", "unparsable", "undecided"]
-"""Whether an equation is right, and how far that was shown:
+"""The checker's verdict on the truth of an equation:
 
-premise: the prompt gives it.
-valid: one of the eighteen operators gives it from earlier equations.
-skipped: true, but by more than one operator.
-incorrect: false; there is a counterexample.
-unparsable: no equation that can be read.
-undecided: the bounds on work ended the search.
+premise: the prompt gives the equation.
+valid: the equation follows from earlier ones by one operator.
+skipped: the equation is true, but takes more than one operator.
+incorrect: the equation is false; the checker has a counterexample.
+unparsable: the text cannot be parsed as an equation.
+undecided: the checker reached its limit on work.
 """
 
 ErrorCategory = Literal["incorrect", "redundant", "irrelevant", "skipped"]
-"""The categories of Meadows et al. (2024) for what is wrong with an equation, which has the first that applies."""
+"""The error categories of Meadows et al. (2024), by precedence: an equation counts under the first that applies."""
 
 TRUTHS: tuple[Truth, ...] = get_args(Truth)
 ERROR_CATEGORIES: tuple[ErrorCategory, ...] = get_args(ErrorCategory)
 
-Measure = Literal["rouge2", "bleu", "gleu", "bleurt", "goal_reached", "valid_equations", "verified"]
-"""Everything that an answer is measured by: the text metrics, and what is said of its equations."""
-
-MEASURES: tuple[Measure, ...] = get_args(Measure)
-
 
 class Record(BaseModel):
-    """A line of a `.jsonl` file; unknown keys and implicit conversions are refused."""
+    """A line of a `.jsonl` file. Unknown keys and implicit conversions are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class StepRecord(Record):
-    """One step of a derivation: its annotation and the `srepr` of its equation, as the authors write them."""
+    """One step of a derivation in the authors' format: its annotation and the `srepr` of its equation."""
 
     annotation: str | list[str | int]
     srepr: str
@@ -60,9 +66,14 @@ class StepRecord(Record):
 class Example(Record):
     """A question and its reference answer.
 
-    `id` is `SOURCE-SET`; `source_id` is shared by an example and its variants. `set` is one of the evaluation
-    sets, or the training split the example belongs to. `prompt` is bare; `few_shot_prompt` is what the authors
-    sent to GPT, known for released examples only.
+    Attributes:
+        id: `SOURCE-SET`.
+        source_id: shared by an example and its variants.
+        set: an evaluation set, or the training split that the example belongs to.
+        prompt: the question alone.
+        target: the reference derivation.
+        steps: the reference derivation's steps with their annotations.
+        few_shot_prompt: the prompt that the authors sent to GPT; known for released examples only.
     """
 
     id: str
@@ -75,7 +86,14 @@ class Example(Record):
 
 
 class Prediction(Record):
-    """A model's answer to one example. `error` says why there is none; `usage` counts tokens where known."""
+    """A model's answer to one example.
+
+    Attributes:
+        text: the answer; empty where the model failed.
+        finish_reason: the endpoint's reason for ending the answer.
+        error: the reason why there is no answer.
+        usage: token counts, where they are known.
+    """
 
     id: str
     source_id: str
@@ -88,25 +106,53 @@ class Prediction(Record):
 
 
 class ValiditySummary(Record):
-    """What the tables need of the verdicts on an answer's equations.
+    """The checker's verdicts on one answer, counted for the tables.
 
-    `truths` counts its equations by their truth, `errors` those that have one of the paper's categories.
-    `verified`: the goal is reached, and every equation it depends on is premise or valid.
+    Attributes:
+        equations: the number of equations in the answer.
+        truths: the number of equations by verdict.
+        errors: the number of equations by the paper's error category.
+        goal_reached: an equation of the answer states the goal, mirrored or not.
+        verified: the goal is reached, and every equation that it depends on is a premise or valid.
     """
 
     equations: int
     truths: dict[Truth, int]
     errors: dict[ErrorCategory, int]
+    goal_reached: bool
     verified: bool
 
     @property
     def valid_equations(self) -> float:
-        """The share of equations that are premise or valid; 0 of an answer without any."""
+        """The share of equations that are a premise or valid; 0 for an answer without equations."""
         return (self.truths["premise"] + self.truths["valid"]) / self.equations if self.equations else 0.0
 
 
-class Score(Record):
-    """One example's scores, between 0 and 1 (BLEURT's now and then outside), unrounded; null where not computed."""
+class MetricRecord(Record):
+    """A record with a value for each text metric.
+
+    A subclass declares a field for each of `BUILT_IN_METRICS` and a mapping `further_metrics`, which is left out of
+    the JSON where it is empty.
+    """
+
+    @model_serializer(mode="wrap")
+    def _omit_empty_mapping(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        if not values.get("further_metrics"):
+            values.pop("further_metrics", None)
+        return values
+
+
+class Score(MetricRecord):
+    """One answer's scores, not rounded.
+
+    Attributes:
+        rouge2, bleu, gleu: text metrics, between 0 and 1.
+        bleurt: BLEURT, mostly between 0 and 1; null where it was not computed.
+        ends_with_goal: the answer's last equation has the same text as the goal.
+        validity: the checker's verdicts; null where the answer was not checked.
+        further_metrics: the values of text metrics that extensions registered, by key.
+    """
 
     id: str
     source_id: str
@@ -116,31 +162,30 @@ class Score(Record):
     bleu: float
     gleu: float
     bleurt: float | None = None
-    goal_reached: bool
+    ends_with_goal: bool
     validity: ValiditySummary | None = None
+    further_metrics: dict[str, float] = Field(default_factory=dict)
 
-    def measured(self, measure: Measure) -> float | None:
-        """What the answer has by one measure, between 0 and 1; None where that was not computed."""
-        match measure:
-            case "verified":
-                return None if self.validity is None else float(self.validity.verified)
-            case "valid_equations":
-                return None if self.validity is None else self.validity.valid_equations
-            case "goal_reached":
-                return float(self.goal_reached)
-            case _:
-                return getattr(self, measure)
+    def metric(self, key: str) -> float | None:
+        """Returns the score by a text metric; None where it was not computed."""
+        value: float | None = getattr(self, key) if key in BUILT_IN_METRICS else self.further_metrics.get(key)
+        return value
 
 
 Scores = Mapping[str, Mapping[EvaluationSet, Sequence[Score]]]
-"""By model, then by set."""
+"""Scores by model, then by set."""
 
 
 class MetricSensitivity(Record):
-    """One metric's reaction to one perturbation (the paper's p_M, A, B, A - B and B / A).
+    """One metric's reaction to one perturbation; `mathderive.metrics.sensitivity` has the formulas.
 
-    `ratio` is null where A is 0; `norm_abs` is `abs` over the mean of A over the run's items of that set, null
-    where that mean is 0.
+    Attributes:
+        difference: the paper's p_M.
+        reference_similarity: the paper's A.
+        output_similarity: the paper's B.
+        abs: A - B.
+        ratio: B / A; null where A is 0.
+        norm_abs: `abs` over the mean of A over the run's pairs of that set; null where that mean is 0.
     """
 
     difference: float
@@ -151,8 +196,11 @@ class MetricSensitivity(Record):
     norm_abs: float | None
 
 
-class Sensitivity(Record):
-    """A pair (static example, perturbed variant) of one model; a metric is null where it was not computed."""
+class Sensitivity(MetricRecord):
+    """One model's reaction to one perturbation: a pair of a static example and its variant.
+
+    `bleurt` is null where it was not computed; `further_metrics` is as in `Score`.
+    """
 
     source_id: str
     set: EvaluationSet
@@ -161,13 +209,20 @@ class Sensitivity(Record):
     bleu: MetricSensitivity
     gleu: MetricSensitivity
     bleurt: MetricSensitivity | None = None
+    further_metrics: dict[str, MetricSensitivity] = Field(default_factory=dict)
+
+    def metric(self, key: str) -> MetricSensitivity | None:
+        """Returns the reaction of a text metric; None where it was not computed."""
+        value: MetricSensitivity | None
+        value = getattr(self, key) if key in BUILT_IN_METRICS else self.further_metrics.get(key)
+        return value
 
 
 RecordT = TypeVar("RecordT", bound=Record)
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:
-    """Writes the records in place of `path`, all or none; returns how many."""
+    """Replaces the file at `path` in one step and returns the number of records written."""
     count = 0
     with replacing(path) as stream:
         for record in records:
@@ -177,7 +232,7 @@ def write_jsonl(path: Path, records: Iterable[Record]) -> int:
 
 
 def to_line(record: Record) -> str:
-    """The record's one line, newline included."""
+    """Returns the record as one line of JSON, newline included."""
     return record.model_dump_json() + "\n"
 
 
@@ -185,13 +240,13 @@ def read_jsonl(path: Path, kind: type[RecordT]) -> list[RecordT]:
     """Reads a file of records.
 
     Raises:
-        InputError: the file is missing or a line is no such record; names file, line and field.
+        InputError: the file is missing, or a line does not hold such a record; names file, line and field.
     """
     return list(iterate_jsonl(path, kind))
 
 
 def iterate_jsonl(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
-    """`read_jsonl`, one record at a time."""
+    """Reads a file of records one at a time; raises as `read_jsonl` does."""
     try:
         with path.open(encoding="utf-8") as stream:
             for number, line in enumerate(stream, start=1):
@@ -203,7 +258,14 @@ def iterate_jsonl(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
 
 
 def parse_line(line: str, kind: type[RecordT], place: str) -> RecordT:
-    """Reads one line; `place` is named in the error."""
+    """Parses one line.
+
+    Args:
+        place: the line's place, for the error message.
+
+    Raises:
+        InputError: the line does not hold such a record.
+    """
     try:
         return kind.model_validate_json(line)
     except ValidationError as error:

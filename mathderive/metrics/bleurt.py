@@ -1,8 +1,8 @@
-"""BLEURT (Sellam et al., 2020): how well a text says what its reference says, by a BERT trained on people's ratings.
+"""BLEURT (Sellam et al., 2020): a BERT trained on human ratings, which scores a text against its reference.
 
-Any checkpoint in Hugging Face's format whose network is a `BertForSequenceClassification` with one label will do; the
-paper used `bleurt-large-512`. No weights come with this package. A score is as the network gives it: not rounded, and
-about between 0 and 1, now and then outside. It knows no more than the other metrics whether a step is true.
+It needs a checkpoint in Hugging Face's format of a `BertForSequenceClassification` with one label. The paper used
+`bleurt-large-512`; this package contains no weights. Scores are not rounded, and mostly lie between 0 and 1. Like the
+other text metrics, BLEURT does not know whether a step is true.
 """
 
 import math
@@ -25,24 +25,24 @@ from mathderive.model.config import BertConfig
 from mathderive.model.parameters import Params, with_parameters
 
 Pair = tuple[str, str]
-"""Prediction and reference, in this order, as every metric takes them."""
+"""A prediction and its reference, the order of arguments of every metric."""
 
-_STEP = 64
-"""Lengths are padded to multiples of it, so that few shapes are compiled."""
+_LENGTH_MULTIPLE = 64
+"""The length that batches are padded to a multiple of, so that few shapes are compiled."""
 
 
 class Bleurt:
-    """Scores a batch at a time, shared among all devices.
+    """Scores pairs in batches, which are shared among all devices.
 
-    A pair's score depends neither on the other pairs of its batch nor on their number, save for rounding.
+    A pair's score does not depend on the other pairs of its batch or on their number, except for rounding.
     """
 
     def __init__(self, settings: BleurtSettings) -> None:
-        """Opens the checkpoint and refuses at once what could not be used later; weights are read when first needed.
+        """Opens and checks the checkpoint; its weights are read when they are first needed.
 
         Raises:
-            InputError: there is no such folder or id, it is of another architecture, lacks a part or is damaged, its
-                tokenizer has ids that its embedding lacks, or it has fewer positions than `max_length`.
+            InputError: there is no such folder or id; the checkpoint has another architecture, lacks a part or is
+                damaged; its tokenizer has ids that its embedding lacks; or it has fewer positions than `max_length`.
         """
         self._place, self._batch_size, self._max_length = settings.checkpoint, settings.batch_size, settings.max_length
         self._folder = fetch(self._place)
@@ -61,31 +61,34 @@ class Bleurt:
         return devices.replicate(read_folder(self._folder))
 
     def __call__(self, pairs: Sequence[Pair]) -> list[float]:
-        """The score of each pair.
+        """Returns the score of each pair.
 
         Raises:
-            InputError: as `score`.
+            InputError: as `score` does.
         """
         batches = self.batches(pairs)
         known = dict(zip(chain(*batches), chain(*map(self.score, batches)), strict=True))
         return [known[pair] for pair in pairs]
 
     def batches(self, pairs: Sequence[Pair]) -> list[list[Pair]]:
-        """The pairs, each once, those of like length together, the shortest first; a function of the pairs alone."""
+        """Sorts the distinct pairs by length, the shortest first, and splits them into batches.
+
+        The result depends on the pairs alone.
+        """
         distinct = list(dict.fromkeys(pairs))
         lengths = [len(ids) for ids, _ in self._encode(distinct)]
         ordered = [pair for _, pair in sorted(zip(lengths, distinct, strict=True))]
         return [ordered[start : start + self._batch_size] for start in range(0, len(ordered), self._batch_size)]
 
     def score(self, batch: Sequence[Pair]) -> list[float]:
-        """The scores of at most `batch_size` pairs.
+        """Returns the scores of at most `batch_size` pairs.
 
         Raises:
-            InputError: the weights are damaged, or give no finite number.
+            InputError: the weights are damaged, or a score is not a finite number.
         """
         encoded = self._encode(batch)
-        length = min(-(-max(len(ids) for ids, _ in encoded) // _STEP) * _STEP, self._max_length)
-        # A short batch is filled up with empty rows, so that it needs no compilation of its own.
+        length = min(-(-max(len(ids) for ids, _ in encoded) // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE, self._max_length)
+        # Short batches are filled up with empty rows, so that they need no compilation of their own.
         rows = -(-self._batch_size // (device_count := devices.local_device_count())) * device_count
         input_ids, segment_ids = np.zeros((rows, length), np.int32), np.zeros((rows, length), np.int32)
         mask = np.zeros((rows, length), bool)
@@ -106,7 +109,7 @@ class Bleurt:
 def _scores(
     config: BertConfig, params: Any, input_ids: jax.Array, mask: jax.Array, segment_ids: jax.Array
 ) -> jax.Array:
-    """`[rows, length]` thrice -> `[rows]`, on one device."""
-    # Accelerators multiply in fewer bits by default, and a score should be the same wherever it is computed.
+    """Scores on one device: three arrays `[rows, length]` -> `[rows]`."""
+    # Accelerators multiply at a lower precision by default, but a score should be the same on every device.
     with jax.default_matmul_precision("highest"):
         return with_parameters(BertRegressor, config, params)(input_ids, mask, segment_ids)

@@ -1,4 +1,4 @@
-"""The record of the verdicts on one answer, and the counts that the tables need."""
+"""One answer's verdicts: as a record for reviewing them by hand, and summarised for the tables."""
 
 from mathderive.checker.verdicts import Validity
 from mathderive.records import (
@@ -17,7 +17,7 @@ class CheckedAnswer(Record):
     """An answer with its prompt, its reference, and a verdict on every equation.
 
     Attributes:
-        categories: the paper's single category of each step of `validity`; None for a step without fault.
+        categories: the paper's error category of each step of `validity`; null for a step without an error.
     """
 
     id: str
@@ -32,7 +32,7 @@ class CheckedAnswer(Record):
 
 
 def checked_answer(example: Example, prediction: Prediction, validity: Validity) -> CheckedAnswer:
-    """Makes the record of one answer."""
+    """Puts together the record of one answer."""
     return CheckedAnswer(
         id=prediction.id,
         source_id=prediction.source_id,
@@ -47,12 +47,13 @@ def checked_answer(example: Example, prediction: Prediction, validity: Validity)
 
 
 def summarise(validity: Validity) -> ValiditySummary:
-    """Counts the equations by truth and by the paper's category."""
+    """Counts an answer's equations by verdict and by the paper's error category."""
     truths = [step.truth for step in validity.steps]
     categories = [step.category for step in validity.steps]
     return ValiditySummary(
         equations=len(truths),
         truths={truth: truths.count(truth) for truth in TRUTHS},
         errors={category: categories.count(category) for category in ERROR_CATEGORIES},
+        goal_reached=validity.goal_reached,
         verified=validity.verified,
     )

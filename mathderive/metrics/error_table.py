@@ -1,28 +1,39 @@
-"""How often answers are wrong, and how: the paper's table of reasoning errors, with verdicts by the checker."""
+"""The paper's table of reasoning errors, with the checker's verdicts: how often each kind of error occurs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from mathderive.metrics.statistics import Estimate, mean, rate
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Score, Scores, ValiditySummary
+from mathderive.records import (
+    ERROR_CATEGORIES,
+    EVALUATION_SETS,
+    ErrorCategory,
+    EvaluationSet,
+    Score,
+    Scores,
+    ValiditySummary,
+)
 
-Finding = Literal["incorrect", "redundant", "irrelevant", "skipped", "unparsable", "undecided"]
-"""The paper's categories, then what has none: no equation that can be read, and no decision within the bounds."""
+Uncategorised = Literal["unparsable", "undecided"]
+"""The verdicts that the paper's categories have no place for."""
 
-FINDINGS: tuple[Finding, ...] = get_args(Finding)
+Finding = ErrorCategory | Uncategorised
+"""A kind of error that the table counts."""
+
+FINDINGS: tuple[Finding, ...] = (*ERROR_CATEGORIES, "unparsable", "undecided")
 
 
 @dataclass(frozen=True)
 class FindingRates:
-    """How often one thing is found.
+    """How often one kind of error occurs.
 
     Attributes:
-        equations: of how many equations.
-        of_equations: their share among all equations; None where there are none.
-        answers: in how many answers.
-        of_answers: their share among all answers.
-        per_answer: equations an answer.
+        equations: the number of equations with the error.
+        of_equations: their share of all equations; None where there are no equations.
+        answers: the number of answers with at least one such equation.
+        of_answers: their share of all answers.
+        per_answer: the mean number of such equations per answer.
     """
 
     equations: int
@@ -34,24 +45,31 @@ class FindingRates:
 
 @dataclass(frozen=True)
 class ErrorRow:
-    """One model's answers to one set (None: to all together)."""
+    """One model's answers to one set.
+
+    Attributes:
+        set: the set; None for all sets together.
+        valid_equations: the share of all equations that are a premise or valid.
+        verified: the share of all answers that are verified.
+    """
 
     model: str
     set: EvaluationSet | None
     answers: int
     equations: int
     valid_equations: Estimate | None
-    """The share of all equations that are premise or valid."""
     verified: Estimate | None
-    """The share of all answers."""
     findings: dict[Finding, FindingRates]
 
 
 def error_rows(scores: Scores) -> list[ErrorRow]:
-    """A row for each model, in the order given, and each set, then all sets together; none without verdicts."""
+    """Returns a row for each model, in the order given, and each set, then all sets together.
+
+    Answers without verdicts are left out.
+    """
     rows = []
     for model, by_set in scores.items():
-        checked = [score for of_set in by_set.values() for score in of_set if score.validity]
+        checked = [score for in_set in by_set.values() for score in in_set if score.validity]
         for name in (*EVALUATION_SETS, None):
             answers = [score for score in checked if name in (score.set, None)]
             if answers:

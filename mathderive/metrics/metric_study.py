@@ -1,7 +1,7 @@
-"""Do text metrics see reasoning errors? How each metric ranks answers, against what the checker says of them.
+"""The metric study: whether text metrics rank answers as the checker's verdicts do.
 
-Two things are asked of a metric: whether it ranks an answer that is right above one that is wrong (AUC, 0.5 by chance),
-and whether it ranks answers as the share of their equations that are valid (Spearman's correlation, 0 by chance).
+It has two questions. Does a metric rank right answers above wrong ones (AUC, 0.5 by chance)? Does it rank answers by
+their share of valid equations (Spearman's correlation, 0 by chance)?
 """
 
 from collections.abc import Sequence
@@ -10,25 +10,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate, Floats, Statistic, estimate
-from mathderive.records import EVALUATION_SETS, METRICS, EvaluationSet, Metric, Score, Scores
+from mathderive.records import EVALUATION_SETS, EvaluationSet, Score, Scores
 
 
 @dataclass(frozen=True)
 class MetricStudyRow:
-    """What one metric sees in the answers of one model (None: of all together) to one set (None: to all together).
+    """How one metric ranks the answers of one model to one set.
 
     Attributes:
-        answers: how many; `verified` and `all_valid` of them are verified, or have none but valid equations.
-        verified_auc: whether the metric ranks verified answers above the others; None where one class is empty.
-        verified_correlation: Spearman's, with being verified; None where one of both does not vary.
-        all_valid_auc: as `verified_auc`, of the answers with valid equations only.
-        valid_equations_correlation: Spearman's, with the share of valid equations.
+        model: the model; None for all models together.
+        set: the set; None for all sets together.
+        metric: the metric's key.
+        answers: the number of answers.
+        verified: the number of verified answers.
+        all_valid: the number of answers in which every equation is valid.
+        verified_auc: the AUC of the metric for verified answers against the others; None where one class is empty.
+        verified_correlation: Spearman's correlation of the metric with being verified; None where either is constant.
+        all_valid_auc: as `verified_auc`, for the answers in which every equation is valid.
+        valid_equations_correlation: Spearman's correlation of the metric with the share of valid equations.
     """
 
     model: str | None
     set: EvaluationSet | None
-    metric: Metric
+    metric: str
     answers: int
     verified: int
     all_valid: int
@@ -39,30 +45,35 @@ class MetricStudyRow:
 
 
 def metric_study(scores: Scores, baseline: str | None = None) -> list[MetricStudyRow]:
-    """Rows by model, by set and, within it, by metric; then the same of all models together, where there are several.
+    """Returns rows by model, by set and by metric, then the same for all models together if there are several.
 
     Args:
-        scores: answers without verdicts are left out, and metrics that some of a row's answers lack.
-        baseline: a model that stays out of the rows of all models, as it answers nothing by reasoning.
+        scores: answers without verdicts are left out, and so are metrics that some of a row's answers lack.
+        baseline: a model that the rows of all models leave out, since it does not reason.
     """
     groups: list[tuple[str | None, list[Score]]] = [
-        (model, [score for of_set in by_set.values() for score in of_set if score.validity])
+        (model, [score for in_set in by_set.values() for score in in_set if score.validity])
         for model, by_set in scores.items()
     ]
-    models = [of_model for model, of_model in groups if model != baseline]
+    models = [answers for model, answers in groups if model != baseline]
     if len(models) > 1:
-        groups.append((None, [score for of_model in models for score in of_model]))
+        groups.append((None, [score for answers in models for score in answers]))
     rows = []
-    for model, of_model in groups:
+    for model, all_answers in groups:
         for name in (*EVALUATION_SETS, None):
-            answers = [score for score in of_model if name in (score.set, None)]
-            rows += [_row(model, name, metric, answers) for metric in METRICS if _has(answers, metric)]
+            answers = [score for score in all_answers if name in (score.set, None)]
+            for metric in text_metrics():
+                values = [value for value in (score.metric(metric.key) for score in answers) if value is not None]
+                if answers and len(values) == len(answers):
+                    rows.append(_row(model, name, metric.key, answers, values))
     return rows
 
 
 def auc(values: Sequence[float], positive: Sequence[bool]) -> Statistic:
-    """The area under the ROC curve: the probability that a positive item has a larger value than a negative one, ties
-    counted as half (the statistic of Mann and Whitney, 1947, over the number of pairs); NaN where a class is empty.
+    """Returns the area under the ROC curve; NaN where a class is empty.
+
+    It is the probability that a positive item has a larger value than a negative one, with ties counted as half: the
+    statistic of Mann and Whitney (1947) over the number of pairs.
     """
     order, starts, _ = _groups(values)
     is_positive = np.asarray(positive, dtype=bool)[order]
@@ -80,15 +91,16 @@ def auc(values: Sequence[float], positive: Sequence[bool]) -> Statistic:
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> Statistic:
-    """Spearman's rank correlation: Pearson's of the ranks, equal values sharing the mean of theirs; NaN where the
-    items are equal in one of both.
+    """Returns Spearman's rank correlation; NaN where all values of either sequence are equal.
+
+    It is Pearson's correlation of the ranks, where equal values share the mean of their ranks.
     """
     groups = _groups(first), _groups(second)
 
     def statistic(weights: Floats) -> Floats:
         total = weights.sum(axis=1, keepdims=True)
-        # The mean rank is known; from it, sums of products lose nothing.
-        one, other = (_ranks(weights, *of) - (total + 1) / 2 for of in groups)
+        # Ranks are centred on their known mean first, so that the sums of products lose no precision.
+        one, other = (_ranks(weights, *group) - (total + 1) / 2 for group in groups)
         covariance = (weights * one * other).sum(axis=1)
         scale = np.sqrt((weights * one**2).sum(axis=1) * (weights * other**2).sum(axis=1))
         return np.divide(covariance, scale, out=np.full_like(covariance, np.nan), where=scale > 0)
@@ -96,12 +108,13 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> Statistic:
     return statistic
 
 
-def _row(model: str | None, name: EvaluationSet | None, metric: Metric, answers: Sequence[Score]) -> MetricStudyRow:
+def _row(
+    model: str | None, name: EvaluationSet | None, metric: str, answers: Sequence[Score], values: Sequence[float]
+) -> MetricStudyRow:
     summaries = [score.validity for score in answers if score.validity]
     verified = [summary.verified for summary in summaries]
     shares = [summary.valid_equations for summary in summaries]
     all_valid = [share == 1 for share in shares]
-    values = [getattr(score, metric) for score in answers]
     sources = [score.source_id for score in answers]
     return MetricStudyRow(
         model=model,
@@ -117,12 +130,8 @@ def _row(model: str | None, name: EvaluationSet | None, metric: Metric, answers:
     )
 
 
-def _has(answers: Sequence[Score], metric: Metric) -> bool:
-    return bool(answers) and all(score.measured(metric) is not None for score in answers)
-
-
 def _groups(values: Sequence[float]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """The items' order by value, where in it each group of equal values starts, and the group of each item."""
+    """Returns the items' order by value, the start of each group of equal values in it, and the group of each item."""
     array = np.asarray(values, dtype=np.float64)
     order = np.argsort(array, kind="stable")
     _, starts, group_of_item = np.unique(array[order], return_index=True, return_inverse=True)
@@ -132,6 +141,6 @@ def _groups(values: Sequence[float]) -> tuple[NDArray[np.intp], NDArray[np.intp]
 def _ranks(
     weights: Floats, order: NDArray[np.intp], starts: NDArray[np.intp], group_of_item: NDArray[np.intp]
 ) -> Floats:
-    """Each item's rank among as many items as the weights say; those of a group share the mean of theirs."""
+    """Returns each item's rank, where an item occurs as often as its weight says; equal items share their mean rank."""
     sizes = np.add.reduceat(weights[:, order], starts, axis=1)
     return (np.cumsum(sizes, axis=1) - (sizes - 1) / 2)[:, group_of_item]

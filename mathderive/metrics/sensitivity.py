@@ -1,6 +1,7 @@
-"""How a model reacts when an example is perturbed, beside how much the perturbation changed the reference.
+"""Sensitivity: how a model's answers change when an example is perturbed, compared with how the reference changes.
 
-With f(prediction, reference) a metric, s static, p perturbed, o output and r reference, a pair gives
+Let f(prediction, reference) be a metric, s static, p perturbed, o output and r reference. A static example and its
+variant give
 
     difference            p_M = f(s_o, s_r) - f(p_o, p_r)
     reference_similarity  A = f(p_r, s_r)
@@ -9,21 +10,21 @@ With f(prediction, reference) a metric, s static, p perturbed, o output and r re
     ratio                 B / A
     norm_abs              (A - B) / mean(A)
 
-as in the authors' result files (`VR_rouge`, `VR_rouge_abs`, `ratio_VR_rouge`, `norm_VR_rouge_abs`, ...). A
-model that changes its answer just as the reference changed has A = B.
+as in the authors' result files (`VR_rouge`, `VR_rouge_abs`, `ratio_VR_rouge`, `norm_VR_rouge_abs`, ...). A = B for a
+model whose answer changes exactly as the reference does.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mathderive.core.errors import InputError
-from mathderive.metrics.text import bleu, gleu, rouge2
+from mathderive.metrics.registry import CHECKPOINT_METRIC, TextMetric, computed_metrics
 from mathderive.records import (
+    BUILT_IN_METRICS,
     PERTURBED_SETS,
     EvaluationSet,
     Example,
-    Metric,
     MetricSensitivity,
     Prediction,
     Score,
@@ -31,20 +32,20 @@ from mathderive.records import (
 )
 
 PairMetric = Callable[[Sequence[tuple[str, str]]], Sequence[float]]
-"""Scores (prediction, reference) pairs: many at a time, as BLEURT wants them."""
+"""A metric of many (prediction, reference) pairs at a time, since BLEURT is computed in batches."""
 
 RecordT = TypeVar("RecordT", Prediction, Score)
 
 
-def _one_by_one(metric: Callable[[str, str], float]) -> PairMetric:
+def _pair_metric(metric: TextMetric) -> PairMetric:
     return lambda pairs: [metric(prediction, reference) for prediction, reference in pairs]
 
 
 def pair_up(examples: Iterable[Example]) -> dict[EvaluationSet, list[tuple[Example, Example]]]:
-    """By perturbed set, the static example and its variant, for every variant in the order given.
+    """Returns the pairs of static example and variant by perturbed set, in the variants' order.
 
     Raises:
-        InputError: a perturbed example has no static one.
+        InputError: a perturbed example has no static example.
     """
     examples = list(examples)
     static = {example.source_id: example for example in examples if example.set == "static"}
@@ -59,26 +60,25 @@ def pair_up(examples: Iterable[Example]) -> dict[EvaluationSet, list[tuple[Examp
 
 
 class SensitivityScorer:
-    """Compares models on one list of examples. A depends on the references alone and is computed once."""
+    """Computes the sensitivity of models on one list of examples.
+
+    A depends on the references alone, so it is computed once.
+    """
 
     def __init__(self, examples: Iterable[Example], bleurt: PairMetric | None = None) -> None:
-        """Pairs every perturbed example with its static one.
+        """Pairs every perturbed example with its static example.
 
         Args:
-            examples: of all sets, in any order; rows come out set by set, in this order within a set.
-            bleurt: BLEURT where its weights are at hand; without it the rows' `bleurt` is null.
+            examples: examples of all sets in any order; rows come out by set, in this order within a set.
+            bleurt: BLEURT, if there is a checkpoint; without it the rows' `bleurt` is null.
 
         Raises:
-            InputError: a perturbed example has no static one.
+            InputError: a perturbed example has no static example, or a metric returned no finite number.
         """
         self._pairs = pair_up(examples)
-        self._metrics: dict[Metric, PairMetric] = {
-            "rouge2": _one_by_one(rouge2),
-            "bleu": _one_by_one(bleu),
-            "gleu": _one_by_one(gleu),
-        }
+        self._metrics = {metric.key: _pair_metric(metric) for metric in computed_metrics() if metric.sensitivity}
         if bleurt is not None:
-            self._metrics["bleurt"] = bleurt
+            self._metrics[CHECKPOINT_METRIC] = bleurt
         self._references = {
             (perturbed_set, metric): list(f([(perturbed.target, base.target) for base, perturbed in pairs]))
             for perturbed_set, pairs in self._pairs.items()
@@ -86,40 +86,40 @@ class SensitivityScorer:
         }
 
     def rows(self, predictions: Iterable[Prediction], scores: Iterable[Score]) -> list[Sensitivity]:
-        """One model's rows, a row a pair.
+        """Returns one model's rows, one for each pair.
 
         Raises:
-            InputError: an example has no prediction or no score, or they are of several models.
+            InputError: an example has no prediction or no score, or these are of several models.
         """
         predictions, scores = list(predictions), list(scores)
         models = {prediction.model for prediction in predictions} | {score.model for score in scores}
         if len(models) > 1:
             raise InputError(f"expected predictions and scores of one model, got {', '.join(sorted(models))}")
-        answered, scored = _by_id(predictions), _by_id(scores)
+        predictions_by_id, scores_by_id = _by_id(predictions), _by_id(scores)
         rows: list[Sensitivity] = []
         for perturbed_set, pairs in self._pairs.items():
-            outputs = [(_find(answered, p), _find(answered, s)) for s, p in pairs]
-            results = [(_find(scored, p), _find(scored, s)) for s, p in pairs]
-            by_metric = {metric: self._metric_rows(metric, perturbed_set, outputs, results) for metric in self._metrics}
+            outputs = [(_look_up(predictions_by_id, p), _look_up(predictions_by_id, s)) for s, p in pairs]
+            results = [(_look_up(scores_by_id, p), _look_up(scores_by_id, s)) for s, p in pairs]
+            columns = {key: self._column(key, perturbed_set, outputs, results) for key in self._metrics}
             for index, (output, _) in enumerate(outputs):
-                values: dict[str, Any] = {metric: column[index] for metric, column in by_metric.items()}
-                rows.append(Sensitivity(source_id=output.source_id, set=perturbed_set, model=output.model, **values))
+                reactions = {key: column[index] for key, column in columns.items()}
+                rows.append(_record(output, reactions))
         return rows
 
-    def _metric_rows(
+    def _column(
         self,
-        metric: Metric,
+        metric: str,
         perturbed_set: EvaluationSet,
         outputs: list[tuple[Prediction, Prediction]],
         results: list[tuple[Score, Score]],
     ) -> list[MetricSensitivity | None]:
-        """One metric's part of the rows of a set; pairs are (perturbed, static)."""
+        """Returns one metric's reactions for the rows of a set; pairs are (perturbed, static)."""
         reference_similarities = self._references[perturbed_set, metric]
         output_similarities = self._metrics[metric]([(p.text, s.text) for p, s in outputs])
         scale = math.fsum(reference_similarities) / max(len(reference_similarities), 1)
         column: list[MetricSensitivity | None] = []
         for a, b, (perturbed, static) in zip(reference_similarities, output_similarities, results, strict=True):
-            after, before = getattr(perturbed, metric), getattr(static, metric)
+            after, before = perturbed.metric(metric), static.metric(metric)
             if after is None or before is None:
                 column.append(None)
                 continue
@@ -136,11 +136,30 @@ class SensitivityScorer:
         return column
 
 
+def _record(output: Prediction, reactions: dict[str, MetricSensitivity | None]) -> Sensitivity:
+    """Puts the reactions into the fields of the built-in metrics and into `further_metrics`."""
+    further = {key: reaction for key, reaction in reactions.items() if key not in BUILT_IN_METRICS and reaction}
+    rouge2, bleu, gleu = (reactions[key] for key in ("rouge2", "bleu", "gleu"))
+    assert rouge2 is not None
+    assert bleu is not None
+    assert gleu is not None
+    return Sensitivity(
+        source_id=output.source_id,
+        set=output.set,
+        model=output.model,
+        rouge2=rouge2,
+        bleu=bleu,
+        gleu=gleu,
+        bleurt=reactions.get(CHECKPOINT_METRIC),
+        further_metrics=further,
+    )
+
+
 def _by_id(records: Iterable[RecordT]) -> dict[str, RecordT]:
     return {record.id: record for record in records}
 
 
-def _find(records: dict[str, RecordT], example: Example) -> RecordT:
+def _look_up(records: dict[str, RecordT], example: Example) -> RecordT:
     try:
         return records[example.id]
     except KeyError:

@@ -1,16 +1,17 @@
-"""How sure a mean, a rate or a difference is: bootstrap intervals and paired bootstrap tests.
+"""Bootstrap intervals and paired bootstrap tests for means, rates and differences.
 
-The items are the answers, but what is drawn anew are their *sources*: an example and its variants ask about the same
-derivation, and the equations of an answer build on one another, so they are drawn together or not at all (hierarchical
-data: Davison and Hinkley, 1997, section 3.8). A resample is told by how often each item is in it, and a statistic is a
-function of these weights.
+The items are answers, but the bootstrap resamples their *sources*: an example and its variants ask about the same
+derivation, and the equations of an answer build on one another, so they are drawn together (hierarchical data: Davison
+and Hinkley, 1997, section 3.8). A resample is given by a weight for each item, the number of times that it was drawn,
+and a statistic is a function of these weights.
 
-Intervals are percentile intervals (Efron and Tibshirani, 1993, chapter 13), as machine translation has used them since
-Koehn (2004); scipy gives the same ones (`scipy.stats.bootstrap`, `method="percentile"`). Tests shift the bootstrap
-distribution of a difference to 0 and ask how often it is as far away from there as what was observed, on either side
-(Berg-Kirkpatrick, Burkett and Klein, 2012); several tests of one question are adjusted as Holm (1979) does.
+Intervals are percentile intervals (Efron and Tibshirani, 1993, chapter 13), which machine translation has used since
+Koehn (2004); `scipy.stats.bootstrap` with `method="percentile"` gives the same ones. A test shifts the bootstrap
+distribution of a difference to 0 and counts how often it is at least as far from 0 as the observed difference, on
+either side (Berg-Kirkpatrick, Burkett and Klein, 2012). Several tests of one question are adjusted by Holm's method
+(1979).
 
-The resamples are a function of the sources' names, so models that answered the same examples are compared on the same
+The resamples depend on the sources' names alone. So models that answered the same examples are compared on the same
 resamples, and the same records give the same numbers.
 """
 
@@ -25,23 +26,30 @@ from numpy.typing import NDArray
 from mathderive.core.random_streams import keyed_seed
 
 RESAMPLES = 10_000
+"""The number of bootstrap resamples."""
+
 FEWER_RESAMPLES = 2_000
-"""For statistics that take long: enough for an interval, whose ends they leave uncertain by some 2 % of its width."""
+"""The number of resamples for slow statistics; it leaves an interval's ends uncertain by about 2 % of its width."""
 
 LEVEL = 0.95
+"""The confidence level of the intervals."""
+
 _TAILS = (100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2)
 _BLOCK = 2**21
-"""Weights that are held at once."""
+"""The number of weights that are in memory at once."""
 
 Interval = tuple[float, float]
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
-"""From weights [resamples, items] to a value for each resample, NaN where a resample has none."""
+"""A function of weights [resamples, items] that returns a value for each resample; NaN where it has no value."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its 95 % interval; None where the resamples do not vary, or too few of them have a value."""
+    """A value and its 95 % interval.
+
+    The interval is None where the resamples do not vary, or where too few of them have a value.
+    """
 
     value: float
     interval: Interval | None
@@ -49,9 +57,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A mean paired difference, and the probability of one at least as large, on either side, if there were none.
+    """A mean paired difference and its two-sided p-value.
 
-    `p` is None where there is no interval; `adjusted_p` is p in view of the other tests of the same question.
+    Attributes:
+        p: the p-value; None where there is no interval.
+        adjusted_p: the p-value adjusted for the other tests of the same question.
     """
 
     difference: Estimate
@@ -60,17 +70,17 @@ class Comparison:
 
 
 def mean(values: Sequence[float], sources: Sequence[str]) -> Estimate | None:
-    """The mean of the items' values; None of no items.
+    """Returns the mean of the items' values; None if there are no items.
 
     Args:
-        values: of each item.
+        values: each item's value.
         sources: each item's source.
     """
     return rate(values, [1.0] * len(values), sources)
 
 
 def rate(counts: Sequence[float], totals: Sequence[float], sources: Sequence[str]) -> Estimate | None:
-    """The sum of the items' counts over the sum of their totals, as of equations in answers; None where that is 0."""
+    """Returns the sum of the items' counts over the sum of their totals; None if that sum is 0."""
     total = math.fsum(totals)
     if not total:
         return None
@@ -78,7 +88,7 @@ def rate(counts: Sequence[float], totals: Sequence[float], sources: Sequence[str
 
 
 def compare(differences: Sequence[float], sources: Sequence[str]) -> Comparison | None:
-    """The mean of the items' differences, and whether it is more than chance; None of no items."""
+    """Returns the mean of the items' differences with its test; None if there are no items."""
     if not differences:
         return None
     value = math.fsum(differences) / len(differences)
@@ -88,18 +98,18 @@ def compare(differences: Sequence[float], sources: Sequence[str]) -> Comparison 
 
 
 def estimate(statistic: Statistic, sources: Sequence[str]) -> Estimate | None:
-    """Any statistic of the items; None where it has no value."""
+    """Returns any statistic of the items with its interval; None where it has no value."""
     value = float(statistic(np.ones((1, len(sources))))[0]) if sources else math.nan
     return None if math.isnan(value) else Estimate(value, interval(bootstrap(statistic, sources, FEWER_RESAMPLES)))
 
 
 def bootstrap(statistic: Statistic, sources: Sequence[str], resamples: int = RESAMPLES) -> Floats:
-    """The statistic's value for each of the resamples.
+    """Returns the statistic's value for each resample.
 
     Args:
-        statistic: see `Statistic`; is given a part of the resamples at a time.
-        sources: each item's source, at least one; the resamples are a function of their sorted names.
-        resamples: how many, at most `RESAMPLES`.
+        statistic: a function that is given some of the resamples at a time; see `Statistic`.
+        sources: each item's source, at least one; the resamples depend on their sorted names alone.
+        resamples: the number of resamples, at most `RESAMPLES`.
     """
     names, source_of_item = _numbered(sources)
     draws = _draws(names)
@@ -108,10 +118,10 @@ def bootstrap(statistic: Statistic, sources: Sequence[str], resamples: int = RES
 
 
 def interval(resampled: Floats) -> Interval | None:
-    """The percentile interval, to six decimals: beyond them is the order in which a machine adds.
+    """Returns the percentile interval, to six decimals: further ones depend on the order in which a machine adds.
 
-    None where the resamples do not vary (of one source, or of sources that are all alike, nothing is known about
-    others), and where so many have no value that the ends of the interval may be among them.
+    None where the resamples do not vary, since one source, or sources that are all alike, say nothing about others.
+    None also where so many resamples lack a value that the ends of the interval may be among them.
     """
     defined = resampled[~np.isnan(resampled)]
     if len(defined) < LEVEL * len(resampled) or np.ptp(defined) <= 1e-9 * np.abs(defined).max():
@@ -121,16 +131,16 @@ def interval(resampled: Floats) -> Interval | None:
 
 
 def p_value(value: float, resampled: Floats) -> float:
-    """How often a resample is at least as far from the value as the value is from 0; never 0 itself.
+    """Returns the share of resamples that are at least as far from the value as the value is from 0.
 
-    The observed data count as one more resample (Davison and Hinkley, 1997, chapter 4).
+    The observed data count as one more resample, so it is never 0 (Davison and Hinkley, 1997, chapter 4).
     """
     as_far = np.abs(resampled - value) >= abs(value) * (1 - 1e-9)
     return (1 + int(as_far.sum())) / (1 + len(resampled))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjusts the p-values of one family of tests by the step-down method of Holm (1979); None stays None."""
+    """Adjusts the p-values of one family of tests by Holm's step-down method (1979); None stays None."""
     order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
@@ -141,7 +151,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _resampled_rates(counts: Sequence[float], totals: Sequence[float], sources: Sequence[str]) -> Floats:
-    """`bootstrap` of a rate, for which a source's items can be added up beforehand."""
+    """Returns what `bootstrap` returns for a rate, but faster: it adds up each source's items beforehand."""
     names, source_of_item = _numbered(sources)
     sums = np.zeros((len(names), 2))
     np.add.at(sums, source_of_item, np.column_stack([counts, totals]))
@@ -152,14 +162,14 @@ def _resampled_rates(counts: Sequence[float], totals: Sequence[float], sources: 
 
 
 def _numbered(sources: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """The sources in order, and each item's place among them."""
+    """Returns the distinct sources in order, and each item's index among them."""
     names, places = np.unique(np.array(sources, dtype=object), return_inverse=True)
     return tuple(names), places
 
 
 @lru_cache(maxsize=4)
 def _draws(names: tuple[str, ...]) -> NDArray[np.uint16]:
-    """How often each source is in each resample, [resamples, sources]."""
+    """Returns how often each source is in each resample, [resamples, sources]."""
     rng = np.random.default_rng(keyed_seed("\n".join(names)))
     draws = np.empty((RESAMPLES, len(names)), dtype=np.uint16)
     for part in _parts(len(names), RESAMPLES):
@@ -170,7 +180,7 @@ def _draws(names: tuple[str, ...]) -> NDArray[np.uint16]:
 
 
 def _parts(width: int, resamples: int) -> Iterator[slice]:
-    """The resamples in parts of at most a block of weights."""
+    """Yields the resamples in slices of at most `_BLOCK` weights."""
     height = max(1, _BLOCK // width)
     for start in range(0, resamples, height):
         yield slice(start, min(start + height, resamples))

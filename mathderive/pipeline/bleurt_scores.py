@@ -1,7 +1,7 @@
-"""BLEURT of all that a run's scores and sensitivity ask for: each pair once, in batches that a kill leaves whole.
+"""BLEURT of every pair of texts that a run's scores and sensitivity need: once per pair, resumable after a kill.
 
-A batch's scores are a line of a file among the stage's output, in the batches' order; after a kill, the lines that are
-whole there are kept.
+Each batch's scores are appended as one line to a file among the stage's output, in the batches' order. After a kill,
+the complete lines of that file are kept.
 """
 
 import json
@@ -16,35 +16,38 @@ from mathderive.metrics.sensitivity import pair_up
 from mathderive.records import EvaluationSet, Example, Prediction
 
 
-def asked_pairs(
+def needed_pairs(
     examples: Mapping[EvaluationSet, Sequence[Example]],
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
 ) -> Iterator[Pair]:
-    """Every pair that a metric is given: answers and references, and variants and static examples, of either kind.
+    """Yields every pair that a metric is given.
+
+    The scores need each answer with its reference. The sensitivity needs each variant's reference with the static
+    example's, and a model's answer to the variant with its answer to the static example.
 
     Args:
         answered: every model's answers to the examples, in their order.
     """
-    couples = list(chain.from_iterable(pair_up(chain(*examples.values())).values()))
-    yield from ((variant.target, static.target) for static, variant in couples)
+    variants = list(chain.from_iterable(pair_up(chain(*examples.values())).values()))
+    yield from ((variant.target, static.target) for static, variant in variants)
     targets = {example.id: example.target for example in chain(*examples.values())}
     for predictions in answered.values():
         texts = {prediction.id: prediction.text for prediction in chain(*predictions.values())}
         yield from ((text, targets[example]) for example, text in texts.items())
-        yield from ((texts[variant.id], texts[static.id]) for static, variant in couples)
+        yield from ((texts[variant.id], texts[static.id]) for static, variant in variants)
 
 
 def score_pairs(
     bleurt: Bleurt, pairs: Sequence[Pair], partial: Path, on_progress: ProgressCallback
 ) -> dict[Pair, float]:
-    """The score of each pair.
+    """Returns the score of each pair.
 
     Args:
-        partial: what an earlier call on the same pairs has scored, if there was one; stays when all is done.
+        partial: the file with the scores of an earlier call on the same pairs, if there was one; it is not removed.
         on_progress: is called with the number of scored pairs.
 
     Raises:
-        InputError: as `Bleurt.score`; what was scored is kept.
+        InputError: as `Bleurt.score` does; the scores so far are kept.
     """
     batches = bleurt.batches(pairs)
     wanted = sum(map(len, batches))

@@ -1,17 +1,22 @@
-"""Where an answer is as its reference is: the equations of both, matched in order."""
+"""The alignment of an answer with its reference: the equations of both, matched in order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Mark = Literal["same", "moved", "again", "new"]
-"""Of an answer's equation: one of the reference's, in the reference's order; one of the reference's, elsewhere; one of
-the reference's that is matched already; none of the reference's."""
+"""The relation of an answer's equation to the reference.
+
+same: it is in the reference, in the same order.
+moved: it is in the reference, in another place.
+again: it is in the reference, but matched already.
+new: it is not in the reference.
+"""
 
 
 @dataclass(frozen=True)
 class Match:
-    """What an answer's equation is in the reference; `place` is the reference's equation, from 0."""
+    """The match of an answer's equation; `place` is the index of the reference's equation, from 0."""
 
     mark: Mark
     place: int | None
@@ -22,10 +27,10 @@ class Alignment:
     """An answer beside its reference.
 
     Attributes:
-        matches: of each equation of the answer.
-        rows, reference_rows: of each equation of the answer and of the reference, the row, from 0, that it stands in
-            when both are written side by side: the same equations share one, and what lies between them fills the rows
-            between from the top.
+        matches: the match of each equation of the answer.
+        rows: the row, from 0, of each equation of the answer when both texts are shown side by side. Equations marked
+            `same` share a row with the reference's; those between them fill the rows between from the top.
+        reference_rows: the row of each equation of the reference.
     """
 
     matches: tuple[Match, ...]
@@ -34,10 +39,11 @@ class Alignment:
 
 
 def align(reference: Sequence[str], answer: Sequence[str]) -> Alignment:
-    """Matches along a longest common subsequence, then what is left where it is equal, from the beginning.
+    """Matches equations along a longest common subsequence, then the remaining equal ones from the beginning.
 
     Args:
-        reference, answer: equations in one spelling (`mathderive.metrics.text.normalised`).
+        reference: the reference's equations, each `mathderive.metrics.text.normalised`.
+        answer: the answer's equations, each normalised too.
     """
     pairs = common_subsequence(reference, answer)
     matches = {written: Match("same", place) for place, written in pairs}
@@ -56,8 +62,8 @@ def align(reference: Sequence[str], answer: Sequence[str]) -> Alignment:
 
 
 def common_subsequence(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
-    """The places, in both, of a longest common subsequence; of several, one that begins as early as it can."""
-    # lengths[i][j]: of the longest common subsequence of first[i:] and second[j:]
+    """Returns the index pairs of a longest common subsequence; of several, one that begins as early as possible."""
+    # lengths[i][j] is the length of the longest common subsequence of first[i:] and second[j:].
     lengths = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
     for i in reversed(range(len(first))):
         for j in reversed(range(len(second))):
@@ -76,7 +82,7 @@ def common_subsequence(first: Sequence[str], second: Sequence[str]) -> list[tupl
 
 
 def _rows(pairs: Sequence[tuple[int, int]], first: int, second: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Rows of the second sequence's and of the first's items."""
+    """Returns the rows of the second sequence's items and those of the first's."""
     first_rows: list[int] = []
     second_rows: list[int] = []
     row = 0

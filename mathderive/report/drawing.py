@@ -1,7 +1,7 @@
-"""What the report's figures have in common: colours, fonts, and SVG text that depends on what is drawn alone.
+"""The style of the report's figures, and their SVG text.
 
-The same drawing gives the same text: no time stamps, no random ids, no fonts of the machine (glyphs are drawn as
-outlines of the font that matplotlib brings along).
+The same drawing always gives the same text. It has no time stamps, random ids or fonts of the machine: glyphs are drawn
+as outlines of the font that comes with matplotlib.
 """
 
 import io
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # importing matplotlib takes a second
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours on a light or a dark page; the figure's ground stays transparent."""
+    """The colours for a light or a dark page; a figure's background is transparent."""
 
     ink: str
     faint: str
@@ -42,14 +42,14 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure, in inches."""
+    """Makes an empty figure; width and height are in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def style(theme: Theme) -> Any:
-    """A context in which figures are made and drawn."""
+    """Returns a context in which figures are made and drawn."""
     import matplotlib
 
     return matplotlib.rc_context(
@@ -60,7 +60,7 @@ def style(theme: Theme) -> Any:
             "font.family": "DejaVu Sans",
             "font.size": 10,
             "text.color": theme.ink,
-            "text.parse_math": False,  # a model's name is no formula
+            "text.parse_math": False,  # a model's name is not a formula
             "axes.edgecolor": theme.faint,
             "axes.labelcolor": theme.faint,
             "axes.titlecolor": theme.ink,
@@ -76,7 +76,7 @@ def style(theme: Theme) -> Any:
 
 
 def as_svg(figure: "Figure") -> str:
-    """The figure's text, on a transparent ground."""
+    """Returns the figure as SVG text with a transparent background."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return stream.getvalue()

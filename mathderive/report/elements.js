@@ -1,5 +1,5 @@
-// Text, formulas and verdicts on a page: what the run report's explorer and the server's page have in common. A plain script, so
-// that the report can hold it within itself.
+// Text, formulas and verdicts, for the run report's explorer and the server's page. It is a plain script, not a module, so
+// that the report can contain it. verdict_signs.py puts the constant SIGNS in front of it.
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 const ATTRIBUTES = ["xmlns", "display", "stretchy", "accent", "fence", "form", "width"]; // as in typeset.py
@@ -18,37 +18,26 @@ function mathFrom(text) {
   const { documentElement: root } = new DOMParser().parseFromString(text, "application/xml");
   const isMath = (element) =>
     element.namespaceURI === MATHML && element.getAttributeNames().every((name) => ATTRIBUTES.includes(name));
-  // The element that stands for a parse error is in another namespace.
+  // The element that reports a parse error is in another namespace.
   return [root, ...root.querySelectorAll("*")].every(isMath) ? document.importNode(root, true) : null;
 }
 
-/** Lets the keyboard reach a formula that is too wide. */
+/** Lets the keyboard scroll a formula that is too wide. */
 function letScroll(box) {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 }
 
 // ---- Verdicts
 
-const SIGNS = {
-  premise: "○",
-  valid: "✓",
-  incorrect: "✗",
-  redundant: "↺",
-  irrelevant: "∅",
-  skipped: "»",
-  unparsable: "¶",
-  undecided: "?",
-};
-
 const signOf = (verdict) => create("span", `sign ${kindOf(verdict)}`, SIGNS[kindOf(verdict)]);
 
-/** The paper's single category where there is one, else the truth. */
+/** The paper's error category if one applies, else the verdict; the same as `StepVerdict.category` in Python. */
 function kindOf({ truth, redundant, irrelevant }) {
   if (truth === "incorrect") return truth;
   return redundant ? "redundant" : irrelevant ? "irrelevant" : truth;
 }
 
-/** An equation's verdict in a line: its sign, what it is called, and why. */
+/** An equation's verdict in a line: its sign, its name and its reason. */
 function verdictLine(verdict, reason) {
   const { truth, redundant, irrelevant } = verdict;
   const said = [truth, redundant && "redundant", irrelevant && "irrelevant"].filter(Boolean);

@@ -1,5 +1,6 @@
-"""The examples that the page shows: which ones, and their texts as lines of typeset or plain equations, those of an
-answer each with its verdict and with what it is in the reference.
+"""The examples that the page shows, chosen and laid out.
+
+Texts become lines of typeset or plain equations. Each line of an answer has its verdict and its match in the reference.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from markupsafe import Markup
 from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.verdicts import StepVerdict, Validity
 from mathderive.metrics.checked_answers import CheckedAnswer
-from mathderive.metrics.text import equations, normalised
+from mathderive.metrics.text import normalised
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, Score, StepRecord
 from mathderive.report.alignment import Alignment, Match, align
 from mathderive.report.plain import cut
@@ -20,18 +21,21 @@ from mathderive.symbolic.engine.derivation import annotation_from_json, step_ref
 from mathderive.symbolic.prompts import split_prompt
 
 MAX_CHARACTERS = 5_000
-"""Of one prompt, reference or answer; a page with more is no longer read."""
+"""The number of characters shown of one prompt, reference or answer."""
+
 MAX_LINES = 60
+"""The number of equations shown of one prompt, reference or answer."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One equation: typeset, where that can be done, and as it was written.
+    """One equation, typeset where possible, and as it was written.
 
     Attributes:
-        role: what a prompt asks of it, or its number, from 1, in a derivation.
-        origin: what gave it, in a reference.
-        match, verdict: what it is in the reference and what the checker says of it, in an answer.
+        role: in a prompt, what the prompt asks of it; in a derivation, its number from 1.
+        origin: in a reference, the operator and steps that give it.
+        match: in an answer, its match in the reference.
+        verdict: in an answer, the checker's verdict.
     """
 
     role: str
@@ -44,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Lines:
-    """A text's equations; `note` says what was left out or went wrong."""
+    """A text's equations; `note` says what is not shown, or why there is no answer."""
 
     lines: Sequence[Line]
     note: str | None
@@ -63,6 +67,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class ShownExample:
+    """One example with the answers to it."""
+
     id: str
     set: EvaluationSet
     prompt: Lines
@@ -71,8 +77,8 @@ class ShownExample:
 
 
 @dataclass(frozen=True)
-class FoundAnswer:
-    """A model's answer to one example, and what was found about it."""
+class ScoredAnswer:
+    """A model's answer to one example, with its score and verdicts."""
 
     prediction: Prediction
     score: Score | None
@@ -81,21 +87,21 @@ class FoundAnswer:
 
 def answers_by_example(
     predictions: Iterable[Prediction], scores: Iterable[Score], checked: Iterable[CheckedAnswer]
-) -> dict[str, list[FoundAnswer]]:
-    """Every answer with its score and verdicts, by the example's id, models in the predictions' order."""
-    score_of = {(score.model, score.id): score for score in scores}
-    validity_of = {(line.model, line.id): line.validity for line in checked}
-    found: dict[str, list[FoundAnswer]] = {}
+) -> dict[str, list[ScoredAnswer]]:
+    """Returns every answer with its score and verdicts by the example's id, models in the predictions' order."""
+    all_scores = {(score.model, score.id): score for score in scores}
+    verdicts = {(answer.model, answer.id): answer.validity for answer in checked}
+    answers: dict[str, list[ScoredAnswer]] = {}
     for prediction in predictions:
         key = prediction.model, prediction.id
-        found.setdefault(prediction.id, []).append(FoundAnswer(prediction, score_of.get(key), validity_of.get(key)))
-    return found
+        answers.setdefault(prediction.id, []).append(ScoredAnswer(prediction, all_scores.get(key), verdicts.get(key)))
+    return answers
 
 
 def choose(examples: Mapping[EvaluationSet, Sequence[Example]], count: int) -> list[Example]:
-    """At most `count` examples, as many of each set as can be, spread evenly over each set's list.
+    """Chooses at most `count` examples, as evenly as possible from the sets, and spread over each set's list.
 
-    The choice depends on the number of examples alone, never on how well anybody did.
+    The choice depends on the number of examples alone, never on anybody's scores.
     """
     pools = {name: list(examples.get(name, ())) for name in EVALUATION_SETS}
     quota = dict.fromkeys(pools, 0)
@@ -104,18 +110,18 @@ def choose(examples: Mapping[EvaluationSet, Sequence[Example]], count: int) -> l
         quota[name] += 1
     chosen = []
     for turn, (name, pool) in enumerate(pools.items()):
-        # Each set starts a little further on, so that variants of the same example rarely meet.
+        # Each set starts a little further on, so that variants of the same example are rarely chosen together.
         start = turn / len(pools)
         chosen += [pool[int((k + start) * len(pool) / quota[name])] for k in range(quota[name])]
     return chosen
 
 
-def shown_example(example: Example, answers: Iterable[FoundAnswer]) -> ShownExample:
+def shown_example(example: Example, answers: Iterable[ScoredAnswer]) -> ShownExample:
     """Lays out one example, with the answers to it."""
     assert example.set in EVALUATION_SETS  # chosen from the evaluation sets
     text, omitted = cut(example.prompt, MAX_CHARACTERS)
     prompt = Lines(_prompt_lines(text)[:MAX_LINES], _omission(omitted, 0))
-    reference = _lines(equations(example.target))
+    reference = _lines(split_answer(example.target))
     return ShownExample(
         id=example.id,
         set=example.set,
@@ -126,7 +132,7 @@ def shown_example(example: Example, answers: Iterable[FoundAnswer]) -> ShownExam
 
 
 def _prompt_lines(prompt: str) -> list[Line]:
-    """The prompt's equations, each with what it asks of them; a prompt that was cut is one line."""
+    """Returns the prompt's equations with their roles; a prompt that was cut is one line."""
     try:
         parts = split_prompt(prompt)
     except ValueError:
@@ -155,13 +161,13 @@ def _with_origins(lines: Sequence[Line], steps: Sequence[StepRecord]) -> list[Li
 
 
 def _origin(step: StepRecord) -> str:
-    """`premise`, or an operator and the steps it acts on: `differentiate 2`."""
+    """Returns `premise`, or an operator and the steps that it acts on, such as `differentiate 2`."""
     if isinstance(step.annotation, str):
         return step.annotation
     return " ".join(map(str, (step.annotation[0], *step_references(annotation_from_json(step.annotation)))))
 
 
-def _answer(answer: FoundAnswer, reference: Lines) -> Answer:
+def _answer(answer: ScoredAnswer, reference: Lines) -> Answer:
     steps = answer.validity.steps if answer.validity else []
     text = _lines([step.text for step in steps] or split_answer(answer.prediction.text))
     alignment = align(*([normalised(line.latex) for line in lines] for lines in (reference.lines, text.lines)))

@@ -1,13 +1,23 @@
-// The explorer in the run report: every answer in a list to be filtered, and one at a time beside its reference.
+// The explorer in the run report: a list of all answers with filters, and one answer at a time beside its reference.
 //
-// The data is what explorer.py packed. What others wrote is put on the page as text; MathML is looked through first, see
-// `mathFrom`. The page's fragment says where the reader is: `#explorer?model=…&verdict=…` is the list as filtered,
+// explorer.py packs the data. Text from outside is shown as text; MathML is checked first, see `mathFrom`. The page's
+// fragment holds the reader's place: `#explorer?model=…&verdict=…` is the filtered list, and
 // `#explorer?by=MODEL&open=EXAMPLE` an answer.
 
 const PLACE = "#explorer?";
 const FILTERS = ["model", "set", "verdict", "length"];
-const FINDINGS = ["incorrect", "redundant", "irrelevant", "skipped", "unparsable", "undecided"];
-const PAGE = 10; // rows that a page key moves by
+const PAGE = 10; // the number of rows that a page key moves by
+
+// The outcomes of an answer, each with its text if it holds and if it does not.
+const OUTCOMES = {
+  verified: ["verified", "not verified"],
+  goalReached: ["goal reached", "goal missed"],
+  endsWithGoal: ["ends with the goal", "does not end with the goal"],
+  premises: ["premises used", "a premise is not used"],
+  intermediates: ["intermediate equations present", "an intermediate equation is missing"],
+};
+const FILTERED_OUTCOMES = ["verified", "goalReached", "endsWithGoal"];
+const NO_ANSWER = "no answer";
 
 // ---- The data
 
@@ -21,18 +31,17 @@ async function unpack(text) {
 }
 
 let data = null;
-let answers = []; // the data's, each with its example, the names of its model and set, and its `values` for the filters
+let answers = []; // the data's answers, each with its example, its model's and set's names, and its `values` for the filters
 
 function prepare(unpacked) {
   data = unpacked;
   answers = data.answers.map((answer) => {
     const example = data.examples[answer.example];
-    const found = answer.validity?.found ?? {};
+    const counts = answer.validity?.findings ?? {};
     const verdicts = [
-      answer.validity && (answer.validity.verified ? "verified" : "not verified"),
-      answer.goal === undefined ? null : answer.goal ? "goal reached" : "goal missed",
-      ...FINDINGS.filter((finding) => found[finding]),
-      answer.lines.length ? null : "no answer",
+      ...FILTERED_OUTCOMES.map((name) => outcomeOf(answer, name)?.text),
+      ...data.findings.filter((finding) => counts[finding]),
+      answer.lines.length ? null : NO_ANSWER,
     ];
     const [model, set] = [data.models[answer.model], data.sets[example.set]];
     const values = { model: [model], set: [set], verdict: verdicts.filter(Boolean), length: [lengthOf(example)] };
@@ -40,10 +49,18 @@ function prepare(unpacked) {
   });
 }
 
-/** How many equations the reference has, as the filter shows it. */
+/** An outcome's text and class; undefined where it is not known. */
+function outcomeOf({ validity, endsWithGoal }, name) {
+  const holds = name === "endsWithGoal" ? endsWithGoal : validity?.[name];
+  if (holds === undefined) return undefined;
+  const [yes, no] = OUTCOMES[name];
+  return { text: holds ? yes : no, kind: holds ? "good" : "bad" };
+}
+
+/** The number of the reference's equations, as the filter shows it. */
 const lengthOf = (example) => String(example.reference.lines.length);
 
-/** The texts of an answer, of its question and its reference, without spaces, for the search. */
+/** The texts of an answer, its prompt and its reference, without spaces, for the search. */
 function searchable(answer) {
   const { example } = answer;
   const lines = [...example.prompt.lines, ...example.reference.lines, ...answer.lines];
@@ -57,9 +74,9 @@ function searchable(answer) {
 
 const control = (name) => byId(`explorer-${name}`);
 let shown = []; // answers that pass the filters
-let current = null; // the answer that the keyboard is at, or that is open
+let current = null; // the answer that has the keyboard's focus, or that is open
 
-/** Whether an answer passes every filter, the one left out aside. */
+/** Whether an answer passes every filter except the one left out. */
 function passes(answer, leftOut) {
   return FILTERS.every((name) => {
     const wanted = control(name).value;
@@ -68,7 +85,7 @@ function passes(answer, leftOut) {
 }
 
 function offerChoices() {
-  const verdicts = ["verified", "not verified", "goal reached", "goal missed", ...FINDINGS, "no answer"];
+  const verdicts = [...FILTERED_OUTCOMES.flatMap((name) => OUTCOMES[name]), ...data.findings, NO_ANSWER];
   const choices = {
     model: data.models,
     set: data.sets,
@@ -83,7 +100,7 @@ function offerChoices() {
   control("search").addEventListener("input", changed);
 }
 
-/** What the signs of the list stand for, where there are any. */
+/** Explains the signs of the list, if answers were checked. */
 function explainSigns() {
   if (!answers.some(({ validity }) => validity)) return;
   const entries = Object.entries(SIGNS).map(([kind, sign]) => {
@@ -94,13 +111,13 @@ function explainSigns() {
   control("legend").append(...entries);
 }
 
-/** Shows what passes, and behind each choice how many answers it would leave. */
+/** Shows the answers that pass, and behind each choice the number of answers that it would leave. */
 function filter() {
   const wanted = control("search").value.replaceAll(/\s+/g, "");
-  const found = wanted ? answers.filter((answer) => searchable(answer).includes(wanted)) : answers;
-  shown = found.filter((answer) => passes(answer));
+  const matching = wanted ? answers.filter((answer) => searchable(answer).includes(wanted)) : answers;
+  shown = matching.filter((answer) => passes(answer));
   for (const name of FILTERS) {
-    const others = found.filter((answer) => passes(answer, name));
+    const others = matching.filter((answer) => passes(answer, name));
     for (const option of control(name).options) {
       const left = option.value ? others.filter(({ values }) => values[name].includes(option.value)) : others;
       option.textContent = `${option.value || "all"} (${left.length})`;
@@ -116,7 +133,7 @@ function changed() {
   history.replaceState(null, "", fragment());
 }
 
-/** The page's fragment for the list as it is filtered. */
+/** The page's fragment for the filtered list. */
 function fragment() {
   const chosen = [...FILTERS, "search"].map((name) => [name, control(name).value]).filter(([, value]) => value);
   return chosen.length ? `${PLACE}${new URLSearchParams(chosen)}` : "#explorer";
@@ -126,7 +143,7 @@ const linkTo = ({ example, model }) => PLACE + new URLSearchParams({ by: model, 
 
 // ---- The list
 
-/** The list's item for an answer, made once. */
+/** The list's item for an answer, which is made once. */
 function rowOf(answer) {
   if (answer.row) return answer.row;
   const link = create("a", "answer");
@@ -139,7 +156,7 @@ function rowOf(answer) {
     create("span", "count", counted(lengthOf(answer.example), "equation")),
     create("span", "score", `${data.metrics[0]} ${percent(scores[0])}`),
     strip(answer),
-    outcome(answer),
+    summary(answer),
   );
   answer.link = link;
   answer.row = create("li", "");
@@ -150,25 +167,27 @@ function rowOf(answer) {
 /** A sign for each equation of an answer. */
 function strip({ lines }) {
   const signs = create("span", "strip");
-  signs.setAttribute("aria-hidden", "true"); // the outcome says it in words
+  signs.setAttribute("aria-hidden", "true"); // the summary says it in words
   signs.append(...lines.filter(({ verdict }) => verdict).map(({ verdict }) => signOf(verdict)));
   return signs;
 }
 
-/** What there is to say of an answer in a line. */
-function outcome({ lines, goal, validity }) {
+/** An answer's outcome in a line. */
+function summary(answer) {
+  const { lines, validity } = answer;
   const box = create("span", "outcome");
-  if (!lines.length) box.append(create("span", "bad", "no answer"));
-  else if (validity?.verified) box.append(create("span", "good", "verified"));
-  else if (validity) box.append(create("span", "bad", "not verified"));
-  const found = FINDINGS.filter((finding) => validity?.found[finding]);
-  const rest = found.map((finding) => `${validity.found[finding]} ${finding}`);
-  if (lines.length && goal !== undefined && !validity?.verified) rest.push(goal ? "goal reached" : "goal missed");
+  const verified = outcomeOf(answer, "verified");
+  if (!lines.length) box.append(create("span", "bad", NO_ANSWER));
+  else if (verified) box.append(create("span", verified.kind, verified.text));
+  const findings = data.findings.filter((finding) => validity?.findings[finding]);
+  const rest = findings.map((finding) => `${validity.findings[finding]} ${finding}`);
+  const goal = outcomeOf(answer, "goalReached") ?? outcomeOf(answer, "endsWithGoal");
+  if (lines.length && goal && !validity?.verified) rest.push(goal.text);
   box.append(...(rest.length ? [create("span", "rest", rest.join(", "))] : []));
   return box;
 }
 
-/** Makes an answer the one that the keyboard is at. */
+/** Moves the keyboard's place to an answer. */
 function moveTo(answer, focus = false) {
   if (current?.link) current.link.tabIndex = -1;
   current = answer ?? null;
@@ -205,21 +224,18 @@ function open(answer) {
   derivation.querySelectorAll(".formula").forEach(letScroll);
 }
 
-function facts({ set, scores, goal, validity }) {
-  const measured = (scores ?? []).map((score, index) => score !== null && `${data.metrics[index]} ${percent(score)}`);
-  const judged = [
-    [validity?.verified, "verified", "not verified"],
-    [goal, "goal reached", "goal missed"],
-    [validity?.premises, "premises used", "a premise is not used"],
-    [validity?.intermediates, "intermediate equations present", "an intermediate equation is missing"],
-  ].filter(([holds]) => holds !== undefined);
+function facts(answer) {
+  const measured = (answer.scores ?? []).map(
+    (score, index) => score !== null && `${data.metrics[index]} ${percent(score)}`,
+  );
+  const outcomes = Object.keys(OUTCOMES).map((name) => outcomeOf(answer, name)).filter(Boolean);
   return [
-    ...[set, ...measured.filter(Boolean)].map((text) => create("li", "", text)),
-    ...judged.map(([holds, yes, no]) => create("li", holds ? "good" : "bad", holds ? yes : no)),
+    ...[answer.set, ...measured.filter(Boolean)].map((text) => create("li", "", text)),
+    ...outcomes.map(({ text, kind }) => create("li", kind, text)),
   ];
 }
 
-/** Links to what other models answered. */
+/** Links to the answers of other models. */
 function siblings(answer) {
   return answers
     .filter(({ example }) => example === answer.example)
@@ -232,7 +248,7 @@ function siblings(answer) {
     });
 }
 
-/** Prompt, reference and answer; the rows of the last two run through both. */
+/** Prompt, reference and answer; the last two share their rows. */
 function columns(answer) {
   const { prompt, reference } = answer.example;
   const asked = column("Prompt", prompt, prompt.lines.map((line) => item(line, line.role)));
@@ -252,13 +268,13 @@ function columns(answer) {
     return entry;
   }));
   const rows = 1 + Math.max(0, ...answer.rows, ...answer.lines.map(({ row }) => row));
-  for (const box of [asked, known, written]) box.style.gridRow = `span ${rows + 2}`; // title and remark
+  for (const box of [asked, known, written]) box.style.gridRow = `span ${rows + 2}`; // plus title and remark
   asked.classList.add("asked");
   for (const box of [known, written]) box.classList.add("aligned");
   return [asked, known, written];
 }
 
-/** What an equation of an answer is in the reference. */
+/** Describes the match of an answer's equation in the reference. */
 function described({ mark, place }) {
   if (mark === "new") return "+ not in the reference";
   return `${{ same: "=", moved: "↕", again: "↺ again" }[mark]} reference ${place + 1}`;
@@ -272,7 +288,7 @@ function column(title, { note: remark }, entries) {
   return box;
 }
 
-/** An equation, typeset where it can be, and as it was written. */
+/** An equation, typeset where possible, and as it was written. */
 function item({ equation }, role) {
   const [text] = data.equations[equation];
   const math = formula(equation, "block");
@@ -295,14 +311,14 @@ function verdictOf(verdict) {
   return box;
 }
 
-/** Why, in words and formulas. */
+/** A verdict's reason in words and formulas. */
 function reasonOf(pieces) {
   const box = create("span", "reason");
   box.append(...pieces.map((piece) => (typeof piece === "string" ? piece : inline(piece))));
   return box;
 }
 
-/** Where an equation fails. */
+/** The values for which an equation fails. */
 function valuesOf(counterexample) {
   const box = create("span", "counterexample", "Counterexample: ");
   counterexample.forEach(([name, value], index) => box.append(index ? ", " : "", inline(name), ` = ${value}`));
@@ -319,22 +335,22 @@ function formula(equation, display) {
   return math;
 }
 
-/** Opens the answer so many places further on in the list. */
+/** Opens the answer that is so many places further on in the list. */
 function turn(steps) {
   const at = shown.indexOf(current); // -1 where a link led to an answer that is not in the list
   if (at >= 0 && shown[at + steps]) location.hash = linkTo(shown[at + steps]);
 }
 
-/** Back to the list, unless the reader has gone elsewhere. */
+/** Returns to the list, unless the reader has gone elsewhere. */
 function closed() {
   if (!location.hash.startsWith(PLACE)) return;
   history.replaceState(null, "", fragment());
   moveTo(current, true);
 }
 
-// ---- The beginning
+// ---- Start
 
-/** Shows what the fragment names. */
+/** Shows the answer or the list that the fragment names. */
 function follow() {
   if (!location.hash.startsWith(PLACE)) {
     if (derivation.open) derivation.close();

@@ -1,8 +1,8 @@
-"""What the page's explorer shows, as one compressed text within the page: every answer, opened one at a time.
+"""The data of the page's explorer, which shows every answer: one compressed text within the page.
 
-`explorer.js` unpacks it. Equations recur, in prompt, reference and answers, and from set to set: each text is held
-once, and so is each formula. All text is made fit to be shown here (`plain.visible`); that it is shown as text and
-never as markup is the script's part.
+`explorer.js` unpacks it. The same equations occur in prompts, references and answers of several sets, so each text and
+each formula is stored once. All text is made safe to show here (`plain.visible`); the script shows it as text and never
+as markup.
 """
 
 import base64
@@ -13,35 +13,36 @@ from typing import Any
 
 from mathderive.checker.verdicts import StepVerdict
 from mathderive.metrics.error_table import FINDINGS, Finding
-from mathderive.records import METRICS
+from mathderive.metrics.registry import text_metrics
 from mathderive.report.examples import Answer, Line, Lines, ShownExample
 from mathderive.report.plain import visible
-from mathderive.report.tables import METRIC_NAMES, SET_NAMES
 from mathderive.report.typeset import split_formulas, typeset
+from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
 
 MAX_EXAMPLES = 1_000
-"""The paper's five sets have 500; some ten times as many make a page of tens of megabytes."""
+"""The largest number of examples in the explorer: ten times as many would make a page of tens of megabytes."""
 
 
 def explorer_data(examples: Sequence[ShownExample]) -> str:
-    """Base64 of the zlib-compressed JSON that `explorer.js` reads; the same examples give the same text."""
+    """Returns, in Base64, the zlib-compressed JSON that `explorer.js` reads; the same examples give the same text."""
     text = json.dumps(as_json(examples), ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
 def as_json(examples: Sequence[ShownExample]) -> dict[str, Any]:
-    """The data before it is packed.
+    """Returns the data before it is packed.
 
-    An equation is its place in `equations`, where it is its text and the place of its formula in `formulas`, if it has
-    one. `answers` name their example and model by place; their `lines` are those of `_answer_line`.
+    An equation is an index into `equations`, which holds its text and, if it has a formula, an index into `formulas`.
+    `answers` refer to their example and model by index.
     """
     equations = _Equations()
     models = list(dict.fromkeys(answer.model for example in examples for answer in example.answers))
     sets = list(dict.fromkeys(example.set for example in examples))
     data = {
         "models": [visible(model) for model in models],
-        "sets": [SET_NAMES[name] for name in sets],
-        "metrics": [METRIC_NAMES[metric] for metric in METRICS],
+        "sets": [SET_TITLES[name] for name in sets],
+        "metrics": [metric.title for metric in text_metrics()],
+        "findings": FINDINGS,
         "examples": [
             {
                 "id": visible(example.id),
@@ -61,7 +62,7 @@ def as_json(examples: Sequence[ShownExample]) -> dict[str, Any]:
 
 
 class _Equations:
-    """Texts and formulas, each held once."""
+    """The distinct texts and formulas."""
 
     def __init__(self) -> None:
         self.texts: list[tuple[str] | tuple[str, int]] = []
@@ -70,7 +71,7 @@ class _Equations:
         self._formula_places: dict[str, int] = {}
 
     def place(self, text: str) -> int:
-        """The text's place, which it is given when it is asked for first."""
+        """Returns the text's index, and adds the text if it is new."""
         if text not in self._places:
             self._places[text] = len(self.texts)
             formula = typeset(text)
@@ -103,15 +104,16 @@ def _answer(answer: Answer, equations: _Equations) -> dict[str, Any]:
             ],
             "rows": answer.alignment.reference_rows,
             "note": _shown(answer.text.note),
-            "scores": score and [getattr(score, metric) for metric in METRICS],
-            "goal": validity.goal_reached if validity else score and score.goal_reached,
+            "scores": score and [score.metric(metric.key) for metric in text_metrics()],
+            "endsWithGoal": score and score.ends_with_goal,
             "validity": validity
             and _present(
                 {
                     "verified": validity.verified,
+                    "goalReached": validity.goal_reached,
                     "premises": _all(validity.premises_used),
                     "intermediates": _all(validity.intermediates_present),
-                    "found": _found(validity.steps),
+                    "findings": _count(validity.steps),
                 }
             ),
         }
@@ -119,7 +121,7 @@ def _answer(answer: Answer, equations: _Equations) -> dict[str, Any]:
 
 
 def _answer_line(line: Line, row: int, equations: _Equations) -> dict[str, Any]:
-    """Its equation, its row beside the reference, and what it is there; then the verdict."""
+    """Returns a line's equation, its row beside the reference, its match there, and its verdict."""
     assert line.match is not None
     return _present(
         {
@@ -146,18 +148,18 @@ def _verdict(step: StepVerdict, equations: _Equations) -> dict[str, Any]:
 
 
 def _reason(text: str, equations: _Equations) -> list[str | int]:
-    """Its words, and in turn with them the places of the formulas that stand between `$`s."""
+    """Splits a reason into its words and, in turn with them, the indices of the formulas between `$`s."""
     return [equations.place(piece) if place % 2 else visible(piece) for place, piece in enumerate(split_formulas(text))]
 
 
-def _found(steps: Iterable[StepVerdict]) -> dict[Finding, int]:
-    """How many steps have what against them: the paper's category, or the truth that has none."""
-    found = [step.category or step.truth for step in steps]
-    return {finding: found.count(finding) for finding in FINDINGS if finding in found}
+def _count(steps: Iterable[StepVerdict]) -> dict[Finding, int]:
+    """Counts the steps by the paper's category, or by the verdict where no category applies."""
+    kinds = [step.category or step.truth for step in steps]
+    return {finding: kinds.count(finding) for finding in FINDINGS if finding in kinds}
 
 
 def _all(values: Sequence[bool]) -> bool | None:
-    """None where there is nothing to ask of."""
+    """Returns whether all values hold; None if there are none."""
     return all(values) if values else None
 
 
@@ -166,5 +168,5 @@ def _shown(text: str | None) -> str | None:
 
 
 def _present(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not None: the script reads what is absent as null."""
+    """Leaves out what is None, since the script treats absent values as null."""
     return {name: value for name, value in values.items() if value is not None}

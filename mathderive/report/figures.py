@@ -1,16 +1,19 @@
-"""The report's figures as SVG text, one for each part of what was found."""
+"""The report's figures as SVG text: scores, the metric study, the breakdown by kind of question, and training."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mathderive.metrics.breakdown import BreakdownRow
+from mathderive.metrics.measures import measures
 from mathderive.metrics.metric_study import MetricStudyRow
+from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate
-from mathderive.records import EVALUATION_SETS, METRICS, Measure
+from mathderive.records import EVALUATION_SETS
 from mathderive.report.drawing import MARKERS, Theme, as_svg, new_figure, style
 from mathderive.report.recorded import RECORDED
-from mathderive.report.tables import MEASURE_NAMES, METRIC_NAMES, SET_LABELS, ScoreRow, computed_measures
+from mathderive.report.score_table import ScoreRow, computed_measures
+from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
 
 if TYPE_CHECKING:  # importing matplotlib takes a second
     from matplotlib.axes import Axes
@@ -24,34 +27,40 @@ TRAINING_PANELS = (
     ("Gradient norm", (("training", "gradient_norm", 1),)),
     ("Tokens per second", (("training", "tokens_per_second", 1),)),
 )
-"""Title, and for each curve its name, its key in `metrics.jsonl` and what its values are multiplied by."""
+"""Each panel's title, and for each of its curves the name, the key in `metrics.jsonl` and a factor for the values."""
 
+GOAL_MEASURES = ("ends_with_goal", "goal_reached")
+"""The measures without a panel in the figure of scores; the table has them."""
+
+BREAKDOWN_MEASURES = ("bleu", "valid_equations", "verified")
+"""The measures with a line of panels in the breakdown figure, where they were computed."""
+
+ALL_SETS = "All"
+"""The label of all sets together."""
 
 _Estimates = Sequence[Estimate | None]
 
-ALL_SETS = "All"
-
 
 def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme) -> str:
-    """Means and intervals by set: a panel a measure, a mark a model, and a bar where copying the prompt ends.
+    """Draws means and intervals by set: a panel for each measure, a mark for each model, a bar for copying the prompt.
 
     Short lines are the means that the authors recorded.
     """
-    measures = [measure for measure in computed_measures(rows) if measure != "goal_reached"]
+    shown = [measure for measure in computed_measures(rows) if measure.key not in GOAL_MEASURES]
     models = [model for model in dict.fromkeys(row.model for row in rows) if model != copy_model]
-    shown = [mean for row in rows for measure in measures if (mean := row.means[measure])]
-    lowest = min((100 * (mean.interval or (mean.value,))[0] for mean in shown), default=0)  # BLEURT's may be negative
+    means = [mean for row in rows for measure in shown if (mean := row.means[measure.key])]
+    lowest = min((100 * (mean.interval or (mean.value,))[0] for mean in means), default=0)  # BLEURT may be negative
     with style(theme):
         figure = new_figure(10.4, 3.7)
-        panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-        for panel, measure in zip(panels, measures, strict=True):
-            values = {(row.model, row.set): row.means[measure] for row in rows}
+        panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        for panel, measure in zip(panels, shown, strict=True):
+            values = {(row.model, row.set): row.means[measure.key] for row in rows}
             copied = [values.get((copy_model or "", name)) for name in EVALUATION_SETS]
             _draw_bars(panel, [100 * mean.value if mean else None for mean in copied], theme)
             by_model = {model: [values.get((model, name)) for name in EVALUATION_SETS] for model in models}
-            _draw_recorded(panel, measure, theme)
+            _draw_recorded(panel, measure.key, theme)
             _draw_models(panel, by_model, copy_model, theme, scale=100)
-            panel.set_title(MEASURE_NAMES[measure], loc="left", fontweight="bold", fontsize=11)
+            panel.set_title(measure.title, loc="left", fontweight="bold", fontsize=11)
             _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
             panel.set_ylim(min(0, lowest), 100)
         panels[0].set_ylabel("mean × 100")
@@ -60,8 +69,8 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
 
 
 def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, theme: Theme) -> str:
-    """What each metric sees of errors, by set: a column a metric, a mark a model, and a line at chance."""
-    metrics = [metric for metric in METRICS if any(row.metric == metric for row in rows)]
+    """Draws the metric study by set: a column for each metric, a mark for each model, and a line at chance."""
+    metrics = [metric for metric in text_metrics() if any(row.metric == metric.key for row in rows)]
     models = _copy_last([row.model for row in rows if row.model is not None], copy_model)
     cells = {(row.model, row.set, row.metric): row for row in rows}
     kinds = (
@@ -77,7 +86,7 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
                 panel.axhline(chance, color=theme.ink, linewidth=1, linestyle="--")
                 by_model = {
                     model: [
-                        getattr(cells[model, name, metric], field) if (model, name, metric) in cells else None
+                        getattr(cells[model, name, metric.key], field) if (model, name, metric.key) in cells else None
                         for name in (*EVALUATION_SETS, None)
                     ]
                     for model in models
@@ -87,35 +96,37 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
                 margin = (1 - chance) / 25
                 panel.set_ylim(2 * chance - 1 - margin, 1 + margin)
         for panel, metric in zip(panels[0], metrics, strict=True):
-            panel.set_title(METRIC_NAMES[metric], loc="left", fontweight="bold", fontsize=11)
+            panel.set_title(metric.title, loc="left", fontweight="bold", fontsize=11)
         _add_legend(figure, panels[0][0])
         return as_svg(figure)
 
 
 def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme: Theme) -> str:
-    """Means and intervals by the number of the reference's equations and by its operators; a line a measure."""
-    measures: list[Measure] = [
-        measure for measure in ("bleu", "valid_equations", "verified") if any(row.means[measure] for row in rows)
+    """Draws means and intervals by the reference's length and by its operators; a line for each measure."""
+    shown = [
+        measure
+        for measure in measures()
+        if measure.key in BREAKDOWN_MEASURES and any(row.means[measure.key] for row in rows)
     ]
     models = _copy_last([row.model for row in rows], copy_model)
     kinds = [list(dict.fromkeys(row.value for row in rows if row.by == by)) for by in ("equations", "operator")]
     kinds[0].sort()
     cells = {(row.model, row.value): row.means for row in rows}
     with style(theme):
-        figure = new_figure(10.4, 2.1 * len(measures) + 1.9)
+        figure = new_figure(10.4, 2.1 * len(shown) + 1.9)
         panels = figure.subplots(
-            len(measures),
+            len(shown),
             2,
             sharex="col",
             sharey="row",
             width_ratios=[max(1, len(values)) for values in kinds],
             squeeze=False,
         )
-        for line, measure in zip(panels, measures, strict=True):
-            line[0].set_ylabel(f"{MEASURE_NAMES[measure]} × 100")
+        for line, measure in zip(panels, shown, strict=True):
+            line[0].set_ylabel(f"{measure.title} × 100")
             for panel, values in zip(line, kinds, strict=True):
                 by_model = {
-                    model: [cells[model, value][measure] if (model, value) in cells else None for value in values]
+                    model: [cells[model, value][measure.key] if (model, value) in cells else None for value in values]
                     for model in models
                 }
                 _draw_models(panel, by_model, copy_model, theme, scale=100)
@@ -132,14 +143,14 @@ def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme
 
 
 def _copy_last(models: Sequence[str], copy_model: str | None) -> list[str]:
-    """Each model once; the copy baseline last, so that the others look alike in figures with it and without it."""
+    """Returns each model once, the copy baseline last, so that it does not change the looks of the others."""
     return sorted(dict.fromkeys(models), key=lambda model: model == copy_model)
 
 
 def _draw_models(
     panel: "Axes", by_model: Mapping[str, _Estimates], copy_model: str | None, theme: Theme, scale: float = 1
 ) -> None:
-    """A mark for each model's value in each category, side by side, with its interval as a line."""
+    """Draws a mark for each model's value in each category, side by side, with its interval as a line."""
     for index, (model, estimates) in enumerate(by_model.items()):
         offset = (index - (len(by_model) - 1) / 2) * min(0.2, 0.7 / max(len(by_model), 1))
         color = theme.faint if model == copy_model else theme.models[index % len(theme.models)]
@@ -166,8 +177,8 @@ def _draw_bars(panel: "Axes", values: Sequence[float | None], theme: Theme) -> N
         )
 
 
-def _draw_recorded(panel: "Axes", measure: Measure, theme: Theme) -> None:
-    """A short line for each mean that the authors recorded."""
+def _draw_recorded(panel: "Axes", measure: str, theme: Theme) -> None:
+    """Draws a short line for each mean that the authors recorded."""
     means = [(x, row.mean(measure, name)) for row in RECORDED for x, name in enumerate(EVALUATION_SETS)]
     shown = [(x, 100 * mean) for x, mean in means if mean is not None]
     if shown:
@@ -188,10 +199,10 @@ def _add_legend(figure: "Figure", panel: "Axes") -> None:
 
 
 def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | None:
-    """Curves by step, a panel each, of what `TRAINING_PANELS` lists and a row has; None where no row has any of it.
+    """Draws the curves of `TRAINING_PANELS` that some row has; None where no row has any of them.
 
     Args:
-        rows: of a `metrics.jsonl`, each with `step` and some of the keys.
+        rows: the rows of a `metrics.jsonl`, each with `step` and some of the keys.
     """
     panels = _training_panels(rows)
     if not panels:
@@ -222,7 +233,7 @@ def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | No
 
 
 def training_summary(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the training figure shows, in words: where each curve begins and ends."""
+    """Describes the training figure in words: the first and the last value of each curve."""
     parts = [
         f"{title}{f', {name}' if len(curves) > 1 else ''}: {points[0][1]:.4g} at step {points[0][0]:.0f}, "
         f"{points[-1][1]:.4g} at step {points[-1][0]:.0f}"
@@ -236,7 +247,7 @@ _Points = list[tuple[float, float]]
 
 
 def _training_panels(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, _Points]]]]:
-    """Title and curves, by name, of each panel that has any."""
+    """Returns the title and the named curves of each panel that has any."""
     panels = [
         (title, [(name, _series(rows, key, factor)) for name, key, factor in curves])
         for title, curves in TRAINING_PANELS
@@ -246,7 +257,7 @@ def _training_panels(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[
 
 
 def _series(rows: Sequence[Mapping[str, Any]], key: str, factor: float) -> _Points:
-    """The finite values of a key by step, times `factor`; a run that diverged has others."""
+    """Returns a key's finite values by step, times `factor`; a run that diverged has others as well."""
     points = [(row.get("step"), row.get(key)) for row in rows]
     return [
         (float(step), factor * float(value))

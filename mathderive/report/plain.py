@@ -1,16 +1,16 @@
-"""Text that others wrote, made fit to be shown: no character in it acts, hides or is too many."""
+"""Text from outside, made safe to show: no character in it is invisible or changes the text around it."""
 
 import unicodedata
 
 _KEPT = frozenset("\n\t")
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Unicode categories: controls, formats (bidirectional ones too), surrogates, private, unassigned, breaks."""
+"""Unicode categories of controls, formats (with bidirectional ones), surrogates, private, unassigned and breaks."""
 
 
 def visible(text: str) -> str:
-    """The text with every character that is not seen, or that turns the text around, written as its number.
+    """Replaces every character that is invisible or changes the text's direction by its number.
 
-    What comes out can be encoded as UTF-8 even where a lone surrogate went in.
+    The result can be encoded as UTF-8 even if the text has lone surrogates.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -18,7 +18,7 @@ def visible(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> tuple[str, int]:
-    """The first `limit` characters of the text, and how many were left out."""
+    """Returns the first `limit` characters of the text and the number of characters left out."""
     return text[:limit], max(0, len(text) - limit)
 
 

@@ -1,30 +1,33 @@
-"""The means that Meadows et al. (2024) recorded, over their examples of each set, for the page to set beside ours.
+"""The means that Meadows et al. (2024) recorded over their examples, which the page shows beside ours.
 
-From their result files; those of LLaMA from their notebook, where another run of the same epoch differs by up to 0.5.
-BLEURT is `bleurt-large-512`.
+They come from the authors' result files; those of LLaMA come from their notebook, where another run of the same epoch
+differs by up to 0.5. BLEURT is `bleurt-large-512`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mathderive.records import EvaluationSet, Measure
+from mathderive.records import EvaluationSet
 
 RECORDED_SETS: tuple[EvaluationSet, ...] = ("static", "vr", "ee", "ag", "sr")
 """The sets of the authors, in the order of a row's means."""
 
 RECORDED_EXAMPLES = 100
-"""Of each set."""
+"""The number of the authors' examples in each set."""
 
 
 @dataclass(frozen=True)
 class RecordedRow:
-    """A model's means in hundredths, in the order of the sets; a measure that was not recorded is missing."""
+    """A model's means in hundredths by the measure's key, in the order of the sets.
+
+    A measure that was not recorded is missing.
+    """
 
     model: str
-    means: Mapping[Measure, tuple[float, ...]]
+    means: Mapping[str, tuple[float, ...]]
 
-    def mean(self, measure: Measure, name: EvaluationSet) -> float | None:
-        """Between 0 and 1; None where not recorded."""
+    def mean(self, measure: str, name: EvaluationSet) -> float | None:
+        """Returns a mean between 0 and 1; None where it was not recorded."""
         values = self.means.get(measure)
         return None if values is None or name not in RECORDED_SETS else values[RECORDED_SETS.index(name)] / 100
 

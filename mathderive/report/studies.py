@@ -1,4 +1,4 @@
-"""What the report says beyond means: errors, what metrics see of them, comparisons, and scores by kind of question."""
+"""The studies beyond mean scores: errors, the metric study, comparisons, and scores by kind of question."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,26 +8,22 @@ from typing import Any, Literal
 from mathderive.metrics.breakdown import BreakdownRow, breakdown_rows
 from mathderive.metrics.comparisons import Comparisons, EffectRow, PairRow, effect_rows, pair_rows
 from mathderive.metrics.error_table import FINDINGS, ErrorRow, FindingRates, error_rows
+from mathderive.metrics.measures import Measure, measures
 from mathderive.metrics.metric_study import MetricStudyRow, metric_study
+from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Comparison, Estimate
-from mathderive.records import MEASURES, METRICS, EvaluationSet, Example, Measure, Metric, Scores
-from mathderive.report.tables import (
-    MEASURE_NAMES,
-    METRIC_NAMES,
-    SET_NAMES,
-    decimals,
-    percent,
-    value_of,
-    with_interval,
-)
+from mathderive.records import EvaluationSet, Example, Scores
+from mathderive.report.numbers import decimals, percent, value_of, with_interval
 from mathderive.report.text_tables import TextTable
+from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
 
 ALPHA = 0.05
+"""The level of significance."""
 
 
 @dataclass(frozen=True)
 class Studies:
-    """The rows, computed once; those that need verdicts are empty where none were given."""
+    """The rows of every study; those that need verdicts are empty where answers were not checked."""
 
     errors: Sequence[ErrorRow]
     metric_study: Sequence[MetricStudyRow]
@@ -39,7 +35,7 @@ class Studies:
 def make_studies(
     examples: Mapping[EvaluationSet, Sequence[Example]], scores: Scores, copy_model: str | None
 ) -> Studies:
-    """All rows from the records; the copy baseline is no part of what is said of all models together."""
+    """Computes all rows from the records; rows of all models together leave the copy baseline out."""
     return Studies(
         errors=error_rows(scores),
         metric_study=metric_study(scores, copy_model),
@@ -50,12 +46,12 @@ def make_studies(
 
 
 def as_json(studies: Studies) -> dict[str, Any]:
-    """The studies' part of `tables.json`: unrounded, an estimate as its value and its interval; null where unknown."""
+    """Returns the studies' part of `tables.json`: values not rounded, each with its interval; null where unknown."""
     return {name: rows for name, rows in asdict(studies).items() if rows}
 
 
 def as_markdown(studies: Studies) -> str:
-    """The studies' part of `tables.md`."""
+    """Returns the studies' part of `tables.md`."""
     return "".join(f"\n## {title}\n\n{_joined(tables)}\n" for title, tables in _chapters(studies) if tables)
 
 
@@ -66,21 +62,21 @@ def _joined(tables: Sequence[TextTable]) -> str:
 def _chapters(studies: Studies) -> list[tuple[str, list[TextTable]]]:
     return [
         ("Reasoning errors", error_tables(studies.errors)),
-        ("Do metrics see errors?", metric_study_tables(studies.metric_study)),
+        ("Metric study", metric_study_tables(studies.metric_study)),
         ("Comparisons", comparison_tables(studies)),
         ("By kind of question", breakdown_tables(studies.breakdown)),
     ]
 
 
 def summary_tables(studies: Studies) -> list[TextTable]:
-    """What a terminal has room for: errors, and what metrics see of them, over all sets and without intervals."""
+    """Lays out the tables for a terminal: errors and the metric study, over all sets and without intervals."""
     errors = [row for row in studies.errors if row.set is None]
     study = [row for row in studies.metric_study if row.set is None]
     return [*error_tables(errors, intervals=False), *metric_study_tables(study, intervals=False)]
 
 
 def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextTable]:
-    """The error table by equation and by derivation; none without rows."""
+    """Lays out the errors by equation and by derivation; no tables without rows."""
     if not rows:
         return []
     names = [finding.capitalize() for finding in FINDINGS]
@@ -99,7 +95,7 @@ def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextT
         lambda row: [
             str(row.equations),
             _shown(row.valid_equations, percent, intervals),
-            *shares(row, lambda found: f"{_shown(found.of_equations, percent, intervals)} ({found.equations})"),
+            *shares(row, lambda rates: f"{_shown(rates.of_equations, percent, intervals)} ({rates.equations})"),
         ],
     )
     by_derivation = table(
@@ -110,50 +106,51 @@ def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextT
         lambda row: [
             str(row.answers),
             _shown(row.verified, percent, intervals),
-            *shares(row, lambda found: f"{_shown(found.of_answers, percent, intervals)} ({found.answers})"),
+            *shares(row, lambda rates: f"{_shown(rates.of_answers, percent, intervals)} ({rates.answers})"),
         ],
     )
     return [by_equation, by_derivation]
 
 
 ERRORS_KEY = (
-    "Valid: a premise, or one operator away from earlier equations. An equation has the first that applies of the "
-    "paper's categories: incorrect (false), redundant (said before), irrelevant (true, but the goal does not depend on "
-    "it), skipped (true, but more than one operator away). Unparsable and undecided ones are counted apart."
+    "Valid: a premise, or one operator away from earlier equations. An equation counts under the first of the paper's "
+    "categories that applies: incorrect (false), redundant (said before), irrelevant (true, but the goal does not "
+    "depend on it), skipped (true, but more than one operator away). Unparsable and undecided equations count "
+    "separately."
 )
 
 
 def metric_study_tables(rows: Sequence[MetricStudyRow], intervals: bool = True) -> list[TextTable]:
-    """What metrics see of being verified, and of the share of valid equations; none without rows."""
+    """Lays out how metrics rank verified answers and shares of valid equations; no tables without rows."""
     if not rows:
         return []
-    metrics = [metric for metric in METRICS if any(row.metric == metric for row in rows)]
-    by_place: dict[tuple[str | None, EvaluationSet | None], dict[Metric, MetricStudyRow]] = {}
+    metrics = [metric for metric in text_metrics() if any(row.metric == metric.key for row in rows)]
+    by_place: dict[tuple[str | None, EvaluationSet | None], dict[str, MetricStudyRow]] = {}
     for row in rows:
         by_place.setdefault((row.model, row.set), {})[row.metric] = row
 
     def table(title: str, key: str, count: str, auc: str, correlation: str) -> TextTable:
-        def cells(of_metric: Mapping[Metric, MetricStudyRow]) -> list[str]:
-            found = [of_metric.get(metric) for metric in metrics]
+        def cells(by_metric: Mapping[str, MetricStudyRow]) -> list[str]:
+            rows_in_order = [by_metric.get(metric.key) for metric in metrics]
             return [
                 _shown(getattr(row, field) if row else None, _two_decimals, intervals)
-                for row in found
+                for row in rows_in_order
                 for field in (auc, correlation)
             ]
 
-        head = [f"{METRIC_NAMES[metric]} {what}" for metric in metrics for what in ("AUC", "ρ")]
+        head = [f"{metric.title} {statistic}" for metric in metrics for statistic in ("AUC", "ρ")]
         lines = []
-        for (model, name), of_metric in by_place.items():
-            of_any = next(iter(of_metric.values()))
-            positive = f"{getattr(of_any, count)}/{of_any.answers}"
-            lines.append([model or "All models", _set_name(name), positive, *cells(of_metric)])
+        for (model, name), by_metric in by_place.items():
+            any_row = next(iter(by_metric.values()))
+            positive = f"{getattr(any_row, count)}/{any_row.answers}"
+            lines.append([model or "All models", _set_name(name), positive, *cells(by_metric)])
         return TextTable(title, key, ["Model", "Set", "Answers", *head], lines)
 
     return [
         table(
             "Do metrics see that a derivation is right?",
             "AUC: the probability that the metric ranks a verified answer above one that is not; 0.5 is chance. "
-            "ρ: Spearman's correlation of the metric with being verified. Answers: how many of them are verified. "
+            "ρ: Spearman's correlation of the metric with being verified. Answers: the number of verified ones of all. "
             + STUDY_KEY,
             "verified",
             "verified_auc",
@@ -161,7 +158,7 @@ def metric_study_tables(rows: Sequence[MetricStudyRow], intervals: bool = True) 
         ),
         table(
             "Do metrics see how many equations are valid?",
-            "AUC: the same for answers whose every equation is valid; Answers counts these. "
+            "AUC: the same for answers in which every equation is valid; Answers counts these. "
             "ρ: Spearman's correlation of the metric with the share of valid equations.",
             "all_valid",
             "all_valid_auc",
@@ -170,26 +167,26 @@ def metric_study_tables(rows: Sequence[MetricStudyRow], intervals: bool = True) 
     ]
 
 
-STUDY_KEY = "–: of all or of none of the answers. All models: without the copy baseline."
+STUDY_KEY = "–: all answers are alike in this. All models: without the copy baseline."
 
 
 def comparison_tables(studies: Studies) -> list[TextTable]:
-    """Models against one another, and variants against static examples; none without rows."""
+    """Lays out the comparisons of models and the effects of perturbations; no tables without rows."""
     tables = []
     if rows := studies.comparisons:
-        measures = _measures([row.comparisons for row in rows])
+        shown = _computed_measures([row.comparisons for row in rows])
         lines = [
-            [row.model, row.other, SET_NAMES[row.set], *_compared(row.comparisons, measures), str(row.examples)]
+            [row.model, row.other, SET_TITLES[row.set], *_differences(row.comparisons, shown), str(row.examples)]
             for row in rows
         ]
-        head = ["Model", "Other", "Set", *(MEASURE_NAMES[measure] for measure in measures), "Examples"]
+        head = ["Model", "Other", "Set", *(measure.title for measure in shown), "Examples"]
         tables.append(TextTable("Models compared", "Model minus other, ×100. " + COMPARISON_KEY, head, lines, labels=3))
     if effects := studies.perturbation_effects:
-        measures = _measures([row.comparisons for row in effects])
+        shown = _computed_measures([row.comparisons for row in effects])
         lines = [
-            [row.model, SET_NAMES[row.set], *_compared(row.comparisons, measures), str(row.pairs)] for row in effects
+            [row.model, SET_TITLES[row.set], *_differences(row.comparisons, shown), str(row.pairs)] for row in effects
         ]
-        head = ["Model", "Set", *(MEASURE_NAMES[measure] for measure in measures), "Pairs"]
+        head = ["Model", "Set", *(measure.title for measure in shown), "Pairs"]
         key = "Score on the variant minus score on its static example, ×100. " + COMPARISON_KEY
         tables.append(TextTable("Effects of the perturbations", key, head, lines))
     return tables
@@ -202,7 +199,7 @@ COMPARISON_KEY = (
 
 
 def breakdown_tables(rows: Sequence[BreakdownRow]) -> list[TextTable]:
-    """Means by the reference's number of equations and by its operators; none without rows."""
+    """Lays out means by the reference's number of equations and by its operators; no tables without rows."""
     kinds: tuple[tuple[Literal["equations", "operator"], str, str, str], ...] = (
         (
             "equations",
@@ -214,24 +211,24 @@ def breakdown_tables(rows: Sequence[BreakdownRow]) -> list[TextTable]:
     )
     tables = []
     for by, title, column, key in kinds:
-        of_kind = [row for row in rows if row.by == by]
-        if of_kind:
-            measures = _measures([row.means for row in of_kind])
+        chosen = [row for row in rows if row.by == by]
+        if chosen:
+            shown = _computed_measures([row.means for row in chosen])
             lines = [
-                [row.model, str(row.value), *(with_interval(row.means[m]) for m in measures), str(row.answers)]
-                for row in of_kind
+                [row.model, str(row.value), *(with_interval(row.means[m.key]) for m in shown), str(row.answers)]
+                for row in chosen
             ]
-            head = ["Model", column, *(MEASURE_NAMES[measure] for measure in measures), "Answers"]
+            head = ["Model", column, *(measure.title for measure in shown), "Answers"]
             tables.append(TextTable(title, key, head, lines))
     return tables
 
 
-def _measures(of_rows: Sequence[Mapping[Measure, Any]]) -> list[Measure]:
-    return [measure for measure in MEASURES if any(found[measure] for found in of_rows)]
+def _computed_measures(rows: Sequence[Mapping[str, Any]]) -> list[Measure]:
+    return [measure for measure in measures() if any(row[measure.key] for row in rows)]
 
 
-def _compared(comparisons: Comparisons, measures: Sequence[Measure]) -> list[str]:
-    return [_difference(comparisons[measure]) for measure in measures]
+def _differences(comparisons: Comparisons, shown: Sequence[Measure]) -> list[str]:
+    return [_difference(comparisons[measure.key]) for measure in shown]
 
 
 def _difference(comparison: Comparison | None) -> str:
@@ -250,4 +247,4 @@ def _two_decimals(value: float | None) -> str:
 
 
 def _set_name(name: EvaluationSet | None) -> str:
-    return "All sets" if name is None else SET_NAMES[name]
+    return "All sets" if name is None else SET_TITLES[name]

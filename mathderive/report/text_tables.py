@@ -1,9 +1,10 @@
-"""A table of finished text, which the page, `tables.md` and the terminal each write in their own way."""
+"""Tables of finished text. The page, `tables.md` and the terminal each write them in their own way."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mathderive.report.numbers import DASH
 from mathderive.report.plain import visible
 
 
@@ -12,9 +13,11 @@ class TextTable:
     """One table.
 
     Attributes:
-        title: its heading.
-        key: what its numbers are; empty where that is said elsewhere.
-        head: the columns' names, `labels` of them of text that says what a row is about.
+        title: the heading.
+        key: an explanation of the numbers; empty where the explanation is elsewhere.
+        head: the names of the columns.
+        rows: the cells of each row.
+        labels: the number of columns, from the left, that name what a row is about.
     """
 
     title: str
@@ -24,7 +27,7 @@ class TextTable:
     labels: int = 2
 
     def markdown(self, level: int = 3) -> str:
-        """Title, as a heading of this level, key and table."""
+        """Returns the title as a heading of this level, the key and the table."""
         ruler = ["---"] * self.labels + ["---:"] * (len(self.head) - self.labels)
         rows = [[*map(escaped, row[: self.labels]), *row[self.labels :]] for row in self.rows]
         lines = [f"| {' | '.join(line)} |" for line in (self.head, ruler, *rows)]
@@ -32,7 +35,7 @@ class TextTable:
         return "\n\n".join(part for part in parts if part)
 
     def plain(self) -> str:
-        """Title and table in columns, for a terminal."""
+        """Returns the title and the table in columns, for a terminal."""
         rows = [self.head, *([visible(" ".join(cell.split())) for cell in row] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
@@ -45,6 +48,19 @@ class TextTable:
         return "\n".join([self.title, *(f"  {line}" for line in lines)])
 
 
+@dataclass(frozen=True)
+class GridRow:
+    """A row of a table with groups of columns: a model, and the cells of each group."""
+
+    model: str
+    groups: Sequence[Sequence[str]]
+
+
+def has_dash(rows: Sequence[GridRow]) -> bool:
+    """Returns whether some cell was not computed."""
+    return any(cell == DASH for row in rows for group in row.groups for cell in group)
+
+
 def escaped(text: str) -> str:
-    """A name as Markdown shows it literally, on one line."""
+    """Escapes a name, so that Markdown shows it literally and on one line."""
     return re.sub(r"([\\`*_\[\]<>|&])", r"\\\1", " ".join(text.split()))

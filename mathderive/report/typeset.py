@@ -1,9 +1,9 @@
-"""LaTeX equations as MathML: those that can be read, written anew from what they were read as.
+"""LaTeX equations as MathML. Only equations that can be parsed are converted, from the parsed form printed anew.
 
-All else has no MathML and is shown as the characters it is made of. An equation that is read can still carry a name
-that came with somebody's file, and latex2mathml passes what stands in `\\text{}` or `\\href{}` through as markup. So
-its output is taken only if it consists of the elements and attributes of presentation MathML listed here, and is
-written anew from the tree that was checked.
+Any other text has no MathML and is shown as plain characters. A parsed equation can still contain a name from a file,
+and latex2mathml passes the contents of `\\text{}` and `\\href{}` through as markup. So its output is used only if
+it consists of the elements and attributes of presentation MathML listed here, and it is written anew from the checked
+tree.
 """
 
 import re
@@ -25,12 +25,12 @@ _MAX_CHARACTERS = 2_000
 _CACHE_BYTES = 64 * 2**20
 """Maximum bytes of the cache, since the server typesets what strangers send."""
 _PRINTED = re.compile(r"[A-Za-z0-9 \\{}()\[\]_^=+\-*/.,|]*")
-"""The characters that our printer uses for this vocabulary; none of them means anything in HTML."""
+"""The characters that our printer uses for this vocabulary; none of them has a meaning in HTML."""
 
 
 @cached_within(_CACHE_BYTES)
 def typeset(text: str) -> Markup | None:
-    """An equation of anybody's as a `<math>` element, or None: show its characters instead."""
+    """Converts any text to a `<math>` element; None if it is to be shown as plain characters."""
     try:
         return mathml(as_written(text))
     except LatexError:
@@ -38,14 +38,14 @@ def typeset(text: str) -> Markup | None:
 
 
 def mathml(latex: str) -> Markup | None:
-    """Sets what `as_written` and our printer write; None for what cannot be set with certainty."""
+    """Converts LaTeX of `as_written` or of our printer; None if the conversion is not certain to be right."""
     from latex2mathml.converter import convert
 
     if len(latex) > _MAX_CHARACTERS or not _PRINTED.fullmatch(latex):
         return None
     try:
         tree = ElementTree.fromstring(convert(_prepared(latex), display="block"))
-    except Exception:  # latex2mathml fails in many ways, and each of them means the same here
+    except Exception:  # latex2mathml raises many kinds of errors, and all of them mean the same here
         return None
     if not _is_presentation(tree):
         return None
@@ -64,7 +64,7 @@ def split_formulas(text: str) -> list[str]:
 
 
 def _prepared(latex: str) -> str:
-    """Adds what the printed text leaves out: growing parentheses, gaps before differentials and functions."""
+    """Adds growing parentheses, and gaps before differentials and functions, which the printed text lacks."""
     spaced = re.sub(r" d(?=[A-Za-z\\])", r"\\, d", _with_growing_parentheses(latex))
     return re.sub(r"(?<=[\w})]) (?=\\(?:sin|cos|log)\b)", r" \\, ", spaced)
 
@@ -99,17 +99,17 @@ def _is_presentation(tree: ElementTree.Element) -> bool:
 
 
 def _mend(tree: ElementTree.Element) -> None:
-    """Corrects what latex2mathml gets wrong for this vocabulary, in place."""
+    """Corrects, in place, the errors that latex2mathml makes with this vocabulary."""
     for node in tree.iter():
-        # \operatorname leaves an empty operator, which takes an operator's space.
+        # \operatorname leaves an empty operator, which takes up space.
         for child in list(node) if node.tag.endswith("}mrow") else []:
             if child.tag.endswith("}mo") and not child.text:
                 node.remove(child)
-        # These are letters here (\omicron, \partial, \nabla), with no operator's space around them.
+        # These are letters here (\omicron, \partial, \nabla), without an operator's space around them.
         if node.tag.endswith("}mo") and node.text in ("ο", "∂", "∇"):
             node.tag = f"{{{_NAMESPACE}}}mi"
         if node.tag.endswith("}mover"):
-            node.set("accent", "true")  # given for \hat and \tilde, forgotten for \dot
+            node.set("accent", "true")  # latex2mathml sets it for \hat and \tilde, but not for \dot
         for before, child in pairwise(node):
             # A minus after an opening parenthesis or a relation is a sign, with a sign's space.
             if child.text == "−" and before.tag.endswith("}mo") and before.text != ")":

@@ -178,7 +178,7 @@ function reasonOf(parts) {
   return box;
 }
 
-/** Whether the last equation is the goal: see `goal_reached` in mathderive/metrics/text.py. */
+/** Whether the last equation is the goal; the same as `ends_with_goal` in mathderive/metrics/text.py. */
 function goalReached(text, goal) {
   const normalised = (equation) => equation.replace(/\s+/g, "").replace(/^\\/, "");
   return normalised(goal) !== "" && normalised(text.split(SEPARATOR).pop()) === normalised(goal);

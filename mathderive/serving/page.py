@@ -8,16 +8,17 @@ from importlib import resources
 from fastapi import FastAPI
 from fastapi.responses import Response
 
+from mathderive.report.verdict_signs import elements_script
+
 _FILES = {
     "/": ("mathderive.serving", "page.html", "text/html"),
     "/house.css": ("mathderive.report", "house.css", "text/css"),
     "/page.css": ("mathderive.serving", "page.css", "text/css"),
-    "/elements.js": ("mathderive.report", "elements.js", "text/javascript"),
     "/client.js": ("mathderive.serving", "client.js", "text/javascript"),
     "/page.js": ("mathderive.serving", "page.js", "text/javascript"),
     "/examples.json": ("mathderive.serving", "examples.json", "application/json"),
 }
-"""Package, file name and media type by path. Files that the run report uses too are in its package."""
+"""The page's static files by path: package, name and kind. Files that the run report uses too are in its package."""
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -32,8 +33,12 @@ _HEADERS = {
 
 def add_page(app: FastAPI) -> None:
     """Adds the page's files to the application."""
-    for path, (package, name, kind) in _FILES.items():
-        content = resources.files(package).joinpath(name).read_bytes()
+    contents = {
+        path: (resources.files(package).joinpath(name).read_bytes(), kind)
+        for path, (package, name, kind) in _FILES.items()
+    }
+    contents["/elements.js"] = elements_script().encode(), "text/javascript"
+    for path, (content, kind) in contents.items():
 
         def file(content: bytes = content, kind: str = kind) -> Response:
             return Response(content, media_type=kind, headers=_HEADERS)

@@ -34,7 +34,7 @@ def test_an_example_survives_its_line(example: Example) -> None:
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_scores_are_written_unrounded(first: float, second: float) -> None:
     score = Score(
-        id="a", source_id="a", set="static", model="m", rouge2=first, bleu=second, gleu=0.0, goal_reached=True
+        id="a", source_id="a", set="static", model="m", rouge2=first, bleu=second, gleu=0.0, ends_with_goal=True
     )
     assert parse_line(to_line(score), Score, "line") == score
 

@@ -1,4 +1,4 @@
-"""Models against one another, perturbations, the error table and the breakdown: by hand and by their laws."""
+"""Comparisons of models, effects of perturbations, the error table and the breakdown: by hand and by their laws."""
 
 import json
 from dataclasses import asdict
@@ -15,6 +15,7 @@ from mathderive.records import (
     ERROR_CATEGORIES,
     EVALUATION_SETS,
     TRUTHS,
+    EvaluationSet,
     Example,
     Score,
     Scores,
@@ -28,13 +29,16 @@ def summary(verified: bool = False, errors: dict[Any, int] | None = None, **trut
         equations=sum(truths.values()),
         truths={truth: truths.get(truth, 0) for truth in TRUTHS},
         errors={category: (errors or {}).get(category, 0) for category in ERROR_CATEGORIES},
+        goal_reached=verified,
         verified=verified,
     )
 
 
-def make_score(source: int, name: str = "static", model: str = "m", value: float = 0.5, **changes: Any) -> Score:
-    ids = {"id": f"{source}-{name}", "source_id": f"{source:03}", "set": name, "model": model}
-    return Score(**{**ids, "rouge2": value, "bleu": value, "gleu": value, "goal_reached": True, **changes})
+def make_score(
+    source: int, name: EvaluationSet = "static", model: str = "m", value: float = 0.5, **changes: Any
+) -> Score:
+    ids: dict[str, Any] = {"id": f"{source}-{name}", "source_id": f"{source:03}", "set": name, "model": model}
+    return Score(**{**ids, "rouge2": value, "bleu": value, "gleu": value, "ends_with_goal": True, **changes})
 
 
 def by_model(scores: list[Score]) -> Scores:
@@ -56,7 +60,7 @@ def test_models_are_compared_on_the_examples_that_both_answered() -> None:
     assert found.p is not None
     assert found.p < 0.001
     assert row.comparisons["bleurt"] is row.comparisons["verified"] is None
-    goal = row.comparisons["goal_reached"]
+    goal = row.comparisons["ends_with_goal"]
     assert goal is not None
     assert (goal.difference.value, goal.difference.interval, goal.p, goal.adjusted_p) == (0, None, None, None)
 
@@ -148,8 +152,7 @@ def test_an_answer_without_equations_has_no_true_ones() -> None:
 def test_scores_by_length_and_operator() -> None:
     def example(source: int, *annotations: Any) -> Example:
         steps = [StepRecord(annotation=annotation, srepr="") for annotation in annotations]
-        ids = {"id": f"{source}-static", "source_id": f"{source:03}", "set": "static"}
-        return Example(**ids, prompt="", target="", steps=steps)
+        return Example(id=f"{source}-static", source_id=f"{source:03}", set="static", prompt="", target="", steps=steps)
 
     examples = [
         example(0, "premise", ["add", 1, "Integer(1)"], ["add", 2, "Integer(1)"]),

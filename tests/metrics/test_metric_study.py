@@ -14,11 +14,11 @@ from sklearn.metrics import roc_auc_score
 
 from mathderive.metrics.metric_study import MetricStudyRow, auc, metric_study, spearman
 from mathderive.metrics.statistics import FEWER_RESAMPLES
-from mathderive.records import EVALUATION_SETS, Score, Scores, ValiditySummary
+from mathderive.records import EVALUATION_SETS, ErrorCategory, Score, Scores, Truth, ValiditySummary
 from tests.support.resampling import rng_of
 
 few_values = st.integers(0, 4).map(lambda value: value / 4)
-"""Few of them, so that many are equal."""
+"""A few values, so that many are equal."""
 
 items = st.lists(st.tuples(few_values, few_values, st.booleans(), st.integers(0, 3)), min_size=1, max_size=25)
 
@@ -44,7 +44,7 @@ def test_auc_is_that_of_mann_and_whitney(data: list[tuple[float, float, bool, in
     (ours,) = auc([item[0] for item in data], [item[2] for item in data])(np.ones((1, len(data))))
     if right and wrong:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the p-value, where all are equal
+            warnings.simplefilter("ignore")  # about the p-value, where all are equal
             statistic = scipy.stats.mannwhitneyu(right, wrong).statistic
         assert ours == pytest.approx(statistic / (len(right) * len(wrong)), abs=1e-12)
     else:
@@ -66,12 +66,17 @@ def test_spearman_is_scipy_s_on_any_resample(data: list[tuple[float, float, bool
 
 def make_score(source: int, model: str = "m", name: str = "static", verified: bool = True, **changes: Any) -> Score:
     ids = {"id": f"{source}-{name}", "source_id": f"{source:03}", "set": name, "model": model}
-    truths = {"premise": 1, "valid": 3, "skipped": 0, "incorrect": 0, "unparsable": 0, "undecided": 0}
+    truths: dict[Truth, int] = {"premise": 1, "valid": 3, "skipped": 0, "incorrect": 0, "unparsable": 0, "undecided": 0}
     if not verified:
-        truths |= {"valid": 1 + source % 2, "incorrect": 2 - source % 2}
-    errors = {"incorrect": truths["incorrect"], "redundant": 0, "irrelevant": 0, "skipped": 0}
-    validity = ValiditySummary(equations=4, truths=truths, errors=errors, verified=verified)
-    values = {"rouge2": 0.5, "bleu": source / 100, "gleu": 0.9 if verified else 0.1, "goal_reached": True}
+        truths["valid"], truths["incorrect"] = 1 + source % 2, 2 - source % 2
+    errors: dict[ErrorCategory, int] = {
+        "incorrect": truths["incorrect"],
+        "redundant": 0,
+        "irrelevant": 0,
+        "skipped": 0,
+    }
+    validity = ValiditySummary(equations=4, truths=truths, errors=errors, goal_reached=True, verified=verified)
+    values = {"rouge2": 0.5, "bleu": source / 100, "gleu": 0.9 if verified else 0.1, "ends_with_goal": True}
     return Score(**{**ids, **values, "validity": validity, **changes})
 
 
@@ -105,7 +110,7 @@ def test_blind_noisy_and_seeing_metrics_are_told_apart() -> None:
     assert seeing.verified_correlation.value == pytest.approx(1)
     assert seeing.valid_equations_correlation is not None
     assert 0.5 < seeing.valid_equations_correlation.value < 1
-    # Both sets hold the same: together they are as sure as one, since a source's answers are drawn together.
+    # Both sets have the same scores. Their interval is that of one set, since a source's answers are drawn together.
     both = rows["m", None, "bleu"]
     assert both.answers == 120
     assert both.verified_auc is not None
@@ -115,7 +120,10 @@ def test_blind_noisy_and_seeing_metrics_are_told_apart() -> None:
 def test_the_interval_of_an_auc_is_scipy_s() -> None:
     scores = [make_score(source, verified=source % 3 == 0, bleu=(source * 17 % 23) / 23) for source in range(50)]
     row = study({"m": by_set(scores)})["m", "static", "bleu"]
-    data = np.array([score.bleu for score in scores]), np.array([score.validity.verified for score in scores])
+    data = (
+        np.array([score.bleu for score in scores]),
+        np.array([score.validity is not None and score.validity.verified for score in scores]),
+    )
     theirs = scipy.stats.bootstrap(
         data,
         lambda value, label: roc_auc_score(label, value),
@@ -148,7 +156,7 @@ def test_where_a_class_is_empty_there_is_no_auc() -> None:
 
 
 def test_one_verified_answer_of_many_has_no_interval() -> None:
-    """A resample in three lacks it: what the ends of an interval would be is not known."""
+    """One resample in three lacks the answer, so the ends of an interval are not known."""
     rows = study({"m": by_set([make_score(source, verified=source == 7) for source in range(40)])})
     found = rows["m", "static", "bleu"].verified_auc
     assert found is not None

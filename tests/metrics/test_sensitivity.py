@@ -1,13 +1,13 @@
-"""Sensitivity against the authors' recorded values, and by its algebra."""
+"""Sensitivity: compared with the authors' recorded values, and by its algebra."""
 
 from pathlib import Path
 
 import pytest
 
 from mathderive.core.errors import InputError
+from mathderive.metrics.scoring import score
 from mathderive.metrics.sensitivity import SensitivityScorer
-from mathderive.metrics.text import score
-from mathderive.records import PERTURBED_SETS, Example, Prediction, Score, Sensitivity
+from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Prediction, Score, Sensitivity
 from tests.support.released_records import METRIC_KEYS, MODELS, load
 
 PUBLISHED_MEANS = {
@@ -15,7 +15,7 @@ PUBLISHED_MEANS = {
     "bleu": {"vr": 0.397626, "ee": 0.958351, "ag": 0.899849, "sr": 1.0},
     "gleu": {"vr": 0.433361, "ee": 0.959247, "ag": 0.901773, "sr": 1.0},
 }
-"""Means of A over the authors' 100 examples, of which the released half here holds 50."""
+"""The means of A over the authors' 100 examples; half of them were released."""
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -52,18 +52,20 @@ def test_norm_abs_is_over_the_mean_of_the_run(compared: tuple[str, list[Sensitiv
         assert all(row.norm_abs == pytest.approx(row.abs / mean, rel=1e-12, abs=1e-15) for row in of_set)
 
 
-def make(source: str, name: str, target: str, text: str) -> tuple[Example, Prediction, Score]:
-    ids = {"id": f"{source}-{name}", "source_id": source, "set": name}
-    example = Example(**ids, prompt="", target=target, steps=[])
-    prediction = Prediction(**ids, model="m", text=text)
-    return example, prediction, score(example, prediction)
+def make(
+    source: str, name: EvaluationSet, target: str, text: str, bleurt: float | None = None
+) -> tuple[Example, Prediction, Score]:
+    example_id = f"{source}-{name}"
+    example = Example(id=example_id, source_id=source, set=name, prompt="", target=target, steps=[])
+    prediction = Prediction(id=example_id, source_id=source, set=name, model="m", text=text)
+    return example, prediction, score(example, prediction, bleurt=bleurt)
 
 
 def test_f_takes_the_prediction_first() -> None:
     # BLEU is not symmetric: a short candidate pays the brevity penalty, a long one loses precision.
     short, long = "a b c d", "a b c d e f g h"
-    examples, predictions, scores = zip(make("1", "static", long, short), make("1", "ag", short, long), strict=True)
-    (row,) = SensitivityScorer(examples).rows(predictions, scores)
+    parts = [make("1", "static", long, short), make("1", "ag", short, long)]
+    (row,) = SensitivityScorer([part[0] for part in parts]).rows([part[1] for part in parts], [p[2] for p in parts])
     assert row.bleu.reference_similarity == pytest.approx(0.36787944117144233)  # e^-1
     assert row.bleu.output_similarity == pytest.approx((4 / 8 * 3 / 7 * 2 / 6 * 1 / 5) ** 0.25)
     assert row.bleu.difference == pytest.approx(row.bleu.reference_similarity - row.bleu.output_similarity)
@@ -72,16 +74,15 @@ def test_f_takes_the_prediction_first() -> None:
 
 def test_nothing_in_common_has_no_ratio() -> None:
     parts = [make("1", "static", "a b c d e", "x"), make("1", "vr", "p q r s t", "y")]
-    (row,) = SensitivityScorer([example for example, _, _ in parts]).rows(*zip(*[p[1:] for p in parts], strict=True))
+    (row,) = SensitivityScorer([part[0] for part in parts]).rows([part[1] for part in parts], [p[2] for p in parts])
     assert row.rouge2.ratio is None
     assert row.rouge2.norm_abs is None
     assert row.rouge2.abs == 0
 
 
 def test_bleurt_where_it_was_computed() -> None:
-    parts = [make("1", "static", "a", "b"), make("1", "sr", "a", "c")]
-    examples, predictions = [p[0] for p in parts], [p[1] for p in parts]
-    scores = [p[2].model_copy(update={"bleurt": value}) for p, value in zip(parts, (0.75, 0.5), strict=True)]
+    parts = [make("1", "static", "a", "b", bleurt=0.75), make("1", "sr", "a", "c", bleurt=0.5)]
+    examples, predictions, scores = [p[0] for p in parts], [p[1] for p in parts], [p[2] for p in parts]
     scorer = SensitivityScorer(examples, bleurt=lambda pairs: [0.5 if a == b else -0.25 for a, b in pairs])
     (row,) = scorer.rows(predictions, scores)
     assert row.bleurt is not None
@@ -93,7 +94,7 @@ def test_bleurt_where_it_was_computed() -> None:
         "ratio": -0.5,
         "norm_abs": 1.5,
     }
-    (without,) = scorer.rows(predictions, [p[2] for p in parts])
+    (without,) = scorer.rows(predictions, [score.model_copy(update={"bleurt": None}) for score in scores])
     assert without.bleurt is None
 
 

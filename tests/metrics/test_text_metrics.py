@@ -14,7 +14,9 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
-from mathderive.metrics.text import MAX_CHARACTERS, bleu, equations, gleu, goal_reached, rouge2, score
+from mathderive.checker.reading.equations import split_output
+from mathderive.metrics.scoring import score
+from mathderive.metrics.text import MAX_CHARACTERS, bleu, ends_with_goal, gleu, rouge2
 from mathderive.records import Example, Prediction
 from tests.support.released_records import METRIC_KEYS, MODELS, load
 
@@ -51,13 +53,13 @@ def test_repeats_the_recorded_scores(shared_reference: Path, model: str) -> None
     worst = dict.fromkeys(METRICS, 0.0)
     for prediction in released.predictions:
         row = released.rows[int(prediction.source_id.removeprefix("released-"))]
-        ours = score(by_id[prediction.id], prediction)
+        scores = score(by_id[prediction.id], prediction)
         for metric, key in METRIC_KEYS.items():
             # Perturbed sets are recorded as static score minus perturbed score.
             recorded = row[f"static_{key}"]
             if prediction.set != "static":
                 recorded -= row[f"{prediction.set.upper()}_{key}"]
-            worst[metric] = max(worst[metric], abs(getattr(ours, metric) - recorded))
+            worst[metric] = max(worst[metric], abs(getattr(scores, metric) - recorded))
     assert max(worst.values()) <= 1e-12, worst
 
 
@@ -128,7 +130,7 @@ def test_hostile_texts_are_scored_at_once(text: str) -> None:
     for metric in METRICS.values():
         assert 0 <= metric(text, r"\frac{d}{d x} x = 1") < 0.5
         assert 0 <= metric(r"\frac{d}{d x} x = 1", text) < 0.5
-    assert not goal_reached(text, "x = 1 and x = 2")
+    assert not ends_with_goal(text, "x = 1 and x = 2")
     assert time.perf_counter() - start < 5
 
 
@@ -138,7 +140,7 @@ def test_a_text_is_cut_at_the_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prediction", "reached"),
+    ("prediction", "ends"),
     [
         (r"x = 1 and \frac{d}{d x} x = 1", True),
         (r" x = 1 and \frac{d}{dx}x=1 ", True),
@@ -151,22 +153,22 @@ def test_a_text_is_cut_at_the_bound() -> None:
         ("", False),
     ],
 )
-def test_goal(prediction: str, reached: bool) -> None:
+def test_ends_with_goal(prediction: str, ends: bool) -> None:
     goal = r"\frac{d}{d x} x = 1"
-    assert goal_reached(prediction, f"x = 1 and {goal}") is reached
-    assert goal_reached(prediction, goal) is reached
+    assert ends_with_goal(prediction, f"x = 1 and {goal}") is ends
+    assert ends_with_goal(prediction, goal) is ends
 
 
-def test_no_goal_is_never_reached() -> None:
-    assert not goal_reached("", "")
+def test_nothing_ends_with_an_empty_goal() -> None:
+    assert not ends_with_goal("", "")
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_reference_reaches_its_goal(shared_reference: Path, model: str) -> None:
+def test_every_reference_ends_with_its_goal(shared_reference: Path, model: str) -> None:
     for example in load(shared_reference, model).examples:
         goal = example.prompt.rsplit("then obtain ", 1)[1]
-        assert goal_reached(example.target, goal)
-        assert len(equations(example.target)) == len(example.steps)
+        assert ends_with_goal(example.target, goal)
+        assert len(split_output(example.target)) == len(example.steps)
 
 
 def test_a_prediction_is_scored_against_its_own_example() -> None:

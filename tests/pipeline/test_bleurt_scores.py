@@ -1,4 +1,4 @@
-"""BLEURT in the score stage: from the command line to the tables, after a kill, with a checkpoint that will not do."""
+"""BLEURT in the score stage: from the command line to the tables, after a kill, and with an unusable checkpoint."""
 
 import json
 import signal
@@ -12,8 +12,17 @@ import pytest
 from mathderive.cli.main import main
 from mathderive.config.schema import BleurtSettings
 from mathderive.metrics.bleurt import Bleurt, Pair
-from mathderive.pipeline.bleurt_scores import asked_pairs, score_pairs
-from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Example, Prediction, Score, Sensitivity, read_jsonl
+from mathderive.pipeline.bleurt_scores import needed_pairs, score_pairs
+from mathderive.records import (
+    EVALUATION_SETS,
+    PERTURBED_SETS,
+    EvaluationSet,
+    Example,
+    Prediction,
+    Score,
+    Sensitivity,
+    read_jsonl,
+)
 from tests.support.command import TINY, complaint, jsonl_files, run, start
 from tests.support.released_files import large_released_file
 from tests.support.torch_bert import write_bleurt
@@ -58,14 +67,16 @@ def test_eval_scores_with_it(place: Path, source: str, request: pytest.FixtureRe
     folder = place / "runs" / "eval-tiny"
     (model,) = (path.name for path in (folder / "scores").iterdir() if path.name != "copy")
     bleurt = Bleurt(BleurtSettings(checkpoint=checkpoint, batch_size=1))
-    targets, texts, scores = read_targets(results), {}, {}
+    targets = read_targets(results)
+    texts: dict[str, str] = {}
+    scores: dict[str, float] = {}
     for name in EVALUATION_SETS:
         answers = read_jsonl(folder / "predictions" / model / f"{name}.jsonl", Prediction)
         rows = read_jsonl(folder / "scores" / model / f"{name}.jsonl", Score)
         expected = bleurt([(answer.text, targets[answer.id]) for answer in answers])
         assert [row.bleurt for row in rows] == pytest.approx(expected, abs=1e-6)
         texts |= {answer.id: answer.text for answer in answers}
-        scores |= {row.id: row.bleurt for row in rows}
+        scores |= {row.id: row.bleurt for row in rows if row.bleurt is not None}
     pairs = read_jsonl(folder / "scores" / model / "sensitivity.jsonl", Sensitivity)
     assert len(pairs) == 3 * len(PERTURBED_SETS)
     for pair in pairs:
@@ -111,7 +122,7 @@ def test_another_checkpoint_scores_again_and_the_same_one_does_not(
     assert kept.read_bytes() == before["scores/mine/static.jsonl"]
 
 
-def test_a_checkpoint_that_will_not_do_is_refused_before_anything_is_made(
+def test_an_unusable_checkpoint_is_refused_before_anything_is_made(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = large_released_file(place, 2)
@@ -127,7 +138,7 @@ def test_a_checkpoint_that_will_not_do_is_refused_before_anything_is_made(
         assert not (place / "runs").exists()
         assert code_of(("all", f"score.bleurt.checkpoint={bleurt}", *COMMAND)) == 2
         assert message in complaint(capsys.readouterr().err)
-        assert not (place / "runs" / "tiny" / "data").exists(), "nothing is generated only to end so"
+        assert not (place / "runs" / "tiny" / "data").exists(), "nothing is generated before the refusal"
         (place / "runs" / "tiny" / ".lock").unlink()
         (place / "runs" / "tiny").rmdir()
         (place / "runs").rmdir()
@@ -136,11 +147,11 @@ def test_a_checkpoint_that_will_not_do_is_refused_before_anything_is_made(
 
 
 class Kill(BaseException):
-    """Like a signal, in that nothing is to catch it."""
+    """An end that no handler catches, like a signal."""
 
 
 class Counting(Bleurt):
-    """Scores so many batches and is then killed."""
+    """A BLEURT that is killed after so many batches."""
 
     def __init__(self, folder: Path, batches: int) -> None:
         super().__init__(BleurtSettings(checkpoint=str(folder), batch_size=2))
@@ -169,7 +180,7 @@ def ignore(what: str, done: int, wanted: int, note: str = "") -> None:
         (5, b"", 5),
     ],
 )
-def test_what_a_kill_left_is_gone_on_from(tmp_path: Path, finished: int, torn: bytes, kept: int) -> None:
+def test_scoring_resumes_after_a_kill(tmp_path: Path, finished: int, torn: bytes, kept: int) -> None:
     pairs = [(f"x = {number}", "y" * number) for number in range(9)]
     folder, partial = write_bleurt(tmp_path / "bleurt"), tmp_path / "scores" / "bleurt.partial"
     expected = score_pairs(Counting(folder, 5), pairs, tmp_path / "whole", ignore)
@@ -182,7 +193,7 @@ def test_what_a_kill_left_is_gone_on_from(tmp_path: Path, finished: int, torn: b
         stream.write(torn)
     resumed = Counting(folder, 5)
     assert score_pairs(resumed, pairs, partial, ignore) == expected
-    assert resumed.left == kept, "what was scored is not scored again"
+    assert resumed.left == kept, "batches that were scored are not scored again"
     assert partial.read_bytes() == (tmp_path / "whole").read_bytes()
 
 
@@ -210,10 +221,10 @@ def test_killed_while_it_scores(tmp_path: Path) -> None:
     assert not partial.exists()
 
 
-def test_every_pair_that_is_looked_up_is_scored() -> None:
-    def example(source: int, name: str) -> Example:
-        ids = {"id": f"{source}-{name}", "source_id": str(source), "set": name}
-        return Example(**ids, prompt="", target=f"r {source} {name}", steps=[])
+def test_every_needed_pair_is_scored() -> None:
+    def example(source: int, name: EvaluationSet) -> Example:
+        target = f"r {source} {name}"
+        return Example(id=f"{source}-{name}", source_id=str(source), set=name, prompt="", target=target, steps=[])
 
     examples = {name: [example(source, name) for source in range(2)] for name in EVALUATION_SETS}
     answered = {
@@ -226,9 +237,9 @@ def test_every_pair_that_is_looked_up_is_scored() -> None:
         }
         for model in ("m", "n")
     }
-    pairs = list(asked_pairs(examples, answered))
+    pairs = list(needed_pairs(examples, answered))
     assert len(pairs) == len(set(pairs)) == 8 + 2 * (10 + 8)
     assert ("r 1 vr", "r 1 static") in pairs
     assert ("n 0-ag", "r 0 ag") in pairs
     assert ("m 0-sr", "m 0-static") in pairs
-    assert len(list(islice(asked_pairs(examples, {}), 100))) == 8
+    assert len(list(islice(needed_pairs(examples, {}), 100))) == 8

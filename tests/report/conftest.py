@@ -1,23 +1,25 @@
-"""Small made-up contents for the report's tests: two models and the copy baseline, two sources, five sets."""
+"""Small made-up contents for the report's tests: a model and the copy baseline, two sources, five sets."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from mathderive.metrics.scoring import score
 from mathderive.metrics.sensitivity import SensitivityScorer
-from mathderive.metrics.text import score
 from mathderive.records import (
     ERROR_CATEGORIES,
     EVALUATION_SETS,
     TRUTHS,
+    ErrorCategory,
+    EvaluationSet,
     Example,
     Prediction,
-    Record,
-    Score,
+    Truth,
     ValiditySummary,
 )
 from mathderive.report.page import ReportContents
+from tests.support.explored import by_set
 
 STEPS = (
     r"f{(x)} = \sin{(x)}",
@@ -26,47 +28,48 @@ STEPS = (
 )
 
 
-def by_set(records: list[Any]) -> dict[Any, list[Any]]:
-    return {name: [record for record in records if record.set == name] for name in EVALUATION_SETS}
+def make_validity(prediction: Prediction) -> ValiditySummary:
+    right = prediction.model != "copy" and int(prediction.source_id) % 2 == 0
+    truths: dict[Truth, int] = {**dict.fromkeys(TRUTHS, 0), "premise": 1, "valid" if right else "incorrect": 2}
+    errors: dict[ErrorCategory, int] = {**dict.fromkeys(ERROR_CATEGORIES, 0), "incorrect": truths["incorrect"]}
+    return ValiditySummary(equations=3, truths=truths, errors=errors, goal_reached=right, verified=right)
 
 
-def with_validity(score: Score) -> Score:
-    right = score.model != "copy" and int(score.source_id) % 2 == 0
-    truths = {**dict.fromkeys(TRUTHS, 0), "premise": 1, "valid" if right else "incorrect": 2}
-    errors = {**dict.fromkeys(ERROR_CATEGORIES, 0), "incorrect": truths["incorrect"]}
-    validity = ValiditySummary(equations=3, truths=truths, errors=errors, verified=right)
-    return score.model_copy(update={"validity": validity})
+def make_example(source: str, name: EvaluationSet) -> Example:
+    steps = [step.replace("x", "\\tau" if name == "vr" else "x") for step in STEPS]
+    prompt = f"Given {steps[0]}, then derive {steps[1]}, then obtain {steps[2]}"
+    target = " and ".join(steps)
+    return Example(id=f"{source}-{name}", source_id=source, set=name, prompt=prompt, target=target, steps=[])
 
 
 @pytest.fixture
 def make_contents() -> Callable[..., ReportContents]:
-    """Makes contents whose every answer is the text given (its own target where None).
+    """Makes contents in which every answer is the given text, or its example's target where the text is None.
 
-    With `checked`, t5's answers to every second source are verified, those to the others and all of copy's have an
-    incorrect equation.
+    With `checked`, the model's answers to every second source are verified. Its other answers, and all answers of copy,
+    have two incorrect equations.
     """
 
     def make(
         answer: str | None = None, model: str = "t5", sources: int = 2, checked: bool = False, **changes: Any
     ) -> ReportContents:
-        examples = []
-        for source in map(str, range(sources)):
-            for name in EVALUATION_SETS:
-                steps = [step.replace("x", "\\tau" if name == "vr" else "x") for step in STEPS]
-                prompt = f"Given {steps[0]}, then derive {steps[1]}, then obtain {steps[2]}"
-                ids = {"id": f"{source}-{name}", "source_id": source, "set": name}
-                examples.append(Example(**ids, prompt=prompt, target=" and ".join(steps), steps=[]))
-        answers = {model: lambda e: e.target if answer is None else answer, "copy": lambda e: STEPS[0]}
-        predictions: dict[str, list[Record]] = {
-            name: [Prediction(id=e.id, source_id=e.source_id, set=e.set, model=name, text=write(e)) for e in examples]
-            for name, write in answers.items()
+        places = [(str(source), name) for source in range(sources) for name in EVALUATION_SETS]
+        examples = [make_example(source, name) for source, name in places]
+        answers: dict[str, Callable[[Example], str]] = {
+            model: lambda e: e.target if answer is None else answer,
+            "copy": lambda e: STEPS[0],
+        }
+        predictions = {
+            writer: [
+                Prediction(id=e.id, source_id=e.source_id, set=name, model=writer, text=write(e))
+                for e, (_, name) in zip(examples, places, strict=True)
+            ]
+            for writer, write in answers.items()
         }
         scores = {
-            name: [score(e, p) for e, p in zip(examples, of_model, strict=True)]
-            for name, of_model in predictions.items()
+            writer: [score(e, p, make_validity(p) if checked else None) for e, p in zip(examples, written, strict=True)]
+            for writer, written in predictions.items()
         }
-        if checked:
-            scores = {name: [with_validity(s) for s in of_model] for name, of_model in scores.items()}
         scorer = SensitivityScorer(examples)
         values: dict[str, Any] = {
             "title": "A run",

@@ -1,4 +1,4 @@
-"""The explorer's data: complete, each text once, the same every time, and fit to be shown."""
+"""The explorer's data: complete, without repeated texts, the same every time, and safe to show."""
 
 import base64
 import json
@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from mathderive.checker.reading.equations import split_output
 from mathderive.checker.verdicts import Validity
 from mathderive.metrics.error_table import FINDINGS
-from mathderive.metrics.text import equations
-from mathderive.records import METRICS
+from mathderive.metrics.registry import text_metrics
+from mathderive.records import Prediction, Score
 from mathderive.report.explorer import explorer_data
 from mathderive.report.page import ReportContents, shown_examples
 from mathderive.report.plain import visible
@@ -42,15 +43,16 @@ def texts(data: dict[str, Any], lines: list[dict[str, Any]]) -> list[str]:
     return [data["equations"][line["equation"]][0] for line in lines]
 
 
-def answers(contents: ReportContents, data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any, Any, Validity]]:
-    """Every answer of the data with its prediction, score and verdicts."""
+def answers(
+    contents: ReportContents, data: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], Prediction, Score, Validity]]:
+    """Yields every answer of the data with its prediction, score and verdicts."""
     for answer in data["answers"]:
-        model, of = data["models"][answer["model"]], data["examples"][answer["example"]]["id"]
-        found = [
-            next(record for rows in kind[model].values() for record in rows if record.id == of)
-            for kind in (contents.predictions, contents.scores, contents.checked)
-        ]
-        yield answer, found[0], found[1], found[2].validity
+        model, example = data["models"][answer["model"]], data["examples"][answer["example"]]["id"]
+        (prediction,) = (row for rows in contents.predictions[model].values() for row in rows if row.id == example)
+        (score,) = (row for rows in contents.scores[model].values() for row in rows if row.id == example)
+        (checked,) = (row for rows in contents.checked[model].values() for row in rows if row.id == example)
+        yield answer, prediction, score, checked.validity
 
 
 def test_every_question_and_every_answer_is_there(contents: ReportContents, data: dict[str, Any]) -> None:
@@ -61,23 +63,24 @@ def test_every_question_and_every_answer_is_there(contents: ReportContents, data
         asked = split_prompt(example.prompt)
         prompt = [*asked.premises, *asked.derive, asked.goal]
         assert texts(data, shown["prompt"]["lines"]) == prompt
-        assert texts(data, shown["reference"]["lines"]) == equations(example.target)
+        assert texts(data, shown["reference"]["lines"]) == split_output(example.target)
         assert [line["origin"] for line in shown["reference"]["lines"]][:2] == ["premise", "differentiate 1"]
     asked_of = sum(len(rows) for by_set in contents.predictions.values() for rows in by_set.values())
     assert len(data["answers"]) == asked_of
     for answer, prediction, score, _ in answers(contents, data):
-        assert texts(data, answer["lines"]) == [visible(text.strip()) for text in equations(prediction.text)]
-        assert answer["scores"] == [getattr(score, metric) for metric in METRICS]
+        assert texts(data, answer["lines"]) == [visible(text) for text in split_output(prediction.text)]
+        assert answer["scores"] == [score.metric(metric.key) for metric in text_metrics()]
+        assert answer["endsWithGoal"] == score.ends_with_goal
 
 
 def test_verdicts_are_the_checkers(contents: ReportContents, data: dict[str, Any]) -> None:
     for answer, _, _, validity in answers(contents, data):
         assert [line["verdict"]["truth"] for line in answer["lines"]] == [step.truth for step in validity.steps]
         said = answer["validity"]
-        assert (said["verified"], answer["goal"]) == (validity.verified, validity.goal_reached)
+        assert (said["verified"], said["goalReached"]) == (validity.verified, validity.goal_reached)
         categories = [step.category or step.truth for step in validity.steps]
-        assert said["found"] == {finding: categories.count(finding) for finding in FINDINGS if finding in categories}
-    kinds = {finding for answer, *_ in answers(contents, data) for finding in answer["validity"]["found"]}
+        assert said["findings"] == {finding: categories.count(finding) for finding in FINDINGS if finding in categories}
+    kinds = {finding for answer, *_ in answers(contents, data) for finding in answer["validity"]["findings"]}
     assert {"incorrect", "redundant", "unparsable"} <= kinds  # or else little was tested
 
 
@@ -112,9 +115,9 @@ def test_the_same_contents_give_the_same_text(contents: ReportContents) -> None:
 def test_without_verdicts_there_are_none(contents: ReportContents) -> None:
     data = unpack(replace(contents, checked={}))
     assert data["answers"]
-    for answer, _, score, _ in answers(contents, data):
+    for answer, _, score, _ in answers(contents, data):  # the verdicts are those of the contents that have them
         assert "validity" not in answer
-        assert answer["goal"] == score.goal_reached
+        assert answer["endsWithGoal"] == score.ends_with_goal
         assert not [line for line in answer["lines"] if "verdict" in line]
 
 

@@ -15,8 +15,8 @@ from mathderive.metrics.text import equations
 from mathderive.records import EVALUATION_SETS
 from mathderive.report.page import write_report
 from mathderive.report.plain import visible
-from mathderive.report.tables import SET_NAMES
 from mathderive.report.typeset import typeset
+from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
 from tests.support import command
 from tests.support.browser import expect, launched_browser, needs_chromium, watched_pages
 from tests.support.explored import HOSTILE, checked_contents
@@ -88,7 +88,7 @@ def test_filters_leave_what_they_say(report, open_page) -> None:
     page.select_option("#explorer-model", "wrong")
     expect(page.locator("#explorer-count")).to_have_text("30 of 90 answers")
     for name in EVALUATION_SETS:
-        page.select_option("#explorer-set", SET_NAMES[name])
+        page.select_option("#explorer-set", SET_TITLES[name])
         assert ids(page) == [f"{source}-{name}" for source in range(6)]
     page.select_option("#explorer-set", "")
     found = {line.id: line.validity for rows in checked_contents().checked["wrong"].values() for line in rows}

@@ -1,18 +1,21 @@
-"""Figures: well-formed, the same every time, and safe with odd rows."""
+"""Figures: well-formed, the same every time, and safe with unusual rows."""
 
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import pytest
 
 from mathderive.metrics.breakdown import BreakdownRow
+from mathderive.metrics.measures import measures
 from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.statistics import Estimate
-from mathderive.records import MEASURES
-from mathderive.report.drawing import DARK, LIGHT
+from mathderive.records import EvaluationSet
+from mathderive.report.drawing import DARK, LIGHT, Theme
 from mathderive.report.figures import (
     TRAINING_PANELS,
     breakdown_figure,
@@ -21,30 +24,34 @@ from mathderive.report.figures import (
     training_figure,
     training_summary,
 )
-from mathderive.report.tables import ScoreRow
+from mathderive.report.score_table import ScoreRow
 
 MODELS = {"t5": 0.9, "copy": 0.6, "$x_1$ & <b>": 0.5}
 
 
-def means(value: float) -> dict:
-    """The same for each measure, save that BLEURT is missing, as is the interval of goal_reached."""
-    known = {measure: Estimate(value, (value - 0.1, value + 0.05)) for measure in MEASURES}
-    return {**known, "bleurt": None, "goal_reached": Estimate(value, None)}
+def means(value: float) -> dict[str, Estimate | None]:
+    """Returns the same mean for each measure, but none for BLEURT, and no interval for ends_with_goal."""
+    known = {measure.key: Estimate(value, (value - 0.1, value + 0.05)) for measure in measures()}
+    return {**known, "bleurt": None, "ends_with_goal": Estimate(value, None)}
 
 
-ROWS = [ScoreRow(model, name, 3, means(value)) for model, value in MODELS.items() for name in ("static", "vr")]
+SETS: tuple[EvaluationSet, ...] = ("static", "vr")
+STUDY_SETS: tuple[EvaluationSet | None, ...] = ("static", "sr", None)
+KINDS: tuple[tuple[Literal["equations", "operator"], int | str], ...] = (
+    ("equations", 4),
+    ("equations", 10),
+    ("operator", "premise"),
+    ("operator", "evaluate_integrals"),
+)
+ROWS = [ScoreRow(model, name, 3, means(value)) for model, value in MODELS.items() for name in SETS]
 STUDY = [
     MetricStudyRow(model, name, metric, 3, 2, 1, seen, seen, None, Estimate(-0.25, (-0.5, 0.125)))
     for model, seen in (("t5", Estimate(0.75, (0.5, 1.0))), ("copy", None), (None, Estimate(0.5, None)))
-    for name in ("static", "sr", None)
+    for name in STUDY_SETS
     for metric in ("rouge2", "gleu")
 ]
-BREAKDOWN = [
-    BreakdownRow(model, by, value, 4, means(mean))
-    for model, mean in MODELS.items()
-    for by, value in (("equations", 4), ("equations", 10), ("operator", "premise"), ("operator", "evaluate_integrals"))
-]
-FIGURES = {
+BREAKDOWN = [BreakdownRow(model, by, value, 4, means(mean)) for model, mean in MODELS.items() for by, value in KINDS]
+FIGURES: Mapping[str, Callable[[Theme], str]] = {
     "scores": lambda theme: score_figure(ROWS, "copy", theme),
     "metric study": lambda theme: metric_study_figure(STUDY, "copy", theme),
     "breakdown": lambda theme: breakdown_figure(BREAKDOWN, "copy", theme),
@@ -86,7 +93,7 @@ def test_scores_below_zero_are_within_the_figure() -> None:
     assert "<!-- −" not in score_figure(ROWS, None, LIGHT)
 
 
-TRAINING = [
+TRAINING: list[dict[str, Any]] = [
     {"step": 1, "loss": 2.0, "learning_rate": 1e-3, "gradient_norm": 4.0, "tokens_per_second": 9000.0},
     {"step": 2, "loss": float("nan"), "learning_rate": 5e-4, "gradient_norm": float("inf")},
     {"step": 2, "validation_rouge2": 0.5, "validation_loss": 1.25},
@@ -95,7 +102,7 @@ TRAINING = [
 
 
 def titles(svg: str) -> list[str]:
-    """Matplotlib draws text as outlines and leaves it beside them in a comment."""
+    """Returns the titles of the panels: matplotlib draws text as outlines, with the text in a comment beside them."""
     comments = re.findall(r"<!-- (.*?) -->", svg)
     return [title for title, _ in TRAINING_PANELS if title in comments]
 

@@ -1,4 +1,4 @@
-"""The page: self-contained, complete, the same every time, and inert whatever a model wrote."""
+"""The page: self-contained, complete, the same every time, and inert with any model output."""
 
 import base64
 import hashlib
@@ -7,14 +7,14 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from mathderive.records import EVALUATION_SETS
+from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Scores
 from mathderive.report.examples import choose
 from mathderive.report.page import ReportContents, duration, write_report
 from mathderive.report.plain import visible
@@ -47,7 +47,7 @@ def digest(script: str) -> str:
 
 
 def assert_inert(page: Page) -> None:
-    """The page has its one script, which its policy names, and its data; nothing else in it can act."""
+    """Asserts that the page has its data and one script, which its policy names, and nothing else that can act."""
     policy = next(a["content"] or "" for t, a in page.elements if t == "meta" and a.get("http-equiv"))
     hashes = re.findall(r"script-src ([^;]*);", policy)
     assert [f"'sha256-{digest(script)}'" for script in page.scripts] == hashes
@@ -139,7 +139,7 @@ def test_a_run_without_anything_is_a_page_too(tmp_path: Path, make_contents: Mak
 
 def test_a_set_that_a_model_lacks_is_a_dash(tmp_path: Path, make_contents: MakeContents) -> None:
     contents = make_contents()
-    scores = {"t5": contents.scores["t5"], "copy": {"static": contents.scores["copy"]["static"][:1]}}
+    scores: Scores = {"t5": contents.scores["t5"], "copy": {"static": contents.scores["copy"]["static"][:1]}}
     write_report(tmp_path, replace(contents, scores=scores, sensitivity={}))
     text = Page((tmp_path / "index.html").read_text(encoding="utf-8")).text
     assert "– not computed." in text
@@ -155,7 +155,7 @@ def test_examples_are_spread_over_the_sets(make_contents: MakeContents) -> None:
     assert choose(examples, 0) == []
     assert len(choose(examples, 1000)) == 100
     assert len({example.id for example in choose(examples, 99)}) == 99
-    only_static = {"static": examples["static"][:3]}
+    only_static: dict[EvaluationSet, Sequence[Example]] = {"static": examples["static"][:3]}
     assert [example.id for example in choose(only_static, 10)] == ["0-static", "1-static", "2-static"]
 
 
@@ -207,7 +207,7 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path, make_contents: MakeConten
 
 
 def hostile_contents(make_contents: MakeContents, text: str) -> ReportContents:
-    """The text as every answer, and a short piece of it everywhere else that text can come from."""
+    """Makes contents with the text as every answer, and with a short piece of it as every other text from outside."""
     short = text[:300]
     contents = make_contents(
         answer=text,
@@ -255,13 +255,13 @@ def test_nothing_runs_in_a_browser(tmp_path: Path, make_contents: MakeContents) 
     everything = "\n".join(text[:3000] for text in HOSTILE.values())
     write_report(tmp_path, hostile_contents(make_contents, everything))
     guarded = tmp_path / "index.html"
-    # Without its policy as well: the policy is the second lock, escaping is the first.
+    # Escaping protects the page without its policy too; the policy is a second protection.
     bare = tmp_path / "bare.html"
     bare.write_text(
         re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", guarded.read_text(encoding="utf-8")),
         encoding="utf-8",
     )
-    # And with its escaping undone, so that the test is known to see what it looks for.
+    # The control has no escaping, which shows that this test notices a script that runs.
     control = tmp_path / "control.html"
     control.write_text(f"<!doctype html>{HOSTILE['image']}{HOSTILE['script']}", encoding="utf-8")
     locked = tmp_path / "locked.html"
@@ -274,7 +274,7 @@ def test_nothing_runs_in_a_browser(tmp_path: Path, make_contents: MakeContents) 
 
 
 def dump(chromium: str, path: Path, scratch: Path) -> str:
-    """The page's document after it was opened, as chromium serialises it."""
+    """Returns the page's document after it was opened, as chromium serialises it."""
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
         "--disable-component-update --disable-sync --dump-dom"

@@ -1,4 +1,4 @@
-"""The tables beyond means: what stands in them, on the page, in Markdown, in JSON and in a terminal."""
+"""The tables of the studies in Markdown, in JSON and in a terminal."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def test_the_error_table_says_shares_intervals_and_counts(make_contents: MakeCon
     assert by_equation.head == ["Model", "Set", "Equations", "Valid", *head]
     assert by_derivation.head == ["Model", "Set", "Answers", "Verified", *head]
     rows = {tuple(row[:2]): row[2:] for row in by_equation.rows}
-    # Half of t5's answers have two incorrect equations of three; which half is drawn is what the interval is about.
+    # Half of t5's answers have two incorrect equations of three; the interval is about which half is drawn.
     assert rows["t5", "Static"] == ["18", "66.7 [44.4, 88.9]", "33.3 [11.1, 55.6] (6)", *["0.0 (0)"] * 5]
     assert rows["copy", "All sets"] == ["90", "33.3", "66.7 (60)", *["0.0 (0)"] * 5]
     rows = {tuple(row[:2]): row[2:] for row in by_derivation.rows}
@@ -32,17 +32,16 @@ def test_markdown_and_json_hold_every_study(make_contents: MakeContents) -> None
     text = as_markdown(studies)
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
         "## Reasoning errors",
-        "## Do metrics see errors?",
+        "## Metric study",
         "## Comparisons",
         "## By kind of question",
     ]
-    # t5 has what copy lacks in every answer; that three of six are verified may be chance.
     assert "| t5 | copy | Static | " in text
     tree = json.loads(json.dumps(as_json(studies), allow_nan=False))
     assert list(tree) == ["errors", "metric_study", "comparisons", "perturbation_effects", "breakdown"]
     assert tree["errors"][0]["findings"]["incorrect"]["equations"] == 6
     row = next(row for row in tree["metric_study"] if (row["model"], row["set"]) == ("t5", "vr"))
-    # Right and wrong answers have the same text here: no metric can tell them apart.
+    # Right and wrong answers have the same text here, so no metric can tell them apart.
     assert row["verified_auc"] == {"value": 0.5, "interval": None}
     assert row["verified_correlation"] is None
     (verified,) = {row["comparisons"]["verified"]["difference"]["value"] for row in tree["comparisons"]}
@@ -64,7 +63,7 @@ def test_significant_differences_are_starred(make_contents: MakeContents) -> Non
     row = next(line for line in text.splitlines() if line.startswith("| t5 | copy | Static"))
     cells = row.split(" | ")
     assert cells[5].endswith("]*")  # GLEU
-    assert "*" not in cells[6]  # goal reached, by none
+    assert "*" not in cells[6]  # no answer ends with the goal
 
 
 def test_without_verdicts_there_is_nothing_about_them(make_contents: MakeContents) -> None:

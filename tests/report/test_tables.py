@@ -1,31 +1,38 @@
-"""The tables: means by hand, nothing empty, and the paper's own numbers from the released outputs."""
+"""The tables: means by hand, no empty cells, and the paper's own numbers from the released outputs."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from mathderive.metrics.scoring import score
 from mathderive.metrics.statistics import Estimate
-from mathderive.metrics.text import score
-from mathderive.records import EVALUATION_SETS, MetricSensitivity, Prediction, Score, Sensitivity
-from mathderive.report.tables import (
-    as_json,
-    as_markdown,
-    failure_rows,
-    percent,
-    quantity,
-    score_rows,
-    sensitivity_rows,
-)
+from mathderive.records import EVALUATION_SETS, EvaluationSet, MetricSensitivity, Prediction, Score, Scores, Sensitivity
+from mathderive.report.failure_table import failure_rows
+from mathderive.report.numbers import percent
+from mathderive.report.score_table import score_rows
+from mathderive.report.sensitivity_table import quantity, sensitivity_rows
+from mathderive.report.tables import as_json, as_markdown
 from tests.support.released_records import load
 
 
-def make_score(name: str, value: float, goal: bool = True, bleurt: float | None = None, model: str = "m") -> Score:
-    ids = {"id": f"1-{name}", "source_id": "1", "set": name, "model": model}
-    return Score(**ids, rouge2=value, bleu=value / 2, gleu=value / 4, bleurt=bleurt, goal_reached=goal)
+def make_score(
+    name: EvaluationSet, value: float, goal: bool = True, bleurt: float | None = None, model: str = "m"
+) -> Score:
+    return Score(
+        id=f"1-{name}",
+        source_id="1",
+        set=name,
+        model=model,
+        rouge2=value,
+        bleu=value / 2,
+        gleu=value / 4,
+        bleurt=bleurt,
+        ends_with_goal=goal,
+    )
 
 
-def make_pair(name: str, ratio: float | None, bleurt: bool = False) -> Sensitivity:
+def make_pair(name: EvaluationSet, ratio: float | None, bleurt: bool = False) -> Sensitivity:
     values = MetricSensitivity(
         difference=-0.25,
         reference_similarity=0.5,
@@ -46,11 +53,11 @@ def make_pair(name: str, ratio: float | None, bleurt: bool = False) -> Sensitivi
 
 
 def test_means_by_hand() -> None:
-    scores = {"m": {"static": [make_score("static", 1.0), make_score("static", 0.5, goal=False)], "vr": []}}
+    scores: Scores = {"m": {"static": [make_score("static", 1.0), make_score("static", 0.5, goal=False)], "vr": []}}
     (row,) = score_rows(scores)
     assert (row.set, row.examples) == ("static", 2)
     found = {measure: estimate.value for measure, estimate in row.means.items() if estimate}
-    assert found == {"rouge2": 0.75, "bleu": 0.375, "gleu": 0.1875, "goal_reached": 0.5}
+    assert found == {"rouge2": 0.75, "bleu": 0.375, "gleu": 0.1875, "ends_with_goal": 0.5}
 
 
 def test_a_mean_ratio_is_over_the_pairs_that_have_one() -> None:
@@ -113,8 +120,8 @@ def test_json_holds_the_unrounded_rows() -> None:
     assert tree["sensitivity"][0]["pairs"] == 1
 
 
-def make_prediction(**changes: str) -> Prediction:
-    return Prediction(id="1-vr", source_id="1", set="vr", model="m", text="", **changes)
+def make_prediction(error: str | None = None, finish_reason: str | None = None) -> Prediction:
+    return Prediction(id="1-vr", source_id="1", set="vr", model="m", text="", error=error, finish_reason=finish_reason)
 
 
 def test_failures_are_counted_by_kind_over_all_sets() -> None:
@@ -144,12 +151,11 @@ def test_a_hostile_reason_is_short_and_does_not_act() -> None:
     assert "| a\\|b ⟨U+202E⟩\\<i\\>xxx" in as_markdown([], [], [row])
 
 
-def test_every_step_of_the_order_counts_once(shared_reference: Path) -> None:
-    """The released half's static means, as the authors' own recorded scores give them."""
+def test_static_means_are_those_of_the_recorded_scores(shared_reference: Path) -> None:
     released = load(shared_reference, "gpt-4")
     by_id = {example.id: example for example in released.examples}
-    by_set = {name: [score(by_id[p.id], p) for p in released.predictions if p.set == name] for name in EVALUATION_SETS}
-    static = score_rows({"gpt-4": by_set})[0]
+    scores = {name: [score(by_id[p.id], p) for p in released.predictions if p.set == name] for name in EVALUATION_SETS}
+    static = score_rows({"gpt-4": scores})[0]
     for metric, key in (("rouge2", "rouge"), ("bleu", "bleu"), ("gleu", "gleu")):
         recorded = sum(row[f"static_{key}"] for row in released.rows) / len(released.rows)
         estimate = static.means[metric]

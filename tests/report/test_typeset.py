@@ -1,4 +1,4 @@
-"""Typesetting: everything our vocabulary prints, what models made of it, and no markup of anybody's."""
+"""Typesetting: everything that our vocabulary prints, texts of models, and no foreign markup."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mathderive.metrics.text import equations
+from mathderive.checker.reading.equations import split_output
 from mathderive.report.typeset import mathml, typeset
 from tests.support.released_records import MODELS, load
 
@@ -19,11 +19,11 @@ def shown_text(markup: str | None) -> str:
 
 def test_every_reference_equation_is_set(shared_reference: Path) -> None:
     examples = [example for model in MODELS for example in load(shared_reference, model).examples]
-    printed = {equation for example in examples for equation in equations(example.target)}
+    printed = {equation for example in examples for equation in split_output(example.target)}
     for equation in printed:
         text = shown_text(typeset(equation))
         assert not re.search(r"[\\{}_^]", text.replace("^", "")), equation
-        # Digits survive one for one, parentheses but for some that mean nothing.
+        # All digits are kept; only parentheses without a meaning may be dropped.
         assert sorted(filter(str.isdigit, text)) == sorted(filter(str.isdigit, equation)), equation
         assert text.count("(") == text.count(")") <= equation.count("("), equation
 

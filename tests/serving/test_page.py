@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from mathderive.metrics.text import equations, goal_reached
+from mathderive.checker.reading.equations import split_output
+from mathderive.metrics.text import ends_with_goal
 from mathderive.report.typeset import typeset
 from mathderive.symbolic.prompts import split_prompt
 from tests.support import tiny_training
@@ -115,7 +116,7 @@ def test_the_page_shows_the_servers_answer(served: Served, open_page: OpenPage) 
         data={name: asked[name] for name in ("model", "messages")},
         headers=served.headers,
     ).json()
-    written = equations(whole["choices"][0]["message"]["content"])
+    written = split_output(whole["choices"][0]["message"]["content"])
     assert steps(page) == [text.strip() for text in written if text.strip()]
     expect(page.locator("#summary")).to_contain_text(f"{whole['usage']['completion_tokens']} tokens")
     expect(page.locator("#start")).to_be_visible()
@@ -180,7 +181,7 @@ def test_the_goal_is_reached_by_the_rule_of_the_scores(served: Served, open_page
         answer_with(page, **answered(text))
         with page.expect_request_finished(lambda request: request.url.endswith("/completions")):
             ask(page, goal=goal)
-        verdict = "Goal reached" if goal_reached(text, goal) else "Goal missed"
+        verdict = "Goal reached" if ends_with_goal(text, goal) else "Goal missed"
         expect(page.locator("#summary strong")).to_have_text(verdict)
 
 
@@ -346,7 +347,7 @@ def test_an_example_is_chosen_and_derived(open_page: OpenPage, mini: Served) -> 
         written = steps(page)
         assert len(written) > 1
         expect(page.locator(".step > .formula math")).to_have_count(sum(typeset(text) is not None for text in written))
-        verdict = "Goal reached" if goal_reached(written[-1], asked.goal) else "Goal missed"
+        verdict = "Goal reached" if ends_with_goal(written[-1], asked.goal) else "Goal missed"
         expect(page.locator("#summary strong")).to_have_text(verdict)
 
 

@@ -1,13 +1,14 @@
-"""What a report shows of three made-up models, checked by our checker: one right, one that errs, one hostile."""
+"""Report contents for three made-up models, checked by the checker: a right, a wrong and a hostile one."""
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from mathderive.checker.checker import check
-from mathderive.metrics.checked_answers import checked_answer, summarise
+from mathderive.metrics.checked_answers import CheckedAnswer, checked_answer, summarise
+from mathderive.metrics.scoring import score
 from mathderive.metrics.sensitivity import SensitivityScorer
-from mathderive.metrics.text import score
-from mathderive.records import EVALUATION_SETS, Example, Prediction, StepRecord
+from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, Score, StepRecord
 from mathderive.report.page import ReportContents
 
 X = "Symbol('x', commutative=True)"
@@ -15,7 +16,7 @@ SOURCES = (
     (r"\sin{(x)}", r"\cos{(x)}", f"sin({X})", f"cos({X})"),
     ("x^{3}", "3 x^{2}", f"Pow({X}, Integer(3))", f"Mul(Integer(3), Pow({X}, Integer(2)))"),
 )
-"""A function and its derivative, as LaTeX and as `srepr`."""
+"""Functions and their derivatives, as LaTeX and as `srepr`."""
 
 HOSTILE = (
     "</script><script>window.ran=1</script>",
@@ -27,7 +28,23 @@ HOSTILE = (
 )
 
 
-def example(source: int, name: Any) -> Example:
+class InSet(Protocol):
+    """A record of an evaluation set."""
+
+    @property
+    def set(self) -> Any: ...
+
+
+InSetT = TypeVar("InSetT", bound=InSet)
+
+
+def by_set(records: Iterable[InSetT]) -> dict[EvaluationSet, list[InSetT]]:
+    """Groups records by their set."""
+    listed = list(records)
+    return {name: [record for record in listed if record.set == name] for name in EVALUATION_SETS}
+
+
+def example(source: int, name: EvaluationSet) -> Example:
     body, derived, body_srepr, derived_srepr = SOURCES[source % len(SOURCES)]
     body, derived = (f"{body} + {source + 1}", derived)
     sides = [("f{(x)}", body), (r"\frac{d}{d x} f{(x)}", rf"\frac{{d}}{{d x}} ({body})")]
@@ -58,35 +75,31 @@ def answer(model: str, question: Example) -> str:
 
 @cache
 def checked_contents(sources: int = len(HOSTILE)) -> ReportContents:
-    examples = [example(source, name) for name in EVALUATION_SETS for source in range(sources)]
-    asked = {example.id: example for example in examples}
-    predictions = {
-        model: [
-            Prediction(id=e.id, source_id=e.source_id, set=e.set, model=model, text=answer(model, e)) for e in examples
-        ]
-        for model in ("right", "wrong", "hostile")
-    }
-    checked: dict[str, list[Any]] = {}
-    scores: dict[str, list[Any]] = {}
-    for model, of_model in predictions.items():
-        verdicts = [check(asked[p.id].prompt, p.text) for p in of_model]
-        pairs = list(zip(of_model, verdicts, strict=True))
-        checked[model] = [checked_answer(asked[p.id], p, found) for p, found in pairs]
-        scores[model] = [score(asked[p.id], p).model_copy(update={"validity": summarise(found)}) for p, found in pairs]
-    scorer = SensitivityScorer(examples)
+    examples = {name: [example(source, name) for source in range(sources)] for name in EVALUATION_SETS}
+    all_examples = [each for in_set in examples.values() for each in in_set]
+    predictions: dict[str, list[Prediction]] = {}
+    checked: dict[str, list[CheckedAnswer]] = {}
+    scores: dict[str, list[Score]] = {}
+    for model in ("right", "wrong", "hostile"):
+        predictions[model], checked[model], scores[model] = [], [], []
+        for name, in_set in examples.items():
+            for each in in_set:
+                text = answer(model, each)
+                prediction = Prediction(id=each.id, source_id=each.source_id, set=name, model=model, text=text)
+                validity = check(each.prompt, text)
+                predictions[model].append(prediction)
+                checked[model].append(checked_answer(each, prediction, validity))
+                scores[model].append(score(each, prediction, summarise(validity)))
+    scorer = SensitivityScorer(all_examples)
     return ReportContents(
         title="A run",
         config="",
         seed=0,
         environment={},
         timings={},
-        examples=by_set(examples),
+        examples=examples,
         predictions={model: by_set(rows) for model, rows in predictions.items()},
         scores={model: by_set(rows) for model, rows in scores.items()},
         sensitivity={model: scorer.rows(predictions[model], scores[model]) for model in predictions},
         checked={model: by_set(rows) for model, rows in checked.items()},
     )
-
-
-def by_set(records: list[Any]) -> dict[Any, list[Any]]:
-    return {name: [record for record in records if record.set == name] for name in EVALUATION_SETS}

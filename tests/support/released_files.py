@@ -1,16 +1,16 @@
-"""Result files in the authors' format, made up."""
+"""Made-up result files in the authors' format."""
 
 import json
 from pathlib import Path
 
 
 def released_file(folder: Path, **changes: object) -> Path:
-    """A result file in the authors' format with one made-up example; `changes` replace its keys, null removes one."""
+    """Writes a result file with one example; `changes` replace its keys, and None removes a key."""
     return _write(folder, [{**_row("x"), **changes}])
 
 
 def large_released_file(folder: Path, rows: int) -> Path:
-    """A result file of so many rows, of whose questions no two are equal."""
+    """Writes a result file with so many rows, whose prompts are all different."""
     return _write(folder, [_row(f"x^{{{number}}}") for number in range(rows)])
 
 

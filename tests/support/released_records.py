@@ -1,4 +1,4 @@
-"""The authors' result files as records, with the scores that they recorded."""
+"""The authors' result files as records, with the scores that the authors recorded."""
 
 import json
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from mathderive.records import EVALUATION_SETS, Example, Prediction, StepRecord
 from mathderive.symbolic.engine.derivation import Derivation, derivation_from_json
 
 MODELS = {"flan-t5-large": "flan-t5-large", "gpt-4": "gpt-4", "gpt-3.5-turbo": "chatgpt"}
-"""The model's name in the files' keys, and its file's."""
+"""The models' names in the keys of the files, and in the files' names."""
 
 UNRENAMED = "released-25-vr"
-"""An example with a bound variable that the authors left unrenamed: its steps 4 and 5 do not replay."""
+"""An example in which the authors did not rename a bound variable, so that its steps 4 and 5 do not replay."""
 
 METRIC_KEYS = {"rouge2": "rouge", "bleu": "bleu", "gleu": "gleu"}
 
@@ -32,12 +32,15 @@ def load(folder: Path, model: str) -> Released:
     for number, row in enumerate(rows):
         for name in EVALUATION_SETS:
             prefix = "" if name == "static" else f"{name.upper()} "
-            ids = {"id": f"released-{number}-{name}", "source_id": f"released-{number}", "set": name}
+            example_id, source_id = f"released-{number}-{name}", f"released-{number}"
             steps = [StepRecord(annotation=a, srepr=s) for a, s in row[f"{prefix}srepr_derivation"]]
             prompt = row[f"{prefix}prompt"].rsplit("Prompt: ", 1)[-1]
-            examples.append(Example(**ids, prompt=prompt, target=row[f"{prefix}derivation"], steps=steps))
-            key = "static" if name == "static" else name.upper()
-            predictions.append(Prediction(**ids, model=model, text=row[f"{key}_{model}"]))
+            target = row[f"{prefix}derivation"]
+            examples.append(
+                Example(id=example_id, source_id=source_id, set=name, prompt=prompt, target=target, steps=steps)
+            )
+            text = row[f"{'static' if name == 'static' else name.upper()}_{model}"]
+            predictions.append(Prediction(id=example_id, source_id=source_id, set=name, model=model, text=text))
     return Released(rows, examples, predictions)
 
 

@@ -1,4 +1,4 @@
-"""The random numbers behind the bootstrap, for comparison with scipy's on the same ones."""
+"""The random numbers of the bootstrap, for comparisons with scipy on the same random numbers."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,5 +7,5 @@ import numpy as np
 
 
 def rng_of(names: Sequence[str]) -> np.random.Generator:
-    """A generator in the state from which the resamples of these sources, in their order, are drawn."""
+    """Returns a generator in the state from which the resamples of these sources, in order, are drawn."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256("\n".join(names).encode()).digest()))

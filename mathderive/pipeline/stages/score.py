@@ -1,4 +1,4 @@
-"""The score stage: every prediction scored and checked, and how scores move from static examples to their variants."""
+"""The score stage: scores and checks every prediction, and computes the sensitivity to perturbations."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -25,7 +25,7 @@ def known_score_stamp(run: Run) -> Stamp:
 
 
 def score(run: Run, data: DataResults, names: Sequence[str]) -> None:
-    """Scores and checks every prediction, and says how scores move from the static examples to their variants."""
+    """Writes `scores/`: the scores and verdicts of every prediction, and every model's sensitivity to perturbations."""
     checks, bleurt = run.config.score.validity, run.config.score.bleurt
     stamp = {
         **known_score_stamp(run),
@@ -36,25 +36,25 @@ def score(run: Run, data: DataResults, names: Sequence[str]) -> None:
     }
 
     def work() -> ScoreResults:
+        from mathderive.metrics.scoring import score as score_example
         from mathderive.metrics.sensitivity import SensitivityScorer
-        from mathderive.metrics.text import score as score_example
 
         examples = evaluation_examples(run, data)
         answered = {name: read_predictions(run, name) for name in names}
         with progress("score") as show:
             summaries = _check(run, examples, answered, show) if checks else {}
-            known = _bleurt(run, bleurt, examples, answered, show) if bleurt else {}
+            bleurt_scores = _compute_bleurt(run, bleurt, examples, answered, show) if bleurt else {}
             sensitivity = SensitivityScorer(
-                chain(*examples.values()), (lambda pairs: [known[pair] for pair in pairs]) if bleurt else None
+                chain(*examples.values()), (lambda pairs: [bleurt_scores[pair] for pair in pairs]) if bleurt else None
             )
             for done, (name, predictions) in enumerate(answered.items(), start=1):
                 scores = {
                     kind: [
-                        score_example(example, prediction).model_copy(
-                            update={
-                                "bleurt": known.get((prediction.text, example.target)),
-                                "validity": summaries.get((name, example.id)),
-                            }
+                        score_example(
+                            example,
+                            prediction,
+                            validity=summaries.get((name, example.id)),
+                            bleurt=bleurt_scores.get((prediction.text, example.target)),
                         )
                         for example, prediction in zip(examples[kind], predictions[kind], strict=True)
                     ]
@@ -77,7 +77,7 @@ def _check(
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
     show: ProgressCallback,
 ) -> dict[tuple[str, str], ValiditySummary]:
-    """Writes `scores/MODEL/SET.verdicts.jsonl`; returns what the scores need, by model and example."""
+    """Writes `scores/MODEL/SET.verdicts.jsonl`; returns the verdicts' summaries by model and example id."""
     from mathderive.metrics.checked_answers import summarise
     from mathderive.pipeline.answer_checking import AnswersToCheck, check_answers
 
@@ -93,15 +93,15 @@ def _check(
     return {(line.model, line.id): summarise(line.validity) for lines in checked for line in lines}
 
 
-def _bleurt(
+def _compute_bleurt(
     run: Run,
     settings: BleurtSettings,
     examples: Mapping[EvaluationSet, Sequence[Example]],
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
     show: ProgressCallback,
 ) -> dict[tuple[str, str], float]:
-    """The score of every pair that the stage asks for."""
-    from mathderive.pipeline.bleurt_scores import asked_pairs, score_pairs
+    """Returns the BLEURT score of every pair that the stage needs."""
+    from mathderive.pipeline.bleurt_scores import needed_pairs, score_pairs
 
-    pairs = list(asked_pairs(examples, answered))
+    pairs = list(needed_pairs(examples, answered))
     return score_pairs(run.opened.bleurt(settings), pairs, run.paths.bleurt_scores, show)

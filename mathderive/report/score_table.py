@@ -1,0 +1,123 @@
+"""The table of scores: a model's mean of every measure on every set.
+
+It comes in three forms: rows of numbers, a text table for `tables.md`, and a grid for the page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mathderive.metrics.breakdown import means
+from mathderive.metrics.measures import Measure, measures
+from mathderive.metrics.registry import text_metrics
+from mathderive.metrics.statistics import Estimate
+from mathderive.records import EVALUATION_SETS, EvaluationSet, Scores
+from mathderive.report.numbers import DASH, percent, value_of, with_interval
+from mathderive.report.recorded import RECORDED, RECORDED_EXAMPLES, RecordedRow
+from mathderive.report.text_tables import GridRow, TextTable, has_dash
+from mathderive.symbolic.engine.evaluation_sets import SET_LABELS, SET_TITLES
+
+SCORES_KEY = "Means over the answers, ×100, with 95 % bootstrap intervals."
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One model's means on one set.
+
+    Attributes:
+        examples: the number of examples.
+        means: the mean of each measure by its key; None where some answer lacks the measure.
+    """
+
+    model: str
+    set: EvaluationSet
+    examples: int
+    means: Mapping[str, Estimate | None]
+
+
+def score_rows(scores: Scores) -> list[ScoreRow]:
+    """Returns a row for each model, in the order given, and each set that has scores."""
+    return [
+        ScoreRow(model, name, len(by_set[name]), means(by_set[name]))
+        for model, by_set in scores.items()
+        for name in EVALUATION_SETS
+        if by_set.get(name)
+    ]
+
+
+def computed_measures(rows: Sequence[ScoreRow]) -> list[Measure]:
+    """Returns the measures that are always computed and those that some row has."""
+    return [
+        measure for measure in measures() if measure.is_always_computed or any(row.means[measure.key] for row in rows)
+    ]
+
+
+def score_table(rows: Sequence[ScoreRow]) -> TextTable:
+    """Lays out every mean with its interval."""
+    shown = _with_all_text_metrics(rows)
+    lines = [
+        [row.model, SET_TITLES[row.set], *(with_interval(row.means[m.key]) for m in shown), str(row.examples)]
+        for row in rows
+    ]
+    head = ["Model", "Set", *(measure.title for measure in shown), "Examples"]
+    key = " ".join([SCORES_KEY, *(measure.description for measure in shown if measure.description)])
+    return TextTable("Scores", key, head, lines)
+
+
+def _with_all_text_metrics(rows: Sequence[ScoreRow]) -> list[Measure]:
+    """Returns the computed measures and BLEURT, whose column shows that it was not computed."""
+    keys = {measure.key for measure in computed_measures(rows)} | {metric.key for metric in text_metrics()}
+    return [measure for measure in measures() if measure.key in keys]
+
+
+@dataclass(frozen=True)
+class ScoreGrid:
+    """The page's table of scores.
+
+    Attributes:
+        groups: the titles of the groups of columns; each group has one column for each set.
+        rows: one row for each model.
+        recorded: the authors' means on the same sets.
+        sizes: the number of examples of each set in words; None where models differ, and then the last group tells.
+        has_dash: some cell is a dash.
+    """
+
+    sets: Sequence[EvaluationSet]
+    groups: Sequence[str]
+    rows: Sequence[GridRow]
+    recorded: Sequence[GridRow]
+    sizes: str | None
+    has_dash: bool
+
+
+def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
+    """Lays out one row for each model and one group of columns for each measure."""
+    computed = computed_measures(rows)
+    # The authors' rows have BLEURT, so there is a group for it at the end even where it was not computed.
+    shown = [*computed, *(measure for measure in _with_all_text_metrics(rows) if measure not in computed)]
+    cells = {(row.model, row.set): row for row in rows}
+    sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
+    sizes = {name: {row.examples for row in rows if row.set == name} for name in sets}
+    is_even = all(len(numbers) == 1 for numbers in sizes.values())
+    grid_rows = []
+    for model in dict.fromkeys(row.model for row in rows):
+        by_set = [cells.get((model, name)) for name in sets]
+        groups = [[percent(value_of(row.means[m.key])) if row else DASH for row in by_set] for m in shown]
+        if not is_even:
+            groups.append([str(row.examples) if row else DASH for row in by_set])
+        grid_rows.append(GridRow(model, groups))
+    recorded = [GridRow(row.model, _recorded_groups(row, shown, sets, with_examples=not is_even)) for row in RECORDED]
+    return ScoreGrid(
+        sets=sets,
+        groups=[*(measure.title for measure in shown), *([] if is_even else ["Examples"])],
+        rows=grid_rows,
+        recorded=recorded,
+        sizes=", ".join(f"{min(sizes[name])} {SET_LABELS[name]}" for name in sets) if is_even else None,
+        has_dash=has_dash([*grid_rows, *recorded]),
+    )
+
+
+def _recorded_groups(
+    row: RecordedRow, shown: Sequence[Measure], sets: Sequence[EvaluationSet], with_examples: bool
+) -> list[list[str]]:
+    groups = [[percent(row.mean(measure.key, name)) for name in sets] for measure in shown]
+    return [*groups, [str(RECORDED_EXAMPLES)] * len(sets)] if with_examples else groups
