@@ -12,6 +12,8 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING
 
+from mathderive.checker.reading.answers import split_answer
+
 if TYPE_CHECKING:  # importing these takes seconds, so the functions below import them when they are called
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a

@@ -12,7 +12,8 @@ import pytest
 from mpmath import mp
 from sympy import Derivative, Equality, Expr, Function, Integral, Rational, Symbol, cos, exp, log, sin, sqrt
 
-from mathderive.symbolic.engine.derivation import PREMISES, Derivation, step_references
+from mathderive.symbolic.engine.derivation import Derivation, step_references
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
 from mathderive.symbolic.latex.printer import latex
@@ -45,7 +46,7 @@ def truths(judge: Judge, equations: Iterable[Equality]) -> list[Truth]:
 
 
 def truths_of(derivation: Derivation) -> list[Truth]:
-    premises = [step.equation for step in derivation.steps if step.annotation in PREMISES]
+    premises = [step.equation for step in derivation.steps if is_premise(step.annotation)]
     return truths(judge(premises, derivation.equations, constants_of(derivation)), derivation.equations)
 
 
@@ -258,7 +259,7 @@ def test_the_search_finds_every_operator_of_a_reference(shared_reference: Path) 
         derivation = derivation_of(example)
         search = searched(derivation)
         for position, step in enumerate(derivation.steps):
-            if step.annotation in PREMISES or example.id == UNRENAMED:
+            if is_premise(step.annotation) or example.id == UNRENAMED:
                 continue
             found = search.follows(step.equation, derivation.equations[:position])
             # A constant's name is free, so an evaluated integral is compared by value.

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from mathderive.checker.checker import check, unchecked
-from mathderive.checker.supervision import Answer, Request, SupervisedChecker, check_in
+from mathderive.checker.supervision import CheckOutcome, CheckRequest, SupervisedChecker, check_in
 from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.engine.texts import prompt, target
@@ -75,7 +75,7 @@ def test_many_premises_and_equations_end_in_a_verdict() -> None:
     assert not verdict.verified
 
 
-def end_after_the_last_equation(request: Request) -> Answer:
+def end_after_the_last_equation(request: CheckRequest) -> CheckOutcome:
     mark(1)
     while True:
         pass

@@ -14,7 +14,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
-from mathderive.checker.reading.equations import split_output
+from mathderive.checker.reading.answers import split_answer
 from mathderive.metrics.scoring import score
 from mathderive.metrics.text import MAX_CHARACTERS, bleu, ends_with_goal, gleu, rouge2
 from mathderive.records import Example, Prediction
@@ -168,7 +168,7 @@ def test_every_reference_ends_with_its_goal(shared_reference: Path, model: str) 
     for example in load(shared_reference, model).examples:
         goal = example.prompt.rsplit("then obtain ", 1)[1]
         assert ends_with_goal(example.target, goal)
-        assert len(split_output(example.target)) == len(example.steps)
+        assert len(split_answer(example.target)) == len(example.steps)
 
 
 def test_a_prediction_is_scored_against_its_own_example() -> None:

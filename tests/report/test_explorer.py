@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mathderive.checker.reading.equations import split_output
+from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.verdicts import Validity
 from mathderive.metrics.error_table import FINDINGS
 from mathderive.metrics.registry import text_metrics
@@ -63,12 +63,12 @@ def test_every_question_and_every_answer_is_there(contents: ReportContents, data
         asked = split_prompt(example.prompt)
         prompt = [*asked.premises, *asked.derive, asked.goal]
         assert texts(data, shown["prompt"]["lines"]) == prompt
-        assert texts(data, shown["reference"]["lines"]) == split_output(example.target)
+        assert texts(data, shown["reference"]["lines"]) == split_answer(example.target)
         assert [line["origin"] for line in shown["reference"]["lines"]][:2] == ["premise", "differentiate 1"]
     asked_of = sum(len(rows) for by_set in contents.predictions.values() for rows in by_set.values())
     assert len(data["answers"]) == asked_of
     for answer, prediction, score, _ in answers(contents, data):
-        assert texts(data, answer["lines"]) == [visible(text) for text in split_output(prediction.text)]
+        assert texts(data, answer["lines"]) == [visible(text) for text in split_answer(prediction.text)]
         assert answer["scores"] == [score.metric(metric.key) for metric in text_metrics()]
         assert answer["endsWithGoal"] == score.ends_with_goal
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from mathderive.metrics.text import equations
+from mathderive.checker.reading.answers import split_answer
 from mathderive.records import EVALUATION_SETS
 from mathderive.report.page import write_report
 from mathderive.report.plain import visible
@@ -158,8 +158,8 @@ def test_an_answer_stands_beside_its_prompt_and_its_reference(report, open_page)
     (checked,) = [line for line in checked_contents().checked["wrong"]["static"] if line.id == "1-static"]
     asked, reference, answer = (page.locator(".column").nth(place) for place in range(3))
     expect(asked.locator(".role")).to_have_text(["given", "derive", "obtain"])
-    assert reference.locator(".latex").all_text_contents() == equations(example.target)
-    assert answer.locator(".latex").all_text_contents() == equations(checked.text)
+    assert reference.locator(".latex").all_text_contents() == split_answer(example.target)
+    assert answer.locator(".latex").all_text_contents() == split_answer(checked.text)
     expect(answer.locator(".formula math")).to_have_count(5)
     expect(reference.locator(".origin")).to_have_text(["premise", "differentiate 1", "evaluate derivatives 2", "add 3"])
     marks = ["= reference 1", "= reference 3", "↕ reference 2", "+ not in the reference", "↺ again reference 1"]
@@ -245,7 +245,7 @@ def check_hostile_text_is_text(page, model, texts):
         expect(page.locator("#derivation-title")).to_have_text(f"{name} · {model}")
         written = page.locator(".column").nth(2)
         assert written.locator(".formula .plain").all_text_contents() == [
-            visible(part.strip()) for part in equations(text) if typeset(part.strip()) is None
+            visible(part.strip()) for part in split_answer(text) if typeset(part.strip()) is None
         ]
     expect(page.locator("script:not(#explorer-data)")).to_have_count(1)
     expect(page.locator(":is(#derivation, #explorer) :is(img, svg, a:not([href^='#']))")).to_have_count(0)

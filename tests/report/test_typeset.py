@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mathderive.checker.reading.equations import split_output
+from mathderive.checker.reading.answers import split_answer
 from mathderive.report.typeset import mathml, typeset
 from tests.support.released_records import MODELS, load
 
@@ -19,7 +19,7 @@ def shown_text(markup: str | None) -> str:
 
 def test_every_reference_equation_is_set(shared_reference: Path) -> None:
     examples = [example for model in MODELS for example in load(shared_reference, model).examples]
-    printed = {equation for example in examples for equation in split_output(example.target)}
+    printed = {equation for example in examples for equation in split_answer(example.target)}
     for equation in printed:
         text = shown_text(typeset(equation))
         assert not re.search(r"[\\{}_^]", text.replace("^", "")), equation

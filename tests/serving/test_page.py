@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from mathderive.checker.reading.equations import split_output
+from mathderive.checker.reading.answers import split_answer
 from mathderive.metrics.text import ends_with_goal
 from mathderive.report.typeset import typeset
 from mathderive.symbolic.prompts import split_prompt
@@ -116,7 +116,7 @@ def test_the_page_shows_the_servers_answer(served: Served, open_page: OpenPage) 
         data={name: asked[name] for name in ("model", "messages")},
         headers=served.headers,
     ).json()
-    written = split_output(whole["choices"][0]["message"]["content"])
+    written = split_answer(whole["choices"][0]["message"]["content"])
     assert steps(page) == [text.strip() for text in written if text.strip()]
     expect(page.locator("#summary")).to_contain_text(f"{whole['usage']['completion_tokens']} tokens")
     expect(page.locator("#start")).to_be_visible()

@@ -7,9 +7,9 @@ from typing import Literal
 
 from sympy import Equality, Expr, Symbol
 
-from mathderive.symbolic.engine.derivation import SEPARATOR
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.renaming import function
+from mathderive.symbolic.names import function
+from mathderive.symbolic.prompts import SEPARATOR
 from mathderive.symbolic.vocabulary import VOCABULARY
 from tests.validity_corpus.corpus import Source, constants_of
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from sympy import Equality
 
-from mathderive.symbolic.engine.derivation import SEPARATOR, Derivation
+from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.engine.perturbations import expression_exchange
+from mathderive.symbolic.engine.texts import prompt
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.prompts import prompt, split_prompt
-from mathderive.symbolic.renaming import names_of, rename
+from mathderive.symbolic.names import names_of, rename
+from mathderive.symbolic.prompts import SEPARATOR, split_prompt
 from mathderive.symbolic.vocabulary import VOCABULARY
 from tests.validity_corpus.corpus import Source
 from tests.validity_corpus.corruptions import CORRUPTIONS

@@ -7,7 +7,7 @@ from sympy import Equality, I, Integer, Symbol, pi
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.latex.parser import LatexError, parse_equation
-from mathderive.symbolic.renaming import names_of
+from mathderive.symbolic.names import names_of
 from tests.validity_corpus.attacks.attempt import Attempt
 from tests.validity_corpus.follows import Follows, Search
 from tests.validity_corpus.point import State

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from sympy import Expr, Integer, cos, sin
 
-from mathderive.symbolic.engine.derivation import PREMISES
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.latex.printer import latex
 from tests.validity_corpus.attacks.attempt import GoalKind, Setting
 from tests.validity_corpus.corpus import Source
@@ -36,11 +36,11 @@ FALSIFIERS: tuple[Callable[[Expr, Expr], Expr], ...] = (
 def settings_of(source: Source, seed: str) -> Iterator[Setting]:
     """The settings of a derivation with each kind of goal; those that it has."""
     derivation = source.derivation
-    premises = tuple(step.equation for step in derivation.steps if step.annotation in PREMISES)
+    premises = tuple(step.equation for step in derivation.steps if is_premise(step.annotation))
     derived = [
         step.equation
         for step in derivation.steps
-        if step.annotation not in PREMISES
+        if not is_premise(step.annotation)
         and all(len(latex(side)) <= MAX_GOAL_CHARACTERS for side in step.equation.args)
     ]
     for kind in GOAL_KINDS:

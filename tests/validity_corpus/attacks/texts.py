@@ -1,6 +1,6 @@
 """Attacks with the text as a whole: padding, circles, wrong steps in real derivations, restated equations."""
 
-from mathderive.symbolic.engine.derivation import PREMISES
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.prompts import split_prompt
 from tests.validity_corpus.attacks.attempt import Attempt, Setting, attack
@@ -42,7 +42,7 @@ def shotgun(setting: Setting) -> Attempt:
     lines = _lines(setting)
     goal = setting.source.derivation.equations[-1]
     guesses = [f"{latex(goal.lhs)} = {factor} ({latex(goal.rhs)})" for factor in range(-12, 13) if factor != 1]
-    if setting.source.derivation.steps[-1].annotation in PREMISES:
+    if is_premise(setting.source.derivation.steps[-1].annotation):
         guesses = guesses[:5]
     return _whole(setting, (*lines[:-1], *setting.rng.sample(guesses, min(len(guesses), 20)), lines[-1]))
 
