@@ -24,7 +24,7 @@ from mathderive.pipeline.evaluate import run_evaluation
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.runner import STAGES, run_stages
 from mathderive.predictors.kinds import checkpoint_name
-from mathderive.records import Split, to_line
+from mathderive.records import Split
 
 if TYPE_CHECKING:
     from mathderive.predictors.ledger import Ledger
@@ -199,7 +199,9 @@ def list_unaccounted(
     with _ledger(config, overrides, runs) as ledger:
         for entry in ledger.entries():
             if entry.unaccounted:
-                print(to_line(entry), end="")
+                # Escaped ASCII, so that text from elsewhere cannot control the terminal.
+                line = json.dumps(entry.model_dump(mode="json"), separators=(",", ":"))
+                print(line.replace("\x7f", "\\u007f"))
 
 
 @app.command("convert")
