@@ -1,5 +1,6 @@
 """The `ledger` commands: export, import and audit of what chat endpoints were asked."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,6 @@ import typer
 from mathderive.cli.options import QUICK, RUNS, ConfigOption, Overrides, RunsOption, make_run
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
-from mathderive.records import to_line
 
 if TYPE_CHECKING:
     from mathderive.predictors.ledger import Ledger
@@ -42,10 +42,10 @@ def import_ledger(
     runs: RunsOption = RUNS,
 ) -> None:
     """Add an exported ledger's answers to the run's, all or none: predict then asks only for what is missing."""
-    from mathderive.predictors.ledger import Entry
-    from mathderive.records import read_jsonl
+    from mathderive.predictors.ledger import read_export
 
-    read_jsonl(file, Entry)  # a file that cannot be read is refused before a ledger is made
+    for _ in read_export(file):
+        pass  # a file that cannot be read is refused before a ledger is made
     with _open_ledger(config, overrides, runs, new=True) as ledger:
         say(f"ledger: {ledger.import_entries(file)} answers are new")
         print(ledger.path)
@@ -57,7 +57,9 @@ def list_unaccounted(overrides: Overrides = None, config: ConfigOption = QUICK, 
     with _open_ledger(config, overrides, runs) as ledger:
         for entry in ledger.entries():
             if entry.unaccounted:
-                print(to_line(entry), end="")
+                # Escaped ASCII, so that text from elsewhere cannot control the terminal.
+                line = json.dumps(entry.model_dump(mode="json"), separators=(",", ":"))
+                print(line.replace("\x7f", "\\u007f"))
 
 
 @contextmanager

@@ -15,12 +15,15 @@ import tenacity
 from openai.types.chat import ChatCompletion
 
 from mathderive.core.errors import InputError
+from mathderive.core.progress import say
 from mathderive.core.random_streams import keyed_random
 from mathderive.predictors.base import UnansweredError, make_prediction
 from mathderive.predictors.budgets import WINDOW_SECONDS, CostBudget, Prices, RateLimit, TokenEstimate
 from mathderive.predictors.completions import (
+    LONGEST_WAIT,
     NoCompletionError,
     ResponseTooLargeError,
+    asked_wait,
     bound_body,
     describe_error,
     is_transient,
@@ -164,11 +167,12 @@ class _Session:
         self._prices = Prices(settings.prompt_price or 0.0, settings.completion_price or 0.0)
         entries = [entry for entry in ledger.entries() if self._is_of_this_model(entry.request)]
         self._budget = CostBudget(settings.max_cost, sum(map(self._cost_of_entry, entries)), baseline.name)
-        self._tokens = sum(sum((entry.answer.usage or {}).values()) for entry in entries if entry.answer)
+        self._tokens = sum(sum(entry.answer.token_counts or ()) for entry in entries if entry.answer)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._not_in_ledger = 0
         self._given_up = self._given_up_in_a_row = 0
         self._last_error = ""
+        self._has_told_wait = False
 
     async def ask(self, example: Example) -> Prediction | None:
         """The prediction from the ledger or else from the endpoint; null if neither has an answer now."""
@@ -196,6 +200,7 @@ class _Session:
             retry=tenacity.retry_if_exception(is_transient),
             stop=tenacity.stop_after_attempt(self._settings.max_attempts),
             wait=seconds_to_wait,
+            before_sleep=self._tell_long_wait,
             reraise=True,
         )
         try:
@@ -216,6 +221,16 @@ class _Session:
         self._given_up_in_a_row = 0
         return found
 
+    def _tell_long_wait(self, state: tenacity.RetryCallState) -> None:
+        """Says, once, that the endpoint asks for a longer wait than it gets."""
+        asked = asked_wait(state)
+        if asked > LONGEST_WAIT and not self._has_told_wait:
+            self._has_told_wait = True
+            say(
+                f"predict: {self._baseline.name}: {self._settings.endpoint} asks to wait for {asked:.3g} s; "
+                f"it is asked again after {LONGEST_WAIT:.0f} s"
+            )
+
     async def _attempt(self, request: Request) -> RecordedAnswer:
         maximum = self._maximum_cost(request)
         await self._budget.reserve(maximum)
@@ -234,10 +249,10 @@ class _Session:
                 raise
             self._ledger.record_answer(request, found)
             cost = self._cost(request, found)
-            if found.usage is not None:
-                admitted.tokens = sum(found.usage.values())
+            if (counts := found.token_counts) is not None:
+                admitted.tokens = sum(counts)
                 self._tokens += admitted.tokens
-                self._estimate.correct(request.messages, **found.usage)
+                self._estimate.correct(request.messages, *counts)
         finally:
             await self._budget.settle(maximum, cost)
         return found
@@ -308,8 +323,8 @@ class _Session:
         return self._prices.cost(prompt, self._settings.longest_answer or 0)
 
     def _cost(self, request: Request, found: RecordedAnswer) -> float:
-        if found.usage is not None:
-            return self._prices.cost(**found.usage)
+        if (counts := found.token_counts) is not None:
+            return self._prices.cost(*counts)
         return 0.0 if (found.error or "").startswith("status ") else self._maximum_cost(request)
 
     def _cost_of_entry(self, entry: Entry) -> float:

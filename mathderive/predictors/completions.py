@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import tenacity
 
-from mathderive.predictors.ledger import RecordedAnswer
+from mathderive.predictors.ledger import MAX_TOKENS, RecordedAnswer, TokenKind
 
 LONGEST_WAIT = 60.0
 """Maximum seconds between two attempts, even if an endpoint asks for more: it may ask for years."""
@@ -25,6 +25,10 @@ MAX_RESPONSE_BYTES = 8 * 2**20
 
 class NoCompletionError(Exception):
     """An endpoint's response is not a chat completion."""
+
+
+class EmptyCompletionError(NoCompletionError):
+    """A completion has no text, or says that it failed."""
 
 
 class ResponseTooLargeError(NoCompletionError):
@@ -79,18 +83,26 @@ def describe_error(error: BaseException) -> str:
             return "no connection"
         case ResponseTooLargeError():
             return "a response that is too large"
+        case EmptyCompletionError():
+            return "an answer without text"
         case _:
             return "no chat completion"
 
 
 def seconds_to_wait(state: tenacity.RetryCallState) -> float:
     """The wait before the next attempt: as the endpoint asks, or a random time that grows with each attempt."""
-    error = state.outcome and state.outcome.exception()
-    if isinstance(error, openai.APIStatusError):
-        asked = _parse_retry_after(error.response.headers.get("retry-after", ""))
-        if 0 < asked < float("inf"):
-            return min(asked, LONGEST_WAIT)
+    if asked := asked_wait(state):
+        return min(asked, LONGEST_WAIT)
     return tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)(state)
+
+
+def asked_wait(state: tenacity.RetryCallState) -> float:
+    """The seconds for which the endpoint asks to wait; 0 if it does not ask."""
+    error = state.outcome and state.outcome.exception()
+    if not isinstance(error, openai.APIStatusError):
+        return 0.0
+    asked = _parse_retry_after(error.response.headers.get("retry-after", ""))
+    return asked if 0 < asked < float("inf") else 0.0
 
 
 def _parse_retry_after(header: str) -> float:
@@ -109,14 +121,20 @@ def read_completion(completion: Any) -> RecordedAnswer:
     """Reads a chat completion; `error` names the kind of failure first, then perhaps the endpoint's own words.
 
     Raises:
+        EmptyCompletionError: there is no text although nothing was refused; another attempt may bring one.
         NoCompletionError: the response is not a chat completion; another attempt may bring one.
     """
     try:
         choice = completion.choices[0]
         refusal = choice.message.refusal
         is_filtered = choice.finish_reason == "content_filter"
+        text = _replace_surrogates(choice.message.content)
+        # An answer that was cut before its first word would be cut again.
+        is_empty = not text.strip() and choice.finish_reason != "length"
+        if (is_empty or choice.finish_reason == "error") and not refusal and not is_filtered:
+            raise EmptyCompletionError
         return RecordedAnswer(
-            text=_replace_surrogates(choice.message.content),
+            text=text,
             finish_reason=choice.finish_reason and _replace_surrogates(choice.finish_reason),
             error=f"refused: {_replace_surrogates(refusal)}" if refusal else "content filter" if is_filtered else None,
             usage=_read_usage(completion),
@@ -131,8 +149,10 @@ def _replace_surrogates(text: str | None) -> str:
     return (text or "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _read_usage(completion: Any) -> dict[str, int] | None:
+def _read_usage(completion: Any) -> dict[TokenKind, int] | None:
     """The counted tokens; null if they make no sense, since the answer itself is still good."""
-    counts = {name: getattr(completion.usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
-    usage = {name: count for name, count in counts.items() if type(count) is int and count >= 0}
-    return usage if len(usage) == len(counts) else None
+    prompt: Any = getattr(completion.usage, "prompt_tokens", None)
+    answer: Any = getattr(completion.usage, "completion_tokens", None)
+    if not all(type(count) is int and 0 <= count <= MAX_TOKENS for count in (prompt, answer)):
+        return None
+    return {"prompt_tokens": prompt, "completion_tokens": answer}

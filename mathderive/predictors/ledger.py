@@ -10,14 +10,16 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from mathderive.core.errors import InputError
-from mathderive.records import Record, iterate_jsonl, write_jsonl
+from mathderive.records import Record, iterate_jsonl, parse_line, write_jsonl
 
 _VERSION = 1
 """Version of the tables, stored as SQLite's `user_version`."""
@@ -36,8 +38,12 @@ _TABLES = (
     "CREATE TABLE recent (endpoint TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL, tokens INTEGER NOT NULL)",
 )
 
-_OF_MODEL = "json_extract(request, '$.endpoint') = ? AND json_extract(request, '$.model') = ?"
-_UNACCOUNTED = "sent - refused - (answer IS NOT NULL)"
+TokenKind = Literal["prompt_tokens", "completion_tokens"]
+
+MAX_TOKENS = 10**12
+"""Maximum plausible number of tokens of a request; a larger count makes no sense."""
+
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
 
 
 class Request(Record):
@@ -70,7 +76,13 @@ class RecordedAnswer(Record):
     text: str
     finish_reason: str | None = None
     error: str | None = None
-    usage: dict[str, int] | None = None
+    usage: dict[TokenKind, Annotated[int, Field(ge=0, le=MAX_TOKENS)]] | None = None
+
+    @property
+    def token_counts(self) -> tuple[int, int] | None:
+        """The tokens of the prompt and of the completion; null unless both are known."""
+        usage = self.usage or {}
+        return (usage["prompt_tokens"], usage["completion_tokens"]) if len(usage) == 2 else None
 
 
 class Entry(Record):
@@ -99,6 +111,17 @@ class Entry(Record):
         return self.sent - self.refused - (self.answer is not None)
 
 
+def read_export(path: Path) -> Iterator[Entry]:
+    """Yields the entries of an exported ledger.
+
+    Raises:
+        InputError: the file is missing or not a regular one, or a line is not an entry.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: not a regular file; expected an exported ledger")
+    yield from iterate_jsonl(path, Entry)
+
+
 class Ledger:
     """The ledger's file, an SQLite database.
 
@@ -113,6 +136,8 @@ class Ledger:
         """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: not a regular file; expected a ledger")
         try:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
@@ -136,6 +161,9 @@ class Ledger:
             self._database.execute(f"PRAGMA user_version = {_VERSION}")
         elif version != _VERSION:
             raise InputError(f"{self.path}: version {version} of a ledger; expected {_VERSION}")
+        if self._database.execute(_SCHEMA).fetchall() != _expected_schema():
+            # A trigger or a view could do anything, even run for ever.
+            raise InputError(f"{self.path}: has other tables than a ledger; expected those alone")
         self._database.execute("COMMIT")
 
     def __enter__(self) -> "Ledger":
@@ -149,8 +177,8 @@ class Ledger:
 
     def find_answer(self, request: Request) -> RecordedAnswer | None:
         """Returns the recorded answer to a request; null if there is none."""
-        row = self._database.execute("SELECT answer FROM requests WHERE key = ?", (request.key(),)).fetchone()
-        return None if row is None or row[0] is None else RecordedAnswer.model_validate_json(row[0])
+        rows = list(self._rows("SELECT answer FROM requests WHERE key = ?", (request.key(),)))
+        return self._parse_answer(rows[0][0], request.key()) if rows else None
 
     def record_attempt(self, request: Request, tokens: int = 0) -> None:
         """Records that an attempt is about to be sent; `tokens` is its estimated size."""
@@ -180,31 +208,55 @@ class Ledger:
         now = time.time()
         with self._transaction():
             self._database.execute("DELETE FROM recent WHERE time < ?", (now - seconds,))
-        rows = self._database.execute(
+            # The clock was moved back; the attempts count as made now, so that they expire.
+            self._database.execute("UPDATE recent SET time = ? WHERE time > ?", (now, now))
+        rows = self._rows(
             "SELECT time, tokens FROM recent WHERE endpoint = ? AND model = ? ORDER BY time", (endpoint, model)
         )
-        return [(max(0.0, now - sent), tokens) for sent, tokens in rows]
+        return [(max(0.0, now - sent), max(0, tokens)) for sent, tokens in rows]
 
     def has_answers(self, endpoint: str, model: str) -> bool:
         """Whether the ledger holds an answer of this model."""
-        query = f"SELECT 1 FROM requests WHERE answer IS NOT NULL AND {_OF_MODEL}"
-        return self._database.execute(query, (endpoint, model)).fetchone() is not None
+        return any(entry.answer is not None for entry in self._entries_of(endpoint, model))
 
     def unaccounted(self, endpoint: str, model: str) -> int:
         """The number of attempts of this model that may have been billed although no answer arrived."""
-        query = f"SELECT coalesce(sum({_UNACCOUNTED}), 0) FROM requests WHERE {_OF_MODEL}"
-        return int(self._database.execute(query, (endpoint, model)).fetchone()[0])
+        return sum(entry.unaccounted for entry in self._entries_of(endpoint, model))
 
     def entries(self) -> Iterator[Entry]:
-        """Yields all entries in the order of their keys."""
-        rows = self._database.execute("SELECT request, sent, refused, answer FROM requests ORDER BY key")
-        for request, sent, refused, answer in rows:
-            yield Entry(
-                request=Request.model_validate_json(request),
-                sent=sent,
-                refused=refused,
-                answer=None if answer is None else RecordedAnswer.model_validate_json(answer),
-            )
+        """Yields all entries in the order of their keys.
+
+        Raises:
+            InputError: the file is damaged, or a row is not an entry; names the file and the row's key.
+        """
+        for key, request, sent, refused, answer in self._rows("SELECT * FROM requests ORDER BY key"):
+            asked = parse_line(request, Request, self._place(key))
+            if asked.key() != key:
+                raise InputError(f"{self._place(key)}: the key of another request; expected an intact ledger")
+            try:
+                yield Entry(request=asked, sent=sent, refused=refused, answer=self._parse_answer(answer, key))
+            except ValidationError as error:
+                raise InputError(f"{self._place(key)}: {error.errors()[0]['msg']}; expected an intact ledger") from None
+
+    def _entries_of(self, endpoint: str, model: str) -> Iterator[Entry]:
+        return (entry for entry in self.entries() if (entry.request.endpoint, entry.request.model) == (endpoint, model))
+
+    def _rows(self, query: str, parameters: Sequence[str] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yields the rows of a query.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        try:
+            yield from self._database.execute(query, parameters)
+        except sqlite3.Error as error:
+            raise InputError(f"{self.path}: {error}; expected an intact ledger") from None
+
+    def _parse_answer(self, text: str | None, key: str) -> RecordedAnswer | None:
+        return None if text is None else parse_line(text, RecordedAnswer, self._place(key))
+
+    def _place(self, key: str) -> str:
+        return f"{self.path}: row {key}"
 
     def export(self, path: Path) -> int:
         """Writes all entries as JSON lines and returns their number; equal ledgers give equal files."""
@@ -214,11 +266,12 @@ class Ledger:
         """Adds the answered entries of an export, all of them or none; returns the number of new answers.
 
         Raises:
-            InputError: a line is not an entry, or its answer differs from the recorded answer to the same request.
+            InputError: the file is not a regular one, a line is not an entry, or its answer differs from the recorded
+                answer to the same request.
         """
         added = 0
         with self._transaction():
-            for number, entry in enumerate(iterate_jsonl(path, Entry), 1):
+            for number, entry in enumerate(read_export(path), 1):
                 mine = self.find_answer(entry.request)
                 if mine is not None and entry.answer is not None and mine != entry.answer:
                     raise InputError(f"{path}: line {number}: another answer than {self.path} has to the same request")
@@ -248,8 +301,18 @@ class Ledger:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise InputError(f"{self.path}: {error}; expected a disk with room to write") from None
+                expected = "a disk with room to write" if isinstance(error, sqlite3.OperationalError) else "a ledger"
+                raise InputError(f"{self.path}: {error}; expected {expected}") from None
             raise
+
+
+@cache
+def _expected_schema() -> list[tuple[Any, ...]]:
+    """The schema of a new ledger."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        for table in _TABLES:
+            database.execute(table)
+        return database.execute(_SCHEMA).fetchall()
 
 
 def _to_json(answer: RecordedAnswer) -> str:

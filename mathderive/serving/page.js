@@ -87,6 +87,12 @@ async function preview(field) {
 
 // ---- Equations on the page
 
+/** Shows control characters and bidirectional marks, which could disguise the text, as their numbers. */
+function visible(text) {
+  const number = (character) => character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `⟨U+${number(character)}⟩`);
+}
+
 /** The typeset equation; without MathML its text, marked if `mathml` is null and unmarked while it is undefined. */
 function formula(text, mathml) {
   const math = mathml ? mathFrom(mathml) : null;
@@ -95,7 +101,7 @@ function formula(text, mathml) {
     box.append(math);
     return box;
   }
-  box.append(create("code", "plain", text));
+  box.append(create("code", "plain", visible(text)));
   if (mathml !== undefined) box.append(create("span", "unread", "not read as an equation"));
   return box;
 }
@@ -118,7 +124,7 @@ class Derivation {
     this.last = parts.pop();
     this.add(parts.slice(this.ended));
     this.ended = parts.length;
-    byId("writing").textContent = this.last;
+    byId("writing").textContent = visible(this.last);
   }
 
   /** Treats the last equation as complete. */
@@ -130,7 +136,7 @@ class Derivation {
   add(equations) {
     for (const text of equations.map((equation) => equation.trim()).filter(Boolean)) {
       const element = create("li", "step");
-      element.append(formula(text), create("code", "latex", text));
+      element.append(formula(text), create("code", "latex", visible(text)));
       byId("steps").append(element);
       const step = { text, element };
       this.steps.push(step);
@@ -173,7 +179,7 @@ function reasonOf(parts) {
   for (const { text, is_formula: isFormula, mathml } of parts) {
     const math = mathml ? mathFrom(mathml) : null;
     math?.setAttribute("display", "inline");
-    box.append(math ?? (isFormula ? create("code", "", text) : text));
+    box.append(math ?? (isFormula ? create("code", "", visible(text)) : visible(text)));
   }
   return box;
 }

@@ -211,6 +211,55 @@ def test_a_response_that_is_no_completion_is_retried(server: ChatServer, tmp_pat
     assert chat.unaccounted() == 1  # it may have been billed
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"message": {"content": None}},
+        {"message": {"content": ""}},
+        {"message": {"content": " \n"}},
+        {"finish_reason": "error"},
+        {"finish_reason": "error", "message": {"content": "half an answer"}},
+    ],
+)
+def test_an_answer_without_text_is_retried(server: ChatServer, tmp_path: Path, choice: Any) -> None:
+    server.faults = [choice]
+    chat = baseline(server, tmp_path)
+    (prediction,) = ask(chat, [example("1")], tmp_path / "static.jsonl")
+    assert (prediction.text, prediction.error) == (answer_to(example("1").prompt), None)
+    assert len(server.requests) == 2
+    assert chat.unaccounted() == 1  # it may have been billed
+    server.faults = [choice]
+    with pytest.raises(UnansweredError, match="the last: an answer without text"):
+        ask(baseline(server, tmp_path, max_attempts=1, sample=1), [example("1")], tmp_path / "other.jsonl")
+
+
+def test_an_answer_cut_before_its_first_word_is_final(server: ChatServer, tmp_path: Path) -> None:
+    server.faults = [{"finish_reason": "length", "message": {"content": None}}]
+    (prediction,) = ask(baseline(server, tmp_path), [example("1")], tmp_path / "static.jsonl")
+    assert (prediction.text, prediction.finish_reason) == ("", "length")
+    assert len(server.requests) == 1
+
+
+def test_a_long_wait_is_cut_and_told_once(
+    server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mathderive.predictors.completions.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("mathderive.predictors.chat.LONGEST_WAIT", 0.1)
+    server.headers = {"Retry-After": "1e9"}
+    server.faults = [429, 503, 429]
+    predictions = ask(baseline(server, tmp_path), [example("1"), example("2")], tmp_path / "static.jsonl")
+    assert [prediction.error for prediction in predictions] == [None, None]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"predict: chat: {server.url} asks to wait for 1e+09 s; it is asked again after 0 s"
+
+
+@pytest.mark.parametrize("count", [10**400, -1, 1.5, True])
+def test_an_implausible_count_of_tokens_is_ignored(server: ChatServer, tmp_path: Path, count: object) -> None:
+    server.usage = {"prompt_tokens": count, "completion_tokens": 2}
+    (prediction,) = ask(baseline(server, tmp_path), [example("1")], tmp_path / "static.jsonl")
+    assert (prediction.text, prediction.usage) == (answer_to(example("1").prompt), None)
+
+
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_response_that_grows_when_decompressed_is_given_up(server: ChatServer, tmp_path: Path, status: int) -> None:
     server.headers = {"Content-Encoding": "gzip"}

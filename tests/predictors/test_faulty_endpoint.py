@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mathderive.predictors.ledger import Ledger
+from mathderive.predictors.ledger import Entry, Ledger, Request
 from mathderive.records import EVALUATION_SETS, Prediction, read_jsonl
 from tests.support.chat_server import KEY, ChatServer, answer_to
 from tests.support.command import complaint, jsonl_files, run, start
@@ -202,6 +202,18 @@ def test_a_missing_ledger_is_refused_in_one_line(tmp_path: Path) -> None:
     for arguments in (["export", "out.jsonl"], ["unaccounted"]):
         assert "runs/chat/ledger.sqlite: no such ledger" in complaint(place.run("ledger", *arguments, code=2).stderr)
     assert not place.run_folder.exists()
+
+
+def test_unaccounted_requests_are_printed_without_control_characters(tmp_path: Path) -> None:
+    place = Place(tmp_path, "http://127.0.0.1", rows=1)
+    message = {"role": "user", "content": "\x9b31m \u202e \x7f θ"}
+    request = Request(endpoint="http://127.0.0.1", model="m", parameters={}, messages=[message])
+    with Ledger(place.run_folder / "ledger.sqlite") as ledger:
+        ledger.record_attempt(request)
+    (line,) = place.run("ledger", "unaccounted").stdout.splitlines()
+    assert line.isprintable()
+    assert line.isascii()
+    assert Entry.model_validate_json(line).request == request
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """The ledger keeps requests and answers through kills, exports and imports."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from mathderive.core.errors import InputError
 from mathderive.predictors.ledger import Entry, Ledger, RecordedAnswer, Request
 
+ROW = "row [0-9a-f]{64}: "
 MESSAGES = [{"role": "user", "content": "Given $x = \\theta$, derive $y$"}]
 
 
@@ -178,3 +181,116 @@ def test_a_ledger_of_another_version_is_refused_in_one_line_and_not_kept_locked(
     with closing(sqlite3.connect(path, timeout=0)) as database:
         database.execute("BEGIN IMMEDIATE")
     assert caught.tb  # keeps the frames alive, with anything that was left open
+
+
+def damage(path: Path, *statements: str) -> None:
+    """Makes a ledger of one answered request and changes it by SQL."""
+    with Ledger(path) as ledger:
+        ledger.record_attempt(request(), tokens=5)
+        ledger.record_answer(request(), RecordedAnswer(text="y = θ", usage={"prompt_tokens": 3}))
+    with closing(sqlite3.connect(path)) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE requests SET request = '{'", ROW + r"line: Invalid JSON"),
+        ("UPDATE requests SET request = '[]'", ROW + r"line: "),
+        ("UPDATE requests SET request = replace(request, '\"m\"', '\"n\"')", ROW + r"the key of another request"),
+        ("UPDATE requests SET answer = ''", ROW + r"line: Invalid JSON"),
+        ("UPDATE requests SET answer = '{}'", ROW + r"text: "),
+        ("UPDATE requests SET answer = '{\"text\": 7}'", ROW + r"text: "),
+        ("UPDATE requests SET sent = 0", ROW + r".*more attempts came back than were sent"),
+        ("UPDATE requests SET refused = -1", ROW),
+        ("UPDATE requests SET sent = 9223372036854775807", ROW),
+        ("UPDATE requests SET answer = '{\"text\": \"\", \"usage\": {\"tokens\": 1}}'", ROW + r"usage"),
+        (f"UPDATE requests SET answer = '{{\"text\": \"\", \"usage\": {{\"prompt_tokens\": 1{'0' * 400}}}}}'", "usage"),
+        ("UPDATE requests SET answer = CAST(x'ff' AS TEXT)", "expected an intact ledger"),
+    ],
+    ids=lambda text: str(text)[:60],
+)  # fmt: skip
+def test_a_damaged_row_is_named_in_one_line(tmp_path: Path, statement: str, named: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    damage(path, statement)
+    with Ledger(path) as ledger:
+        for use in (
+            lambda: list(ledger.entries()),
+            lambda: ledger.has_answers("http://127.0.0.1/v1", "m"),
+            lambda: ledger.unaccounted("http://127.0.0.1/v1", "m"),
+            lambda: ledger.export(tmp_path / "out.jsonl"),
+        ):
+            with pytest.raises(InputError, match=rf"ledger\.sqlite: .*{named}") as caught:
+                use()
+            assert "\n" not in str(caught.value)
+
+
+def test_damaged_pages_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        for number in range(200):
+            ledger.record_attempt(request(number))
+    content = path.read_bytes()
+    for start in range(0, len(content), 4096):
+        path.write_bytes(content[:start] + bytes(range(256)) * 16 + content[start + 4096 :])
+        try:
+            with Ledger(path) as ledger:
+                assert len(list(ledger.entries())) <= 200
+                ledger.recent("http://127.0.0.1/v1", "m", 60)
+        except InputError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON recent BEGIN DELETE FROM requests; END",
+        "CREATE VIEW v AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
+        "CREATE TABLE other (x)",
+        "CREATE INDEX i ON recent (time)",
+        "ALTER TABLE recent ADD COLUMN other TEXT",
+        "DROP TABLE recent",
+    ],
+)
+def test_a_ledger_with_other_tables_is_refused(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    damage(path, statement)
+    with pytest.raises(InputError, match=r"ledger\.sqlite: has other tables than a ledger"):
+        Ledger(path)
+
+
+def test_an_endless_view_in_a_table_s_place_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x, 'e', 'm', 1.0, 1 FROM n"
+    damage(path, "DROP TABLE requests", f"CREATE VIEW requests (key, request, sent, refused, answer) AS {endless}")
+    with pytest.raises(InputError, match=r"ledger\.sqlite: has other tables than a ledger"):
+        Ledger(path)
+
+
+def test_an_empty_file_becomes_a_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.touch()  # left by a kill before the tables were written
+    with Ledger(path) as ledger:
+        fill(ledger)
+        assert ledger.has_answers("http://127.0.0.1/v1", "m")
+
+
+def test_attempts_from_the_future_expire(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    damage(path, "UPDATE recent SET time = 1e12")
+    with Ledger(path) as ledger:
+        ((ago, _),) = ledger.recent("http://127.0.0.1/v1", "m", 60)
+        assert ago < 60
+        time.sleep(0.2)
+        assert ledger.recent("http://127.0.0.1/v1", "m", 0.1) == []
+
+
+def test_only_regular_files_are_opened_and_imported(ledger: Ledger, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for place in (tmp_path / "fifo", Path("/dev/zero")):
+        with pytest.raises(InputError, match="not a regular file; expected a ledger"):
+            Ledger(place)
+        with pytest.raises(InputError, match="not a regular file; expected an exported ledger"):
+            ledger.import_entries(place)

@@ -285,6 +285,16 @@ def test_generated_text_runs_nothing(served: Served, open_page: OpenPage) -> Non
         expect(page.locator(tag)).to_have_count(0)
 
 
+def test_control_characters_and_bidirectional_marks_are_shown_as_numbers(served: Served, open_page: OpenPage) -> None:
+    page = open_page(served)
+    answer_with(page, **answered("x = \u202e1\x00 and \x9b31m"))
+    ask(page)
+    expect(page.locator(".step > .formula .plain")).to_have_text(["x = ⟨U+202E⟩1⟨U+0000⟩", "⟨U+009B⟩31m"])
+    assert steps(page) == ["x = ⟨U+202E⟩1⟨U+0000⟩", "⟨U+009B⟩31m"]
+    expect(page.locator("#verdict")).to_have_text("Not verified")
+    assert "\u202e" not in page.content()
+
+
 def test_typed_text_runs_nothing(served: Served, open_page: OpenPage) -> None:
     page = open_page(served)
     answer_with(page, **answered("x = 1"))

@@ -305,6 +305,23 @@ def test_clients_that_hang_up_free_their_places(served: Served, stream: bool) ->
         assert time.monotonic() < deadline
 
 
+def test_checks_of_clients_that_hang_up_end(served: Served) -> None:
+    host, port = urllib.parse.urlsplit(served.url).netloc.split(":")
+    slow = " and ".join(rf"\int \int \int e^{{{k} x y z}} d x d y d z = x" for k in range(2, 62))
+    asked = {"prompt": "Given f{(x)} = x^{2}, then obtain x = 1", "derivation": slow}
+    body = json.dumps(asked).encode()
+    head = f"POST /check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+    for _ in range(16):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            time.sleep(0.05)  # the check begins
+    deadline = time.monotonic() + 30  # the 16 checks would take 160 s
+    short = json.dumps({**asked, "derivation": "f{(x)} = x^{2}"})
+    while send(served, "POST", "/check", short)[0] != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_a_full_server_says_when_to_retry_and_finishes_its_work_when_it_ends(checkpoint: Path) -> None:
     with ThreadPoolExecutor(30) as threads:
         with serving(checkpoint, "--batch-size", "1", "--waiting", "1") as server:
