@@ -136,12 +136,13 @@ def _attempts(chunk: Chunk, tally: Tally) -> Iterator[LabelledAttempt]:
         for place in range(SOURCES_OF_CHUNK)
     ]
     for draw in range(MAX_DRAWS * chunk.count):
-        source = sources[draw // 3 % len(sources)]
-        seed = f"{chunk.seed} {chunk.number} {draw // 3}"
+        # Every builder meets every source and every kind of goal.
+        builder = builders[draw % len(builders)]
+        source = sources[draw // len(builders) % len(sources)]
+        seed = f"{chunk.seed} {chunk.number} {draw} {source.id}"
         settings = list(settings_of(source, seed))
-        setting = settings[draw % len(settings)]
-        attempt = builders[(draw // len(settings)) % len(builders)](setting)
-        labelled = None if attempt is None else label(attempt, f"{seed} {source.id}")
+        attempt = builder(settings[draw // len(builders) // len(sources) % len(settings)])
+        labelled = None if attempt is None else label(attempt, seed)
         if labelled is None:
             tally.unlabelled += 1
         else:
@@ -150,7 +151,9 @@ def _attempts(chunk: Chunk, tally: Tally) -> Iterator[LabelledAttempt]:
 
 def _judge_answer(labelled: LabelledAttempt, answer: Validity, tally: Tally) -> None:
     attempt = labelled.attempt
-    called_true = [number for number in labelled.not_true if answer.steps[number - 1].truth in TRUE]
+    is_read_alike = len(answer.steps) == len(attempt.lines)
+    not_true = labelled.not_true if is_read_alike else ()
+    called_true = [number for number in not_true if answer.steps[number - 1].truth in TRUE]
     tally.attempts += 1
     tally.verified += answer.verified
     tally.false_called_true += bool(called_true)

@@ -10,7 +10,27 @@ from typing import Any
 
 import pytest
 from mpmath import mp
-from sympy import Derivative, Equality, Expr, Function, Integral, Rational, Symbol, cos, exp, log, sin, sqrt
+from sympy import (
+    Abs,
+    Derivative,
+    Equality,
+    Expr,
+    Function,
+    Integral,
+    Rational,
+    Symbol,
+    asin,
+    atan,
+    cos,
+    exp,
+    log,
+    pi,
+    sign,
+    sin,
+    sqrt,
+    tan,
+    tanh,
+)
 
 from mathderive.symbolic.engine.derivation import Derivation, step_references
 from mathderive.symbolic.engine.operators import is_premise
@@ -238,6 +258,124 @@ def test_a_constant_stays_what_it_was() -> None:
     ]
     one = judge(given, [first, *(later for later, _ in after)], [C, D])
     assert [truths(one, [first, later]) for later, _ in after] == [[Truth.TRUE, wanted] for _, wanted in after]
+
+
+def test_one_constant_does_not_serve_two_integrals() -> None:
+    given = [equation(f(x), Integral(cos(x), x)), equation(g(x), Integral(exp(x), x))]
+    first = equation(f(x), sin(x) + C)
+    after = [
+        (equation(g(x), exp(x) + C), Truth.DEPENDS),
+        (equation(g(x), exp(x) + D), Truth.TRUE),
+        (equation(g(x), exp(x) + C + D), Truth.TRUE),
+        (equation(2 * f(x), 2 * sin(x) + 2 * C), Truth.TRUE),
+        (equation(sin(x) + C, sin(x) + D), Truth.TRUE),
+    ]
+    one = judge(given, [first, *(later for later, _ in after)], [C, D])
+    assert [truths(one, [first, later])[1] for later, _ in after] == [wanted for _, wanted in after]
+
+
+def test_an_integral_depends_on_its_constant() -> None:
+    given = [equation(f(x), Integral(cos(x), x))]
+    listed = [
+        equation(f(x), sin(x) + C),
+        equation(x * f(x), x * sin(x) + x * C),
+        equation(Derivative(x * f(x), C), x),
+        equation(Derivative(x * f(x), C), 0),
+        equation(0, x),
+    ]
+    wanted = [Truth.TRUE, Truth.TRUE, Truth.TRUE, Truth.DEPENDS, Truth.FALSE]
+    assert truths(judge(given, listed, [C]), listed) == wanted
+
+
+def test_a_name_depends_on_the_names_of_its_definition() -> None:
+    given = [equation(z, x * y), equation(f(x), z**2)]
+    listed = {
+        equation(Derivative(z, x), y): Truth.TRUE,
+        equation(Derivative(z, x), 0): Truth.FALSE,
+        equation(0, y): Truth.FALSE,
+        equation(f(x), x**2 * y**2): Truth.TRUE,
+        equation(Derivative(f(x), y), 2 * x**2 * y): Truth.TRUE,
+        equation(z * y, x * y**2): Truth.TRUE,
+        equation(z, x): Truth.FALSE,
+    }
+    one = judge(given, list(listed))
+    assert {each: one.truth(each)[0] for each in listed} == listed
+
+
+def test_a_condition_holds_where_it_is_judged() -> None:
+    listed = {
+        equation(x**4, 16): Truth.TRUE,
+        equation(x**3, 4 * x): Truth.TRUE,
+        equation(x, 2): Truth.FALSE,
+        equation(x, 3): Truth.FALSE,
+        equation(0, 2 * x): Truth.FALSE,
+    }
+    one = judge([equation(x**2, 4)], list(listed))
+    assert {each: one.truth(each)[0] for each in listed} == listed
+    undecided = equation(x, y)
+    several = judge([equation(x**2, 4 * y), equation(x**3 + y, 9)], [undecided])
+    assert several.truth(undecided)[0] is Truth.UNDECIDED
+
+
+def test_equations_with_branches_hold_at_all_positive_values() -> None:
+    listed = {
+        equation(sqrt(x**2), x): Truth.TRUE,
+        equation(log(x**5), 5 * log(x)): Truth.TRUE,
+        equation(log(x * y), log(x) + log(y)): Truth.TRUE,
+        equation(Abs(x), x): Truth.TRUE,
+        equation(Abs(x - 2), 2 - x): Truth.FALSE,
+        equation(sign(x - 1), -1): Truth.FALSE,
+        equation(sqrt((x - y) ** 2), x - y): Truth.FALSE,
+        equation(sqrt(cos(x) ** 2), cos(x)): Truth.FALSE,
+        equation(asin(sin(x)), x): Truth.FALSE,
+        equation(atan(tan(x)), x - pi): Truth.FALSE,
+    }
+    one = judge([], list(listed))
+    assert {each: one.truth(each)[0] for each in listed} == listed
+
+
+def test_the_sign_of_a_name_is_what_a_premise_says() -> None:
+    given = [equation(x, -3), equation(f(y), -exp(y))]
+    listed = {
+        equation(x**2, 9): Truth.TRUE,
+        equation(sqrt(x**2), 3): Truth.TRUE,
+        equation(sqrt(x**2), x): Truth.FALSE,
+        equation(log(x**2), 2 * log(x)): Truth.FALSE,
+        equation(Abs(f(y)), exp(y)): Truth.TRUE,
+        equation(sqrt(f(y) ** 2), f(y)): Truth.FALSE,
+    }
+    one = judge(given, list(listed))
+    assert {each: one.truth(each)[0] for each in listed} == listed
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        equation(f(x) + 10**30, cos(x) + 10**30),
+        equation((10**40 + f(x)) ** 2, (10**40 + cos(x)) ** 2),
+        equation(f(x), sin(x) * (1 + Rational(1, 10**50))),
+        equation(f(x), sin(x) + exp(-400 * x)),
+        equation(exp(-1000 * x), 0),
+        equation(exp(-exp(exp(exp(x)))), 0),
+        equation(x**500, x**501),
+        equation(tanh(10 * x), 1),
+        equation(Integral(exp(-100 * x), x), y),
+    ],
+    ids=str,
+)
+def test_tells_large_and_small_numbers_apart(different: Equality) -> None:
+    same = equation(f(x) + different.rhs, sin(x) + different.rhs)
+    one = judge([equation(f(x), sin(x))], [different, same])
+    assert one.truth(different)[0] is Truth.FALSE
+    assert one.truth(same)[0] is Truth.TRUE
+
+
+def test_a_witness_shows_what_is_not_true_in_every_model() -> None:
+    """With `f' = f` alone nothing is decided; with a solution, what fails for it is false."""
+    given, wrong = equation(Derivative(f(x), x), f(x)), equation(f(x), 0)
+    assert judge([given], [wrong]).truth(wrong)[0] is Truth.UNDECIDED
+    witness = judge([equation(f(x), 3 * exp(x))], [given, wrong])
+    assert [witness.truth(one)[0] for one in (given, wrong)] == [Truth.TRUE, Truth.FALSE]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ expression that does not contain it. Any other premise (`x^2 = 4`, `f'(x) = f(x)
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sympy import E, Equality, Expr, Pow, Rational, Symbol, exp, preorder_traversal
+from sympy import E, Equality, Expr, Mul, Pow, Rational, Symbol, exp, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
@@ -94,16 +94,24 @@ def required_digits(expressions: Sequence[Basic]) -> int:
     Raises:
         UndecidableError: there are too many.
     """
-    extra = 0
-    for expression in expressions:
-        for node in preorder_traversal(expression):
-            if isinstance(node, Rational):
-                extra = max(extra, len(str(abs(node.p))) + len(str(node.q)) - 4)
-            elif isinstance(node, Pow | exp):
-                largest = max((abs(int(part)) for part in node.args[-1].atoms(Rational)), default=0)
-                base = node.base if isinstance(node, Pow) else E
-                size = len(str(abs(base.p))) if base.is_Integer else 0.5
-                extra = max(extra, int(largest * size) if largest > 12 else 0)
+    extra = max(map(_magnitude, expressions), default=0)
     if extra > MAX_EXTRA_DIGITS:
         raise UndecidableError("numbers too large or too small")
     return DIGITS + 6 * extra
+
+
+def _magnitude(expression: Basic) -> int:
+    """The power of ten by which values of an expression may differ from one, as far as its numbers show it."""
+    if isinstance(expression, Rational):
+        digits = len(str(abs(expression.p))) + len(str(expression.q)) - 2
+        return digits if digits > 2 else 0
+    parts = list(map(_magnitude, expression.args))
+    if isinstance(expression, Mul):
+        return sum(parts)
+    if isinstance(expression, Pow | exp):
+        exponent = expression.args[-1]
+        largest = max((abs(int(number)) for number in exponent.atoms(Rational)), default=0)
+        if isinstance(expression, Pow) and parts[0]:
+            return max(1, largest) * parts[0]
+        return max(largest // 2 if largest > 12 else 0, *parts)
+    return max(parts, default=0)

@@ -121,9 +121,19 @@ class Judge:
         if not found or (not (fails and count > self._count) and (len(found) < count or len({*found}) > 1)):
             return Truth.UNDECIDED, state, reason or "the points differ"
         if not fails:
+            if found[0][1] and self._shares_constant(equation, state):
+                return Truth.DEPENDS, state, ""
             return Truth.TRUE, (*state, equation) if found[0][1] else state, ""
         depends = state and self.truth(equation)[0] is Truth.TRUE
         return Truth.DEPENDS if depends else Truth.FALSE, state, ""
+
+    def _shares_constant(self, equation: Equality, state: State) -> bool:
+        """Whether all constants of an equation that fixes an integral are those of earlier equations.
+
+        It would tie the integral to another one, which nothing asks for.
+        """
+        named = equation.free_symbols & self._constants
+        return bool(named) and named <= set().union(*(one.free_symbols for one in state))
 
     def _point(self, number: int, move: int, is_real: bool) -> Point:
         key = (number, move, is_real)

@@ -32,16 +32,20 @@ def _filled(template: str, setting: Setting) -> str:
 
 
 @attack("absorption by huge terms")
-def huge_term(setting: Setting) -> Attempt:
+def huge_term(setting: Setting) -> Attempt | None:
     """Both sides plus a number beside which they vanish."""
+    if setting.goal_kind == "true":
+        return None  # the text would not show what the terms take in
     a, b = setting.goal
     huge = _filled(setting.rng.choice(HUGE), setting)
     return setting.attempt(f"({a}) + {huge} = ({b}) + {huge}")
 
 
 @attack("absorption by huge terms")
-def huge_term_in_product(setting: Setting) -> Attempt:
+def huge_term_in_product(setting: Setting) -> Attempt | None:
     """A huge term within a factor."""
+    if setting.goal_kind == "true":
+        return None  # the text would not show what the terms take in
     a, b = setting.goal
     huge, factor = _filled(setting.rng.choice(HUGE), setting), setting.variable()
     return setting.attempt(
@@ -51,8 +55,10 @@ def huge_term_in_product(setting: Setting) -> Attempt:
 
 
 @attack("absorption by huge terms")
-def huge_term_in_power(setting: Setting) -> Attempt:
+def huge_term_in_power(setting: Setting) -> Attempt | None:
     """A huge term within a power."""
+    if setting.goal_kind == "true":
+        return None  # the text would not show what the terms take in
     a, b = setting.goal
     huge = _filled(setting.rng.choice(HUGE), setting)
     power = setting.rng.choice((2, 3, 5, -1))
@@ -60,8 +66,10 @@ def huge_term_in_power(setting: Setting) -> Attempt:
 
 
 @attack("absorption by huge terms")
-def huge_term_in_function(setting: Setting) -> Attempt:
+def huge_term_in_function(setting: Setting) -> Attempt | None:
     """A huge term within a logarithm."""
+    if setting.goal_kind == "true":
+        return None  # the text would not show what the terms take in
     a, b = setting.goal
     huge = _filled(setting.rng.choice(HUGE), setting)
     return setting.attempt(
@@ -71,8 +79,10 @@ def huge_term_in_function(setting: Setting) -> Attempt:
 
 
 @attack("absorption by huge terms")
-def huge_premise(setting: Setting) -> Attempt:
+def huge_premise(setting: Setting) -> Attempt | None:
     """The premise's sides times a factor in which the goal's sides vanish."""
+    if setting.goal_kind == "true":
+        return None  # the text would not show what the terms take in
     (left, right), (a, b) = setting.premise_sides(), setting.goal
     huge = _filled(setting.rng.choice(HUGE), setting)
     return setting.attempt(
@@ -83,8 +93,10 @@ def huge_premise(setting: Setting) -> Attempt:
 
 
 @attack("tiny terms")
-def scaled_down(setting: Setting) -> Attempt:
+def scaled_down(setting: Setting) -> Attempt | None:
     """Both sides so small that they vanish beside a name, then large again."""
+    if setting.goal_kind == "true":
+        return None  # the text would not show what the terms take in
     a, b = setting.goal
     tiny, beside = _filled(setting.rng.choice(TINY), setting), setting.variable()
     return setting.attempt(
@@ -110,8 +122,10 @@ def tiny_added(setting: Setting) -> Attempt:
 
 
 @attack("tiny terms")
-def tiny_in_function(setting: Setting) -> Attempt:
+def tiny_in_function(setting: Setting) -> Attempt | None:
     """The cosine and the exponential of what is tiny are nearly one."""
+    if setting.goal_kind == "true":
+        return None  # the text would not show what the terms take in
     a, b = setting.goal
     tiny = setting.rng.choice(("10^{-7}", "10^{-9}", "10^{-12}", "10^{-30}"))
     kind = setting.rng.choice((r"\cos{(%s)}", "e^{%s}", r"\sin{(%s)}", r"\log{(1 + %s)}"))

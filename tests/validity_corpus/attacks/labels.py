@@ -44,7 +44,7 @@ def label(attempt: Attempt, seed: str) -> LabelledAttempt | None:
     wanted = attempt.judged or range(1, len(lines) + 1)
     judged = {number: lines[number - 1] for number in wanted}
     present = {number: equation for number, equation in judged.items() if equation is not None}
-    judge = Judge(known, list(present.values()), constants, seed)
+    judge = Judge(known, list(present.values()), constants, seed, points=1)
     not_true = _false_lines(judge, present)
     if not_true:
         return LabelledAttempt(attempt, not_true)
@@ -83,13 +83,17 @@ def _is_derived(
 ) -> bool:
     """Whether the goal may follow from the honest lines, or from what follows from those.
 
-    Lines whose sides are both zero in the model say nothing.
+    Lines whose sides are both zero in the model say nothing. Identities are no steps of a derivation, but a reader may
+    let one stand, so what follows from one counts as derived.
     """
     equations = [line for line in lines if line is not None]
     search = Search(Judge([], [*equations, goal], constants, seed, points=1), seed)
     closure = [line for line in lines[:honest] if line is not None]
     for line in lines[honest:]:
-        if line is None or line.lhs == line.rhs or line.args in (goal.args, goal.args[::-1]):
+        if line is None or line.args in (goal.args, goal.args[::-1]):
+            continue
+        if line.lhs == line.rhs:
+            closure.append(line)
             continue
         is_void = all(judge.truth(Equality(side, Integer(0), evaluate=False))[0] is Truth.TRUE for side in line.args)
         if is_void:

@@ -146,8 +146,10 @@ def constant_reused(setting: Setting) -> Attempt:
 
 
 @attack("windows")
-def new_name_twice(setting: Setting) -> Attempt:
+def new_name_twice(setting: Setting) -> Attempt | None:
     """A new name stands for the goal's one side, and after many equations for the other."""
+    if setting.goal_kind == "true":
+        return None
     a, b = setting.goal
     filler = setting.rng.choice((0, 1, 20, 28, 30, 31, 32, 40))
     lines, _, right = _window(setting, filler)
@@ -229,10 +231,10 @@ def unit_and_name(setting: Setting) -> Attempt:
     """`i` is the imaginary unit first and a name afterwards."""
     f, x = setting.fresh_names(2)
     y = applied(f, x)
-    factor = setting.rng.choice(("", "2 ", "3 ", "7 "))
-    number = {"": "", "2 ": "4 ", "3 ": "9 ", "7 ": "49 "}[factor]
-    given = (*setting.premise_texts, f"{y} = {factor}i {x}")
-    goal = rf"0 = {number}2 i {x}^{{2}}" if not number else rf"0 = {number}i {x}^{{2}}"
+    factor = setting.rng.choice((1, 2, 3, 7))
+    number = f"{factor**2} " if factor > 1 else ""
+    given = (*setting.premise_texts, f"{y} = {factor if factor > 1 else ''} i {x}")
+    goal = rf"0 = {2 * factor**2} i {x}^{{2}}"
     lines = (
         *given,
         f"({y})^{{2}} = - {number}{x}^{{2}}",
