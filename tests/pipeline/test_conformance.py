@@ -1,4 +1,4 @@
-"""Our engine against every released example; and a file with one sign changed must not pass."""
+"""The engine conforms to every released example, and a file with one changed sign does not pass."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def test_the_command_prints_a_row_for_each_check(shared_reference: Path, tmp_pat
 
 
 def flip(text: str, start: int = 0) -> str:
-    """The text with one binary sign changed: the first from `start` on."""
+    """Changes the first binary sign at or after `start`."""
     changed = re.sub(r" ([+-]) ", lambda sign: " - " if sign[1] == "+" else " + ", text[start:], count=1)
     assert changed != text[start:]
     return text[:start] + changed
@@ -69,7 +69,7 @@ def flip_worked_example(row: dict[str, Any]) -> None:
 
 
 def wrong_goal(row: dict[str, Any]) -> None:
-    """A wrong last step, printed and asked for consistently: only replaying and the rule of the variant see it."""
+    """Makes the last step wrong in all texts, so that only the replay and the rule of the variant can notice."""
     steps = row["AG srepr_derivation"]
     goal = read_srepr(steps[-1][1])
     wrong = Equality(goal.lhs, goal.rhs + Symbol("Q"), evaluate=False)
@@ -121,7 +121,7 @@ def test_the_command_fails_where_something_does(shared_reference: Path, tmp_path
     assert done.stdout.endswith("\ndoes not conform\n")
 
 
-def test_what_cannot_be_read_is_one_line(shared_reference: Path, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(shared_reference: Path, tmp_path: Path) -> None:
     rows = json.loads((shared_reference / "gpt-4_results.json").read_text(encoding="utf-8"))[:1]
     rows[0]["srepr_derivation"][0][1] = "__import__('os').system('true')"
     path = tmp_path / "hostile_results.json"

@@ -49,7 +49,7 @@ def test_few_shot_prompts_survive_a_round_trip(pairs: list[tuple[str, str]], que
     "text",
     ["", "Given a = b", "a = b, then obtain c = d", "Given a, then obtain b, then obtain c"],
 )
-def test_what_is_no_prompt_is_refused(text: str) -> None:
+def test_text_that_is_not_a_prompt_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a prompt"):
         split_prompt(text)
 

@@ -51,7 +51,7 @@ class Fact:
     def right(self) -> Fingerprint:
         return fingerprint(self.rhs)
 
-    @property
+    @cached_property
     def has_fingerprint(self) -> bool:
         return bool(np.isfinite(self.left.values).all() and np.isfinite(self.right.values).all())
 

@@ -5,10 +5,10 @@ module answers the inverse's own questions: it compares expressions by their fin
 same however it is printed and however SymPy simplifies it on the way.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 from sympy import Derivative, Expr, Integral, Symbol
@@ -52,7 +52,7 @@ class Justification:
         return sum(size_of(operand) for operand in self.operands)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FactComparison:
     """Two facts, compared by fingerprints: the `Comparison` that an operator's inverse is given.
 
@@ -66,6 +66,11 @@ class FactComparison:
     second: Fact | None
     known: Collection[Expr]
     fresh: frozenset[Symbol]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The numbers of the earlier equations."""
+        return (self.before.number,) if self.second is None else (self.before.number, self.second.number)
 
     @cached_property
     def has_same_difference(self) -> bool:
@@ -128,44 +133,38 @@ def justifications(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
     known = dict.fromkeys(part for fact in facts for part in fact.ordered_parts)
     fresh = new.symbols.difference(*(fact.symbols for fact in facts if fact.number))
     targets = (new, new.mirrored())
+    on_one = _inverses((Arity.EQUATION, Arity.OPERAND), inverse_of)
+    on_two = _inverses((Arity.TWO_EQUATIONS,), inverse_of)
     found: dict[Justification, None] = {}
     for target in targets:
         for fact in facts:
-            comparison = FactComparison(target, fact, None, known, fresh)
-            found |= dict.fromkeys(_justifications(comparison, _ON_ONE_EQUATION, inverse_of))
-        for fact, rule in product(facts, facts):
-            if rule is not fact:
-                comparison = FactComparison(target, fact, rule, known, fresh)
-                found |= dict.fromkeys(_justifications(comparison, _ON_TWO_EQUATIONS, inverse_of))
+            found |= _justifications(FactComparison(target, fact, None, known, fresh), on_one)
+        for fact, rule in permutations(facts, 2):
+            found |= _justifications(FactComparison(target, fact, rule, known, fresh), on_two)
     if not found:
+        slow = _inverses((Arity.EQUATION, Arity.OPERAND), lambda operator: operator.slow_inverse)
         for target, fact in product(targets, facts):
-            comparison = FactComparison(target, fact, None, known, fresh)
-            found |= dict.fromkeys(
-                _justifications(comparison, _ON_ONE_EQUATION, lambda operator: operator.slow_inverse)
-            )
+            found |= _justifications(FactComparison(target, fact, None, known, fresh), slow)
     return sorted(found, key=lambda one: (not one.plain, one.size))
 
 
-_ON_ONE_EQUATION = (Arity.EQUATION, Arity.OPERAND)
-_ON_TWO_EQUATIONS = (Arity.TWO_EQUATIONS,)
+Inverses = list[tuple[Operator, Inverse]]
 
 
-def _slow_inverse_of(operator: Operator) -> Inverse | None:
-    return operator.slow_inverse
+def _inverses(arities: Collection[Arity], inverse_for: Callable[[Operator], Inverse | None]) -> Inverses:
+    """The operators of these arities that have such an inverse."""
+    operators = [operator for operator in OPERATORS.values() if operator.arity in arities]
+    return [(operator, inverse) for operator in operators if (inverse := inverse_for(operator)) is not None]
 
 
-def _justifications(
-    comparison: FactComparison, arities: Collection[Arity], inverse_for: Callable[[Operator], Inverse | None]
-) -> Iterator[Justification]:
-    """The ways in which operators of these arities lead from one equation, or two, to the new one."""
-    sources = (comparison.before,) if comparison.second is None else (comparison.before, comparison.second)
-    steps = tuple(fact.number for fact in sources)
-    for operator in OPERATORS.values():
-        inverse = inverse_for(operator) if operator.arity in arities else None
-        if inverse is not None:
-            for operands in inverse(operator, comparison):
-                plain = all(comparison.has_occurred(operand) for operand in operands)
-                yield Justification(operator.name, operands, steps, plain)
+def _justifications(comparison: FactComparison, inverses: Inverses) -> dict[Justification, None]:
+    """The ways in which the operators lead from one equation, or two, to the new one."""
+    found: dict[Justification, None] = {}
+    for operator, inverse in inverses:
+        for operands in inverse(operator, comparison):
+            plain = all(comparison.has_occurred(operand) for operand in operands)
+            found[Justification(operator.name, operands, comparison.steps, plain)] = None
+    return found
 
 
 def _exact(values: object) -> Fingerprint:

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sympy import Equality, Symbol, tan
+from sympy import Equality, Expr, Symbol, tan
 
 from mathderive.checker.checker import check
 from mathderive.core import extensions
 from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.records import Example, read_jsonl
 from mathderive.symbolic.engine.derivation import Derivation
-from mathderive.symbolic.engine.operators import OPERATORS
+from mathderive.symbolic.engine.operators import OPERATORS, Arity, Operator, register_operator
+from mathderive.symbolic.engine.operators.operator import DrawConstant, Sides
 from mathderive.symbolic.engine.perturbations import alternative_goal, expression_exchange
 from mathderive.symbolic.engine.replay import apply_annotation, replays
 from mathderive.symbolic.engine.sampling import sample_derivation
@@ -95,6 +96,26 @@ def test_the_checker_verifies_and_explains_added_operators(settings: SamplingSet
                 words = {"tan": f"tangent of both sides of {source}", "subtract_from": f"{source} subtracted from $"}
                 assert step.reason.startswith(words[step.operator])
     assert explained == set(ADDED)
+
+
+def test_an_operator_on_two_equations_needs_no_draw_and_no_inverse(settings: SamplingSettings) -> None:
+    def add_sides(equation: Equality, second: Expr | Equality | None, _draw: DrawConstant) -> Sides:
+        assert isinstance(second, Equality)
+        return equation.lhs + second.lhs, equation.rhs + second.rhs
+
+    register_operator(
+        Operator("add_equations", Arity.TWO_EQUATIONS, "the sum of {0} and {1}", function=add_sides, weight=400)
+    )
+    favoured = SamplingSettings(length_min=4, length_max=5, length_mean=4)
+    explained = 0
+    for attempt in range(6):
+        derivation = sample_derivation(favoured, 8, attempt)
+        assert derivation is not None
+        assert all(replays(derivation))
+        verdict = check(prompt(derivation), target(derivation))
+        assert verdict.verified, target(derivation)
+        explained += sum(step.reason.startswith("the sum of equation") for step in verdict.steps)
+    assert explained > 3
 
 
 def test_the_smallest_pipeline_runs_with_added_operators(extension: Path, tmp_path: Path) -> None:

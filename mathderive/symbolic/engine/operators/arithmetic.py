@@ -1,6 +1,7 @@
 """The operators that combine both sides with an operand: addition, subtraction, product, quotient and power."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache
 
 from sympy import Equality, Expr, Integer, Pow, Rational, S, Symbol, exp, factor_terms
 
@@ -60,8 +61,9 @@ def _find_subtrahend(_operator: Operator, comparison: Comparison) -> Iterator[tu
         yield (-summand,)
 
 
+@lru_cache(maxsize=1)
 def _summand(comparison: Comparison) -> Expr | None:
-    """The expression that was added to both sides, if there is one."""
+    """The expression that was added to both sides, if there is one; `add` and `minus` ask for it in turn."""
     new, before = comparison.new, comparison.before
     if not comparison.has_same_difference or new.sides == before.sides:
         return None
@@ -99,8 +101,9 @@ def _divisor(factor: Expr) -> Expr | None:
     return denominator * numerator if numerator in (1, -1) and denominator != 1 else None
 
 
+@lru_cache(maxsize=1)
 def _factor(comparison: Comparison) -> Expr | None:
-    """The expression that both sides were multiplied by, if there is one."""
+    """The expression that both sides were multiplied by, if there is one; `times` and `divide` ask for it in turn."""
     new, before = comparison.new, comparison.before
     if not comparison.has_same_ratio:
         return None

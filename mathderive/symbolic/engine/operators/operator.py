@@ -110,6 +110,9 @@ class Comparison(Protocol):
     Expressions are compared by their values at random points, so it does not matter how SymPy has simplified them.
     """
 
+    def __hash__(self) -> int:
+        """Comparisons are hashed by identity, so that an inverse can cache what it found."""
+
     @property
     def new(self) -> EquationView: ...
     @property
