@@ -17,7 +17,7 @@ from tfds_builders.released.outputs import read_outputs
 @pytest.fixture(scope="module")
 def dataset(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("released")
-    built = build_released([shared_reference], folder)
+    built = build_released([shared_reference], folder, folder / "downloads")
     assert built["models"] == sorted(MODELS)
     return folder / built["path"]
 
