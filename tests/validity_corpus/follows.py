@@ -165,7 +165,7 @@ class Search:
         return Follows.LOOSELY if loosely else Follows.NOT
 
     def _ways(self, equation: Equality, earlier: Sequence[Equality]) -> Iterator[tuple[Follows, frozenset[int]]]:
-        """Yields all ways to an equation, the fast searches first, with the positions of the equations they start from."""
+        """Yields all ways to an equation, fast searches first, with the positions of the equations they start from."""
         mirror_images = (equation.args, equation.args[::-1])
         for wanted in mirror_images:
             for positions, given in self._results(wanted, earlier):

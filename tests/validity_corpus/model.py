@@ -141,13 +141,13 @@ class Model:
     def base(self, name: Basic) -> Any:
         """Returns the random value of a name.
 
-        A complex one is no more than 1.2 in size, and neither real nor near zero. A real one is between 0.1 and 10.
+        A complex one is no more than 1.2 in size, and neither real nor near zero. A real one is between 0 and 10.
         """
         if name in self.rebased:
             return self.rebased[name]
         first, second = self.random(f"symbol {name}")
         if self.is_real:
-            return mp.mpc(mp.power(10, 2 * first - 1))
+            return mp.mpc(10 * first if second < 0.5 else mp.power(10, 2 * first - 1))
         return mp.mpc(
             mp.mpf("0.35") + mp.mpf("0.75") * first, (mp.mpf("0.15") + mp.mpf("0.45") * second) * _sign(second)
         )

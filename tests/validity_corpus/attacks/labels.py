@@ -44,7 +44,7 @@ def label(attempt: Attempt, seed: str) -> LabelledAttempt | None:
     wanted = attempt.judged or range(1, len(lines) + 1)
     judged = {number: lines[number - 1] for number in wanted}
     present = {number: equation for number, equation in judged.items() if equation is not None}
-    judge = Judge(known, list(present.values()), constants, seed, points=1)
+    judge = Judge(known, list(present.values()), constants, seed)
     not_true = _false_lines(judge, present)
     if not_true:
         return LabelledAttempt(attempt, not_true)
