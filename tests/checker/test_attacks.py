@@ -87,6 +87,14 @@ def test_a_true_goal_behind_a_division_by_zero_is_not_derived() -> None:
     assert label(Attempt((SINE,), goal, (SINE, between, goal), honest=1), "test") is None
 
 
+def test_a_new_name_is_no_false_line() -> None:
+    """It may stand for any expression once, and for nothing else afterwards."""
+    lines = (SINE, r"u{(x)} = f{(x)} - \sin{(x)}", r"u{(x)} = f{(x)}", r"f{(x)} = \cos{(x)}")
+    found = label(Attempt((SINE,), lines[-1], lines, honest=1), "test")
+    assert found is not None
+    assert found.not_true == (3, 4)
+
+
 def test_a_witness_labels_what_a_condition_does_not_decide() -> None:
     premise, goal = r"\frac{d}{d x} f{(x)} = f{(x)}", r"f{(x)} = 0"
     found = label(Attempt((premise,), goal, (premise, goal), honest=1, witness=(r"f{(x)} = 3 e^{x}",)), "test")
