@@ -1,4 +1,4 @@
-"""The checker's word against the judge's, counted."""
+"""Compares the checker's verdicts with the judge's labels."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -8,16 +8,16 @@ from typing import Any
 from tests.validity_corpus.corpus import LabelledDerivation, LabelledStep
 
 Check = Callable[[str, str], Any]
-"""`mathderive.checker.checker.check`: a prompt and an output into a `Validity`."""
+"""The type of `mathderive.checker.checker.check`, which turns a prompt and an output into a `Validity`."""
 
 CATCHES_FALSE = 0.99
-"""The share of false equations that has to be called incorrect."""
+"""The least share of false equations that are called incorrect."""
 
 SPARES_TRUE = 0.002
-"""The share of true equations that may be called incorrect."""
+"""The largest share of true equations that are called incorrect."""
 
 CATCHES_FLAWS = 0.97
-"""The share of repeated, irrelevant and removed steps that has to be called so."""
+"""The least share of repeated, irrelevant and removed steps that are called so."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,7 @@ class Disagreement:
 
 @dataclass
 class Agreement:
-    """Counts of (label, answer), by what is labelled.
-
-    `repeated`, `irrelevant` and `removed` hold steps that are so; each has its counterpart of steps that are not,
-    where being called so is a false alarm.
-    """
+    """Counts of pairs of label and answer, for each property."""
 
     counts: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
     disagreements: list[Disagreement] = field(default_factory=list)
@@ -45,13 +41,13 @@ class Agreement:
     unlabelled: Counter[str] = field(default_factory=Counter)
 
     def share(self, what: str, label: str, answer: str) -> float:
-        """Of what has a label, the share with an answer."""
+        """Returns the share of an answer among the items with a label."""
         counts = self.counts.get(what, Counter())
         total = sum(count for (labelled, _), count in counts.items() if labelled == label)
         return counts[label, answer] / total if total else float("nan")
 
     def figures(self) -> dict[str, float]:
-        """The shares that the checker is measured by."""
+        """Returns the shares that measure the checker."""
         return {
             "false_called_incorrect": self.share("truth", "false", "incorrect"),
             "true_called_incorrect": self.share("truth", "true", "incorrect"),
@@ -69,7 +65,7 @@ class Agreement:
         )
 
     def tables(self) -> str:
-        """The confusion matrices: a row a label, a column an answer."""
+        """Returns the confusion matrices, with a row for each label and a column for each answer."""
         lines = []
         for what, counts in self.counts.items():
             answers = sorted({answer for _, answer in counts})

@@ -1,8 +1,8 @@
 """Corrupted derivations as prompt and output, each equation labelled by the judge.
 
-A label says no more than is certain. What a step is by construction (a repetition, a detour, a step whose premise was
-removed) is confirmed by the judge and the search over operators, and where they leave room for two opinions the label
-is null, so that nobody is measured by it.
+Only certain labels are given. The judge and the search over operators confirm the role that a step has by construction
+(a repetition, a detour, a step that lost its premise). Where they leave room for two opinions, the label is null, and
+the step is not counted.
 """
 
 import random
@@ -35,18 +35,20 @@ GENERATED_SEED = 20_230_709
 MAX_CHARACTERS = 750
 
 WHOLE = ("intact", "step repeated", "mirrored step", "detour")
-"""Corruptions that leave every step in its place."""
+"""Corruptions that keep every step."""
 
 
 class LabelledStep(Record):
-    """An equation of an output and what is known of it.
+    """An equation of an output and its labels; a label is null where it is unclear.
 
     Attributes:
-        truth: the judge's word.
-        note: why it is undecided, if it is.
-        support: of a true equation, whether it is given, follows by one operator, or does not; null where unclear.
-        redundant, irrelevant: null where unclear.
-        put_in: whether the corruption put it in; `changed`, whether it changed it.
+        truth: the judge's verdict.
+        note: why the equation is undecided, if it is.
+        support: whether a true equation is given, follows by one operator, or takes more than one.
+        redundant: whether an earlier equation says the same.
+        irrelevant: whether the goal can do without the equation.
+        put_in: whether the corruption added the equation.
+        changed: whether the corruption changed the equation.
     """
 
     text: str
@@ -60,7 +62,7 @@ class LabelledStep(Record):
 
 
 class LabelledDerivation(Record):
-    """A prompt, an output, and what is known of it; `verified` is null where unclear."""
+    """A prompt, an output and its labels; a label is null where it is unclear."""
 
     id: str
     kind: str
@@ -82,20 +84,20 @@ class Source:
 
 @dataclass
 class Corpus:
-    """Labelled derivations, and how many were left out for what reason."""
+    """Labelled derivations, and the numbers of those left out, by reason."""
 
     derivations: list[LabelledDerivation] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
 
 def released_sources(folder: Path) -> list[Source]:
-    """The authors' references, without the one that holds an anomaly."""
+    """Returns the authors' references, without the one that has an anomaly."""
     examples = load(folder, "flan-t5-large").examples
     return [Source(one.id, derivation_of(one), one.prompt) for one in examples if one.id != UNRENAMED]
 
 
 def generated_sources(wanted: int) -> Iterator[Source]:
-    """Derivations of our own generator."""
+    """Yields derivations of our own generator."""
     settings = SamplingSettings(max_characters=MAX_CHARACTERS)
     found = 0
     for attempt in count():
@@ -122,7 +124,7 @@ def is_true_throughout(source: Source) -> bool:
 
 
 def add_corruptions(corpus: Corpus, source: Source, kinds: Iterable[str] = CORRUPTIONS) -> None:
-    """Corrupts a derivation once in each way and labels what comes out."""
+    """Corrupts a derivation once in each way and labels the results."""
     if not is_true_throughout(source):
         corpus.left_out["a source that is not true throughout, as where it divides by zero"] += 1
         return
@@ -140,7 +142,7 @@ def add_corruptions(corpus: Corpus, source: Source, kinds: Iterable[str] = CORRU
 
 
 def _reads_back(equation: Equality) -> bool:
-    """Whether the text says what the equation says, so that text and structure have one label."""
+    """Whether the equation's text is parsed as the equation, so that both have one label."""
     try:
         return parse_equation(latex(equation)) == equation
     except LatexError:
@@ -148,7 +150,7 @@ def _reads_back(equation: Equality) -> bool:
 
 
 def constants_of(derivation: Derivation) -> set[Symbol]:
-    """The integration constants: what is new where integrals are evaluated."""
+    """Returns the integration constants: the names that are new where integrals are evaluated."""
     seen: set[Symbol] = set()
     found: set[Symbol] = set()
     for step in derivation.steps:
@@ -177,7 +179,7 @@ class _Labeller:
         self._ancestors = self._ancestors_of_goal()
 
     def truths(self) -> list[Truth]:
-        """Of the derivation as it was."""
+        """Returns the truth of every equation of the derivation before its corruption."""
         found, state = [], ()
         for equation in self._source.derivation.equations:
             truth, state = self._judge.truth(equation, state)
@@ -228,7 +230,7 @@ class _Labeller:
         return step, after
 
     def _second_thought(self, line: Line, support: str | None, state: State) -> tuple[Truth, str]:
-        """What to make of an equation that is false as it stands."""
+        """Returns the label of an equation that the judge calls false."""
         if line.is_detour or support in ("premise", "valid"):
             return Truth.UNDECIDED, "false, and yet an operator gives it"
         if line.step is not None and not line.changed:
@@ -261,16 +263,15 @@ class _Labeller:
         return "skipped"
 
     def _says(self, equation: Equality, others: Iterable[Equality]) -> bool | None:
-        """Whether an equation is one of others, mirrored or not; None where only rewriting tells them apart."""
+        """Whether an equation repeats one of others, mirrored or not; None where it is only a rewriting of one."""
         found = {self._search.says_again(equation, other) for other in others}
         return True if Follows.EXACTLY in found else None if Follows.LOOSELY in found else False
 
     def _irrelevant(self, lines: Lines) -> list[bool | None]:
-        """Of each step, whether the goal can do without it.
+        """Labels each step by whether the goal can do without it.
 
-        Looked at are the smallest sets of steps that derive the goal by themselves. A step is irrelevant where it is in
-        none of them and the derivation as it was made does not use it either; it is not where it is in all of them.
-        Premises count for nothing and get no label.
+        A step is irrelevant if it is in none of the smallest sets of steps that derive the goal and the original
+        derivation does not use it either. It is relevant if it is in all of those sets. Premises get no label.
         """
         supports: dict[int, set[frozenset[int]]] = {}
         given = len(self._premises)
@@ -300,7 +301,7 @@ class _Labeller:
         return False if of_goal and all(step.support == "skipped" for step in of_goal) else None
 
     def _ancestors_of_goal(self) -> set[int]:
-        """The numbers of the steps that the goal builds on; an alternative goal may leave some behind."""
+        """Returns the numbers of the steps that the goal builds on; an alternative goal may not need all of them."""
         annotations = self._source.derivation.annotations
         found, pending = set(), [len(annotations)]
         while pending:
@@ -312,7 +313,7 @@ class _Labeller:
 
 
 def _smallest_closed(supports: dict[int, set[frozenset[int]]], goal: int) -> list[frozenset[int]]:
-    """The smallest sets with the goal in which every step has one of its supports."""
+    """Returns the smallest sets of steps that contain the goal and a support of each of their steps."""
     others = [place for place in supports if place != goal]
     for size in range(len(others) + 1):
         sets = (frozenset({goal, *chosen}) for chosen in combinations(others, size))

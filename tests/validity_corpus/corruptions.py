@@ -1,8 +1,7 @@
 """Derivations with one mistake each, of the kinds that models make.
 
-A corruption takes a derivation and a stream of random numbers and gives the equations of a corrupted one, with what
-each of them is by construction; None where it does not apply. Whether a changed equation is false is not decided
-here: `- x` in place of `x` may still be true.
+A corruption takes a derivation and a stream of random numbers, and returns the lines of a corrupted derivation, or None
+where it does not apply. It does not decide whether a changed equation is false: `- x` in place of `x` may be true.
 """
 
 import random
@@ -26,7 +25,7 @@ MAX_CHARACTERS = 350
 """The generator's bound on an equation's raw LaTeX."""
 
 TRIES = 30
-"""Draws before a corruption counts as not applicable."""
+"""The number of draws after which a corruption does not apply."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,10 @@ class Line:
     """An equation of a corrupted derivation.
 
     Attributes:
-        step: the number of the step it was, from 1; None for one that was put in.
-        changed: whether it is another equation than that step's.
-        repeats, is_detour: what was put in.
+        step: the number, from 1, of the original step; None for an added line.
+        changed: whether the equation differs from the original step's.
+        repeats: whether the line was added as a repetition.
+        is_detour: whether the line was added as a detour.
     """
 
     equation: Equality
@@ -60,7 +60,7 @@ def sign_flipped(derivation: Derivation, rng: random.Random) -> Lines | None:
 
 
 def factor_dropped(derivation: Derivation, rng: random.Random) -> Lines | None:
-    """A factor of a product is missing, or one of a power."""
+    """A product lacks a factor, or a power has a smaller exponent."""
 
     def drop(node: Expr) -> Expr:
         if isinstance(node, Pow):
@@ -73,7 +73,7 @@ def factor_dropped(derivation: Derivation, rng: random.Random) -> Lines | None:
 
 
 def symbol_exchanged(derivation: Derivation, rng: random.Random) -> Lines | None:
-    """In one place stands another symbol, or another function, of the derivation, or a symbol it does not have."""
+    """A symbol or function is replaced in one place by another one of the derivation, or by an unused symbol."""
     symbols = sorted({name for equation in derivation.equations for name in equation.free_symbols}, key=str)
     used = frozenset().union(*map(names_of, derivation.equations))
     symbols.append(Symbol(rng.choice([name for name in VOCABULARY if name not in used])))
@@ -87,12 +87,12 @@ def symbol_exchanged(derivation: Derivation, rng: random.Random) -> Lines | None
 
 
 def wrong_derivative(derivation: Derivation, rng: random.Random) -> Lines | None:
-    """A derivative is carried out by a wrong rule."""
+    """A derivative is evaluated by a wrong rule."""
     return _evaluated_wrongly(derivation, rng, Derivative, _wrong_derivatives)
 
 
 def wrong_integral(derivation: Derivation, rng: random.Random) -> Lines | None:
-    """An integral is carried out by a wrong rule; its constant is that of the step."""
+    """An integral is evaluated by a wrong rule; it keeps the step's constant."""
     return _evaluated_wrongly(derivation, rng, Integral, _wrong_integrals)
 
 
@@ -117,17 +117,17 @@ def wrong_substitution(derivation: Derivation, rng: random.Random) -> Lines | No
 
 
 def step_repeated(derivation: Derivation, rng: random.Random) -> Lines:
-    """An equation stands a second time, anywhere after the first."""
+    """An equation is repeated, anywhere after its first place."""
     return _repeated(derivation, rng, lambda equation: equation)
 
 
 def mirror_repeated(derivation: Derivation, rng: random.Random) -> Lines:
-    """An equation stands a second time with its sides exchanged."""
+    """An equation is repeated with its sides exchanged."""
     return _repeated(derivation, rng, lambda equation: Equality(equation.rhs, equation.lhs, evaluate=False))
 
 
 def detour(derivation: Derivation, rng: random.Random) -> Lines | None:
-    """One or two steps are put in that follow from what stands before and that nothing builds on."""
+    """One or two steps are added that follow from earlier ones and that no step builds on."""
     place = rng.randrange(1, len(derivation.steps))
     used = frozenset().union(*map(names_of, derivation.equations))
     settings = SamplingSettings()
@@ -155,17 +155,17 @@ def detour(derivation: Derivation, rng: random.Random) -> Lines | None:
 
 
 def one_removed(derivation: Derivation, rng: random.Random) -> Lines | None:
-    """A step is missing that a later one builds on."""
+    """A step that a later one builds on is missing."""
     return _removed(derivation, rng, 1)
 
 
 def two_removed(derivation: Derivation, rng: random.Random) -> Lines | None:
-    """Two steps are missing, of which a later one builds on one at least."""
+    """Two steps are missing; a later one builds on at least one of them."""
     return _removed(derivation, rng, 2)
 
 
 def goal_missing(derivation: Derivation, rng: random.Random) -> Lines:
-    """The derivation breaks off, one or two steps before its end."""
+    """The derivation stops one or two steps before its end."""
     return intact(derivation)[: -rng.choice((1, 1, 2))]
 
 
@@ -187,7 +187,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
 
 
 def replaced(node: Basic, path: Sequence[int], new: Basic) -> Basic:
-    """The expression with the part at a path of argument numbers replaced."""
+    """Replaces the part of an expression at a path of argument numbers."""
     if not path:
         return new
     parts = list(node.args)
@@ -201,7 +201,7 @@ def _edited(
     places: Callable[[Expr], Iterator[tuple[tuple[int, ...], Expr]]],
     edit: Callable[[Expr], Expr | None],
 ) -> Lines | None:
-    """One step with one part changed; premises are a quarter as likely as other steps."""
+    """Changes one part of one step; premises are a quarter as likely as other steps."""
     weights = [1 if is_premise(step.annotation) else 4 for step in derivation.steps]
     for _ in range(TRIES):
         number = rng.choices(range(1, len(weights) + 1), weights)[0]
@@ -228,7 +228,7 @@ def _rebuilt(equation: Equality, side: int, path: Sequence[int], new: Expr) -> E
 
 
 def _with_step(derivation: Derivation, number: int, equation: Equality | None) -> Lines | None:
-    """The derivation with another equation at a step; None where that is not one that could stand there."""
+    """Puts another equation at a step; None where the generator could not have written it there."""
     original = derivation.equations[number - 1]
     if equation is None or equation.args in (original.args, original.args[::-1]) or equation.lhs == equation.rhs:
         return None
@@ -270,7 +270,7 @@ def _named(side: Expr) -> Iterator[tuple[tuple[int, ...], Expr]]:
 
 
 def _nodes(node: Expr, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Expr]]:
-    """The parts of an expression, less what a function is applied to and what is differentiated or integrated by."""
+    """Yields the parts of an expression, without arguments of functions and variables of derivatives and integrals."""
     yield path, node
     if isinstance(node, AppliedUndef):
         return
@@ -296,9 +296,9 @@ def _evaluated_wrongly(
     kind: type[Derivative | Integral],
     wrong_values: Callable[[Expr, Symbol], list[Expr]],
 ) -> Lines | None:
-    """A step that carries out derivatives or integrals has one of them wrong.
+    """Evaluates one derivative or integral of a step wrongly.
 
-    What the step made of a part is found by its place: the sides of the step that it acts on have the part there.
+    The value in the step is found by its place: it is where the derivative or integral was in the earlier equation.
     """
     numbers = _steps_by(derivation, "evaluate_derivatives" if kind is Derivative else "evaluate_integrals")
     for _ in range(TRIES if numbers else 0):
@@ -330,7 +330,7 @@ def _evaluated_wrongly(
 
 
 def _wrong_derivatives(function: Expr, variable: Symbol) -> list[Expr]:
-    """Nothing done, the sign lost, product and chain rule forgotten, the exponent kept, another variable."""
+    """Returns wrong derivatives: unevaluated, with a lost sign, a forgotten product or chain rule, a wrong exponent."""
     found = [function, -function.diff(variable)]
     if isinstance(function, Mul):
         found.append(Mul(*(factor.diff(variable) for factor in function.args)))
@@ -345,7 +345,7 @@ def _wrong_derivatives(function: Expr, variable: Symbol) -> list[Expr]:
 
 
 def _wrong_integrals(function: Expr, variable: Symbol) -> list[Expr]:
-    """Differentiated, nothing done, taken for a constant, the sign of a sine, the coefficient of a power forgotten."""
+    """Returns wrong integrals: the derivative, the integrand, as of a constant, a wrong sign, a lost coefficient."""
     found = [function.diff(variable), function, function * variable]
     found += [value for term in Add.make_args(function) for value in _wrong_terms(term, variable, function)]
     return [value for value in found if not value.has(Integral)]

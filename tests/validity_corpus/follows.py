@@ -1,9 +1,9 @@
-"""Does one operator give an equation? By trying all of them, on all earlier equations, in plain SymPy.
+"""Decides whether one operator gives an equation, by trying all operators on all earlier equations in plain SymPy.
 
-The eighteen operators of Meadows et al. (2024) are written here once more, from their description. What they give is
-compared in two ways: as expressions (*exact*), and by value at a random point (*loose*), where sums and products may
-be written in another way but a derivative or an integral that is not carried out equals nothing but itself. An
-equation that is given loosely only is one about whose last rewriting two careful readers may differ.
+The eighteen operators of Meadows et al. (2024) are written here once more, from their description. Their results are
+compared with the equation in two ways: as expressions (*exactly*), and by value at a random point (*loosely*). By
+value, sums and products may be written in another way, but an unevaluated derivative or integral equals only itself.
+Two careful readers may differ about an equation that follows loosely only.
 """
 
 import enum
@@ -55,8 +55,10 @@ Sides = tuple[Expr, Expr]
 
 
 class Values:
-    """The value of any expression at one random point; functions, derivatives and integrals have made-up values, equal
-    where their parts have equal ones."""
+    """Values of expressions at one random point.
+
+    Functions, derivatives and integrals have made-up values, which are equal where their parts have equal values.
+    """
 
     def __init__(self, salt: str) -> None:
         self._salt = salt
@@ -74,7 +76,7 @@ class Values:
         )
 
     def same(self, first: Expr, second: Expr) -> bool:
-        """Whether two expressions have the same value, or are the same where they have none."""
+        """Whether two expressions have the same value, or are the same expression where they have none."""
         try:
             return first == second or self.equal(self(first), self(second))
         except (ArithmeticError, ValueError):
@@ -124,11 +126,11 @@ class Values:
 
 
 class Search:
-    """The search over operators, for derivations whose equations `rewriting` can judge.
+    """The search over operators.
 
     Args:
-        rewriting: a judge without premises, for which every function is an unknown one.
-        salt: of the random point.
+        rewriting: a judge without premises, which takes every function for an unknown one.
+        salt: the seed of the random point.
     """
 
     def __init__(self, rewriting: Judge, salt: str) -> None:
@@ -137,7 +139,7 @@ class Search:
         self._found: dict[tuple[Equality, tuple[Equality, ...]], Follows] = {}
 
     def says_again(self, equation: Equality, earlier: Equality) -> Follows:
-        """Whether an equation is an earlier one, mirrored or not."""
+        """Whether an equation repeats an earlier one, mirrored or not."""
         if equation.args in (earlier.args, earlier.args[::-1]):
             return Follows.EXACTLY
         alike = any(self._same_sides(equation.args, sides) for sides in (earlier.args, earlier.args[::-1]))
@@ -151,7 +153,7 @@ class Search:
         return self._found[key]
 
     def supports(self, equation: Equality, earlier: Sequence[Equality]) -> set[frozenset[int]]:
-        """The positions of the equations that some operator gives it from, loosely or exactly."""
+        """Returns the sets of positions of earlier equations from which some operator gives the equation."""
         return {positions for _, positions in self._ways(equation, earlier)}
 
     def _best(self, equation: Equality, earlier: Sequence[Equality]) -> Follows:
@@ -163,7 +165,7 @@ class Search:
         return Follows.LOOSELY if loosely else Follows.NOT
 
     def _ways(self, equation: Equality, earlier: Sequence[Equality]) -> Iterator[tuple[Follows, frozenset[int]]]:
-        """All ways, each with the positions of the equations it starts from; what is found fast comes first."""
+        """Yields all ways to an equation, fast searches first, with the positions of the equations they start from."""
         mirror_images = (equation.args, equation.args[::-1])
         for wanted in mirror_images:
             for positions, given in self._results(wanted, earlier):
@@ -185,7 +187,7 @@ class Search:
         return all(self.values.same(a, b) for a, b in zip(first, second, strict=True))
 
     def _results(self, wanted: Sides, earlier: Sequence[Equality]) -> Iterator[tuple[frozenset[int], Sides]]:
-        """What the operators give, with operands and rules that may lead to the wanted sides, and from which."""
+        """Yields the results of operators, with the positions of the equations that they start from."""
         operands = _operands(Tuple(*wanted, *(side for one in earlier for side in one.args)))
         for position, one in enumerate(earlier):
             for given in self._from_one(wanted, one.args, operands):
@@ -212,9 +214,9 @@ class Search:
             yield from _with_operands((*operands, *(-operand for operand in operands)), MULTIPLIED, sides)
 
     def _by_operand(self, wanted: Sides, given: Sides) -> bool:
-        """Whether something added to both sides, or multiplied with them, gives the wanted sides.
+        """Whether adding an operand to both sides, or multiplying them by it, gives the wanted sides.
 
-        Not from 0 to 0, where a factor can give anything.
+        Equations between zeros are left out, because a factor of zero could give anything.
         """
         try:
             (left, right), (old_left, old_right) = map(self.values, wanted), map(self.values, given)
@@ -227,15 +229,15 @@ class Search:
             return False
 
     def _by_exponent(self, wanted: Sides, given: Sides) -> bool:
-        """Whether the wanted sides are powers of the given ones, of any exponent they name."""
+        """Whether the wanted sides are powers of the given ones, with an exponent that they contain."""
         exponents = {part.exp for side in wanted for part in side.atoms(Pow)}
         powers = (_attempt(partial(_raise_to, exponent), given) for exponent in exponents)
         return any(self._same_sides(sides, wanted) for found in powers for sides in found)
 
     def _by_rewriting(self, wanted: Sides, given: Sides) -> bool:
-        """Whether both sides are the given ones with derivatives or integrals carried out, or multiplied out."""
+        """Whether evaluating derivatives or integrals, or expanding, turns the given sides into the wanted ones."""
         state: tuple[Equality, ...] = ()
-        # What has no integral is quickly found to differ.
+        # Sides without integrals are compared first, because that is fast.
         for old, new in sorted(zip(given, wanted, strict=True), key=lambda pair: len(pair[0].atoms(Integral))):
             if old != new:
                 truth, state = self._rewriting.truth(Equality(old, new, evaluate=False), state)
@@ -244,7 +246,7 @@ class Search:
         return True
 
     def _by_substitution(self, wanted: Sides, earlier: Sequence[Equality]) -> Iterator[frozenset[int]]:
-        """Where the wanted sides and an earlier equation's become the same by one rule, wherever it applies."""
+        """Yields pairs of equations, of which the second turns the first and the wanted one into the same equation."""
         for rule, other in enumerate(earlier):
             for old, new in (other.args, other.args[::-1]):
                 for target in _attempt(partial(_substitute, old, new), wanted):
@@ -275,7 +277,7 @@ def _apply(operator: Operator, operand: Expr, side: Expr) -> Expr:
 
 
 def _attempt(transform: Callable[[Expr], Expr], sides: Sides) -> Iterator[Sides]:
-    """The transformed sides; nothing where SymPy cannot make them."""
+    """Yields the transformed sides, or nothing where SymPy cannot make them."""
     try:
         left, right = map(transform, sides)
     except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, NotImplementedError, RecursionError):
@@ -294,7 +296,7 @@ def _operands(expression: Basic) -> list[Expr]:
 
 
 def _evaluate_derivatives(side: Expr) -> Expr:
-    """Carries out the derivatives that no integral is in."""
+    """Evaluates the derivatives that contain no integral."""
     for derivative in sorted(side.atoms(Derivative), key=lambda node: -node.count_ops()):
         if not derivative.has(Integral):
             side = side.subs(derivative, derivative.doit())

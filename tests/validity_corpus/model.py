@@ -1,9 +1,9 @@
-"""What an expression is, near a point where every name has a random value: a truncated power series.
+"""Evaluates expressions as truncated power series near a point at which every name has a random value.
 
-A function that a premise defines is what the premise says. One that nothing defines is a random analytic function.
-An indefinite integral by x is one of its antiderivatives, all of which differ by something that does not depend on x:
-a *choice*. Until a derivation fixes it, the choice is linear in the integrand (the antiderivative from another point
-is such a one), so that sums and factors may be taken out of integrals.
+A function that a premise defines has the value that the premise gives it. Any other function is a random analytic one.
+An indefinite integral by x stands for one of its antiderivatives. They differ by a term that does not depend on x,
+the *choice*. Until a derivation fixes the choice, it is linear in the integrand (like that of the antiderivative from
+another point), so that sums and factors may be taken out of integrals.
 """
 
 import hashlib
@@ -39,16 +39,16 @@ from sympy.core.function import AppliedUndef
 from tests.validity_corpus.series import Series, SingularError, composed, constant, monomials, taylor, variable
 
 Definition = tuple[tuple[Expr, ...], Expr]
-"""The arguments of a defined function, and what it is of them."""
+"""The arguments of a defined function, and its value."""
 
 DIGITS = 60
-"""Decimal digits computed with."""
+"""The number of decimal digits, unless an equation's numbers need more."""
 
 SPECIAL: dict[str, Callable[[Any], Any]] = {
     **{name: getattr(mp, name) for name in ("asin", "acos", "atan", "acot", "asinh", "acosh", "atanh")},
     **dict(zip(("erf", "erfi", "Ei", "Si", "Ci", "li"), (mp.erf, mp.erfi, mp.ei, mp.si, mp.ci, mp.li), strict=True)),
 }
-"""Functions besides the elementary ones that integration brings in; SymPy knows their first derivatives."""
+"""Other functions, with their values; SymPy knows their first derivatives."""
 
 IN_ELEMENTARY_TERMS: dict[str, Callable[[Expr], Expr]] = {
     "tan": lambda angle: sin(angle) / cos(angle),
@@ -66,15 +66,15 @@ CONSTANTS: dict[Basic, Callable[[], Any]] = {pi: lambda: +mp.pi, E: lambda: mp.e
 
 
 class UndecidableError(ValueError):
-    """The judge cannot tell; says why."""
+    """The judge cannot decide; the message says why."""
 
 
 class HiddenChoiceError(UndecidableError):
-    """An antiderivative within an integral would have to be chosen, which no other point spares."""
+    """An antiderivative within an integral would have to be chosen, at this point and at any other."""
 
 
 class DegreeError(ValueError):
-    """More derivatives than the series are long."""
+    """There are more derivatives than the series have degrees."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ class Model:
     """Values for all names near one point.
 
     Attributes:
-        axes: the names that series are in; all others have a number.
-        degree: of the series of the names.
-        definitions: by function name and arguments.
-        salt: what the random values are made of.
+        axes: the names that are variables of the series; all others are numbers.
+        degree: the degree of the names' series.
+        definitions: the defined functions, by name and number of arguments.
+        salt: the seed of the random values.
         choices: the antiderivatives that are fixed.
-        values: what names stand for that do not have their random value.
-        open_choices: the integrals met whose choice is not fixed.
-        rebased: the value a name is near, where that is not its random one.
+        values: the series of names that do not have their random value.
+        open_choices: the evaluated integrals that have no fixed choice.
+        rebased: the values of names at another point than the random one.
         is_real: whether all random values are real, and those of names positive.
     """
 
@@ -114,11 +114,11 @@ class Model:
     _memory: dict[Basic, Series] = field(default_factory=dict)
 
     def evaluate(self, expression: Basic) -> Series:
-        """The expression's series.
+        """Returns the expression's series.
 
         Raises:
-            UndecidableError: it is nothing the model can evaluate, or the point is a bad one.
-            DegreeError: it differentiates more often than the series allow.
+            UndecidableError: the model cannot evaluate the expression, at this point or at all.
+            DegreeError: the expression has more derivatives than the series have degrees.
         """
         if expression not in self._memory:
             try:
@@ -134,26 +134,26 @@ class Model:
         return self._memory[expression]
 
     def forget(self) -> None:
-        """After a change of `choices` or `values`."""
+        """Forgets the computed series; needed after a change of `choices` or `values`."""
         self._memory.clear()
         self.open_choices.clear()
 
     def base(self, name: Basic) -> Any:
-        """The random value of a name.
+        """Returns the random value of a name.
 
-        A complex one is no more than 1.2 in size, and neither real nor near zero. A real one is between 0.1 and 10.
+        A complex one is no more than 1.2 in size, and neither real nor near zero. A real one is between 0 and 10.
         """
         if name in self.rebased:
             return self.rebased[name]
         first, second = self.random(f"symbol {name}")
         if self.is_real:
-            return mp.mpc(mp.power(10, 2 * first - 1))
+            return mp.mpc(10 * first if second < 0.5 else mp.power(10, 2 * first - 1))
         return mp.mpc(
             mp.mpf("0.35") + mp.mpf("0.75") * first, (mp.mpf("0.15") + mp.mpf("0.45") * second) * _sign(second)
         )
 
     def random(self, what: str) -> tuple[Any, Any]:
-        """Two numbers between 0 and 1 that depend on nothing but the text and the salt."""
+        """Returns two numbers between 0 and 1 that depend only on a text and the salt."""
         digest = hashlib.sha512(f"{self.salt} {what}".encode()).digest()
         return tuple(mp.mpf(int.from_bytes(half, "big")) / 2**256 for half in (digest[:32], digest[32:]))
 
@@ -245,9 +245,9 @@ class Model:
         return result
 
     def _axis_and_slope(self, name: Expr) -> tuple[int, Series | None]:
-        """What is differentiated or integrated by: a variable, or a function of one, whose derivative comes along.
+        """Returns the axis of a variable of differentiation or integration.
 
-        A substitution may put `f(x)` where `x` was, if the one is the other.
+        A substitution may have put `f(x)` in its place; then the derivative of `f(x)` is returned as well.
         """
         if isinstance(name, AppliedUndef) and len(name.args) == 1:
             axis, _ = self._axis_and_slope(name.args[0])
@@ -282,7 +282,7 @@ class Model:
         return choice.variable == name and agree(choice.integrand, integrand) is True
 
     def _antiderivative_at(self, integrand: Expr, name: Symbol, bound: Expr) -> Series:
-        """An antiderivative where its variable is replaced, as a substitution leaves it."""
+        """Evaluates an antiderivative at a bound, which a substitution has put in the place of its variable."""
         where, (axis, slope) = self.evaluate(bound), self._axis_and_slope(name)
         if slope is not None:
             raise UndecidableError(f"an integral by {name} with a bound")
@@ -316,7 +316,7 @@ class Model:
         return taylor(coefficient, values)
 
     def _applied(self, formal: Sequence[Symbol], body: Expr, arguments: Sequence[Series]) -> Series:
-        """What a function is of something other than distinct variables."""
+        """Evaluates a defined function at arguments other than distinct variables."""
         names = [Dummy(symbol.name) for symbol in formal]
         if body.has(Integral):
             raise UndecidableError("an integral in a function of expressions")
@@ -340,10 +340,10 @@ class Model:
 
 
 def agree(first: Series, second: Series, least_degree: int = 0) -> bool | None:
-    """Whether two functions are equal as far as both are known; None where the digits do not tell.
+    """Compares two functions up to the degree to which both are known; None where the digits do not decide.
 
     Raises:
-        DegreeError: they are not known up to the least degree.
+        DegreeError: one of them is not known up to the least degree.
     """
     if min(first.degree, second.degree) < least_degree:
         raise DegreeError
@@ -366,5 +366,5 @@ def _trigonometric(angle: Series) -> tuple[Series, Series]:
 
 
 def _sign(fraction: Any) -> int:
-    """One of the two signs, as a fraction's digits say."""
+    """Returns a sign that depends on the digits of a fraction."""
     return 1 if int(fraction * 2**20) % 2 else -1

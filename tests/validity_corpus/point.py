@@ -1,8 +1,8 @@
-"""Does an equation hold near one point, and what does it fix there?
+"""Decides whether an equation holds near one point, and which integrals and constants it fixes there.
 
-An equation such as `∫ f dx = F + C` says which antiderivative its integral is. If an equation does not hold as things
-stand, those of its integrals that nothing has fixed yet are chosen anew, by Newton's method on whole series; then its
-new integration constants, which are numbers.
+An equation such as `∫ f dx = F + C` says which antiderivative its integral is. If an equation does not hold at first,
+the integrals that nothing has fixed yet are chosen anew, by Newton's method on whole series. If it still does not hold,
+its new constants of integration, which are numbers, are solved for.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,23 +20,23 @@ State = tuple[Equality, ...]
 """The earlier equations that fixed an integral or a constant, in order."""
 
 Improve = Callable[[Equality, list[Choice], list[Choice], int, dict[Symbol, Series]], Series]
-"""Gives a better choice at a position among the open ones, from the equation, the fixed choices and the values."""
+"""Improves the choice at a position among the open ones, given the equation, the fixed choices and the values."""
 
 PASSES = 4
-"""Newton steps for each unknown; where the integral is a term or a factor of its side, one is enough."""
+"""Newton steps for each unknown. One is enough where the integral is a term or a factor of its side."""
 
 LEAST_DEGREE = 3
-"""Up to this degree the sides have to be known: a lower one leaves room for a choice that makes anything hold."""
+"""The degree to which the sides have to be known; with fewer, some choice could make any equation hold."""
 
 MAX_UNKNOWNS = 80
-"""Coefficients that are solved for at once."""
+"""The largest number of coefficients that are solved for at once."""
 
 
 class Point:
-    """One model, and what equations fix in it.
+    """One model, and the choices and values that equations fix in it.
 
     Args:
-        model: in which nothing is fixed.
+        model: a model without fixed choices.
         constants: the names of integration constants.
     """
 
@@ -50,8 +50,8 @@ class Point:
         """Whether the equation holds after those of `state`, and whether something had to be fixed for it.
 
         Raises:
-            UndecidableError: that cannot be told at this point.
-            DegreeError: the series are too short.
+            UndecidableError: it cannot be decided at this point.
+            DegreeError: the series have too few degrees.
         """
         self._enter(state)
         if self._agree(equation):
@@ -74,7 +74,7 @@ class Point:
     def _agree(self, equation: Equality) -> bool:
         decision = self._decision(equation)
         if decision is None:
-            raise UndecidableError("the digits do not tell")
+            raise UndecidableError("the digits do not decide")
         return decision
 
     def _decision(self, equation: Equality) -> bool | None:
@@ -86,7 +86,7 @@ class Point:
         return left - right
 
     def _fix_integrals(self, equation: Equality) -> bool:
-        """Chooses the open integrals such that the equation holds; leaves all as it was where that cannot be."""
+        """Chooses the open integrals such that the equation holds; changes nothing where that is impossible."""
         before, values = list(self._model.choices), dict(self._model.values)
         opened = list(self._model.open_choices)
         core = bared(equation)
@@ -100,19 +100,19 @@ class Point:
                     return True
         self._assume(before, values)
         if opened and any(len(part.limits) > 1 or part.function.has(Integral) for part in core.atoms(Integral)):
-            # What is chosen for an integral changes what there is to choose for the one around it.
+            # The choice for the inner integral changes the choices that the outer one has.
             raise HiddenChoiceError("an open integral within an integral")
         return False
 
     def _likely_values(self, equation: Equality) -> list[Expr]:
-        """Sums with an integration constant, with and without their number."""
+        """Returns the sums that contain an integration constant, with and without their numerical term."""
         sums = [part for part in preorder_traversal(equation) if part.is_Add and part.free_symbols & self._constants]
         return list(dict.fromkeys(value for part in sums for value in (part, part - part.as_coeff_Add()[0])))
 
     def _started(self, opened: list[Choice], start: Expr | None) -> list[Choice]:
-        """The open integrals with the value of an expression, which is likely that of one of them, for the first guess.
+        """Returns the open integrals with the value of a likely expression as their first guess.
 
-        Where an integral stands in a power, there are several roots.
+        The guess matters where an integral stands in a power, because there are several roots.
         """
         if start is None:
             return list(opened)
@@ -148,7 +148,7 @@ class Point:
         position: int,
         values: dict[Symbol, Series],
     ) -> Series:
-        """A better choice, from how the difference of the sides changes with it."""
+        """Improves a choice by a Newton step on the difference of the sides."""
         choice, step_size = opened[position], _step_size()
         axis = self._model.axes.index(choice.variable)
 
@@ -172,7 +172,7 @@ class Point:
         position: int,
         values: dict[Symbol, Series],
     ) -> Series:
-        """A better choice, coefficient by coefficient: where only derivatives of it occur."""
+        """Improves a choice coefficient by coefficient, for equations that contain only derivatives of it."""
         choice, step_size = opened[position], _step_size()
         axis = self._model.axes.index(choice.variable)
         places = [
@@ -199,16 +199,16 @@ class Point:
         return value
 
     def _fix_constants(self, equation: Equality, state: State) -> bool:
-        """Gives one of the equation's new constants the value, other than zero, that makes it hold.
+        """Gives one of the equation's new constants a value other than zero with which the equation holds.
 
-        It may depend on other constants, should something be differentiated by those, and on nothing else.
+        The value may depend on other constants, where something is differentiated by them, and on nothing else.
         """
         model, core = self._model, bared(equation)
         choices, values = list(model.choices), dict(model.values)
         old = set().union(*(earlier.free_symbols for earlier in state))
         constants = equation.free_symbols & self._constants
         for name in sorted(constants - old - {*values} - {*model.axes}, key=str):
-            # Where the constant stands in a power, there are several roots; another constant is the likely one.
+            # A constant in a power has several roots; the value of another constant is the likely one.
             for start in (name, *sorted(constants - {name}, key=str)):
                 self._assume(choices, values)
                 value = self._root(core, name, model.evaluate(start))
@@ -221,7 +221,7 @@ class Point:
         return False
 
     def _root(self, equation: Equality, name: Symbol, value: Series) -> Series | None:
-        """The value of a constant for which the sides are equal, at the point and for other constants near it."""
+        """Solves for the value of a constant with which the sides are equal; other constants may vary."""
         choices, values = list(self._model.choices), dict(self._model.values)
         others = [axis for axis, variable in enumerate(self._model.axes) if variable not in self._constants]
 
@@ -245,9 +245,9 @@ class Point:
 
 
 def bared(equation: Equality) -> Equality:
-    """What the equation comes down to once what both sides do to it is undone: `a = b` of `(1 + a)^x = (1 + b)^x`.
+    """Takes off what both sides have in common: `(1 + a)^x = (1 + b)^x` becomes `a = b`.
 
-    It implies the equation, and is easier to solve.
+    The result implies the equation, and is easier to solve.
     """
     left, right = equation.args
     while type(left) is type(right) and left.args and not isinstance(left, AppliedUndef | Integral | Derivative):
@@ -267,12 +267,12 @@ def bared(equation: Equality) -> Equality:
 
 
 def _step_size() -> Any:
-    """What an unknown is moved by to see how the sides change."""
+    """Returns the step of an unknown from which the change of the sides is measured."""
     return mpf(10) ** (-mp.dps * 2 // 5)
 
 
 def _with_value(opened: list[Choice], position: int, value: Series) -> list[Choice]:
-    """The choices, with another value of one of them."""
+    """Returns the choices with another value of one of them."""
     return [*opened[:position], replace(opened[position], value=value), *opened[position + 1 :]]
 
 
@@ -285,7 +285,7 @@ def _dense(series: Series) -> list[Any]:
 
 
 def _moved(series: Series, degree: int, place: int, by: Any) -> Series:
-    """The series with one coefficient changed."""
+    """Returns the series with one coefficient changed."""
     parts = list(series.parts)
     part = list(parts[degree] or [0] * len(monomials(series.axes, degree)))
     part[place] += by
@@ -294,7 +294,7 @@ def _moved(series: Series, degree: int, place: int, by: Any) -> Series:
 
 
 def _solved(columns: list[list[Any]], wanted: list[Any]) -> list[Any]:
-    """A solution of `sum x_i columns_i = wanted` as far as there is one, by elimination; free unknowns are zero."""
+    """Solves `sum x_i columns_i = wanted` by elimination, as far as it has a solution; free unknowns are zero."""
     rows = [[*row, target] for *row, target in zip(*columns, wanted, strict=True)]
     small = mp.mpf(10) ** (-mp.dps // 4)
     pivots: list[tuple[int, int]] = []

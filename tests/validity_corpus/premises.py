@@ -14,7 +14,10 @@ from sympy.core.function import AppliedUndef
 from tests.validity_corpus.model import DIGITS, Definition, UndecidableError
 
 BRANCHED = frozenset(
-    ("Abs", "sign", "conjugate", "re", "im", "arg", "log", "asin", "acos", "atan", "acot", "asinh", "acosh", "atanh")
+    (
+        *("Abs", "sign", "conjugate", "re", "im", "arg", "log", "Ei", "Ci", "li"),
+        *("asin", "acos", "atan", "acot", "asinh", "acosh", "atanh"),
+    )
 )
 """Functions that have branches, or whose value depends on whether their argument is real."""
 

@@ -1,8 +1,8 @@
-"""Truncated power series in several variables, at any precision: calculus without rules of calculus.
+"""Truncated power series in several variables, at any precision.
 
-A function near a point is its Taylor coefficients, up to a total degree. In that form derivatives and antiderivatives
-are exact and need no knowledge of what is differentiated, so whether two expressions are equal can be decided without
-a single rule that a computer algebra system might share with what is being judged.
+A function near a point is represented by its Taylor coefficients, up to a total degree. In that form derivatives and
+antiderivatives are exact, whatever the function is. So expressions can be compared without any rule of calculus that a
+computer algebra system might share with the code that is judged.
 
 Coefficients are grouped by degree. With `t·∂` the sum of `t_i ∂/∂t_i`, which multiplies the part of degree n by n,
 each function below follows from its differential equation (for `g = exp f`: `t·∂ g = g t·∂ f`), degree by degree.
@@ -19,7 +19,7 @@ Part = list[Any] | None
 
 
 class SingularError(ValueError):
-    """The point is a pole or a branch point of what is evaluated."""
+    """The point is a pole or a branch point of a function."""
 
 
 @cache
@@ -49,11 +49,11 @@ def _product_table(axes: int, first: int, second: int) -> tuple[tuple[tuple[int,
 
 
 class Series:
-    """A function near a point, known up to `degree`, the highest degree that `parts` has.
+    """A function near a point, known up to a degree.
 
     Attributes:
         axes: the number of variables.
-        parts: the coefficients of degree 0, 1, …
+        parts: the coefficients, grouped by degree, from degree 0.
     """
 
     __slots__ = ("axes", "parts")
@@ -64,6 +64,7 @@ class Series:
 
     @property
     def degree(self) -> int:
+        """The highest degree whose coefficients are known."""
         return len(self.parts) - 1
 
     @property
@@ -72,12 +73,8 @@ class Series:
         part = self.parts[0]
         return mp.mpc(0) if part is None else mp.mpc(part[0])
 
-    @property
-    def is_zero(self) -> bool:
-        return all(part is None for part in self.parts)
-
     def coefficients(self) -> Iterator[tuple[int, int, Any]]:
-        """The coefficients other than zero, each with its degree and position."""
+        """Yields the coefficients other than zero, each with its degree and position."""
         for degree, part in enumerate(self.parts):
             for position, coefficient in enumerate(part or ()):
                 if coefficient:
@@ -101,14 +98,14 @@ class Series:
         return Series(self.axes, [None if part is None else [factor * c for c in part] for part in self.parts])
 
     def cut(self, degree: int) -> "Series":
-        """Known up to that degree only."""
+        """Returns the series without the degrees above one."""
         return Series(self.axes, self.parts[: degree + 1])
 
     def without_value(self) -> "Series":
         return Series(self.axes, [None, *self.parts[1:]])
 
     def _convolved(self, other: "Series", n: int, degrees: range, weight: Callable[[int], Any] | None = None) -> Part:
-        """The part of degree n of the product with `other`, of this one's parts of the given degrees, weighted."""
+        """Returns the part of degree n of a product, from the given degrees of this series, weighted by degree."""
         total: list[Any] = [0] * len(monomials(self.axes, n))
         touched = False
         for k in degrees:
@@ -140,7 +137,7 @@ class Series:
         return Series(self.axes, parts)
 
     def antiderivative(self, axis: int) -> "Series":
-        """The one that vanishes where the variable has the point's value; known one degree further."""
+        """Returns the antiderivative that is zero at the variable's value; it is known to one more degree."""
         parts: list[Part] = [None]
         for degree, part in enumerate(self.parts):
             if part is None:
@@ -155,7 +152,7 @@ class Series:
         return Series(self.axes, parts)
 
     def coefficient_of(self, axis: int, power: int) -> "Series":
-        """The coefficient of a power of one variable: a function of the others."""
+        """Returns the coefficient of a power of one variable, which is a function of the others."""
         parts: list[Part] = []
         for degree in range(power, self.degree + 1):
             part = self.parts[degree]
@@ -202,7 +199,7 @@ class Series:
         return result
 
     def power(self, exponent: Any) -> "Series":
-        """To a constant power, on the principal branch."""
+        """Returns the function to a constant power, on the principal branch."""
         value = self._nonzero_value()
         result = Series(self.axes, [[mp.power(value, exponent)]])
         for n in range(1, self.degree + 1):
@@ -211,7 +208,7 @@ class Series:
         return result
 
     def natural_power(self, exponent: int) -> "Series":
-        """To a natural power, wherever the point is."""
+        """Returns the function to a natural power; its value may be zero."""
         result = constant(self.axes, self.degree, 1)
         for bit in bin(exponent)[2:]:
             result = result * result
@@ -220,7 +217,7 @@ class Series:
         return result
 
     def through(self, value: Any, derivative: "Series") -> "Series":
-        """F of this function, from F's value at the point and F' of this function."""
+        """Returns F of this function, given F's value at the point and F' of this function."""
         result = Series(self.axes, [[value]])
         for n in range(1, min(self.degree, derivative.degree + 1) + 1):
             result.parts.append(_over(self._convolved(derivative, n, range(1, n + 1), lambda k: k), n))
@@ -241,13 +238,13 @@ def constant(axes: int, degree: int, value: Any) -> Series:
 
 
 def variable(axes: int, degree: int, axis: int, value: Any) -> Series:
-    """The function whose value is one of the variables."""
+    """Returns the function that is one of the variables."""
     first = [mp.mpc(int(axis == position)) or 0 for position in range(axes)]
     return Series(axes, [[mp.mpc(value)], first, *[None] * degree][: degree + 1])
 
 
 def composed(series: Series, axis: int, difference: Series) -> Series:
-    """The series with one variable's distance from the point replaced by a function that is zero there."""
+    """Replaces one variable's distance from the point by a function that is zero there."""
     degree = min(series.degree, difference.degree)
     total, power = constant(series.axes, degree, 0), constant(series.axes, degree, 1)
     for exponent in range(degree + 1):
@@ -257,12 +254,12 @@ def composed(series: Series, axis: int, difference: Series) -> Series:
 
 
 def padded(series: Series, degree: int) -> Series:
-    """Zeros for the coefficients it lacks up to that degree, where they do not matter."""
+    """Returns the series with zeros for the degrees that it lacks, for uses where they do not matter."""
     return Series(series.axes, [*series.parts, *[None] * (degree - series.degree)][: degree + 1])
 
 
 def taylor(coefficients: Callable[[tuple[int, ...]], Any], arguments: Sequence[Series]) -> Series:
-    """A function of several arguments, by its Taylor coefficients at their values, of the arguments."""
+    """Returns a function of several arguments, given its Taylor coefficients at the arguments' values."""
     degree = min(argument.degree for argument in arguments)
     axes = arguments[0].axes
     powers = []

@@ -37,7 +37,7 @@ EXTRA_DEGREES = 4
 
 MAX_DEGREE = 14
 
-BRANCH_POINTS = 8
+BRANCH_POINTS = 16
 """The number of points for an equation with branches, or with a condition."""
 
 
@@ -79,6 +79,8 @@ class Judge:
         self._degree = min(MAX_DEGREE, EXTRA_DEGREES + max(map(self._order, everything)))
         self._premises_have_branches = any(map(has_branches, premises))
         self._everything = everything
+        # A choice that makes an equation hold may be missed at one point.
+        self._enough_failures = min(points, 2) if any(one.has(Integral) for one in everything) else 1
         self._digits: int | None = None
         self._points: dict[tuple[int, int, bool], Point] = {}
         self._verdicts: dict[tuple[State, Equality], tuple[Truth, State, str]] = {}
@@ -104,7 +106,9 @@ class Judge:
 
     def _truth(self, equation: Equality, state: State) -> tuple[Truth, State, str]:
         is_real = self._premises_have_branches or any(map(has_branches, (equation, *state)))
-        count = BRANCH_POINTS if self._conditions or has_branches(equation) else self._count
+        # Such an equation may hold in one region and fail in another.
+        has_regions = bool(self._conditions) or has_branches(equation)
+        count = BRANCH_POINTS if has_regions else self._count
         found, reason = [], ""
         for number in range(count):
             for move in range(MOVES):
@@ -117,15 +121,21 @@ class Judge:
                     reason = str(error)
                 except DegreeError:
                     return Truth.UNDECIDED, state, "more derivatives than are computed"
-        fails = any(not holds for holds, _ in found)
-        if not found or (not (fails and count > self._count) and (len(found) < count or len({*found}) > 1)):
+            failures = [holds for holds, _ in found].count(False)
+            if failures >= self._enough_failures and (has_regions or failures == len(found)):
+                return self._what_fails(equation, state), state, ""
+        if len(found) < count or len({*found}) > 1:
             return Truth.UNDECIDED, state, reason or "the points differ"
-        if not fails:
+        if found[0][0]:
             if found[0][1] and self._shares_constant(equation, state):
                 return Truth.DEPENDS, state, ""
             return Truth.TRUE, (*state, equation) if found[0][1] else state, ""
+        return self._what_fails(equation, state), state, ""
+
+    def _what_fails(self, equation: Equality, state: State) -> Truth:
+        """The truth of an equation that fails after those of `state`."""
         depends = state and self.truth(equation)[0] is Truth.TRUE
-        return Truth.DEPENDS if depends else Truth.FALSE, state, ""
+        return Truth.DEPENDS if depends else Truth.FALSE
 
     def _shares_constant(self, equation: Equality, state: State) -> bool:
         """Whether all constants of an equation that fixes an integral are those of earlier equations.

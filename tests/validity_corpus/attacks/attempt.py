@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sympy import Equality, Expr, Symbol
+from sympy import Equality, Symbol
 
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.names import function
@@ -91,10 +91,14 @@ class Setting:
         premise = self.rng.choice(self.premises)
         return latex(premise.lhs), latex(premise.rhs)
 
+    def symbol(self) -> Symbol:
+        """A name of the premises."""
+        names = sorted(set().union(*(premise.free_symbols for premise in self.premises)), key=str)
+        return self.rng.choice(names)
+
     def variable(self) -> str:
         """A name of the premises, as LaTeX."""
-        names = sorted(set().union(*(premise.free_symbols for premise in self.premises)), key=str)
-        return latex(self.rng.choice(names))
+        return latex(self.symbol())
 
     def fresh_names(self, count: int) -> list[str]:
         """Names that the derivation does not use."""
@@ -137,8 +141,3 @@ def attack(name: str) -> Callable[[Attack], Attack]:
 def applied(name: str, *arguments: str) -> str:
     """A function of names, as LaTeX."""
     return latex(function(name)(*(Symbol(argument) for argument in arguments)))
-
-
-def written(left: Expr, right: Expr) -> str:
-    """An equation, as LaTeX."""
-    return f"{latex(left)} = {latex(right)}"

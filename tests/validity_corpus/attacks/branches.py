@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 
+from mathderive.symbolic.latex.printer import latex
 from tests.validity_corpus.attacks.attempt import Attempt, Setting, applied, attack
 
 REGIONAL = (
@@ -94,12 +95,13 @@ def _seeded_values(name: str, draw: int, low: float, high: float, count: int) ->
 def vanishes_at_points(setting: Setting) -> Attempt:
     """A polynomial that vanishes at fixed points of a name is added to one side of a premise."""
     left, right = setting.premise_sides()
-    x = setting.variable()
+    symbol = setting.symbol()
+    x = latex(symbol)
     kind = setting.rng.randrange(3)
     if kind == 0:
-        points = [f"{value:.13f}" for value in _seeded_values(x, 0, 0.4, 1.7, 5)]
+        points = [f"{value:.13f}" for value in _seeded_values(symbol.name, 0, 0.4, 1.7, 5)]
     elif kind == 1:
-        points = [f"{value:.12f}" for value in _seeded_values(x, 0, 0.55, 0.95, 8)]
+        points = [f"{value:.12f}" for value in _seeded_values(symbol.name, 0, 0.55, 0.95, 8)]
     else:
         points = [str(value) for value in setting.rng.sample(range(1, 30), 5)]
     polynomial = "".join(f"({x} - {point})" for point in points)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sympy import Equality, I, Integer, Symbol, pi
-from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.latex.parser import LatexError, parse_equation
-from mathderive.symbolic.names import names_of
+from mathderive.symbolic.names import name_of, names_of
 from tests.validity_corpus.attacks.attempt import Attempt
 from tests.validity_corpus.follows import Follows, Search
 from tests.validity_corpus.point import State
@@ -41,15 +40,22 @@ def label(attempt: Attempt, seed: str) -> LabelledAttempt | None:
     if len(known) < len(model):
         return None
     constants = {Symbol(name) for name in attempt.constants}
+    definitions = _definitions(attempt, lines)
+    known += [line for number, line in enumerate(lines, start=1) if line is not None and number in definitions]
     wanted = attempt.judged or range(1, len(lines) + 1)
-    judged = {number: lines[number - 1] for number in wanted}
+    judged = {number: lines[number - 1] for number in wanted if number not in definitions}
     present = {number: equation for number, equation in judged.items() if equation is not None}
-    judge = Judge(known, list(present.values()), constants, seed, points=1)
+    judge = Judge(known, list(present.values()), constants, seed)
     not_true = _false_lines(judge, present)
     if not_true:
         return LabelledAttempt(attempt, not_true)
     goal = _equation(attempt.goal, attempt)
-    if goal is None or _is_derived(goal, lines, attempt.honest, judge, constants, seed):
+    if goal is None:
+        return None
+    search = Search(Judge([], [line for line in (*lines, goal) if line is not None], constants, seed, points=1), seed)
+    closure = _derived_lines(goal, lines, attempt.honest, definitions, judge, search)
+    repeats = any(search.says_again(goal, line) is not Follows.NOT for line in closure)
+    if repeats or search.follows(goal, closure) is not Follows.NOT:
         return None
     return LabelledAttempt(attempt, ())
 
@@ -73,38 +79,46 @@ def _false_lines(judge: Judge, equations: dict[int, Equality]) -> tuple[int, ...
     return tuple(found)
 
 
-def _is_derived(
+def _derived_lines(
     goal: Equality,
     lines: Sequence[Equality | None],
     honest: int,
+    definitions: frozenset[int],
     judge: Judge,
-    constants: set[Symbol],
-    seed: str,
-) -> bool:
-    """Whether the goal may follow from the honest lines, or from what follows from those.
+    search: Search,
+) -> list[Equality]:
+    """The honest lines, and those that may follow from them.
 
     Lines whose sides are both zero in the model say nothing. Identities are no steps of a derivation, but a reader may
-    let one stand, so what follows from one counts as derived.
+    let one stand, so they count as derived here.
     """
-    equations = [line for line in lines if line is not None]
-    search = Search(Judge([], [*equations, goal], constants, seed, points=1), seed)
-    closure = [line for line in lines[:honest] if line is not None]
-    for line in lines[honest:]:
+    found = [line for line in lines[:honest] if line is not None]
+    for number, line in enumerate(lines[honest:], start=honest + 1):
         if line is None or line.args in (goal.args, goal.args[::-1]):
             continue
-        if line.lhs == line.rhs:
-            closure.append(line)
+        if line.lhs == line.rhs or number in definitions:
+            found.append(line)
             continue
-        is_void = all(judge.truth(Equality(side, Integer(0), evaluate=False))[0] is Truth.TRUE for side in line.args)
-        if is_void:
+        zeros = (Equality(side, Integer(0), evaluate=False) for side in line.args)
+        if all(judge.truth(zero)[0] is Truth.TRUE for zero in zeros):
             continue
-        if _defines(line, closure) or search.follows(line, closure) is not Follows.NOT:
-            closure.append(line)
-    repeats = any(search.says_again(goal, line) is not Follows.NOT for line in closure)
-    return repeats or search.follows(goal, closure) is not Follows.NOT
+        if search.follows(line, found) is not Follows.NOT:
+            found.append(line)
+    return found
 
 
-def _defines(line: Equality, before: Sequence[Equality]) -> bool:
-    """Whether a line gives a new name to an expression."""
-    used = frozenset().union(*map(names_of, before))
-    return any(isinstance(side, AppliedUndef) and side.func.__name__ not in used for side in line.args)
+def _definitions(attempt: Attempt, lines: Sequence[Equality | None]) -> frozenset[int]:
+    """The numbers of lines that give an expression a name that neither the prompt nor an earlier line has."""
+    asked = [_equation(text, attempt) for text in (*attempt.premises, *attempt.derive, attempt.goal)]
+    used = frozenset().union(*(names_of(equation) for equation in asked if equation is not None))
+    found = set()
+    for number, line in enumerate(lines, start=1):
+        if line is None:
+            continue
+        for name, body in (line.args, line.args[::-1]):
+            own = name_of(name)
+            if own is not None and own not in used | names_of(body):
+                found.add(number)
+                break
+        used |= names_of(line)
+    return frozenset(found)

@@ -102,13 +102,9 @@ def _window(setting: Setting, filler: int) -> tuple[list[str], str, str]:
 
 
 @attack("windows")
-def redefined(setting: Setting) -> Attempt | None:
+def redefined(setting: Setting) -> Attempt:
     """A name is defined, then defined again after many equations."""
-    premise = setting.rng.choice([one for one in setting.premises if len(one.free_symbols) == 1] or [None])
-    if premise is None:
-        return None
-    x = str(next(iter(premise.free_symbols)))
-    f, g, new = setting.fresh_names(3)
+    f, g, new, x = setting.fresh_names(4)
     y, z, u = applied(f, x), applied(g, x), applied(new, x)
     bodies = [r"\sin{(%s)}", r"\cos{(%s)}", "e^{%s}", "%s^{2}", "3 %s", r"\log{(%s)}"]
     one, other = (body.replace("%s", x) for body in setting.rng.sample(bodies, 2))

@@ -51,6 +51,7 @@ def settings_of(source: Source, seed: str) -> Iterator[Setting]:
             equation = rng.choice(derived)
             left, right = equation.args
             if kind == "false":
-                other = rng.choice([side for one in derivation.equations for side in one.args])
-                right = rng.choice(FALSIFIERS)(right, other)
+                others = [side for one in derivation.equations for side in one.args]
+                made = [falsify(right, rng.choice(others)) for falsify in FALSIFIERS]
+                right = rng.choice([side for side in made if side not in (left, right)])
             yield Setting(source, premises, (latex(left), latex(right)), kind, rng)
