@@ -1,4 +1,4 @@
-"""Training from tokenised shards: every example in its turn, interrupted or not, with little installed."""
+"""Training on tokenised shards: the order of examples, interrupted runs, and an environment with few packages."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ from tests.support import tiny_training
 
 FILES = {"train-000-000.npz": 30, "train-000-001.npz": 20}
 
-# What the lean machine lacks; flax and orbax bring rich, PyYAML and etils along.
+# Packages that are missing in the small environment; flax and orbax depend on rich, PyYAML and etils.
 MISSING = (
     "array_record", "grain", "nltk", "openai", "pydantic", "rouge_score", "sacrebleu", "safetensors", "sentencepiece",
     "sympy", "tensorflow_datasets", "transformers", "typer",
@@ -39,7 +39,7 @@ MISSING = (
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe of the tiny training's pairs, in two files."""
+    """Shards of the tiny training's pairs, in two files."""
     folder = tmp_path_factory.mktemp("shards")
     tokenizer = train_tokenizer([text for pair in tiny_training.PAIRS for text in pair], folder / "tokenizer", 60)
     examples = tokenize(tiny_training.PAIRS, tokenizer, 16, 16)
@@ -110,7 +110,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards: Path, tmp_path:
     assert tiny_training.rows(whole) == tiny_training.rows(parts)
     losses = [row["loss"] for row in tiny_training.rows(whole) if "loss" in row]
     assert losses[-1] < 0.8 * losses[0]
-    # With no texts to score, the newest checkpoint is the one to predict with.
+    # Without texts there are no scores, so the newest checkpoint is the one to predict with.
     assert load_model(whole).step == 40
 
 
@@ -143,7 +143,7 @@ def test_a_machine_with_little_installed_trains_the_same_model(shards: Path, tmp
 
 
 def damaged(shards: Path, folder: Path, name: str, content: bytes | None) -> Path:
-    """A copy of the shards with one file damaged, or gone."""
+    """A copy of the shards with one file damaged or removed."""
     copy = Path(shutil.copytree(shards, folder))
     (copy / name).unlink() if content is None else (copy / name).write_bytes(content)
     return copy
