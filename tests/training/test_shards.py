@@ -1,11 +1,13 @@
 """Training on tokenised shards: the order of examples, interrupted runs, and an environment with few packages."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from mathderive.training.input_pipeline import choose_shapes, tokenize
 from mathderive.training.shards import (
     VALIDATION,
     ShardBatches,
+    read_recipe,
     read_shard,
     train_on_shards,
     write_recipe,
@@ -162,6 +165,28 @@ def damaged(shards: Path, folder: Path, name: str, content: bytes | None) -> Pat
 def test_what_is_damaged_is_named(shards: Path, tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
     with pytest.raises(InputError, match=says):
         train_on_shards(damaged(shards, tmp_path / "shards", name, content), tmp_path / "t5", tiny_training.silent)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "says"),
+    [
+        ("training", {"batch_size": None}, r"recipe.json: training.batch_size: missing"),
+        ("training", {"batch_sizes": 4}, r"recipe.json: training.batch_sizes: unknown"),
+        ("model", {"d_model": 0}, r"recipe.json: model.d_model: expected an integer"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_one_line(
+    shards: Path, tmp_path: Path, section: str, change: dict[str, Any], says: str
+) -> None:
+    recipe = json.loads((shards / "recipe.json").read_text())
+    changed = {key: value for key, value in {**recipe[section], **change}.items() if key != "batch_size" or value}
+    content = json.dumps({**recipe, section: changed}).encode()
+    with pytest.raises(InputError, match=says):
+        read_recipe(damaged(shards, tmp_path / "shards", "recipe.json", content))
+
+
+def test_both_routes_train_with_the_same_options(shards: Path) -> None:
+    assert read_recipe(shards).options == tiny_training.TRAINING.options()
 
 
 def test_another_recipe_in_the_same_folder_is_refused(shards: Path, tmp_path: Path) -> None:
