@@ -1,12 +1,12 @@
-"""How fast our T5 decodes, against `generate` of transformers in PyTorch: same weights, same prompts, alternating.
+"""Speed of decoding with our T5 and with `generate` of transformers in PyTorch: same weights, same prompts, in turns.
 
     python benchmarks/decoding.py [--shape t5-small] [--rows 32] [--prompts 96] [--repeats 5] [--dtype float32]
 
-First one batch, both greedy, both to the same number of tokens. Then a whole evaluation set, in the order and batches
-in which the predictor takes it, against the authors' way, one prompt at a time. The prompts are generated derivations';
-the weights are random, so each output is given the length of its reference, where a trained model would end it.
-Compiling is not counted. The last line is a JSON object; its ratios are of tokens a second, ours to
-PyTorch's. Run it on a quiet machine, and quote medians. Needs torch.
+The first comparison is one batch with greedy search, with the same number of tokens for both. The second comparison is
+a whole evaluation set: ours in the order and the batches of the predictor, theirs one prompt at a time, as the authors
+do it. The prompts are those of generated derivations. The weights are random, so each output gets the length of its
+reference, where a trained model would end it. Compilation does not count. The last line is a JSON object; its ratios
+are our tokens a second divided by PyTorch's. Run it on a quiet machine, and quote medians. It needs torch.
 """
 
 import argparse
@@ -70,9 +70,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="t5-small")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--rows", type=int, default=32, help="of a batch")
-    parser.add_argument("--tokens", type=int, default=128, help="generated a row, in the comparison of one batch")
-    parser.add_argument("--prompts", type=int, default=96, help="of the whole set")
+    parser.add_argument("--rows", type=int, default=32, help="rows of a batch")
+    parser.add_argument("--tokens", type=int, default=128, help="tokens generated in each row of the one batch")
+    parser.add_argument("--prompts", type=int, default=96, help="prompts of the whole set")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--set-repeats", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -80,7 +80,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def generate(model: Any, config: T5Config, sources: Sequence[np.ndarray], tokens: int) -> None:
-    """Greedy `generate` of exactly so many tokens a row."""
+    """Generates exactly `tokens` tokens for each row with greedy search."""
     import torch
 
     longest = max(len(source) for source in sources)
@@ -101,6 +101,8 @@ def generate(model: Any, config: T5Config, sources: Sequence[np.ndarray], tokens
 
 
 def in_batches(ours: Callable[..., object], examples: Sequence[TokenPair], rows: int) -> None:
+    """Decodes the examples in batches of `rows` rows, two batches at once."""
+
     def one_batch(start: int) -> None:
         batch = examples[start : start + rows]
         sources = [source.tolist() for source, _ in batch] + [[]] * (rows - len(batch))
@@ -110,6 +112,7 @@ def in_batches(ours: Callable[..., object], examples: Sequence[TokenPair], rows:
 
 
 def one_by_one(theirs: Callable[..., object], examples: Sequence[TokenPair]) -> None:
+    """Generates the output of one example after another."""
     for number, (source, target) in enumerate(examples):
         theirs([source], len(target))
         print(f"\rone prompt at a time: {number + 1} of {len(examples)}", end="", flush=True)
@@ -117,7 +120,7 @@ def one_by_one(theirs: Callable[..., object], examples: Sequence[TokenPair]) -> 
 
 
 def compare(runs: dict[str, Callable[[], object]], tokens: int, repeats: int, what: str) -> dict[str, float]:
-    """Median tokens a second of each, run in turns after a run of ours that compiles."""
+    """The median tokens a second of each run; they take turns after one run of ours that compiles."""
     runs["ours"]()
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):

@@ -1,11 +1,12 @@
-"""How large the image for the CPU is, what is in it, and how long it takes to build.
+"""Size, content and build time of the image for the CPU.
 
     python benchmarks/image.py [--base python:3.13-slim-trixie]
 
-Needs a Docker engine, and builds from a clone of the current commit: without any cache, with all of it, and after a
-change of a line of Python. Sizes of packages are those of their files. A package counts as imported if any of its
-modules is looked for while the image runs the smoke config with a model behind the API of `serve`, which it runs too,
-checks a derivation, trains by way of shards, and converts a checkpoint there and back. The last line is a JSON object.
+It needs a Docker engine. The image is built from a clone of the current commit three times: without a cache, with a
+complete cache, and after a change of one line of Python. The size of a package is that of its files. A package counts
+as imported if one of its modules is looked for while the image is used: it runs the smoke config with a model behind
+the API of `serve`, checks a derivation, trains on shards, and converts a checkpoint in both directions. The last line
+is a JSON object.
 """
 
 import argparse
@@ -55,7 +56,7 @@ echo 'f{(x)} = \sin{(x)} and 2 f{(x)} = 2 \sin{(x)}' | ./run.sh check /tmp/promp
 ./run.sh convert /seen/ours /seen/hugging_face
 rm /seen/hugging_face/sentencepiece.model
 ./run.sh convert /seen/hugging_face /seen/back
-# What the hub and the authors' repository would send.
+# These fail without the network; they import what a download would need.
 ! ./run.sh convert nobody/nothing /seen/none
 ! ./run.sh data --config configs/smoke.yaml --runs /seen/runs run.name=released evaluation.source=released
 """
@@ -71,7 +72,7 @@ for name, files in packages.items():
     paths = {Path(file.locate()) for file in files}
     modules = {str(file.with_name(file.name.split(".")[0])).removesuffix("/__init__").replace("/", ".")
                for file in files if file.suffix in (".py", ".so")}
-    # A namespace such as google is several packages'.
+    # A namespace such as google belongs to several packages.
     tops = {".".join(module.split(".")[: 1 + module.startswith("google.")]) for module in modules}
     imports = re.compile(rf"^\s*(import|from)\s+({'|'.join(map(re.escape, sorted(tops)))})\b", re.MULTILINE)
     found[name] = {
@@ -121,7 +122,7 @@ def inside(program: str) -> str:
 
 
 def used(place: Path) -> set[str]:
-    """The modules that are looked for while the image does what it is for."""
+    """The modules that are looked for while the image is used."""
     seen = place / "seen"
     seen.mkdir()
     (seen / "sitecustomize.py").write_text(RECORDER)

@@ -1,4 +1,4 @@
-"""What the model's benchmarks share: the published shapes, generated examples, and PyTorch's T5 with our weights."""
+"""Common parts of the model's benchmarks: published shapes, generated examples, and PyTorch's T5 with our weights."""
 
 import tempfile
 from collections.abc import Mapping
@@ -29,11 +29,11 @@ SHAPES = {
     ),
 }
 LONGEST = 512
-"""Tokens of source and of target in the paper."""
+"""Maximum number of tokens of a source and of a target in the paper."""
 
 
 def make_texts(count: int, seed: int) -> list[tuple[str, str]]:
-    """Prompts and derivations at the paper's sampling."""
+    """Generates prompts and derivations with the paper's sampling settings."""
     settings = DataSettings(sizes=SplitSizes(train=count, validation=1, static=1))
     pairs = []
     with progress("examples") as report:
@@ -44,7 +44,7 @@ def make_texts(count: int, seed: int) -> list[tuple[str, str]]:
 
 
 def make_examples(count: int, seed: int) -> list[TokenPair]:
-    """Such texts as token ids, by a tokenizer that is trained on them."""
+    """Generates such texts and encodes them by a tokenizer that is trained on them."""
     pairs = make_texts(count, seed)
     with tempfile.TemporaryDirectory() as folder:
         texts = [text for pair in pairs for text in pair]
@@ -53,7 +53,7 @@ def make_examples(count: int, seed: int) -> list[TokenPair]:
 
 
 def pytorch_model(config: T5Config, params: Mapping[str, Any]) -> Any:
-    """PyTorch's T5 of `transformers` in float32, on a GPU if PyTorch has one."""
+    """The T5 of `transformers` in float32 with these parameters, on a GPU if PyTorch has one."""
     import torch
     from transformers import T5ForConditionalGeneration
     from transformers.utils.logging import disable_progress_bar

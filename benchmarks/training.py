@@ -1,14 +1,17 @@
-"""How fast the network trains: against PyTorch's T5, and against padding every example to 512 tokens.
+"""Speed of training, compared with PyTorch's T5 and with padding every example to 512 tokens.
 
     python benchmarks/training.py [--shape t5-small] [--dtype float32] [--optimizer adafactor] [--rows 4]
 
-Examples are generated at the paper's sampling and tokenized by a tokenizer that is trained on them. Three contestants
-take turns on them, with the same weights and the same optimizer: our step on our batches, padded to a few shapes;
-PyTorch's T5 of `transformers` on the very same batches (left out, with a line that says so, where torch is not
-installed); and our step on batches padded to 512 and 512 tokens, as the paper does it. Compared are real tokens a
-second, of source and target, padding not counted; each figure is a median over the rounds. What each shape takes at
-first, to be compiled, is not counted. With `--dtype bfloat16` both sides keep float32 parameters and compute matrix
-products in bfloat16. The last line is a JSON object. Run it on a quiet machine.
+Examples are generated with the paper's sampling settings, and a tokenizer is trained on them. Three contestants take
+turns on these examples, with the same weights and the same optimizer:
+
+- `ours`: our step on our batches, which are padded to a few shapes;
+- `pytorch`: the T5 of `transformers` on the same batches (omitted, with a message, if torch is not installed);
+- `padded`: our step on batches that are padded to 512 and 512 tokens, as in the paper.
+
+The result is the number of real tokens a second, of source and target without padding, as a median over the rounds.
+Compilation does not count. With `--dtype bfloat16` both sides keep float32 parameters and compute matrix products in
+bfloat16. The last line is a JSON object. Run it on a quiet machine.
 """
 
 import argparse
@@ -38,11 +41,12 @@ from mathderive.training.step import fresh_state, make_train_step
 
 
 def padded_to_longest(batch: Batch) -> Batch:
+    """The batch with source and target padded to `LONGEST` tokens."""
     return {key: np.pad(array, ((0, 0), (0, LONGEST - array.shape[1]))) for key, array in batch.items()}
 
 
 def our_step(config: T5Config, params: Mapping[str, Any], options: argparse.Namespace) -> Callable[[Batch], None]:
-    """Trains on a batch, and returns when that is done."""
+    """Makes a function that trains on a batch and returns when the step is done."""
     settings = TrainingSettings(batch_size=options.rows, steps=1, optimizer=options.optimizer, learning_rate=5e-5)
     optimizer = make_optimizer(settings.options(), total_steps=1)
     step = make_train_step(config, optimizer, options.seed, dtype=options.dtype)
@@ -57,7 +61,7 @@ def our_step(config: T5Config, params: Mapping[str, Any], options: argparse.Name
 
 
 def pytorch_step(config: T5Config, params: Mapping[str, Any], options: argparse.Namespace) -> Callable[[Batch], None]:
-    """As `our_step`, by PyTorch on its GPU if it has one."""
+    """Makes the same function with PyTorch, on a GPU if PyTorch has one."""
     import torch
     from transformers.optimization import Adafactor
 
@@ -88,7 +92,7 @@ def pytorch_step(config: T5Config, params: Mapping[str, Any], options: argparse.
 
 
 def race(contestants: Mapping[str, tuple[Callable[[Batch], None], list[Batch]]], rounds: int) -> dict[str, float]:
-    """The median seconds that each takes for its batches; they take turns."""
+    """The median seconds of each contestant for its batches; they take turns."""
     for name, (train_on, batches) in contestants.items():
         start = time.perf_counter()
         for batch in batches:
@@ -112,8 +116,8 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--optimizer", choices=("adafactor", "adamw"), default="adafactor")
     parser.add_argument("--rows", type=int, default=4, help="examples in a batch")
-    parser.add_argument("--examples", type=int, default=200, help="to be generated; the batches' shapes suit them")
-    parser.add_argument("--batches", type=int, default=4, help="of an epoch, in each round")
+    parser.add_argument("--examples", type=int, default=200, help="examples to generate, which decide the shapes")
+    parser.add_argument("--batches", type=int, default=4, help="batches in each round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# A run on Cloud TPU, from here: the machines made, the kit installed and run on every worker, the report fetched, the
-# machines given back. Each word is one of those steps; docs/tpu.md goes through them.
+# Runs the kit on Cloud TPU from this machine: creates the machines, installs and runs the kit on every worker, fetches
+# the report, and deletes the machines. docs/tpu.md explains the steps.
 #
 #   scripts/tpu_vm.sh [--dry-run] create | install | run [ARGUMENTS OF run.sh] | log | fetch RUN | delete
 #
-#   --dry-run    prints the commands and carries out none
+#   --dry-run    only prints the commands
 #
-#   NAME         of the TPU VM (mathderive)
-#   ZONE         where it stands (us-west4-a)
+# Environment variables, with their defaults:
+#   NAME         name of the TPU VM (mathderive)
+#   ZONE         its zone (us-west4-a)
 #   TYPE         accelerator type (v5litepod-4); a larger one such as v5litepod-16 has several workers
-#   VERSION      of its software (v2-alpha-tpuv5-lite)
-#   SPOT         1: cheaper, and may be taken back at any time
-#   REPOSITORY   where the workers clone the kit from (this checkout's origin)
-#   REVISION     which commit (this checkout's); it must have been pushed
+#   VERSION      version of the TPU software (v2-alpha-tpuv5-lite)
+#   SPOT         1 for cheaper machines that may be preempted at any time
+#   REPOSITORY   repository that the workers clone (this checkout's origin)
+#   REVISION     commit that the workers check out (this checkout's); it must have been pushed
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

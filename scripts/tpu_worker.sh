@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What tpu_vm.sh has every worker of a TPU VM do, in the home folder; any Debian or Ubuntu machine will do.
+# Runs on every worker of a TPU VM, in the home folder; tpu_vm.sh copies and calls it. It works on any Debian or Ubuntu
+# machine.
 #
 #   tpu_worker.sh install REPOSITORY REVISION    clones the kit and makes its environment
-#   tpu_worker.sh run [ARGUMENTS OF run.sh]      starts it, and leaves it at work: mathderive/runs/run.log
+#   tpu_worker.sh run [ARGUMENTS OF run.sh]      starts the kit in the background; its log is mathderive/runs/run.log
 set -euo pipefail
 export MATHDERIVE_ACCELERATOR=${MATHDERIVE_ACCELERATOR:-tpu}
 

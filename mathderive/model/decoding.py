@@ -81,55 +81,70 @@ def decode(
     """
     if not any(len(source) for source in sources):
         return [[] for _ in sources]
-    device_count = devices.local_device_count()
-    lengths = np.array([len(source) for source in sources])
-    # Rows are sorted by length and dealt to the devices in turn, so that a place has similar lengths on all devices.
-    order = np.argsort(lengths, kind="stable")
-    rows = np.pad(order, (0, -len(order) % device_count), constant_values=_NO_ROW).reshape(-1, device_count).T
-    lengths = np.append(lengths, 0)  # the length of `_NO_ROW`
+    lengths = np.array([*map(len, sources), 0])  # the last one is that of `_NO_ROW`
     limits = np.append(np.broadcast_to(max_length, len(sources)), 1)
+    rows = _deal_rows(lengths[:-1])
     # Rounded up, so that few limits need shapes of their own.
     longest = -(-int(limits.max()) // MIN_LENGTH) * MIN_LENGTH
-    watched = watch if search.num_beams == 1 else None
+    outputs = _Outputs(config, search, lengths, limits, watch)
     groups = group_by_length(lengths[rows].max(axis=0).tolist())
     input_ids, encoder_mask = _pad_sources(config, sources, rows, groups)
     last_position = (limits[rows] - 1).astype(np.int32)
-    outputs: list[list[int]] = [[] for _ in range(len(sources) + 1)]
-
-    def store_outputs(beams: BeamState, length: int) -> None:
-        tokens = np.asarray(_best_tokens(search, beams)).reshape(rows.size, -1).tolist()
-        for row, ids in zip(rows.flat, tokens, strict=True):
-            outputs[row] = _cut_at_end(ids[: min(limits[row], length)], config.eos_token_id)
-            if watched and lengths[row]:
-                watched(int(row), outputs[row])
+    decode_segment = partial(_decode_segment, config, dtype, search, params)
 
     def fill_cache(state: _DecodingState, length: int) -> _DecodingState:
         """Decodes until the cache, with room for `length` tokens, is full or every row is done."""
         stop = int(np.max(state.position)) + WATCH_INTERVAL
-        while watched and stop < length and not np.all(state.beams.done):
-            state = _decode_segment(
-                config, dtype, search, params, encoder_mask, last_position, _on_every_device(stop), state
-            )
-            store_outputs(state.beams, stop)
+        while outputs.watched and stop < length and not np.all(state.beams.done):
+            state = decode_segment(encoder_mask, last_position, _on_every_device(stop), state)
+            outputs.store(rows, state.beams, stop)
             stop += WATCH_INTERVAL
-        return _decode_segment(
-            config, dtype, search, params, encoder_mask, last_position, _on_every_device(length), state
-        )
+        return decode_segment(encoder_mask, last_position, _on_every_device(length), state)
 
     length = MIN_LENGTH
     state = fill_cache(_start(config, dtype, search, length, params, input_ids, encoder_mask), length)
     while length < longest and not np.all(state.beams.done):
         selected = _unfinished_rows(np.asarray(state.beams.done))
         if selected.shape != rows.shape:
-            store_outputs(state.beams, length)
+            outputs.store(rows, state.beams, length)
             rows = np.take_along_axis(rows, selected, axis=1)
             last_position = np.take_along_axis(last_position, selected, axis=1)
             source_length = padded_length(int(lengths[rows].max()))
             state, encoder_mask = _select_rows(source_length, state, encoder_mask, selected)
         length = min(padded_length(length + 1), longest)
         state = fill_cache(_grow_cache(length, state), length)
-    store_outputs(state.beams, length)
-    return [output if len(source) else [] for output, source in zip(outputs, sources, strict=False)]
+    outputs.store(rows, state.beams, length)
+    return [outputs.ids[row] if len(source) else [] for row, source in enumerate(sources)]
+
+
+class _Outputs:
+    """The output of each row so far; `watched` is true where somebody follows them."""
+
+    def __init__(
+        self, config: T5Config, search: SearchSettings, lengths: np.ndarray, limits: np.ndarray, watch: Watcher | None
+    ) -> None:
+        """Takes the source length and the maximum number of tokens of each row, `_NO_ROW` included."""
+        self.ids: list[list[int]] = [[] for _ in lengths]
+        self.watched = watch is not None and search.num_beams == 1
+        self._config, self._search, self._lengths, self._limits, self._watch = config, search, lengths, limits, watch
+
+    def store(self, rows: np.ndarray, beams: BeamState, length: int) -> None:
+        """Stores the first `length` tokens of each row, `[devices, rows]`, and calls the watcher."""
+        tokens = np.asarray(_best_tokens(self._search, beams)).reshape(rows.size, -1).tolist()
+        for row, ids in zip(rows.flat, tokens, strict=True):
+            self.ids[row] = _cut_at_end(ids[: min(self._limits[row], length)], self._config.eos_token_id)
+            if self._watch and self.watched and self._lengths[row]:
+                self._watch(int(row), self.ids[row])
+
+
+def _deal_rows(lengths: np.ndarray) -> np.ndarray:
+    """Deals the rows to the devices in turn, in the order of their lengths: `[devices, rows]`.
+
+    So the lengths in one place are similar on all devices.
+    """
+    device_count = devices.local_device_count()
+    order = np.argsort(lengths, kind="stable")
+    return np.pad(order, (0, -len(order) % device_count), constant_values=_NO_ROW).reshape(-1, device_count).T
 
 
 def padded_length(length: int) -> int:

@@ -23,6 +23,38 @@ _CONSTANTS: Mapping[str, Callable[[], Any]] = {
 }
 
 
+class _Stack:
+    """The stack of the machine, with marks that a pop cannot cross."""
+
+    def __init__(self) -> None:
+        self._items: list[Any] = []
+        self._marks: list[int] = []
+
+    def push(self, item: Any) -> None:
+        self._items.append(item)
+
+    def top(self) -> Any:
+        return self._items[-1]
+
+    def mark(self) -> None:
+        self._marks.append(len(self._items))
+
+    def pop(self, count: int) -> list[Any]:
+        """Removes and returns the last `count` items."""
+        if count > len(self._items) - (self._marks[-1] if self._marks else 0):
+            raise ValueError("the pickle takes more from its stack than is there")
+        start = len(self._items) - count
+        items = self._items[start:]
+        del self._items[start:]
+        return items
+
+    def pop_to_mark(self) -> list[Any]:
+        """Removes and returns the items after the last mark, and removes the mark."""
+        items = self.pop(len(self._items) - self._marks[-1])
+        self._marks.pop()
+        return items
+
+
 def read_pickle(data: bytes, names: Mapping[str, Any], persistent_load: Callable[[Any], Any]) -> Any:
     """Returns the object that the pickle describes.
 
@@ -35,58 +67,44 @@ def read_pickle(data: bytes, names: Mapping[str, Any], persistent_load: Callable
         InputError: the pickle has more than plain data, or asks for another name.
         ValueError, LookupError, TypeError: the pickle is damaged.
     """
-    stack: list[Any] = []
-    marks: list[int] = []
+    stack = _Stack()
     memo: dict[Any, Any] = {}
-
-    def pop(count: int) -> list[Any]:
-        if count > len(stack) - (marks[-1] if marks else 0):
-            raise ValueError("the pickle takes more from its stack than is there")
-        items = stack[len(stack) - count :]
-        del stack[len(stack) - count :]
-        return items
-
-    def pop_to_mark() -> list[Any]:
-        items = pop(len(stack) - marks[-1])
-        marks.pop()
-        return items
-
     for opcode, argument, _ in pickletools.genops(data):
         match opcode.name:
             case "PROTO":
                 if argument not in _PROTOCOLS:
                     raise InputError(f"its pickle is of protocol {argument}; expected 2, as PyTorch writes it")
             case name if name in _CONSTANTS:
-                stack.append(_CONSTANTS[name]())
+                stack.push(_CONSTANTS[name]())
             case name if name in _LITERALS:
-                stack.append(argument)
+                stack.push(argument)
             case "MARK":
-                marks.append(len(stack))
+                stack.mark()
             case "TUPLE":
-                stack.append(tuple(pop_to_mark()))
+                stack.push(tuple(stack.pop_to_mark()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
-                stack.append(tuple(pop(int(name[-1]))))
+                stack.push(tuple(stack.pop(int(name[-1]))))
             case "BINPUT" | "LONG_BINPUT":
-                memo[argument] = stack[-1]
+                memo[argument] = stack.top()
             case "BINGET" | "LONG_BINGET":
-                stack.append(memo[argument])
+                stack.push(memo[argument])
             case "SETITEM":
-                _set_items(pop(2), stack[-1])
+                _set_items(stack.pop(2), stack.top())
             case "SETITEMS":
-                _set_items(pop_to_mark(), stack[-1])
+                _set_items(stack.pop_to_mark(), stack.top())
             case "GLOBAL":
-                stack.append(_named(str(argument).replace(" ", "."), names))
+                stack.push(_named(str(argument).replace(" ", "."), names))
             case "BINPERSID":
-                stack.append(persistent_load(*pop(1)))
+                stack.push(persistent_load(*stack.pop(1)))
             case "REDUCE":
-                function, arguments = pop(2)
+                function, arguments = stack.pop(2)
                 if not callable(function) or not isinstance(arguments, tuple):
                     raise InputError("its pickle calls something that is no function")
-                stack.append(function(*arguments))
+                stack.push(function(*arguments))
             case "BUILD":
-                pop(1)  # attributes of a dictionary, which are not among its items
+                stack.pop(1)  # attributes of a dictionary, which are not among its items
             case "STOP":
-                (result,) = pop(1)
+                (result,) = stack.pop(1)
                 return result
             case other:
                 raise InputError(f"its pickle uses {other}, which no plain data needs")

@@ -101,20 +101,15 @@ def train(
     learning_rate = learning_rate_schedule(options, total_steps)
     train_step = make_train_step(task.config, optimizer, seed, options.accumulate, task.dtype, task.remat)
     iterator = task.iterate(task.batches, total_steps)
-
     store = _remote_folder(folder, options, task.identity)
     with TerminationRequest() as request, Checkpoints(store or folder) as checkpoints:
         restored = checkpoints.restore()
-        if restored is None:
-            params = devices.share_arrays(task.params())
-            first_step, host_state = 0, fresh_state(dict(params), optimizer)
-        else:
-            first_step, host_state = restored.step, _restore_state(restored, optimizer, folder)
+        first_step, host_state = _first_state(task, restored, optimizer, folder)
+        if restored is not None:
             iterator.set_state(restored.data)
         log = MetricsLog(folder / "metrics.jsonl", first_step, store and store / "metrics.jsonl")
-        last_saved = first_step
         state = devices.replicate(host_state)
-        note, in_flight = "", None
+        last_saved, note, in_flight = first_step, "", None
         show_progress("steps", first_step, total_steps)
 
         for step in range(first_step + 1, total_steps + 1):
@@ -124,29 +119,22 @@ def train(
             in_flight = loss
             show_progress("steps", step, total_steps, note)
 
-            last = step == total_steps
             stop = request.signal_number()
-            to_log = last or step % options.log_every == 0
-            to_validate = last or step % options.evaluate_every == 0
-            to_save = last or stop or to_validate or step % options.checkpoint_every == 0
-            if to_log or to_save:
+            due = _due(step, total_steps, options)
+            if due.log or due.save or stop:
                 _check_finite(state, folder, last_saved)
-            if to_log:
+            if due.log:
                 row = _training_row(state, float(learning_rate(step - 1)), log.seconds_since_last())
                 log.write(step, row)
                 note = f"loss {row['loss']:.3f}"
                 state = state._replace(totals=devices.replicate(fresh_totals()))
-            validation_rouge2 = None
-            if to_validate:
+            metrics: dict[str, float] = {}
+            if due.validate:
                 metrics = task.validate(devices.unreplicate(state.params))
-                validation_rouge2 = metrics.get("validation_rouge2")
                 log.write(step, metrics)
-                shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
-                show_progress("steps", step, total_steps, shown)
-            if to_save:
-                host_state = devices.unreplicate(state)
-                rest = flatten(host_state._replace(params={}))
-                checkpoints.save(step, host_state.params, rest, iterator.get_state(), validation_rouge2)
+                show_progress("steps", step, total_steps, _describe(metrics))
+            if due.save or stop:
+                _save(checkpoints, step, state, iterator, metrics)
                 log.save_copy()
                 last_saved = step
             if stop:
@@ -154,6 +142,33 @@ def train(
         if store is not None:
             checkpoints.copy_best_to(folder)
     return TrainingResult(total_steps, *log.last_validation())
+
+
+class _Due(NamedTuple):
+    """The work that is due after a step."""
+
+    log: bool
+    validate: bool
+    save: bool
+
+
+def _due(step: int, total_steps: int, options: TrainingOptions) -> _Due:
+    last = step == total_steps
+    validate = last or step % options.evaluate_every == 0
+    return _Due(
+        log=last or step % options.log_every == 0,
+        validate=validate,
+        save=validate or step % options.checkpoint_every == 0,
+    )
+
+
+def _first_state(
+    task: Task, restored: Restored | None, optimizer: optax.GradientTransformation, folder: Path
+) -> tuple[int, TrainState]:
+    """The number of steps so far and the training state, fresh or from a checkpoint."""
+    if restored is None:
+        return 0, fresh_state(dict(devices.share_arrays(task.params())), optimizer)
+    return restored.step, _restore_state(restored, optimizer, folder)
 
 
 def _remote_folder(folder: Path, options: TrainingOptions, identity: Mapping[str, Any]) -> epath.Path | None:
@@ -173,6 +188,18 @@ def _restore_state(restored: Restored, optimizer: optax.GradientTransformation, 
     place = str(folder / "orbax" / str(restored.step))
     rest = unflatten(restored.training, like._replace(params={}), place)
     return rest._replace(params=restored.params)
+
+
+def _save(
+    checkpoints: Checkpoints, step: int, state: TrainState, iterator: BatchIterator, metrics: Mapping[str, float]
+) -> None:
+    host_state = devices.unreplicate(state)
+    rest = flatten(host_state._replace(params={}))
+    checkpoints.save(step, host_state.params, rest, iterator.get_state(), metrics.get("validation_rouge2"))
+
+
+def _describe(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
 
 
 def _check_finite(state: TrainState, folder: Path, last_saved: int) -> None:

@@ -160,22 +160,30 @@ def make_train_step(
         (loss, labels), gradient = devices.sum_over_devices(sums)
         gradient = jax.tree.map(lambda array: array / jnp.maximum(labels, 1.0), gradient)
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-        failed = jnp.where(jnp.isfinite(loss), NEVER, state.step)
-        totals = Totals(
-            loss=state.totals.loss + loss,
-            labels=state.totals.labels + labels,
-            gradient_norm=state.totals.gradient_norm + optax.tree.norm(gradient),
-            steps=state.totals.steps + 1,
-            tokens=state.totals.tokens + devices.sum_over_devices(_real_tokens(batch, config)),
-            positions=state.totals.positions
-            + devices.sum_over_devices(jnp.int32(batch["input_ids"].size + batch["labels"].size)),
-            flops=state.totals.flops + devices.sum_over_devices(_needed_flops(batch, config)),
-            failed_step=jnp.minimum(state.totals.failed_step, failed),
-        )
+        totals = _add_step(state, config, batch, loss, labels, optax.tree.norm(gradient))
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, optimizer_state, totals), loss / jnp.maximum(labels, 1.0)
 
     return devices.parallel_step(step)
+
+
+def _add_step(
+    state: TrainState, config: T5Config, batch: Batch, loss: jax.Array, labels: jax.Array, gradient_norm: jax.Array
+) -> Totals:
+    """The totals of the state, with those of a step on this batch added."""
+    totals = state.totals
+    positions = jnp.int32(batch["input_ids"].size + batch["labels"].size)
+    failed = jnp.where(jnp.isfinite(loss), NEVER, state.step)
+    return Totals(
+        loss=totals.loss + loss,
+        labels=totals.labels + labels,
+        gradient_norm=totals.gradient_norm + gradient_norm,
+        steps=totals.steps + 1,
+        tokens=totals.tokens + devices.sum_over_devices(_real_tokens(batch, config)),
+        positions=totals.positions + devices.sum_over_devices(positions),
+        flops=totals.flops + devices.sum_over_devices(_needed_flops(batch, config)),
+        failed_step=jnp.minimum(totals.failed_step, failed),
+    )
 
 
 def _real_tokens(batch: Batch, config: T5Config) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Data parallelism: several devices or processes give what one gives; each count needs processes of its own."""
+"""Several devices or processes give the results of one device; each number of devices needs new processes."""
 
 import json
 import os
@@ -91,7 +91,7 @@ for search in (SearchSettings(), SearchSettings(num_beams=2, repetition_penalty=
 
 
 def outputs(program: str, *arguments: object, devices: int = 1, processes: int = 1) -> list[list[str]]:
-    """What each process of a program prints, by line; its arguments begin with coordinator, count and index."""
+    """The lines that each process of a program prints; its first arguments are coordinator, count and index."""
     environment = {
         **os.environ,
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
@@ -116,12 +116,12 @@ def outputs(program: str, *arguments: object, devices: int = 1, processes: int =
         for process in started:
             process.kill()
     assert [process.returncode for process in started] == [0] * processes, texts
-    # Gloo, by which CPUs speak with each other, tells standard output when it has found the others.
+    # Gloo, the library for communication between CPUs, prints to standard output when it is connected.
     return [[line for line in stdout.splitlines() if not line.startswith("[Gloo]")] for stdout, _ in texts]
 
 
 def losses(*accumulate: int, devices: int = 1, processes: int = 1) -> list[list[Any]]:
-    """For each process a row for each of `accumulate`: devices seen, losses, tokens, positions."""
+    """For each process and each value of `accumulate`: number of devices, losses, tokens and positions."""
     found = outputs(LOSSES, *accumulate, devices=devices, processes=processes)
     return [[json.loads(line) for line in lines] for lines in found]
 

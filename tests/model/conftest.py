@@ -1,4 +1,4 @@
-"""The two kinds of T5, and the golden arrays of each."""
+"""The two kinds of T5, with the golden arrays of each."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Our BERT against PyTorch's: recorded numbers, live ones where torch is installed, and what is said of wrong files."""
+"""Our BERT compared with PyTorch's, by recorded numbers or by torch if it is installed; and messages for bad files."""
 
 import json
 import shutil
@@ -61,7 +61,7 @@ def test_the_numbers_are_pytorchs(length: int) -> None:
     expected = torch_numbers(torch_model(CONFIG, 5), batch)
     ours = numbers(CONFIG, parameters(CONFIG, random_tensors(CONFIG, 5)), batch)
     np.testing.assert_allclose(ours, expected, atol=1e-5)
-    assert np.ptp(expected) > 1e-3 or length == 1, "pairs that all give the same number show nothing"
+    assert np.ptp(expected) > 1e-3 or length == 1, "the pairs should give different numbers"
 
 
 @pytest.mark.slow
@@ -81,7 +81,7 @@ def test_we_load_what_transformers_writes(tmp_path: Path) -> None:
     assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 1
     (tmp_path / "torch").mkdir()
     shutil.copy(tmp_path / "whole" / "config.json", tmp_path / "torch")
-    # As it was written until 2023, with the positions' numbers in it.
+    # Until 2023, transformers also wrote the numbers of the positions.
     state = {**model.state_dict(), "bert.embeddings.position_ids": torch.arange(512)[None]}
     torch.save(state, tmp_path / "torch" / "pytorch_model.bin")
     expected = parameters(CONFIG, random_tensors(CONFIG, 6))
@@ -105,9 +105,9 @@ def test_a_pair_is_alone_in_its_batch() -> None:
     for row, count in enumerate(batch["mask"].sum(axis=1)):
         alone = {name: array[row : row + 1, :count] for name, array in batch.items()}
         np.testing.assert_allclose(numbers(CONFIG, params, alone), together[row : row + 1], atol=1e-6)
-    # What stands where the mask is false is never looked at.
-    rubbish = {**batch, "input_ids": np.where(batch["mask"], batch["input_ids"], 3)}
-    np.testing.assert_array_equal(numbers(CONFIG, params, rubbish), together)
+    # Tokens have no influence where the mask is false.
+    masked = {**batch, "input_ids": np.where(batch["mask"], batch["input_ids"], 3)}
+    np.testing.assert_array_equal(numbers(CONFIG, params, masked), together)
 
 
 @pytest.mark.parametrize(

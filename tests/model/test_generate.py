@@ -1,4 +1,4 @@
-"""Searches against `generate` of transformers, token by token: recorded, and PyTorch itself where it is installed."""
+"""Searches give the tokens of `generate` in transformers: recorded tokens, or PyTorch's if it is installed."""
 
 from operator import ne
 from pathlib import Path
@@ -38,12 +38,12 @@ def test_tokens_are_those_of_generate(name: str, kind: str, config: T5Config, pa
     assert_same(found, expected, config)
     if SEARCHES[name].length_penalty <= 1:
         assert len({len(row) for row in found}) > 1, "rows should end at different lengths"
-    assert len({token for row in found for token in row}) > 20, "rows should say something"
+    assert len({token for row in found for token in row}) > 20, "rows should have many different tokens"
 
 
 @pytest.mark.slow
-# Padded alike, and in groups. Where two logits are equal to rounding error, PyTorch's choice may be the wrong one: with
-# the first seed and long prompts it is, once, by what it computes in float64 itself.
+# Short prompts are padded to one length, long ones in groups. If two logits are equal to rounding error, PyTorch's
+# choice may be wrong: with the first seed and long prompts, its own float64 result differs from it once.
 @pytest.mark.parametrize(("longest", "seed"), [(40, 1), (300, 2)])
 @pytest.mark.parametrize("name", SEARCHES)
 def test_tokens_are_those_of_generate_today(name: str, longest: int, seed: int, kind: str, config: T5Config) -> None:
@@ -59,10 +59,10 @@ def test_tokens_are_those_of_generate_today(name: str, longest: int, seed: int, 
 def settle_a_tie(
     model: Any, sources: list[list[int]], found: list[list[int]], generated: np.ndarray, search: SearchSettings
 ) -> list[list[int]]:
-    """`found`, with what PyTorch kept where both hypotheses are equally likely: for one row at most.
+    """`found`, with PyTorch's choice in at most one row where both hypotheses have the same score.
 
-    Of the many that these models' beams weigh, two may have the same score to single precision, which PyTorch and we
-    add up in different orders.
+    These models' beams compare many hypotheses, and two of them may have the same score in single precision. PyTorch
+    adds the terms of a score in another order.
     """
     eos, settled = model.config.eos_token_id, list(found)
     for row, (source, ours, theirs) in enumerate(zip(sources, found, generated.tolist(), strict=True)):
@@ -83,7 +83,7 @@ def test_published_shapes_write_the_tokens_of_generate(shape: str) -> None:
     pytest.importorskip("torch")
     config = PUBLISHED[shape]
     params = {name: np.array(array) for name, array in initialise(config, seed=0).items()}
-    # An end-of-sequence token that stands out, or no row would ever end.
+    # The end-of-sequence token gets larger weights, because no row would end without them.
     for name, column in (("embedding", np.s_[config.eos_token_id]), ("head", np.s_[:, config.eos_token_id])):
         if name in params:
             params[name][column] *= 3

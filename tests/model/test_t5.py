@@ -1,4 +1,4 @@
-"""The network against PyTorch's T5: recorded arrays, and PyTorch itself where it is installed."""
+"""The network compared with PyTorch's T5, by recorded arrays or by PyTorch if it is installed."""
 
 from dataclasses import replace
 from functools import partial
@@ -55,14 +55,14 @@ def test_decoding_step_by_step_gives_the_logits_of_teacher_forcing(
     @jax.jit
     def decode(params: Arrays) -> jax.Array:
         model = bind(config, params)
-        groups = (np.s_[:1], np.s_[1:, :40])  # the long source, and the two short ones with less padding
+        groups = (np.s_[:1], np.s_[1:, :40])  # the long source, and two short ones with less padding
         masks = [encoder_mask[group] for group in groups]
         encoded = [model.encode(jnp.asarray(golden["input_ids"])[group], encoder_mask[group]) for group in groups]
         cache = model.start_cache(encoded, tokens.shape[1], beams=2)
 
         def step(cache: Any, numbered: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
             position, token_ids = numbered
-            beams = jnp.stack([token_ids[::-1], token_ids], axis=1)  # one that reads other tokens, and the row's own
+            beams = jnp.stack([token_ids[::-1], token_ids], axis=1)  # a beam with other tokens, and one with the row's
             logits, cache = model.decode_step(beams, position, cache, masks)
             return cache, logits
 

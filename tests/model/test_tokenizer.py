@@ -1,4 +1,4 @@
-"""Tokenizers: nothing is lost, the same text trains the same one, and released ones load."""
+"""Tokenizers are lossless, the same text trains the same tokenizer, and released tokenizers load."""
 
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def test_a_missing_or_damaged_tokenizer_is_one_line(folder: Path, tmp_path: Path
 
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
-    """A folder as a released T5 has it, with a vocabulary of single characters."""
+    """A folder with the files of a released T5 and a vocabulary of single characters."""
     from transformers import T5Tokenizer
 
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]

@@ -1,4 +1,4 @@
-"""The exported tokenizer in `transformers`: the ids and the text of ours."""
+"""The exported tokenizer gives the same ids and texts in `transformers`."""
 
 from pathlib import Path
 from typing import Any

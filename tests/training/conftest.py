@@ -1,4 +1,4 @@
-"""One finished training run, which the tests copy, damage and compare with."""
+"""A finished training run, which the tests copy, damage and compare with."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture(scope="session", autouse=True)
 def _compile_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Compiled programs are kept for the session: most tests here run the same training again."""
+    """Keeps compiled programs for the session, because most tests here run the same training again."""
     jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     yield

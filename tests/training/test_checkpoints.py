@@ -1,4 +1,4 @@
-"""A model's folder survives damage where it can, and says in one line what is wrong where it cannot."""
+"""A model folder survives damage if possible; otherwise one line names the error."""
 
 import json
 import shutil

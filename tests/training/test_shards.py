@@ -1,11 +1,13 @@
-"""Training from tokenised shards: every example in its turn, interrupted or not, with little installed."""
+"""Training on tokenised shards: the order of examples, interrupted runs, and an environment with few packages."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from mathderive.training.input_pipeline import choose_shapes, tokenize
 from mathderive.training.shards import (
     VALIDATION,
     ShardBatches,
+    read_recipe,
     read_shard,
     train_on_shards,
     write_recipe,
@@ -30,7 +33,7 @@ from tests.support import tiny_training
 
 FILES = {"train-000-000.npz": 30, "train-000-001.npz": 20}
 
-# What the lean machine lacks; flax and orbax bring rich, PyYAML and etils along.
+# Packages that are missing in the small environment; flax and orbax depend on rich, PyYAML and etils.
 MISSING = (
     "array_record", "grain", "nltk", "openai", "pydantic", "rouge_score", "sacrebleu", "safetensors", "sentencepiece",
     "sympy", "tensorflow_datasets", "transformers", "typer",
@@ -39,7 +42,7 @@ MISSING = (
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe of the tiny training's pairs, in two files."""
+    """Shards of the tiny training's pairs, in two files."""
     folder = tmp_path_factory.mktemp("shards")
     tokenizer = train_tokenizer([text for pair in tiny_training.PAIRS for text in pair], folder / "tokenizer", 60)
     examples = tokenize(tiny_training.PAIRS, tokenizer, 16, 16)
@@ -110,7 +113,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards: Path, tmp_path:
     assert tiny_training.rows(whole) == tiny_training.rows(parts)
     losses = [row["loss"] for row in tiny_training.rows(whole) if "loss" in row]
     assert losses[-1] < 0.8 * losses[0]
-    # With no texts to score, the newest checkpoint is the one to predict with.
+    # Without texts there are no scores, so the newest checkpoint is the one to predict with.
     assert load_model(whole).step == 40
 
 
@@ -143,7 +146,7 @@ def test_a_machine_with_little_installed_trains_the_same_model(shards: Path, tmp
 
 
 def damaged(shards: Path, folder: Path, name: str, content: bytes | None) -> Path:
-    """A copy of the shards with one file damaged, or gone."""
+    """A copy of the shards with one file damaged or removed."""
     copy = Path(shutil.copytree(shards, folder))
     (copy / name).unlink() if content is None else (copy / name).write_bytes(content)
     return copy
@@ -162,6 +165,28 @@ def damaged(shards: Path, folder: Path, name: str, content: bytes | None) -> Pat
 def test_what_is_damaged_is_named(shards: Path, tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
     with pytest.raises(InputError, match=says):
         train_on_shards(damaged(shards, tmp_path / "shards", name, content), tmp_path / "t5", tiny_training.silent)
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "says"),
+    [
+        ("training", {"batch_size": None}, r"recipe.json: training.batch_size: missing"),
+        ("training", {"batch_sizes": 4}, r"recipe.json: training.batch_sizes: unknown"),
+        ("model", {"d_model": 0}, r"recipe.json: model.d_model: expected an integer"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_one_line(
+    shards: Path, tmp_path: Path, section: str, change: dict[str, Any], says: str
+) -> None:
+    recipe = json.loads((shards / "recipe.json").read_text())
+    changed = {key: value for key, value in {**recipe[section], **change}.items() if key != "batch_size" or value}
+    content = json.dumps({**recipe, section: changed}).encode()
+    with pytest.raises(InputError, match=says):
+        read_recipe(damaged(shards, tmp_path / "shards", "recipe.json", content))
+
+
+def test_both_routes_train_with_the_same_options(shards: Path) -> None:
+    assert read_recipe(shards).options == tiny_training.TRAINING.options()
 
 
 def test_another_recipe_in_the_same_folder_is_refused(shards: Path, tmp_path: Path) -> None:

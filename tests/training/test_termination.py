@@ -1,4 +1,4 @@
-"""A signal waits for the loop to ask, once; outside, it does what it always does."""
+"""During training a signal is stored until the loop asks for it; elsewhere it has its usual effect."""
 
 import os
 import signal
