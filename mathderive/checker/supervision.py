@@ -6,6 +6,7 @@ the check is done again without it.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,12 @@ class Request:
     prompt: str
     output: str
     leave_out: frozenset[int] = frozenset()
+    stop_file: Path | None = None
+    """The check stops before an equation if this file exists."""
+
+
+class _StoppedError(Exception):
+    """The request's stop file exists."""
 
 
 Answer = Validity | str
@@ -40,14 +47,23 @@ Answer = Validity | str
 def answer(request: Request) -> Answer:
     """What the child does. Before each equation it says which one comes; the prompt is 0."""
     mark(0)
+
+    def begin(number: int) -> None:
+        mark(number)
+        if request.stop_file is not None and request.stop_file.exists():
+            raise _StoppedError
+
     try:
         checker = Checker(request.prompt)
     except ValueError as error:
         return str(error)
-    return checker.check(request.output, request.leave_out, mark)
+    try:
+        return checker.check(request.output, request.leave_out, begin)
+    except _StoppedError:
+        return unchecked(request.output, "the check was stopped")
 
 
-def check_in(lane: WorkerProcess[Request, Answer], prompt: str, output: str) -> Validity:
+def check_in(lane: WorkerProcess[Request, Answer], prompt: str, output: str, stop_file: Path | None = None) -> Validity:
     """`checker.check` in a lane that runs `answer`, with an undecided verdict for an equation that takes too much.
 
     Raises:
@@ -56,7 +72,7 @@ def check_in(lane: WorkerProcess[Request, Answer], prompt: str, output: str) -> 
     """
     left_out: frozenset[int] = frozenset()
     while True:
-        found = lane.ask(Request(prompt, output, left_out))
+        found = lane.ask(Request(prompt, output, left_out, stop_file))
         if isinstance(found, Validity):
             return found
         if isinstance(found, str):
@@ -90,6 +106,6 @@ class SupervisedChecker:
         """Ends the check in progress, which raises InputError; the next check starts a new child."""
         self._lane.interrupt()
 
-    def check(self, prompt: str, output: str) -> Validity:
-        """See `check_in`."""
-        return check_in(self._lane, prompt, output)
+    def check(self, prompt: str, output: str, stop_file: Path | None = None) -> Validity:
+        """See `check_in`; the check stops before the next equation once the file `stop_file` exists."""
+        return check_in(self._lane, prompt, output, stop_file)

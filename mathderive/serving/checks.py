@@ -8,10 +8,12 @@ place, and its check ends.
 
 import asyncio
 import itertools
+import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -35,8 +37,11 @@ MOST_SECONDS = 10.0
 SHARE_SECONDS = 1.5
 """Maximum seconds of a check while other derivations wait."""
 
-LONGEST_WAIT = 3.0
+LONGEST_WAIT = 2.5
 """Maximum seconds that a derivation waits for a child process."""
+
+_SECONDS_TO_STOP = 3.0
+"""Maximum seconds in which a stopped check ends by itself; after that, its child process is ended and started anew."""
 
 _TICK = 0.05
 """Seconds between two looks at a running check."""
@@ -54,21 +59,24 @@ class Checks:
         self._free: list[SupervisedChecker] = []
         self._queue: list[tuple[int, int, asyncio.Future[SupervisedChecker]]] = []
         self._arrivals = itertools.count()
-        self._restarts: set[asyncio.Task[None]] = set()
+        self._folder = Path()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Checks derivations while the block runs, and ends the child processes after it."""
-        for checker in self._checkers:
-            self._spawn(self._restart(checker))
-        try:
-            yield
-        finally:
-            for task in self._restarts:
-                task.cancel()
+        with tempfile.TemporaryDirectory(prefix="mathderive-checks-") as folder:
+            self._folder = Path(folder)
             for checker in self._checkers:
-                checker.stop()
-            self._threads.shutdown(cancel_futures=True)
+                self._spawn(self._start(checker))
+            try:
+                yield
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                for checker in self._checkers:
+                    checker.stop()
+                self._threads.shutdown(cancel_futures=True)
 
     async def check(self, prompt: str, derivation: str, request: Request) -> Validity:
         """Returns the verdict on a derivation; every equation is undecided if the check takes too long.
@@ -119,7 +127,9 @@ class Checks:
         self, checker: SupervisedChecker, prompt: str, derivation: str, gone: "asyncio.Future[None]"
     ) -> Validity:
         started = time.monotonic()
-        job = asyncio.get_running_loop().run_in_executor(self._threads, checker.check, prompt, derivation)
+        stop_file = self._folder / str(next(self._arrivals))
+        job = asyncio.get_running_loop().run_in_executor(self._threads, checker.check, prompt, derivation, stop_file)
+        job.add_done_callback(_retrieve)
         try:
             while not job.done():
                 limit = SHARE_SECONDS if self._queue else MOST_SECONDS
@@ -137,24 +147,38 @@ class Checks:
             if job.done() and isinstance(job.exception(), ValueError | None):
                 self._release(checker)
             else:
-                self._spawn(self._restart(checker, job))
+                self._spawn(self._stop(checker, job, stop_file))
 
-    def _spawn(self, restart: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(restart)
-        self._restarts.add(task)  # a task that nothing refers to may be collected
-        task.add_done_callback(self._restarts.discard)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)  # a task that nothing refers to may be collected
+        task.add_done_callback(self._tasks.discard)
 
-    async def _restart(self, checker: SupervisedChecker, job: "asyncio.Future[Validity] | None" = None) -> None:
-        """Ends the checker's job if it still runs; frees the checker once its child process is ready."""
-        if job is not None and not job.done():
-            checker.interrupt()
-            await asyncio.wait({job})
-            job.exception()  # is expected, and asyncio would log it
+    async def _stop(self, checker: SupervisedChecker, job: "asyncio.Future[Validity]", stop_file: Path) -> None:
+        """Stops the checker's job and frees the checker."""
+        stop_file.touch()
+        await asyncio.wait({job}, timeout=_SECONDS_TO_STOP)
+        stop_file.unlink(missing_ok=True)
+        if job.done() and job.exception() is None:
+            self._release(checker)
+            return
+        checker.interrupt()
+        await asyncio.wait({job})
+        await self._start(checker)
+
+    async def _start(self, checker: SupervisedChecker) -> None:
+        """Starts the checker's child process and frees the checker."""
         for _ in range(2):  # an interrupt just after the job's end hits the first sample
             with suppress(InputError):
                 await asyncio.get_running_loop().run_in_executor(self._threads, checker.check, *_SAMPLE)
                 break
         self._release(checker)
+
+
+def _retrieve(job: "asyncio.Future[Validity]") -> None:
+    """Marks the exception of a job as seen: nobody waits for a stopped job, and asyncio would log its exception."""
+    if not job.cancelled():
+        job.exception()
 
 
 async def _wait_for_first(one: "asyncio.Future[Any]", other: "asyncio.Future[Any]", seconds: float) -> None:
