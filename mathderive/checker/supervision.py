@@ -6,6 +6,7 @@ undecided, and the check is repeated without it.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,12 @@ class CheckRequest:
     prompt: str
     output: str
     leave_out: frozenset[int] = frozenset()
+    stop_file: Path | None = None
+    """The check stops before an equation if this file exists."""
+
+
+class _StoppedError(Exception):
+    """The request's stop file exists."""
 
 
 CheckOutcome = Validity | str
@@ -40,14 +47,25 @@ CheckOutcome = Validity | str
 def check_request(request: CheckRequest) -> CheckOutcome:
     """Checks an answer in the child, which marks the number of each equation before it; the prompt's mark is 0."""
     mark(0)
+
+    def begin(number: int) -> None:
+        mark(number)
+        if request.stop_file is not None and request.stop_file.exists():
+            raise _StoppedError
+
     try:
         checker = Checker(request.prompt)
     except ValueError as error:
         return str(error)
-    return checker.check(request.output, request.leave_out, mark)
+    try:
+        return checker.check(request.output, request.leave_out, begin)
+    except _StoppedError:
+        return unchecked(request.output, "the check was stopped")
 
 
-def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], prompt: str, output: str) -> Validity:
+def check_in(
+    worker: WorkerProcess[CheckRequest, CheckOutcome], prompt: str, output: str, stop_file: Path | None = None
+) -> Validity:
     """Checks an answer in a worker that runs `check_request`; an equation that exceeds its limits is undecided.
 
     Raises:
@@ -56,7 +74,7 @@ def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], prompt: str, out
     """
     left_out: frozenset[int] = frozenset()
     while True:
-        found = worker.ask(CheckRequest(prompt, output, left_out))
+        found = worker.ask(CheckRequest(prompt, output, left_out, stop_file))
         if isinstance(found, Validity):
             return found
         if isinstance(found, str):
@@ -90,6 +108,6 @@ class SupervisedChecker:
         """Ends the check in progress, which raises InputError; the next check starts a new child."""
         self._worker.interrupt()
 
-    def check(self, prompt: str, output: str) -> Validity:
-        """Checks an answer; see `check_in`."""
-        return check_in(self._worker, prompt, output)
+    def check(self, prompt: str, output: str, stop_file: Path | None = None) -> Validity:
+        """Checks an answer; see `check_in`. The check stops before the next equation once `stop_file` exists."""
+        return check_in(self._worker, prompt, output, stop_file)

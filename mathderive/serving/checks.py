@@ -1,15 +1,19 @@
 """Checks derivations for clients in child processes, so that neither the model nor other clients wait for long.
 
-A derivation may take long to check, by accident or on purpose. Two child processes check at once. A check ends after
-`MOST_SECONDS`, and after `SHARE_SECONDS` if others wait. A request that has waited for `LONGEST_WAIT` is refused. A
-client that hangs up frees its place, and its check ends.
+A derivation may take long to check, by accident or on purpose. Two child processes check at once, and the shortest
+derivation goes first. A check ends after `MOST_SECONDS`, and after `SHARE_SECONDS` if others wait. A derivation is
+refused if it has waited for `LONGEST_WAIT`, or if the queue is full of shorter ones. A client that hangs up frees its
+place, and its check ends.
 """
 
 import asyncio
+import itertools
+import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -24,17 +28,20 @@ from mathderive.serving.protocol import Refusal
 AT_ONCE = 2
 """Number of child processes."""
 
-MOST_ACCEPTED = 16
-"""Maximum number of derivations that wait or are being checked."""
+MOST_WAITING = 14
+"""Maximum number of derivations in the queue."""
 
 MOST_SECONDS = 10.0
 """Maximum seconds of a check."""
 
-SHARE_SECONDS = 2.0
+SHARE_SECONDS = 1.5
 """Maximum seconds of a check while other derivations wait."""
 
 LONGEST_WAIT = 2.5
 """Maximum seconds that a derivation waits for a child process."""
+
+_SECONDS_TO_STOP = 3.0
+"""Maximum seconds in which a stopped check ends by itself; after that, its child process is ended and started anew."""
 
 _TICK = 0.05
 """Seconds between two looks at a running check."""
@@ -49,24 +56,27 @@ class Checks:
     def __init__(self) -> None:
         self._checkers = [SupervisedChecker() for _ in range(AT_ONCE)]
         self._threads = ThreadPoolExecutor(AT_ONCE)
-        self._free: asyncio.Queue[SupervisedChecker] = asyncio.Queue()
-        self._restarts: set[asyncio.Task[None]] = set()
-        self._accepted = 0
-        self._waiting = 0
+        self._free: list[SupervisedChecker] = []
+        self._queue: list[tuple[int, int, asyncio.Future[SupervisedChecker]]] = []
+        self._arrivals = itertools.count()
+        self._folder = Path()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Checks derivations while the block runs, and ends the child processes after it."""
-        for checker in self._checkers:
-            self._spawn(self._restart(checker))
-        try:
-            yield
-        finally:
-            for task in self._restarts:
-                task.cancel()
+        with tempfile.TemporaryDirectory(prefix="mathderive-checks-") as folder:
+            self._folder = Path(folder)
             for checker in self._checkers:
-                checker.stop()
-            self._threads.shutdown(cancel_futures=True)
+                self._spawn(self._start(checker))
+            try:
+                yield
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                for checker in self._checkers:
+                    checker.stop()
+                self._threads.shutdown(cancel_futures=True)
 
     async def check(self, prompt: str, derivation: str, request: Request) -> Validity:
         """Returns the verdict on a derivation; every equation is undecided if the check takes too long.
@@ -74,42 +84,55 @@ class Checks:
         Raises:
             Refusal: the prompt has another form, too many derivations wait, or the client hung up.
         """
-        if self._accepted >= MOST_ACCEPTED:
-            raise _busy(f"{MOST_ACCEPTED} derivations wait to be checked")
-        self._accepted += 1
         gone = asyncio.ensure_future(wait_for_hang_up(request))
         try:
-            checker = await self._wait_for_checker(gone)
+            checker = await self._wait_for_checker(len(prompt) + len(derivation), gone)
             return await self._check(checker, prompt, derivation, gone)
         finally:
-            self._accepted -= 1
             gone.cancel()
 
-    async def _wait_for_checker(self, gone: "asyncio.Future[None]") -> SupervisedChecker:
-        free = asyncio.ensure_future(self._free.get())
-        is_taken = False
-        self._waiting += 1
+    async def _wait_for_checker(self, length: int, gone: "asyncio.Future[None]") -> SupervisedChecker:
+        if self._free:
+            return self._free.pop()
+        place = (length, next(self._arrivals), asyncio.get_running_loop().create_future())
+        self._queue.append(place)
+        if len(self._queue) > MOST_WAITING:
+            longest = max(self._queue)  # arrivals differ, so futures are never compared
+            self._queue.remove(longest)
+            longest[2].set_exception(_busy(f"{MOST_WAITING} derivations wait to be checked"))
+        checker = place[2]
         try:
-            await _wait_for_first(free, gone, LONGEST_WAIT)
-            if gone.done():
-                raise _hung_up()
-            if not free.done():
-                raise _busy("other derivations take long to check")
-            is_taken = True
-            return free.result()
+            await _wait_for_first(checker, gone, LONGEST_WAIT)
+            if checker.done():
+                return checker.result()
+            raise _hung_up() if gone.done() else _busy("other derivations take long to check")
+        except asyncio.CancelledError:
+            if checker.done() and checker.exception() is None:
+                self._release(checker.result())
+            raise
         finally:
-            self._waiting -= 1
-            if not is_taken and not free.cancel():
-                self._free.put_nowait(free.result())
+            if place in self._queue:
+                self._queue.remove(place)
+
+    def _release(self, checker: SupervisedChecker) -> None:
+        """Gives the checker to the shortest derivation that waits."""
+        if self._queue:
+            shortest = min(self._queue)
+            self._queue.remove(shortest)
+            shortest[2].set_result(checker)
+        else:
+            self._free.append(checker)
 
     async def _check(
         self, checker: SupervisedChecker, prompt: str, derivation: str, gone: "asyncio.Future[None]"
     ) -> Validity:
         started = time.monotonic()
-        job = asyncio.get_running_loop().run_in_executor(self._threads, checker.check, prompt, derivation)
+        stop_file = self._folder / str(next(self._arrivals))
+        job = asyncio.get_running_loop().run_in_executor(self._threads, checker.check, prompt, derivation, stop_file)
+        job.add_done_callback(_retrieve)
         try:
             while not job.done():
-                limit = SHARE_SECONDS if self._waiting else MOST_SECONDS
+                limit = SHARE_SECONDS if self._queue else MOST_SECONDS
                 if gone.done() or time.monotonic() - started > limit:
                     break
                 await _wait_for_first(job, gone, _TICK)
@@ -122,26 +145,40 @@ class Checks:
             raise Refusal(400, f"prompt: {error}", param="prompt") from None
         finally:
             if job.done() and isinstance(job.exception(), ValueError | None):
-                self._free.put_nowait(checker)
+                self._release(checker)
             else:
-                self._spawn(self._restart(checker, job))
+                self._spawn(self._stop(checker, job, stop_file))
 
-    def _spawn(self, restart: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(restart)
-        self._restarts.add(task)  # a task that nothing refers to may be collected
-        task.add_done_callback(self._restarts.discard)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)  # a task that nothing refers to may be collected
+        task.add_done_callback(self._tasks.discard)
 
-    async def _restart(self, checker: SupervisedChecker, job: "asyncio.Future[Validity] | None" = None) -> None:
-        """Ends the checker's job if it still runs; frees the checker once its child process is ready."""
-        if job is not None and not job.done():
-            checker.interrupt()
-            await asyncio.wait({job})
-            job.exception()  # is expected, and asyncio would log it
+    async def _stop(self, checker: SupervisedChecker, job: "asyncio.Future[Validity]", stop_file: Path) -> None:
+        """Stops the checker's job and frees the checker."""
+        stop_file.touch()
+        await asyncio.wait({job}, timeout=_SECONDS_TO_STOP)
+        stop_file.unlink(missing_ok=True)
+        if job.done() and job.exception() is None:
+            self._release(checker)
+            return
+        checker.interrupt()
+        await asyncio.wait({job})
+        await self._start(checker)
+
+    async def _start(self, checker: SupervisedChecker) -> None:
+        """Starts the checker's child process and frees the checker."""
         for _ in range(2):  # an interrupt just after the job's end hits the first sample
             with suppress(InputError):
                 await asyncio.get_running_loop().run_in_executor(self._threads, checker.check, *_SAMPLE)
                 break
-        self._free.put_nowait(checker)
+        self._release(checker)
+
+
+def _retrieve(job: "asyncio.Future[Validity]") -> None:
+    """Marks the exception of a job as seen: nobody waits for a stopped job, and asyncio would log its exception."""
+    if not job.cancelled():
+        job.exception()
 
 
 async def _wait_for_first(one: "asyncio.Future[Any]", other: "asyncio.Future[Any]", seconds: float) -> None:

@@ -6,10 +6,10 @@ from itertools import islice
 import pytest
 from sympy import Symbol
 
-from mathderive.symbolic.engine.derivation import PREMISES, SEPARATOR
+from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.latex.parser import parse_equation
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.prompts import split_prompt
+from mathderive.symbolic.prompts import SEPARATOR, split_prompt
 from tests.validity_corpus.attacks import ATTACKS, Attempt, label, settings_of
 from tests.validity_corpus.attacks.honest import honest_derivations
 from tests.validity_corpus.attacks.names import WEAK_HASHES, colliding_names
@@ -36,8 +36,8 @@ def test_every_attack_of_a_class_finds_a_victim(name: str) -> None:
 def test_a_correct_derivation_is_no_attack() -> None:
     for number in range(1, 9):
         source = generated_source(number)
-        steps = sorted(source.derivation.steps, key=lambda step: step.annotation not in PREMISES)
-        premises = tuple(latex(step.equation) for step in steps if step.annotation in PREMISES)
+        steps = sorted(source.derivation.steps, key=lambda step: not is_premise(step.annotation))
+        premises = tuple(latex(step.equation) for step in steps if is_premise(step.annotation))
         attempt = Attempt(
             premises=premises,
             goal=latex(source.derivation.equations[-1]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mathderive.serving.checks import AT_ONCE, LONGEST_WAIT, MOST_ACCEPTED, SHARE_SECONDS, Checks
+from mathderive.serving.checks import AT_ONCE, LONGEST_WAIT, MOST_WAITING, SHARE_SECONDS, Checks
 from mathderive.serving.protocol import Refusal
 
 PROMPT = "Given f{(x)} = x^{2}, then obtain x = 1"
@@ -66,6 +66,19 @@ def test_slow_checks_do_not_hold_up_others() -> None:
     with_checks(run)
 
 
+def test_a_short_derivation_goes_before_a_full_queue_of_long_ones() -> None:
+    async def run(checks: Checks) -> None:
+        slow = [asyncio.create_task(check(checks, SLOW)) for _ in range(AT_ONCE + MOST_WAITING)]
+        await asyncio.sleep(0.3)
+        outcome, seconds = await check(checks, "x = 1")
+        assert outcome == "incorrect" or seconds >= LONGEST_WAIT
+        assert seconds < 5
+        assert [task.done() for task in slow].count(True) >= 1  # one of them had to go
+        await asyncio.gather(*slow)
+
+    with_checks(run)
+
+
 def test_a_slow_check_alone_takes_its_time() -> None:
     async def run(checks: Checks) -> None:
         equations = SLOW.split(" and ")
@@ -81,10 +94,10 @@ def test_a_slow_check_alone_takes_its_time() -> None:
 
 def test_clients_that_hang_up_free_their_places() -> None:
     async def run(checks: Checks) -> None:
-        clients = [Client() for _ in range(MOST_ACCEPTED)]
+        clients = [Client() for _ in range(AT_ONCE + MOST_WAITING)]
         tasks = [asyncio.create_task(check(checks, SLOW, client)) for client in clients]
         await asyncio.sleep(0.3)
-        assert (await check(checks, "x = 1"))[0] == "429"
+        assert (await check(checks, SLOW))[0] == "429"
         for client in clients:
             client.hang_up()
         assert {outcome for outcome, _ in await asyncio.gather(*tasks)} == {"499"}
