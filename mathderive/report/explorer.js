@@ -1,21 +1,12 @@
 // The explorer in the run report: a list of all answers with filters, and one answer at a time beside its reference.
 //
-// explorer.py packs the data. Text from outside is shown as text; MathML is checked first, see `mathFrom`. The page's
-// fragment holds the reader's place: `#explorer?model=…&verdict=…` is the filtered list, and
-// `#explorer?by=MODEL&open=EXAMPLE` an answer.
+// explorer.py packs the data. Text from outside is shown as text; MathML is checked first, see `mathFrom`. The fragment
+// holds the reader's place: `#explorer?model=…&verdict=…` is a filtered list, `#explorer?by=MODEL&open=EXAMPLE` an answer.
 
 const PLACE = "#explorer?";
 const FILTERS = ["model", "set", "verdict", "length"];
 const PAGE = 10; // the number of rows that a page key moves by
 
-// The outcomes of an answer, each with its text if it holds and if it does not.
-const OUTCOMES = {
-  verified: ["verified", "not verified"],
-  goalReached: ["goal reached", "goal missed"],
-  endsWithGoal: ["ends with the goal", "does not end with the goal"],
-  premises: ["premises used", "a premise is not used"],
-  intermediates: ["intermediate equations present", "an intermediate equation is missing"],
-};
 const FILTERED_OUTCOMES = ["verified", "goalReached", "endsWithGoal"];
 const NO_ANSWER = "no answer";
 
@@ -53,7 +44,7 @@ function prepare(unpacked) {
 function outcomeOf({ validity, endsWithGoal }, name) {
   const holds = name === "endsWithGoal" ? endsWithGoal : validity?.[name];
   if (holds === undefined) return undefined;
-  const [yes, no] = OUTCOMES[name];
+  const [yes, no] = data.outcomes[name];
   return { text: holds ? yes : no, kind: holds ? "good" : "bad" };
 }
 
@@ -85,7 +76,7 @@ function passes(answer, leftOut) {
 }
 
 function offerChoices() {
-  const verdicts = [...FILTERED_OUTCOMES.flatMap((name) => OUTCOMES[name]), ...data.findings, NO_ANSWER];
+  const verdicts = [...FILTERED_OUTCOMES.flatMap((name) => data.outcomes[name]), ...data.findings, NO_ANSWER];
   const choices = {
     model: data.models,
     set: data.sets,
@@ -225,10 +216,9 @@ function open(answer) {
 }
 
 function facts(answer) {
-  const measured = (answer.scores ?? []).map(
-    (score, index) => score !== null && `${data.metrics[index]} ${percent(score)}`,
-  );
-  const outcomes = Object.keys(OUTCOMES).map((name) => outcomeOf(answer, name)).filter(Boolean);
+  const scores = answer.scores ?? [];
+  const measured = scores.map((score, index) => score !== null && `${data.metrics[index]} ${percent(score)}`);
+  const outcomes = Object.keys(data.outcomes).map((name) => outcomeOf(answer, name)).filter(Boolean);
   return [
     ...[answer.set, ...measured.filter(Boolean)].map((text) => create("li", "", text)),
     ...outcomes.map(({ text, kind }) => create("li", kind, text)),

@@ -22,6 +22,15 @@ from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
 MAX_EXAMPLES = 1_000
 """The largest number of examples in the explorer: ten times as many would make a page of tens of megabytes."""
 
+OUTCOMES = {
+    "verified": ("verified", "not verified"),
+    "goalReached": ("goal reached", "goal missed"),
+    "endsWithGoal": ("ends with the goal", "does not end with the goal"),
+    "premises": ("premises used", "a premise is not used"),
+    "intermediates": ("intermediate equations present", "an intermediate equation is missing"),
+}
+"""The outcomes of an answer, each with its text where it holds and where it does not."""
+
 
 def explorer_data(examples: Sequence[ShownExample]) -> str:
     """Returns, in Base64, the zlib-compressed JSON that `explorer.js` reads; the same examples give the same text."""
@@ -43,6 +52,7 @@ def as_json(examples: Sequence[ShownExample]) -> dict[str, Any]:
         "sets": [SET_TITLES[name] for name in sets],
         "metrics": [metric.title for metric in text_metrics()],
         "findings": FINDINGS,
+        "outcomes": OUTCOMES,
         "examples": [
             {
                 "id": visible(example.id),

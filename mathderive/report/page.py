@@ -20,7 +20,7 @@ from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Predictio
 from mathderive.report import studies, tables
 from mathderive.report.drawing import DARK, LIGHT, Theme
 from mathderive.report.examples import ShownExample, answers_by_example, choose, shown_example
-from mathderive.report.explorer import MAX_EXAMPLES, explorer_data
+from mathderive.report.explorer import MAX_EXAMPLES, OUTCOMES, explorer_data
 from mathderive.report.failure_table import FAILURES_KEY, FailureRow, failure_rows
 from mathderive.report.figures import (
     breakdown_figure,
@@ -125,6 +125,7 @@ def render(
         explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
         omitted=questions - len(explored),
         findings=FINDINGS,
+        outcomes=OUTCOMES,
         recorded_examples=RECORDED_EXAMPLES,
         script=Markup(script),
         script_hash=Markup(f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"),

@@ -1,4 +1,4 @@
-"""Intervals and tests against scipy and sacrebleu, by their laws, and where there is nothing to say."""
+"""Intervals and tests: compared with scipy and sacrebleu, by their laws, and without enough data."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def sources(count: int) -> list[str]:
 
 @pytest.mark.parametrize("count", [2, 7, 50, 333])
 def test_intervals_are_scipy_s(count: int) -> None:
-    """From the same random numbers, the same interval, not one that is merely near."""
+    """The same random numbers give exactly the same interval."""
     data = np.random.default_rng(count).beta(2, 1, count)
     names = sources(count)
     theirs = scipy.stats.bootstrap(
@@ -65,7 +65,7 @@ def test_intervals_of_rates_are_scipy_s() -> None:
 
 
 def test_sources_are_drawn_whole() -> None:
-    """Answers repeated within their sources add no knowledge; taken for independent, they would seem to."""
+    """Answers repeated within their sources do not narrow an interval, as independent answers would."""
     data = list(np.random.default_rng(0).normal(size=40))
     once = mean(data, sources(40))
     thrice = mean(data * 3, sources(40) * 3)
@@ -117,7 +117,7 @@ def test_intervals_move_with_the_data(data: list[float], shift: int, factor: flo
 
 @given(values, st.randoms(use_true_random=False))
 @settings(max_examples=15, deadline=None)
-def test_the_order_of_the_items_is_of_no_matter(data: list[float], random: object) -> None:
+def test_the_order_of_the_items_does_not_matter(data: list[float], random: object) -> None:
     items = list(zip(data, sources(len(data)), strict=True))
     shuffled = sorted(items, key=lambda _: random.random())  # type: ignore[attr-defined]
     ours, theirs = mean(*zip(*items, strict=True)), mean(*zip(*shuffled, strict=True))
@@ -131,7 +131,7 @@ def test_the_p_value_is_sacrebleu_s() -> None:
     data = list(np.random.default_rng(3).normal(0.2, 1, 80))
     value = math.fsum(data) / len(data)
     resampled = bootstrap(lambda weights: weights @ np.array(data) / weights.sum(axis=1), sources(80))
-    # sacrebleu centres on the mean of the resamples, which is near the value itself.
+    # sacrebleu centres on the mean of the resamples, which is close to the value itself.
     theirs = _compute_p_value(np.abs(resampled - resampled.mean()), abs(value))
     found = compare(data, sources(80))
     assert found is not None
@@ -141,17 +141,18 @@ def test_the_p_value_is_sacrebleu_s() -> None:
 
 @pytest.mark.parametrize("shift", [0.0, 0.1, 0.25, 0.4])
 def test_the_p_value_is_near_that_of_the_t_test(shift: float) -> None:
-    """For many well-behaved differences both tests say the same."""
+    """For many normally distributed differences both tests agree."""
     data = np.random.default_rng(7).normal(shift, 1, 400)
     found = compare(list(data), sources(400))
     assert found is not None
     assert found.p == pytest.approx(scipy.stats.ttest_1samp(data, 0).pvalue, abs=0.02)
     assert found.difference.interval is not None
     low, high = found.difference.interval
+    assert found.p is not None
     assert (found.p < 0.05) == (low > 0 or high < 0)
 
 
-def test_no_difference_is_seen_as_often_as_chance_has_it() -> None:
+def test_p_values_are_uniform_where_there_is_no_difference() -> None:
     rng = np.random.default_rng(2)
     p_values = []
     for trial in range(200):
@@ -161,7 +162,7 @@ def test_no_difference_is_seen_as_often_as_chance_has_it() -> None:
     assert scipy.stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
-def test_which_of_two_is_first_changes_signs_only() -> None:
+def test_exchanging_the_two_changes_signs_only() -> None:
     data = list(np.random.default_rng(4).normal(0.3, 1, 30))
     one, other = compare(data, sources(30)), compare([-value for value in data], sources(30))
     assert one is not None
@@ -175,7 +176,7 @@ def test_which_of_two_is_first_changes_signs_only() -> None:
 def test_holm_by_its_definition(p_values: list[float]) -> None:
     adjusted = holm(p_values)
     for alpha in (0.01, 0.05, 0.3):
-        # Hypotheses are rejected from the smallest p-value on, until one is too large for those that are left.
+        # Hypotheses are rejected from the smallest p-value on, until one is too large for the number that are left.
         rejected = set()
         for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
             if p_values[place] * (len(p_values) - rank) > alpha:
@@ -185,7 +186,7 @@ def test_holm_by_its_definition(p_values: list[float]) -> None:
     assert all(p is not None and p >= plain for p, plain in zip(adjusted, p_values, strict=True))
 
 
-def test_tests_without_an_outcome_are_of_no_family() -> None:
+def test_tests_without_a_p_value_are_not_in_the_family() -> None:
     assert holm([None, 0.01, None, 0.04]) == [None, 0.02, None, 0.04]
     assert holm([]) == []
 
@@ -193,8 +194,8 @@ def test_tests_without_an_outcome_are_of_no_family() -> None:
 @pytest.mark.parametrize(
     "data", [[], [0.5], [0.5] * 20, [0.1] * 333, [0.0] * 20], ids=["none", "one", "alike", "tenths", "zeros"]
 )
-def test_where_there_is_nothing_to_say_nothing_is_said(data: list[float]) -> None:
-    """Neither NaN nor a warning, which would end this test."""
+def test_without_enough_data_there_is_no_interval(data: list[float]) -> None:
+    """There is no NaN either, and no warning, which would fail this test."""
     found, compared = mean(data, sources(len(data))), compare(data, sources(len(data)))
     assert (found is None) == (compared is None) == (not data)
     if found is not None and compared is not None:
@@ -206,7 +207,7 @@ def test_where_there_is_nothing_to_say_nothing_is_said(data: list[float]) -> Non
 
 def test_a_rate_of_nothing_has_no_value() -> None:
     assert rate([0, 0], [0, 0], sources(2)) is None
-    # Half of the resamples or more hold an equation, but one in four holds none: too many for an interval.
+    # One resample in four has no equation, which is too many for an interval.
     found = rate([1, 0], [2, 0], sources(2))
     assert found is not None
     assert (found.value, found.interval) == (0.5, None)

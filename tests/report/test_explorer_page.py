@@ -1,10 +1,10 @@
-"""The explorer in a real browser, from disk, with the network cut."""
+"""The explorer in a real browser, opened from disk without a network."""
 
 import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,11 +23,17 @@ from tests.support.explored import HOSTILE, checked_contents
 from tests.support.released_files import released_file
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, FloatRect, Locator, Page
 
 pytestmark = needs_chromium
 
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+
+
+class OpenPage(Protocol):
+    """Opens a file in the browser."""
+
+    def __call__(self, path: Path, fragment: str = "", width: int = 1400, scripts: bool = True) -> "Page": ...
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +43,10 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory):
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     write_report(folder, checked_contents())
     return folder / "index.html"
-
-
-class OpenPage(Protocol):
-    def __call__(self, path: Path, fragment: str = "", width: int = 1400, scripts: bool = True) -> "Page": ...
 
 
 @pytest.fixture
@@ -68,22 +70,29 @@ def open_page(browser: "Browser") -> Iterator[OpenPage]:
         yield open_page
 
 
-def opened(page):
+def opened(page: "Page") -> "Locator":
     return page.locator("#derivation")
 
 
-def ids(page):
+def box_of(element: "Locator") -> "FloatRect":
+    """Returns the box of an element that is visible."""
+    box = element.bounding_box()
+    assert box is not None
+    return box
+
+
+def ids(page: "Page") -> list[str]:
     return page.locator(".answer .id").all_text_contents()
 
 
-def test_everything_is_there_and_nothing_is_asked_of_the_network(report, open_page) -> None:
+def test_everything_is_there_without_a_network(report: Path, open_page: OpenPage) -> None:
     page = open_page(report)
     expect(page.locator("#explorer-count")).to_have_text("90 of 90 answers")
     expect(page.locator(".answer")).to_have_count(90)
     assert page.evaluate("document.querySelectorAll('script:not([type])').length") == 1
 
 
-def test_filters_leave_what_they_say(report, open_page) -> None:
+def test_filters_leave_as_many_answers_as_they_show(report: Path, open_page: OpenPage) -> None:
     page = open_page(report)
     page.select_option("#explorer-model", "wrong")
     expect(page.locator("#explorer-count")).to_have_text("30 of 90 answers")
@@ -91,10 +100,10 @@ def test_filters_leave_what_they_say(report, open_page) -> None:
         page.select_option("#explorer-set", SET_TITLES[name])
         assert ids(page) == [f"{source}-{name}" for source in range(6)]
     page.select_option("#explorer-set", "")
-    found = {line.id: line.validity for rows in checked_contents().checked["wrong"].values() for line in rows}
+    validities = [line.validity for rows in checked_contents().checked["wrong"].values() for line in rows]
     verdicts = Counter(
         kind
-        for validity in found.values()
+        for validity in validities
         for kind in {
             "verified" if validity.verified else "not verified",
             "goal reached" if validity.goal_reached else "goal missed",
@@ -116,7 +125,7 @@ def test_filters_leave_what_they_say(report, open_page) -> None:
     expect(page.locator("#explorer-count")).to_have_text("0 of 90 answers")
 
 
-def test_the_keyboard_alone_finds_opens_turns_and_leaves(report, open_page) -> None:
+def test_the_keyboard_alone_finds_opens_turns_and_leaves(report: Path, open_page: OpenPage) -> None:
     page = open_page(report)
     page.keyboard.press("/")
     expect(page.locator("#explorer-search")).to_be_focused()
@@ -142,7 +151,7 @@ def test_the_keyboard_alone_finds_opens_turns_and_leaves(report, open_page) -> N
     expect(page.locator("#derivation-title")).to_have_text("2-static · wrong")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#derivation-title")).to_have_text("2-static · right")
-    page.keyboard.press("ArrowLeft")  # there is none before
+    page.keyboard.press("ArrowLeft")  # there is no previous answer
     page.keyboard.press("ArrowRight")
     expect(page.locator("#derivation-title")).to_have_text("2-static · wrong")
     page.keyboard.press("Escape")
@@ -151,7 +160,7 @@ def test_the_keyboard_alone_finds_opens_turns_and_leaves(report, open_page) -> N
     assert page.evaluate("location.hash") == "#explorer?search=2-"
 
 
-def test_an_answer_stands_beside_its_prompt_and_its_reference(report, open_page) -> None:
+def test_an_answer_stands_beside_its_prompt_and_its_reference(report: Path, open_page: OpenPage) -> None:
     page = open_page(report, "#explorer?by=wrong&open=1-static")
     expect(opened(page)).to_be_visible()
     (example,) = [example for example in checked_contents().examples["static"] if example.id == "1-static"]
@@ -168,17 +177,17 @@ def test_an_answer_stands_beside_its_prompt_and_its_reference(report, open_page)
     for entry, step in zip(answer.locator(".entry").all(), checked.validity.steps, strict=True):
         expect(entry.locator(".kinds")).to_contain_text(step.truth)
         said = re.sub(r"\$[^$]*\$", "*", step.reason)
-        assert re.fullmatch(re.escape(said).replace(r"\*", ".*"), entry.locator(".reason").text_content())
+        assert re.fullmatch(re.escape(said).replace(r"\*", ".*"), entry.locator(".reason").text_content() or "")
         expect(entry.locator(".counterexample")).to_have_count(int(step.counterexample is not None))
     expect(answer.locator(".kinds.incorrect")).to_have_count(1)
     expect(answer.locator(".latex").first).to_be_hidden()
     page.check("#show-latex")
     expect(answer.locator(".latex").first).to_be_visible()
-    same = [column.locator(".entry").first.bounding_box()["y"] for column in (reference, answer)]
+    same = [box_of(column.locator(".entry").first)["y"] for column in (reference, answer)]
     assert same[0] == same[1]
 
 
-def test_fragments_lead_to_answers_and_to_lists(report, open_page) -> None:
+def test_fragments_lead_to_answers_and_to_lists(report: Path, open_page: OpenPage) -> None:
     page = open_page(report, "#explorer?model=right&set=Static&verdict=verified")
     assert ids(page) == [f"{source}-static" for source in range(6)]
     page.locator(".answer").nth(3).click()
@@ -192,7 +201,7 @@ def test_fragments_lead_to_answers_and_to_lists(report, open_page) -> None:
     expect(opened(page)).to_be_hidden()
     assert page.locator("#explorer-model").input_value() == "right"
     page.evaluate("location.hash = '#scores'")
-    page.evaluate("location.hash = '#explorer?by=wrong&open=0-ee'")  # by another model than the list's
+    page.evaluate("location.hash = '#explorer?by=wrong&open=0-ee'")  # of another model than the list's
     expect(page.locator("#derivation-title")).to_have_text("0-ee · wrong")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#derivation-title")).to_have_text("0-ee · wrong")
@@ -203,18 +212,18 @@ def test_fragments_lead_to_answers_and_to_lists(report, open_page) -> None:
     expect(page.locator("#explorer-count")).to_have_text("90 of 90 answers")
 
 
-def test_narrow_screens_stack_and_do_not_overflow(report, open_page) -> None:
+def test_narrow_screens_stack_and_do_not_overflow(report: Path, open_page: OpenPage) -> None:
     page = open_page(report, width=390)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.locator(".answer").nth(1).click()
     expect(opened(page)).to_be_visible()
-    boxes = [page.locator(".column").nth(place).bounding_box() for place in range(3)]
+    boxes = [box_of(page.locator(".column").nth(place)) for place in range(3)]
     assert [box["x"] for box in boxes] == [boxes[0]["x"]] * 3
     assert all(above["y"] + above["height"] <= below["y"] for above, below in itertools.pairwise(boxes))
     assert opened(page).evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
 
 
-def test_without_scripts_the_tables_are_there(report, open_page) -> None:
+def test_without_scripts_the_tables_are_there(report: Path, open_page: OpenPage) -> None:
     page = open_page(report, scripts=False)
     expect(page.locator("noscript p")).to_be_visible()
     expect(page.locator("#explorer-filters")).to_be_hidden()
@@ -222,7 +231,7 @@ def test_without_scripts_the_tables_are_there(report, open_page) -> None:
     expect(page.locator("#examples math").first).to_be_visible()
 
 
-def test_without_verdicts_none_can_be_chosen(tmp_path: Path, open_page) -> None:
+def test_without_verdicts_none_can_be_chosen(tmp_path: Path, open_page: OpenPage) -> None:
     contents = checked_contents()
     scores = {
         model: {name: [score.model_copy(update={"validity": None}) for score in rows] for name, rows in by_set.items()}
@@ -231,28 +240,30 @@ def test_without_verdicts_none_can_be_chosen(tmp_path: Path, open_page) -> None:
     write_report(tmp_path, replace(contents, checked={}, scores=scores))
     page = open_page(tmp_path / "index.html")
     values = page.locator("#explorer-verdict option").evaluate_all("all => all.map(o => o.value)")
-    assert values == ["", "goal reached", "goal missed"]
+    assert values == ["", "ends with the goal", "does not end with the goal"]
     expect(page.locator("#explorer-legend")).to_be_empty()
     page.locator(".answer").first.click()
-    expect(page.locator("#derivation-facts")).to_contain_text("goal reached")
+    expect(page.locator("#derivation-facts")).to_contain_text("ends with the goal")
     expect(page.locator(".verdict, .strip .sign")).to_have_count(0)
 
 
-def check_hostile_text_is_text(page, model, texts):
-    """Opens the model's answers one after the other, and reads each as it was written."""
+def check_hostile_text_is_text(page: "Page", model: str, texts: Mapping[str, str]) -> None:
+    """Opens the model's answers one after the other, and asserts that each is shown as it was written."""
     for name, text in texts.items():
         page.evaluate("hash => { location.hash = hash }", f"#explorer?by={model}&open={name}")
         expect(page.locator("#derivation-title")).to_have_text(f"{name} · {model}")
         written = page.locator(".column").nth(2)
         assert written.locator(".formula .plain").all_text_contents() == [
-            visible(part.strip()) for part in split_answer(text) if typeset(part.strip()) is None
+            visible(part) for part in split_answer(text) if typeset(part) is None
         ]
     expect(page.locator("script:not(#explorer-data)")).to_have_count(1)
     expect(page.locator(":is(#derivation, #explorer) :is(img, svg, a:not([href^='#']))")).to_have_count(0)
 
 
 @pytest.mark.parametrize("guarded", [True, False])
-def test_hostile_text_runs_nothing_with_the_policy_and_without(report, open_page, tmp_path: Path, guarded) -> None:
+def test_hostile_text_runs_nothing_with_the_policy_and_without(
+    report: Path, open_page: OpenPage, tmp_path: Path, guarded: bool
+) -> None:
     bare = tmp_path / "bare.html"
     source, count = POLICY.subn("", report.read_text(encoding="utf-8"))
     assert count == 1
@@ -261,7 +272,7 @@ def test_hostile_text_runs_nothing_with_the_policy_and_without(report, open_page
     check_hostile_text_is_text(page, "hostile", {f"{place}-static": text for place, text in enumerate(HOSTILE)})
 
 
-def test_the_policy_refuses_scripts_of_others(report, browser, tmp_path: Path) -> None:
+def test_the_policy_refuses_scripts_of_others(report: Path, browser: "Browser", tmp_path: Path) -> None:
     injected = tmp_path / "injected.html"
     script = "<script>document.title = 'ran'</script><img src=x onerror=\"document.title='ran'\">"
     text = report.read_text(encoding="utf-8")
@@ -277,7 +288,7 @@ def test_the_policy_refuses_scripts_of_others(report, browser, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_run_with_hostile_outputs_shows_them_as_text(open_page, tmp_path: Path) -> None:
+def test_a_run_with_hostile_outputs_shows_them_as_text(open_page: OpenPage, tmp_path: Path) -> None:
     names = dict(zip(("static", "VR", "EE", "AG", "SR"), HOSTILE, strict=False))
     path = released_file(tmp_path, **{f"{name}_mine": text for name, text in names.items()})
     command.run("eval", "--predictions", path, cwd=tmp_path)
