@@ -25,7 +25,7 @@ class BeamState(NamedTuple):
 
     Attributes:
         live_tokens: `[batch, beams, length]`, the tokens of the hypotheses that go on.
-        done: `[batch]`, true for rows whose search has ended.
+        done: `[batch]`, true for rows in which the search has ended.
         seen: `[batch, beams, vocab_size]`, true for tokens that get the repetition penalty; None without a penalty.
         live_scores: `[batch, beams]`; None in greedy search, as is all that follows.
         finished_tokens: `[batch, beams, length]`, the tokens of the best finished hypotheses, the best one first.
@@ -126,7 +126,7 @@ def _beam_step(
     tokens = _write_tokens(gather_beams(state.live_tokens, parents), token_ids, position)
     ends = (token_ids == config.eos_token_id) | (position == last_position)[:, None]
 
-    # A hypothesis finishes if it ends among the best `beams` continuations of a row whose search has not ended.
+    # A hypothesis finishes if it ends among the best `beams` continuations of a row that is not done.
     finishes = ends & (jnp.arange(2 * beams) < beams) & ~state.done[:, None]
     penalty = (position + 1).astype(jnp.float32) ** search.length_penalty
     finished_scores, finished = jax.lax.top_k(

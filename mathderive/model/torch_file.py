@@ -158,7 +158,7 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any
     if not (isinstance(storage, _Storage) and isinstance(shape, tuple) and isinstance(strides, tuple)):
         raise InputError("its pickle describes a tensor of another kind than numbers in rows")
     if len(shape) != len(strides) or not all(map(_is_natural, (offset, *shape, *strides))):
-        raise InputError("its pickle describes a tensor whose shape is none")
+        raise InputError("its pickle describes a tensor without a valid shape")
     return _View(storage, offset, shape, strides)
 
 

@@ -122,5 +122,5 @@ def _set_items(items: list[Any], target: Any) -> None:
         raise ValueError("the pickle sets items of something that is no dictionary")
     for key, value in zip(items[::2], items[1::2], strict=True):
         if type(key) is not str:
-            raise InputError("its pickle has a dictionary whose keys are not text")
+            raise InputError("its pickle has a dictionary with keys that are not text")
         target[key] = value

@@ -104,7 +104,7 @@ def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path)
         if earlier.get(key) != now.get(key):
             raise InputError(
                 f"{folder}: trained with {key} = {earlier.get(key)!r}, now {now.get(key)!r};"
-                " remove the folder or choose another model.name to train anew"
+                " remove the folder or choose another model.name to train again from the start"
             )
 
 

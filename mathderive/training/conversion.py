@@ -130,7 +130,7 @@ def _write_hugging_face(folder: Path, source: OpenedCheckpoint, dtype: StoredDty
 
 
 def _write_ours(folder: Path, source: OpenedCheckpoint, identity: Mapping[str, Any]) -> None:
-    """Writes a model folder whose only checkpoint has step 0, because it was not trained here."""
+    """Writes a model folder with one checkpoint, of step 0, because the model was not trained here."""
     source.tokenizer.save(folder / "tokenizer")
     write_description(folder, source.config, source.dtype, identity)
     with Checkpoints(folder) as checkpoints:

@@ -56,4 +56,6 @@ class MetricsLog:
         for row in reversed(self._rows):
             if "validation_loss" in row:
                 return row["validation_loss"], row.get("validation_rouge2")
-        raise InputError(f"{self._path}: the rows of the finished training are gone; remove the folder to train anew")
+        raise InputError(
+            f"{self._path}: the rows of the finished training are gone; remove the folder to train again from the start"
+        )
