@@ -14,10 +14,11 @@ from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.verdicts import Validity
 from mathderive.metrics.error_table import FINDINGS
 from mathderive.metrics.registry import text_metrics
-from mathderive.records import Prediction, Score
+from mathderive.records import TRUTHS, Prediction, Score
 from mathderive.report.explorer import explorer_data
 from mathderive.report.page import ReportContents, shown_examples
 from mathderive.report.plain import visible
+from mathderive.report.verdict_signs import SIGNS
 from mathderive.symbolic.prompts import split_prompt
 from tests.support.explored import checked_contents
 
@@ -82,6 +83,11 @@ def test_verdicts_are_the_checkers(contents: ReportContents, data: dict[str, Any
         assert said["findings"] == {finding: categories.count(finding) for finding in FINDINGS if finding in categories}
     kinds = {finding for answer, *_ in answers(contents, data) for finding in answer["validity"]["findings"]}
     assert {"incorrect", "redundant", "unparsable"} <= kinds  # or else little was tested
+
+
+def test_every_verdict_and_category_has_a_sign() -> None:
+    assert SIGNS.keys() == {*TRUTHS, *FINDINGS}
+    assert len(set(SIGNS.values())) == len(SIGNS)
 
 
 def test_reasons_have_their_formulas(contents: ReportContents, data: dict[str, Any]) -> None:
