@@ -94,7 +94,7 @@ Tallies = dict[str, dict[EvaluationSet, Tally]]
 """The results by check and set."""
 
 
-def check_file(path: Path, report: ProgressCallback) -> Tallies:
+def check_file(path: Path, on_progress: ProgressCallback) -> Tallies:
     """Applies every check to every example of a result file.
 
     Raises:
@@ -110,7 +110,7 @@ def check_file(path: Path, report: ProgressCallback) -> Tallies:
             item = Item(examples[name][row], derivations[name], derivations["static"], siblings)
             for check, function in CHECKS.items():
                 _count(tallies[check].setdefault(name, Tally()), function(item), f"row {row}, {name}")
-        report("rows", row + 1, rows)
+        on_progress("rows", row + 1, rows)
     return tallies
 
 

@@ -20,8 +20,8 @@ def main() -> int:
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     options = parser.parse_args()
     try:
-        with progress("train") as show_progress:
-            result = train_on_shards(options.shards, options.folder, show_progress)
+        with progress("train") as on_progress:
+            result = train_on_shards(options.shards, options.folder, on_progress)
     except InputError as error:
         say(f"mathderive: {error}")
         return 2

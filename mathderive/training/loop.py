@@ -83,14 +83,14 @@ def make_identity(
 
 
 def train(
-    task: Task, options: TrainingOptions, seed: int, folder: Path, show_progress: ProgressCallback
+    task: Task, options: TrainingOptions, seed: int, folder: Path, on_progress: ProgressCallback
 ) -> TrainingResult:
     """Trains a model in `folder`, from where an earlier call stopped; does nothing if that call had finished.
 
     Args:
         seed: decides dropout.
         folder: has the task's `config.json` and tokenizer already.
-        show_progress: called after every step.
+        on_progress: called after every step.
 
     Raises:
         InputError: the loss is not finite.
@@ -110,14 +110,14 @@ def train(
         log = MetricsLog(folder / "metrics.jsonl", first_step, store and store / "metrics.jsonl")
         state = devices.replicate(host_state)
         last_saved, note, in_flight = first_step, "", None
-        show_progress("steps", first_step, total_steps)
+        on_progress("steps", first_step, total_steps)
 
         for step in range(first_step + 1, total_steps + 1):
             state, loss = train_step(state, devices.shard(next(iterator)))
             # The host is exactly one step ahead: the devices never wait for it, and memory stays bounded.
             jax.block_until_ready(in_flight)
             in_flight = loss
-            show_progress("steps", step, total_steps, note)
+            on_progress("steps", step, total_steps, note)
 
             stop = request.signal_number()
             due = _due(step, total_steps, options)
@@ -132,7 +132,7 @@ def train(
             if due.validate:
                 metrics = task.validate(devices.unreplicate(state.params))
                 log.write(step, metrics)
-                show_progress("steps", step, total_steps, _describe(metrics))
+                on_progress("steps", step, total_steps, _describe(metrics))
             if due.save or stop:
                 _save(checkpoints, step, state, iterator, metrics)
                 log.save_copy()

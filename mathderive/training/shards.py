@@ -218,7 +218,7 @@ class _ShardIterator:
         self._next = state["next_step"]
 
 
-def train_on_shards(shards: Path, folder: Path, show_progress: ProgressCallback) -> TrainingResult:
+def train_on_shards(shards: Path, folder: Path, on_progress: ProgressCallback) -> TrainingResult:
     """Trains the recipe's model in `folder`; see `mathderive.training.loop.train`.
 
     Without texts there is no ROUGE-2. So the newest checkpoint is the one to predict with.
@@ -248,7 +248,7 @@ def train_on_shards(shards: Path, folder: Path, show_progress: ProgressCallback)
         _make_validation(read_shard(shards / VALIDATION), network, recipe.dtype, options.first_token),
         identity,
     )
-    return train(task, options, seed, folder, show_progress)
+    return train(task, options, seed, folder, on_progress)
 
 
 def _digest(path: Path) -> str:

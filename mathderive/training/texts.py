@@ -26,7 +26,7 @@ def train_on_texts(
     train_pairs: Sequence[TextPair],
     validation_pairs: Sequence[TextPair],
     folder: Path,
-    show_progress: ProgressCallback,
+    on_progress: ProgressCallback,
     score: Score = rouge2,
     source: OpenedCheckpoint | None = None,
 ) -> TrainingResult:
@@ -34,7 +34,7 @@ def train_on_texts(
 
     Args:
         seed: decides initial parameters, order of examples and dropout.
-        show_progress: called after every step.
+        on_progress: called after every step.
         score: scores a prediction against its reference; the best checkpoint has the highest mean.
         source: the checkpoint that training starts from, if it is open already.
 
@@ -66,7 +66,7 @@ def train_on_texts(
         score,
     )
     task = Task(config, model.dtype, model.remat, params, batches, batch_iterator, validation.validate, identity)
-    return train(task, options, seed, folder, show_progress)
+    return train(task, options, seed, folder, on_progress)
 
 
 def _digest(pairs: Sequence[TextPair]) -> str:

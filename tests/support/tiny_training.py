@@ -48,9 +48,9 @@ def run(
     model: ModelSettings = MODEL,
     training: TrainingSettings = TRAINING,
     seed: int = 0,
-    report: ProgressCallback = silent,
+    on_progress: ProgressCallback = silent,
 ) -> TrainingResult:
-    return train_on_texts(model, training, seed, PAIRS[:50], PAIRS[50:], folder, report, score=word_overlap)
+    return train_on_texts(model, training, seed, PAIRS[:50], PAIRS[50:], folder, on_progress, score=word_overlap)
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -63,11 +63,11 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 def end_after(step: int) -> ProgressCallback:
     """A progress callback that ends the process after `step` steps, without writing a checkpoint."""
 
-    def report(what: str, done: int, wanted: int, note: str = "") -> None:
+    def on_progress(what: str, done: int, wanted: int, note: str = "") -> None:
         if done == step:
             raise SystemExit(0)
 
-    return report
+    return on_progress
 
 
 if __name__ == "__main__":
@@ -77,5 +77,5 @@ if __name__ == "__main__":
         Path(sys.argv[1]),
         MODEL.model_copy(update=changes.get("model")),
         TRAINING.model_copy(update=changes.get("training")),
-        report=end_after(changes["end_after"]) if "end_after" in changes else silent,
+        on_progress=end_after(changes["end_after"]) if "end_after" in changes else silent,
     )

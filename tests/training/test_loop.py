@@ -61,7 +61,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished: Finished, tmp
     whole, result = finished
     for step in (3, 21):
         with pytest.raises(KilledError):
-            tiny_training.run(tmp_path, report=killer(step))
+            tiny_training.run(tmp_path, on_progress=killer(step))
     assert tiny_training.run(tmp_path) == result
     assert_same_ending(tmp_path, whole)
 
@@ -177,17 +177,17 @@ def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished: Finishe
     training = tiny_training.TRAINING.model_copy(update={"checkpoint_folder": str(store)})
     lost, folder = tmp_path / "lost" / "t5", tmp_path / "new" / "t5"
     with pytest.raises(KilledError):
-        tiny_training.run(lost, training=training, report=killer(21))
+        tiny_training.run(lost, training=training, on_progress=killer(21))
     shutil.rmtree(lost)
     begun = []
-    assert tiny_training.run(folder, training=training, report=lambda what, done, *_: begun.append(done)) == result
+    assert tiny_training.run(folder, training=training, on_progress=lambda what, done, *_: begun.append(done)) == result
     assert begun[0] == 20
     assert tiny_training.rows(folder) == tiny_training.rows(whole)
     loaded, expected = load_model(folder), load_model(whole)
     assert (loaded.step, digest(loaded.params)) == (expected.step, digest(expected.params))
     # A run never uses the checkpoints of another run.
     with pytest.raises(KilledError):
-        tiny_training.run(tmp_path / "other" / "t5", training=training, seed=1, report=killer(1))
+        tiny_training.run(tmp_path / "other" / "t5", training=training, seed=1, on_progress=killer(1))
     assert len(list(store.glob("t5-*"))) == 2
 
 

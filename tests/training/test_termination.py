@@ -45,6 +45,6 @@ def test_training_ends_with_a_checkpoint_of_the_step_it_was_at(
     with pytest.raises(
         Terminated, match=rf"^{number.name}: stopped after step 3, whose checkpoint is written"
     ) as ended:
-        tiny_training.run(tmp_path, report=report)
+        tiny_training.run(tmp_path, on_progress=report)
     assert ended.value.exit_code == code
     assert [path.name for path in (tmp_path / "orbax").iterdir()] == ["3"]

@@ -41,9 +41,9 @@ def score(run: Run, data: DataResults, names: Sequence[str]) -> None:
 
         examples = evaluation_examples(run, data)
         answered = {name: read_predictions(run, name) for name in names}
-        with progress("score") as show:
-            summaries = _check(run, examples, answered, show) if checks else {}
-            bleurt_scores = _compute_bleurt(run, bleurt, examples, answered, show) if bleurt else {}
+        with progress("score") as on_progress:
+            summaries = _check(run, examples, answered, on_progress) if checks else {}
+            bleurt_scores = _compute_bleurt(run, bleurt, examples, answered, on_progress) if bleurt else {}
             sensitivity = SensitivityScorer(
                 chain(*examples.values()), (lambda pairs: [bleurt_scores[pair] for pair in pairs]) if bleurt else None
             )
@@ -64,7 +64,7 @@ def score(run: Run, data: DataResults, names: Sequence[str]) -> None:
                     write_jsonl(run.paths.scores(name, kind), rows)
                 pairs = sensitivity.rows(chain(*predictions.values()), chain(*scores.values()))
                 write_jsonl(run.paths.sensitivity(name), pairs)
-                show("models", done, len(names))
+                on_progress("models", done, len(names))
         run.paths.bleurt_scores.unlink(missing_ok=True)
         return ScoreResults(models=list(names))
 
@@ -75,7 +75,7 @@ def _check(
     run: Run,
     examples: Mapping[EvaluationSet, Sequence[Example]],
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
-    show: ProgressCallback,
+    on_progress: ProgressCallback,
 ) -> dict[tuple[str, str], ValiditySummary]:
     """Writes `scores/MODEL/SET.verdicts.jsonl`; returns the verdicts' summaries by model and example id."""
     from mathderive.metrics.checked_answers import summarise
@@ -89,7 +89,7 @@ def _check(
         for name, predictions in answered.items()
         for kind in EVALUATION_SETS
     ]
-    checked = check_answers(jobs, run.config.score.workers, show)
+    checked = check_answers(jobs, run.config.score.workers, on_progress)
     return {(line.model, line.id): summarise(line.validity) for lines in checked for line in lines}
 
 
@@ -98,10 +98,10 @@ def _compute_bleurt(
     settings: BleurtSettings,
     examples: Mapping[EvaluationSet, Sequence[Example]],
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
-    show: ProgressCallback,
+    on_progress: ProgressCallback,
 ) -> dict[tuple[str, str], float]:
     """Returns the BLEURT score of every pair that the stage needs."""
     from mathderive.pipeline.bleurt_scores import needed_pairs, score_pairs
 
     pairs = list(needed_pairs(examples, answered))
-    return score_pairs(run.opened.bleurt(settings), pairs, run.paths.bleurt_scores, show)
+    return score_pairs(run.opened.bleurt(settings), pairs, run.paths.bleurt_scores, on_progress)
