@@ -46,7 +46,7 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What a run offers its predictors.
+    """The inputs that a run offers its predictors.
 
     Attributes:
         config: the resolved config.

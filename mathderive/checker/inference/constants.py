@@ -25,7 +25,7 @@ SOLVED = 1e-6
 """Relative to the largest term: what may be left over when the constants are solved for."""
 
 UNSOLVED = 1e-5
-"""What is left over at least, from the best start, where there is no solution."""
+"""Smallest residual, from the best start, that shows that no constant solves the equation."""
 
 GRID = {1: 9, 2: 7, 3: 5}
 """Values of each variable of integration, by how many there are."""
@@ -38,7 +38,7 @@ MAX_CONSTANT = 50.0
 """Sides with large constants are nearly the same whatever else they hold."""
 
 MOVED = 1e-5
-"""What a constant is moved by to see how the sides change."""
+"""Step by which a constant is moved to measure how the sides change."""
 
 NEGLIGIBLE = 1e-14
 """A size far below which a term is rounding error of 0."""
@@ -192,7 +192,7 @@ class _Problem:
         )
 
     def _search(self, start: complex) -> tuple[float | None, bool]:
-        """What is left over of the equation, relative to its terms, and whether it is linear in the constants.
+        """Returns the residual of the equation relative to its terms, and whether it is linear in the constants.
 
         The first is None where the equation has too few values.
         """

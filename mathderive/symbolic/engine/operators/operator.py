@@ -28,7 +28,7 @@ class OperatorError(ValueError):
 
 
 class Arity(Enum):
-    """What an operator is applied to."""
+    """The arguments of an operator."""
 
     PREMISE = "nothing"
     EQUATION = "one equation"
