@@ -45,8 +45,8 @@ def with_checks(run: Callable[[Checks], Awaitable[None]]) -> None:
     async def run_all() -> None:
         checks = Checks()
         async with checks.running():
-            while (await check(checks, "x = 1"))[0] == "429":
-                pass  # the child processes start
+            while len(checks._free) < AT_ONCE:  # the child processes start
+                await asyncio.sleep(0.05)
             await run(checks)
 
     asyncio.run(run_all())
@@ -101,9 +101,9 @@ def test_clients_that_hang_up_free_their_places() -> None:
         for client in clients:
             client.hang_up()
         assert {outcome for outcome, _ in await asyncio.gather(*tasks)} == {"499"}
-        outcome, seconds = await check(checks, "x = 1")
-        assert outcome == "incorrect" or seconds >= LONGEST_WAIT  # the child processes start again
-        assert (await check(checks, "x = 1"))[0] == "incorrect"
+        deadline = time.monotonic() + 20  # the checks would take 160 s
+        while (await check(checks, "x = 1"))[0] != "incorrect":
+            assert time.monotonic() < deadline
 
     with_checks(run)
 
