@@ -38,7 +38,7 @@ EXTRA_DEGREES = 4
 MAX_DEGREE = 14
 
 BRANCH_POINTS = 16
-"""The number of points for an equation with branches, or with a condition."""
+"""The number of points for an equation with branches, or with a condition; half of them have to be good ones."""
 
 
 class Truth(enum.Enum):
@@ -124,7 +124,7 @@ class Judge:
             failures = [holds for holds, _ in found].count(False)
             if failures >= self._enough_failures and (has_regions or failures == len(found)):
                 return self._what_fails(equation, state), state, ""
-        if len(found) < count or len({*found}) > 1:
+        if len(found) < (count // 2 if has_regions else count) or len({*found}) > 1:
             return Truth.UNDECIDED, state, reason or "the points differ"
         if found[0][0]:
             if found[0][1] and self._shares_constant(equation, state):
@@ -149,7 +149,8 @@ class Judge:
         key = (number, move, is_real)
         if key not in self._points:
             salt = f"{self._seed} {number} {move}"
-            model = Model(self._axes, self._degree, self._functions, salt, is_real=is_real)
+            # Large values are what makes most points bad ones.
+            model = Model(self._axes, self._degree, self._functions, salt, is_real=is_real, reach=10 / (1 + move))
             for name, body in self._names.items():
                 model.values[name] = model.evaluate(body)
             if self._conditions:
