@@ -100,6 +100,7 @@ class Model:
         open_choices: the evaluated integrals that have no fixed choice.
         rebased: the values of names at another point than the random one.
         is_real: whether all random values are real, and those of names positive.
+        reach: the largest real value of a name.
     """
 
     axes: Sequence[Symbol]
@@ -111,6 +112,7 @@ class Model:
     open_choices: list[Choice] = field(default_factory=list)
     rebased: dict[Symbol, Any] = field(default_factory=dict)
     is_real: bool = False
+    reach: float = 10
     _memory: dict[Basic, Series] = field(default_factory=dict)
 
     def evaluate(self, expression: Basic) -> Series:
@@ -141,13 +143,13 @@ class Model:
     def base(self, name: Basic) -> Any:
         """Returns the random value of a name.
 
-        A complex one is no more than 1.2 in size, and neither real nor near zero. A real one is between 0 and 10.
+        A complex one is no more than 1.2 in size, and neither real nor near zero. A real one is between 0 and `reach`.
         """
         if name in self.rebased:
             return self.rebased[name]
         first, second = self.random(f"symbol {name}")
         if self.is_real:
-            return mp.mpc(10 * first if second < 0.5 else mp.power(10, 2 * first - 1))
+            return mp.mpc(self.reach * (first if second < 0.5 else mp.power(10, 2 * first - 2)))
         return mp.mpc(
             mp.mpf("0.35") + mp.mpf("0.75") * first, (mp.mpf("0.15") + mp.mpf("0.45") * second) * _sign(second)
         )
@@ -287,7 +289,14 @@ class Model:
         if slope is not None:
             raise UndecidableError(f"an integral by {name} with a bound")
         moved = Model(
-            self.axes, self.degree, self.definitions, self.salt, self.choices, self.values, is_real=self.is_real
+            self.axes,
+            self.degree,
+            self.definitions,
+            self.salt,
+            self.choices,
+            self.values,
+            is_real=self.is_real,
+            reach=self.reach,
         )
         is_elsewhere = abs(where.value - self.base(name)) > mp.mpf(10) ** (-mp.dps // 2)
         moved.rebased = {**self.rebased, name: where.value} if is_elsewhere else self.rebased
@@ -318,9 +327,9 @@ class Model:
     def _applied(self, formal: Sequence[Symbol], body: Expr, arguments: Sequence[Series]) -> Series:
         """Evaluates a defined function at arguments other than distinct variables."""
         names = [Dummy(symbol.name) for symbol in formal]
-        if body.has(Integral):
-            raise UndecidableError("an integral in a function of expressions")
-        inner = Model(names, self.degree, self.definitions, self.salt, is_real=self.is_real)
+        if body.has(Integral) or body.free_symbols - {*formal}:
+            raise UndecidableError("an integral or another name in a function of expressions")
+        inner = Model(names, self.degree, self.definitions, self.salt, is_real=self.is_real, reach=self.reach)
         inner.rebased = {name: argument.value for name, argument in zip(names, arguments, strict=True)}
         outer = inner.evaluate(body.xreplace(dict(zip(formal, names, strict=True))))
         coefficients = {
@@ -334,7 +343,9 @@ class Model:
     def _special(self, expression: Expr) -> Series:
         argument = self.evaluate(expression.args[0])
         place = Dummy()
-        slope = Model(self.axes, self.degree, {}, self.salt, values={place: argument}, is_real=self.is_real)
+        slope = Model(
+            self.axes, self.degree, {}, self.salt, values={place: argument}, is_real=self.is_real, reach=self.reach
+        )
         derivative = slope.evaluate(expression.func(place).diff(place))
         return argument.through(SPECIAL[type(expression).__name__](argument.value), derivative)
 

@@ -18,6 +18,7 @@ Nothing here knows a rule of differentiation or integration, and nothing is shar
 
 import enum
 from collections.abc import Iterable, Sequence
+from math import comb
 
 from mpmath import mp
 from sympy import Derivative, Equality, Integral, Symbol
@@ -25,7 +26,7 @@ from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from tests.validity_corpus.conditions import solve_condition
-from tests.validity_corpus.model import DegreeError, HiddenChoiceError, Model, UndecidableError
+from tests.validity_corpus.model import DIGITS, DegreeError, HiddenChoiceError, Model, UndecidableError
 from tests.validity_corpus.point import Point, State
 from tests.validity_corpus.premises import has_branches, required_digits, sort_premises
 
@@ -38,7 +39,11 @@ EXTRA_DEGREES = 4
 MAX_DEGREE = 14
 
 BRANCH_POINTS = 16
-"""The number of points for an equation with branches, or with a condition."""
+"""The number of points for an equation with branches, or with a condition; half of them have to be good ones."""
+
+
+MAX_COMPUTED_DIGITS = 300_000
+"""The largest number of digits of all coefficients of a series, where more digits than usual are needed."""
 
 
 class Truth(enum.Enum):
@@ -101,6 +106,9 @@ class Judge:
             self._digits = self._digits or required_digits(self._everything)
         except UndecidableError as error:
             return Truth.UNDECIDED, state, str(error)
+        coefficients = comb(len(self._axes) + self._degree, self._degree)
+        if self._digits > DIGITS and coefficients * self._digits > MAX_COMPUTED_DIGITS:
+            return Truth.UNDECIDED, state, "too many digits for so many names"
         with mp.workdps(self._digits):
             return self._truth(equation, state)
 
@@ -124,7 +132,7 @@ class Judge:
             failures = [holds for holds, _ in found].count(False)
             if failures >= self._enough_failures and (has_regions or failures == len(found)):
                 return self._what_fails(equation, state), state, ""
-        if len(found) < count or len({*found}) > 1:
+        if len(found) < (count // 2 if has_regions else count) or len({*found}) > 1:
             return Truth.UNDECIDED, state, reason or "the points differ"
         if found[0][0]:
             if found[0][1] and self._shares_constant(equation, state):
@@ -149,7 +157,8 @@ class Judge:
         key = (number, move, is_real)
         if key not in self._points:
             salt = f"{self._seed} {number} {move}"
-            model = Model(self._axes, self._degree, self._functions, salt, is_real=is_real)
+            # Large values are what makes most points bad ones.
+            model = Model(self._axes, self._degree, self._functions, salt, is_real=is_real, reach=10 / (1 + move))
             for name, body in self._names.items():
                 model.values[name] = model.evaluate(body)
             if self._conditions:

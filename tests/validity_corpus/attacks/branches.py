@@ -69,7 +69,7 @@ def _stated(setting: Setting, statement: str) -> Attempt:
         honest=len(setting.premises),
         constants=setting.constants,
         units=frozenset((r"\pi",)),
-        judged=(len(setting.premises) + 1, len(lines)),
+        judged=(len(setting.premises) + 1,),
     )
 
 

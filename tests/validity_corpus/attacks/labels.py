@@ -45,11 +45,12 @@ def label(attempt: Attempt, seed: str) -> LabelledAttempt | None:
     wanted = attempt.judged or range(1, len(lines) + 1)
     judged = {number: lines[number - 1] for number in wanted if number not in definitions}
     present = {number: equation for number, equation in judged.items() if equation is not None}
-    judge = Judge(known, list(present.values()), constants, seed)
+    goal = _equation(attempt.goal, attempt)
+    present_or_goal = [equation for equation in (*present.values(), goal) if equation is not None]
+    judge = Judge(_related(known, present_or_goal), list(present.values()), constants, seed)
     not_true = _false_lines(judge, present)
     if not_true:
         return LabelledAttempt(attempt, not_true)
-    goal = _equation(attempt.goal, attempt)
     if goal is None:
         return None
     search = Search(Judge([], [line for line in (*lines, goal) if line is not None], constants, seed, points=1), seed)
@@ -67,6 +68,17 @@ def _equation(text: str, attempt: Attempt) -> Equality | None:
         return Equality(*(side.xreplace(units) for side in equation.args), evaluate=False)
     except (LatexError, ValueError):
         return None  # no equation, or one that differentiates by the imaginary unit
+
+
+def _related(premises: Sequence[Equality], equations: Sequence[Equality]) -> list[Equality]:
+    """The premises that share names with the equations, directly or through other premises; the others cost time."""
+    names = frozenset().union(*map(names_of, equations))
+    while True:
+        found = [premise for premise in premises if names_of(premise) & names]
+        more = names.union(*map(names_of, found))
+        if more == names:
+            return found
+        names = more
 
 
 def _false_lines(judge: Judge, equations: dict[int, Equality]) -> tuple[int, ...]:

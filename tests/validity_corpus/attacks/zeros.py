@@ -183,3 +183,23 @@ def over_infinity(setting: Setting) -> Attempt:
     """Both sides divided by infinity are zero."""
     a, b = setting.goal
     return setting.attempt(rf"\frac{{{a}}}{{\infty}} = \frac{{{b}}}{{\infty}}")
+
+
+@attack("infinity")
+def ratio_and_infinity(setting: Setting) -> Attempt:
+    """A ratio that is one vanishes beside infinity, and is then said to be zero."""
+    left, right = setting.premise_sides()
+    name = applied(setting.fresh_names(1)[0], setting.variable())
+    ratio = rf"\frac{{{left}}}{{{right}}}"
+    goal = f"{left} = 0"
+    lines = (
+        *setting.premise_texts,
+        f"{ratio} = 1",
+        f"{name} = {ratio}",
+        f"{name} = 1",
+        rf"{name} + \infty = {ratio} + \infty",
+        rf"\infty = {ratio} + \infty",
+        f"0 = {ratio}",
+        goal,
+    )
+    return Attempt(setting.premise_texts, goal, lines, honest=len(setting.premises), constants=setting.constants)
