@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or "=" in given[0] or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given = ["all", *given]
+    if undecodable := next((text for text in given if _is_undecodable(text)), None):
+        say(f"mathderive: {InputError(f'{undecodable}: not UTF-8; expected arguments and file names in UTF-8')}")
+        return 2
     logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS and Orbax warn of things that are intended
     try:
         app(given, prog_name="mathderive")  # ends in SystemExit, usage errors and --help included
@@ -64,6 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"mathderive: {fault}; what was finished is intact, and the same command goes on from there")
         return 2
     return 0
+
+
+def _is_undecodable(text: str) -> bool:
+    """Whether an argument holds bytes that are not UTF-8, which Python represents by half surrogate pairs."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _machine_fault(error: BaseException | None) -> str | None:

@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from mathderive.config.schema import Config, predictor_kinds
+from mathderive.config.schema import Config, Name, predictor_kinds
+from mathderive.config.yaml_reading import MAX_DEPTH, parse_yaml
 from mathderive.core.errors import InputError
 from mathderive.core.extensions import load_extensions
+from mathderive.core.regular_files import read_regular_file
+
+MAX_BYTES = 2**20
+"""Maximum size of a config file, in bytes; those in configs/ have at most 4 KB."""
+
+MAX_CHAIN = 16
+"""Maximum number of files that extend each other, the first and the last one included."""
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -32,41 +40,65 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     _load_extensions(tree)
     config = validate(tree, str(path), overridden)
     if config.run.name is None:
-        named = config.run.model_copy(update={"name": path.stem})
+        named = config.run.model_copy(update={"name": _name_of_file(path)})
         config = config.model_copy(update={"run": named})
     return config
 
 
-def _read_tree(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Reads a file's sections, merged into those of the file it extends.
+def _name_of_file(path: Path) -> str:
+    """The name that a file gives to its run."""
+    try:
+        return TypeAdapter(Name).validate_python(path.stem)
+    except ValidationError:
+        raise InputError(
+            f"{path}: {path.stem} cannot name a run folder; expected a file name of at most 64 letters, digits, dots, "
+            "underscores and hyphens that begins with a letter or digit, or run.name"
+        ) from None
+
+
+def _read_tree(path: Path) -> dict[str, Any]:
+    """Reads a file's sections, merged into those of the files that it extends."""
+    chain: list[tuple[Path, dict[str, Any]]] = []
+    file, place, extends = path, str(path), ""
+    while True:
+        tree = _read_file(file, place)
+        if file.resolve() in [earlier.resolve() for earlier, _ in chain]:
+            raise InputError(f"{extends} extends this file again; expected a chain that ends")
+        chain.append((file, tree))
+        if "extends" not in tree:
+            break
+        other = tree.pop("extends")
+        if not isinstance(other, str):
+            raise InputError(f"{file}: extends: expected the path of another config, relative to this one")
+        extends = f"{file}: extends: {other}"
+        if len(chain) == MAX_CHAIN:
+            raise InputError(f"{extends}: expected a chain of at most {MAX_CHAIN} files")
+        place = f"{file}: extends: {file.parent / other}"
+        file = file.parent / other
+    below: dict[str, Any] = {}
+    for _, tree in reversed(chain):
+        if any(_asks_for_other_examples((section, key)) for section in tree for key in _keys_of(tree[section])):
+            _forget_expected_hash(below)
+        below = _merged(below, tree)
+    return below
+
+
+def _read_file(path: Path, place: str) -> dict[str, Any]:
+    """Reads the sections of one file.
 
     Args:
-        extending: the files that extend this one, directly or through others.
+        place: the file and where it is named, for the error if it cannot be read.
     """
+    content = read_regular_file(path, MAX_BYTES, "config file", "one like configs/quick.yaml", place)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        who = f"{extending[-1]}: extends: " if extending else ""
-        raise InputError(f"{who}{path}: no such config file; expected one like configs/quick.yaml") from None
+        tree = parse_yaml(content.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 ({error})") from None
-    tree = parse_yaml(text, str(path))
     if not isinstance(tree, dict):
         raise InputError(f"{path}: expected a mapping of sections ({', '.join(Config.model_fields)})")
     if isinstance(files := tree.get("extensions"), list):
         tree["extensions"] = [str(path.parent / file) if isinstance(file, str) else file for file in files]
-    if "extends" not in tree:
-        return tree
-    other = tree.pop("extends")
-    if not isinstance(other, str):
-        raise InputError(f"{path}: extends: expected the path of another config, relative to this one")
-    extended = path.parent / other
-    if extended.resolve() in [place.resolve() for place in (*extending, path)]:
-        raise InputError(f"{path}: extends: {other} extends this file again; expected a chain that ends")
-    below = _read_tree(extended, (*extending, path))
-    if any(_asks_for_other_examples((section, key)) for section in tree for key in _keys_of(tree[section])):
-        _forget_expected_hash(below)
-    return _merged(below, tree)
+    return tree
 
 
 def _load_extensions(tree: dict[str, Any]) -> None:
@@ -107,8 +139,6 @@ def validate(tree: dict[str, Any], place: str, overridden: Sequence[tuple[str, .
     try:
         # Through JSON, because pydantic's strict mode then accepts a list for a tuple but still not "5" for 5.
         return Config.model_validate_json(json.dumps(tree))
-    except TypeError as error:
-        raise InputError(f"{place}: {error}; expected numbers, text, lists and mappings only") from None
     except ValidationError as error:
         problems = error.errors(include_url=False)
         # A misspelt key often gives two errors, unknown and missing; the first says more.
@@ -121,37 +151,13 @@ def dump_config(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-class _Loader(yaml.SafeLoader):
-    """A YAML loader that reads 5e-5 as a number, as YAML 1.2 and JSON do, and refuses a repeated key."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", node.start_mark)
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
-
-
-def parse_yaml(text: str, place: str) -> Any:
-    """Reads YAML safely; `place` is named in the error."""
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"{place}: not valid YAML: {error}") from None
-
-
 def _apply_override(tree: dict[str, Any], override: str) -> tuple[str, ...]:
     key, equals, text = override.partition("=")
     path = tuple(key.split("."))
-    if not equals or not all(path):
+    if not equals or not all(path) or not key.isprintable():
         raise InputError(f"command line: {override}: expected key.sub=value, such as training.learning_rate=1e-3")
+    if len(path) > MAX_DEPTH:
+        raise InputError(f"command line: {override}: expected a key of at most {MAX_DEPTH} parts")
     node: Any = tree
     for depth, part in enumerate(path[:-1]):
         node = _child(node, part, path[: depth + 1], override, make=True)
@@ -167,7 +173,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> tuple[str, ...]:
 
 def _child(node: Any, part: str, path: tuple[str, ...], override: str, make: bool = False) -> Any:
     if isinstance(node, list):
-        if not part.isdigit() or int(part) >= len(node):
+        if not re.fullmatch(r"[0-9]{1,9}", part) or int(part) >= len(node):
             raise InputError(f"command line: {override}: {'.'.join(path)}: expected an index below {len(node)}")
         return node[int(part)]
     if not isinstance(node, dict):

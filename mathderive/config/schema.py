@@ -109,6 +109,11 @@ class ModelSettings(Settings):
     """Recomputes each block in the backward pass instead of storing its activations. This costs a third more work and
     saves memory on accelerators; on CPUs XLA's schedule saves none."""
 
+    @model_validator(mode="after")
+    def _possible_network(self) -> "ModelSettings":
+        self.network(self.vocab_size)  # a size beyond all bounds raises a ValueError that names its key
+        return self
+
     def network(self, vocab_size: int) -> T5Config:
         """The network that these settings describe, for a tokenizer of `vocab_size` tokens."""
         shape = {field.name for field in fields(T5Config)} - {"vocab_size"}

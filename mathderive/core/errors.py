@@ -2,15 +2,24 @@
 
 import signal
 
+MAX_MESSAGE = 2_000
+"""Maximum number of characters of an error's line; the middle of a longer one is left out."""
+
 
 class InputError(Exception):
     """An input is wrong: a config key, a file, a checkpoint, the environment. The exit code is 2.
 
-    The message is one line that names the file, the key and the expected value.
+    The message is one line that names the file, the key and the expected value. What the message quotes may come from
+    anywhere, so characters that cannot be printed are escaped, and a long message is shortened.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = " ".join(message.split())
+        if len(line) > MAX_MESSAGE:
+            line = f"{line[: MAX_MESSAGE // 2]} ... {line[-MAX_MESSAGE // 2 :]}"
+        if not line.isprintable():
+            line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+        super().__init__(line)
 
 
 class Terminated(Exception):  # noqa: N818 - not an error

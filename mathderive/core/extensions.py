@@ -25,7 +25,7 @@ def load_extensions(paths: Iterable[Path]) -> None:
     Raises:
         InputError: a file is missing, is no Python, or raises an exception; names the file.
     """
-    for path in map(Path.resolve, paths):
+    for path in map(_resolved, paths):
         if path not in _digests:
             _load(path)
     os.environ[VARIABLE] = os.pathsep.join(map(str, _digests))
@@ -41,9 +41,21 @@ def extension_digests() -> dict[str, str]:
     return {path.name: digest for path, digest in _digests.items()}
 
 
-def _load(path: Path) -> None:
-    if path.suffix != ".py" or not path.is_file():
+def _resolved(path: Path) -> Path:
+    """The absolute path of a Python file that `VARIABLE` can hold."""
+    try:
+        resolved = path.resolve()
+        is_usable = resolved.suffix == ".py" and resolved.is_file()
+    except (OSError, RuntimeError, ValueError):  # too long a name, a loop of links, a NUL character
+        is_usable = False
+    if not is_usable:
         raise InputError(f"{path}: no such file; expected a Python file, as docs/extending.md shows")
+    if os.pathsep in str(resolved) or not str(resolved).isprintable():
+        raise InputError(f"{path}: expected a path of printable characters without {os.pathsep}")
+    return resolved
+
+
+def _load(path: Path) -> None:
     digest = sha256(path)
     name = f"mathderive_extension_{path.stem}"
     if name in sys.modules:
@@ -58,7 +70,7 @@ def _load(path: Path) -> None:
     except InputError:
         del sys.modules[name]
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise InputError(f"{path}: raises {type(error).__name__}: {error}; expected it to load") from error
     _digests[path] = digest

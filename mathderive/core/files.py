@@ -6,11 +6,29 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from mathderive.core.errors import InputError
+
+
+@contextmanager
+def existing_folder(path: Path) -> Iterator[None]:
+    """Makes a folder and its parents if needed; if the block raises, those that it made and that are empty are removed.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for place in missing:
+            with suppress(OSError):  # not empty, or never made
+                place.rmdir()
+        raise
 
 
 @contextmanager
@@ -21,20 +39,20 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         path: the file to write; its folder is made if needed.
         mode: `"w"` (UTF-8, newlines kept) or `"wb"`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
-    try:
-        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
-        with os.fdopen(descriptor, mode, encoding=encoding, newline=newline) as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide a report from the user's group
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with existing_folder(path.parent):
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        try:
+            encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+            with os.fdopen(descriptor, mode, encoding=encoding, newline=newline) as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide a report from the user's group
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
@@ -48,22 +66,23 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path}: exists already; expected a new or empty folder")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{path.parent}: expected a folder, to make {path.name} in") from None
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as stream:
-                    os.fsync(stream.fileno())
-        temporary.chmod(0o777 & ~_umask())  # mkdtemp's 0700 would hide it from the user's group
-        temporary.replace(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(existing_folder(path.parent))
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(f"{path.parent}: expected a folder, to make {path.name} in") from None
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as stream:
+                        os.fsync(stream.fileno())
+            temporary.chmod(0o777 & ~_umask())  # mkdtemp's 0700 would hide it from the user's group
+            temporary.replace(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

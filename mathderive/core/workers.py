@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeVar
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
 from mathderive.core.extensions import load_inherited_extensions
+from mathderive.core.orphans import end_with_parent, kill_with_parent
 
 ItemT = TypeVar("ItemT")
 ChunkT = TypeVar("ChunkT")
@@ -126,6 +127,8 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         self._stopped = False
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: multiprocessing.connection.Connection | None = None
+        self._held: multiprocessing.connection.Connection | None = None
+        """The writing end of a pipe that this process alone holds, so that the pipe's end tells that it has died."""
         self._has_worked = False
 
     def run(self, items: Iterable[ItemT]) -> Outcome[ResultT]:
@@ -202,11 +205,15 @@ class WorkerProcess(Generic[ItemT, ResultT]):
                 # spawn: a child inherits nothing, so its results cannot depend on what this process did before
                 context = multiprocessing.get_context("spawn")
                 self._connection, theirs = context.Pipe()
-                arguments = (self._function, self._limits, theirs)
+                watched, self._held = context.Pipe(duplex=False)
+                arguments = (self._function, self._limits, theirs, watched)
                 self._process = context.Process(target=_serve, args=arguments, daemon=True)
                 self._process.start()
+                assert self._process.pid is not None
+                kill_with_parent(watched.fileno(), self._process.pid)
                 self._has_worked = False
                 theirs.close()  # the child's end lives in the child alone, so that its death shows as the end of file
+                watched.close()
             return self._connection
 
     def _reap(self) -> tuple[str, int]:
@@ -216,14 +223,16 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             InputError, RuntimeError: as `run`, if the child did not end by the backstop.
         """
         with self._lock:
-            process, connection = self._process, self._connection
+            process, connection, held = self._process, self._connection, self._held
             assert process is not None
             assert connection is not None
-            self._process = self._connection = None
+            assert held is not None
+            self._process = self._connection = self._held = None
         connection.close()
         # Another thread that starts a child may be collecting this exit code, which then arrives a moment later.
         while (code := process.exitcode) is None:
             process.join(0.05)
+        held.close()
         if code == OUT_OF_MEMORY:
             return f"more than {self._limits.memory_bytes / 2**30:.3g} GB of memory", code
         if code == -signal.SIGPROF:
@@ -285,14 +294,23 @@ def run_in_workers(
             yield waiting.popleft().result()
 
 
-def _serve(function: Callable[[Any], Any], limits: Limits, connection: multiprocessing.connection.Connection) -> None:
-    """The child's loop: answers each item with ("result", result) or ("failed", traceback), after any ("mark", ...)."""
+def _serve(
+    function: Callable[[Any], Any],
+    limits: Limits,
+    connection: multiprocessing.connection.Connection,
+    watched: multiprocessing.connection.Connection,
+) -> None:
+    """The child's loop: answers each item with ("result", result) or ("failed", traceback), after any ("mark", ...).
+
+    Args:
+        watched: the reading end of the pipe that the parent holds; it stays open as long as this process.
+    """
     global _report_mark
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     _cap(resource.RLIMIT_DATA, limits.memory_bytes)
     _cap(resource.RLIMIT_CORE, 0)
-    _end_with_parent()
+    end_with_parent()
     load_inherited_extensions()
     collect_garbage_rarely()
 
@@ -327,18 +345,3 @@ def _answer(function: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
 def _cap(limit: int, value: int) -> None:
     _, hard = resource.getrlimit(limit)
     resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-
-
-def _end_with_parent() -> None:
-    """Ends this child when its parent is gone, also in the middle of an item.
-
-    A loop in C code that holds the interpreter's lock blocks this thread; then the limit of CPU time ends the child.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()
-
-
-def _wait_and_exit(sentinel: int) -> None:
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)

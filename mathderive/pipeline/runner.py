@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mathderive.config.loading import dump_config
 from mathderive.core.errors import InputError
-from mathderive.core.files import write_text
+from mathderive.core.files import replacing, write_text
 from mathderive.core.progress import say
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.planning import plan_predictors
@@ -74,16 +74,20 @@ def _run_steps(run: Run, steps: Sequence[str], process: int | None) -> Path | No
 
 @contextmanager
 def _config_written(run: Run) -> Iterator[None]:
-    """Writes `config.yaml` for the block; the earlier one is put back if an input is refused before any stage began."""
+    """Writes `config.yaml` for the block; if an input is refused before any stage began, the file is as before."""
     paths = run.paths
-    earlier = paths.config.read_text(encoding="utf-8") if paths.config.exists() else None
+    earlier = paths.config.read_bytes() if paths.config.exists() else None
     manifests = _read_manifests(paths)
     write_text(paths.config, dump_config(run.config))
     try:
         yield
     except InputError:
-        if earlier is not None and _read_manifests(paths) == manifests:
-            write_text(paths.config, earlier)
+        if _read_manifests(paths) == manifests:
+            if earlier is None:
+                paths.config.unlink()
+            else:
+                with replacing(paths.config, "wb") as stream:
+                    stream.write(earlier)
         raise
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mathderive.core.environment import describe
 from mathderive.core.errors import InputError
-from mathderive.core.files import write_json
+from mathderive.core.files import existing_folder, write_json
 from mathderive.core.progress import say
 from mathderive.pipeline.paths import RunPaths
 
@@ -152,27 +152,37 @@ def _write_manifest(paths: RunPaths, manifest: Manifest) -> None:
 def locked(paths: RunPaths) -> Iterator[None]:
     """Keeps a second process out of the run folder; the lock ends with the process that holds it.
 
+    If the block raises before anything was written, a new run folder is removed again.
+
     Raises:
         InputError: another process works in the folder, or it cannot be made or written.
     """
-    try:
-        paths.folder.mkdir(parents=True, exist_ok=True)
-        lock = paths.lock.open("w")
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"{error.filename}: {error.strerror}; expected a folder, or none yet") from None
-    except PermissionError as error:
-        raise InputError(
-            f"{error.filename}: may not be written by user {os.getuid()}; expected a folder of that user's, "
-            "or, with docker compose, HOST_UID=$(id -u) HOST_GID=$(id -g) before it"
-        ) from None
-    with lock as stream:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(existing_folder(paths.folder))
+            is_new = not paths.lock.exists()
+            stream = stack.enter_context(paths.lock.open("w"))
+        except PermissionError as error:
+            raise InputError(
+                f"{error.filename}: may not be written by user {os.getuid()}; expected a folder of that user's, "
+                "or, with docker compose, HOST_UID=$(id -u) HOST_GID=$(id -g) before it"
+            ) from None
+        except OSError as error:
+            raise InputError(f"{error.filename}: {error.strerror}; expected a folder, or none yet") from None
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not paths.lock.exists() or not os.path.samestat(os.fstat(stream.fileno()), paths.lock.stat()):
+                raise BlockingIOError  # a process that was refused has removed the file
         except BlockingIOError:
             raise InputError(
                 f"{paths.folder}: another process is at work on this run; expected one at a time"
             ) from None
-        yield
+        try:
+            yield
+        except BaseException:
+            if is_new and [paths.lock] == list(paths.folder.iterdir()):
+                paths.lock.unlink()
+            raise
 
 
 def _set_aside(paths: RunPaths, outputs: Sequence[Path]) -> Path | None:

@@ -14,6 +14,7 @@ from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
 from mathderive.core.extensions import load_inherited_extensions
 from mathderive.core.files import new_folder
+from mathderive.core.orphans import end_with_parent
 from mathderive.core.progress import ProgressCallback
 from mathderive.model.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from mathderive.pipeline.results import ShardsResults
@@ -63,7 +64,7 @@ def write_shards(
     if not kept or not held_out:
         raise InputError("shards: no example is left; expected a larger shards.max_characters or more data")
     # Spawned, because JAX runs threads here, which a forked process would lack.
-    with ProcessPoolExecutor(workers or cores(), get_context("spawn"), load_inherited_extensions) as pool:
+    with ProcessPoolExecutor(workers or cores(), get_context("spawn"), _begin_worker) as pool:
         tokenizer = _make_tokenizer(folder / "tokenizer", model.vocab_size, kept, seed)
         parts = list(_parts(kept, shards))
         lengths: dict[str, np.ndarray] = {}
@@ -87,6 +88,12 @@ def write_shards(
         choose_shapes(everything, _SHAPES),
     )
     return ShardsResults(examples=len(everything), tokens=int(everything.sum()), digest=digest)
+
+
+def _begin_worker() -> None:
+    """Prepares a worker process."""
+    end_with_parent()  # a pool's workers would wait for their next item for ever
+    load_inherited_extensions()
 
 
 def _write_file(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import TINY, Command, jsonl_files
+from tests.support.command import TINY, Command, folder_contents, jsonl_files
 from tests.support.released_files import released_file
 
 
@@ -41,6 +41,50 @@ def test_a_made_up_result_file_is_scored(command: Command, tmp_path: Path) -> No
 )
 def test_a_wrong_command_is_one_line(command: Command, arguments: list[str], named: str) -> None:
     assert named in command.refused(*arguments)
+
+
+REFUSED = [
+    ["data", "--config", TINY, "--released", "nowhere"],
+    ["all", "--config", TINY, "predictors=[{kind: copy}, {kind: copy}]"],
+    ["all", "--config", TINY, "predictors=[{kind: t5, checkpoint: nowhere}]"],
+    ["eval", "--config", TINY, "--predictions", "missing.json"],
+    ["eval", "--config", TINY, "--checkpoint", "missing"],
+    ["ledger", "import", "missing.jsonl", "--config", TINY],
+    ["ledger", "export", "new/out.jsonl", "--config", TINY, "run.name=none"],
+    ["convert", "missing", "new/deep/folder"],
+]
+"""Commands with something that shows to be wrong before any work is done."""
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=range(len(REFUSED)))
+def test_a_refused_command_makes_nothing(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str | Path]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    command.refused(*arguments)
+    assert folder_contents(tmp_path) == {}
+
+
+def test_a_refused_command_changes_nothing_in_a_finished_run(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    command.accepted("eval", "--predictions", released_file(tmp_path), "--config", TINY)
+    before = folder_contents(tmp_path)
+    for arguments in REFUSED:
+        command.refused(*arguments)
+        assert folder_contents(tmp_path) == before, arguments
+
+
+@pytest.mark.parametrize("option", ["--config", "--runs", "--released"])
+def test_an_argument_that_is_not_utf8_is_one_line(command: Command, option: str) -> None:
+    assert "not UTF-8" in command.refused("data", option, os.fsdecode(b"\xff"))
+
+
+@pytest.mark.parametrize("place", ["n" * 300, "file/runs"])
+def test_a_place_where_no_run_folder_can_be_is_one_line(command: Command, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    assert "expected a folder" in command.refused("data", "--config", TINY, "--runs", place)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")

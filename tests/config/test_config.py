@@ -1,6 +1,9 @@
 """Configs: a written config reads back the same, and an error names the wrong key."""
 
+import json
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,9 @@ from mathderive.core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+
+SECONDS_TO_REFUSE = 8.0
+"""CPU time within which any config is read or refused; nearly all take less than a tenth of a second."""
 
 WHOLE = """
 data: {sizes: {train: 10, validation: 2, static: 5}}
@@ -189,3 +195,143 @@ def test_a_wrong_extension_is_named(tmp_path: Path, text: str, named: str) -> No
     write(tmp_path, top=text, round="extends: top.yaml")
     with pytest.raises(InputError, match=named):
         load_config(tmp_path / "top.yaml")
+
+
+def refused(path: Path, overrides: list[str] | None = None) -> str:
+    """Checks that a config is refused, within bounds of time and in one line, which is returned."""
+    begun = time.process_time()
+    with pytest.raises(InputError) as caught:
+        load_config(path, overrides or [])
+    assert time.process_time() - begun < SECONDS_TO_REFUSE
+    line = str(caught.value)
+    assert line.isprintable()
+    assert len(line) < 3_000
+    return line
+
+
+LAUGHS = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
+MAPS = "".join(f"b{n}: &b{n} {{x: *b{n - 1}, y: *b{n - 1}}}\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("report: {title: x" + "x" * 2**20 + "}", "larger than 1048576 bytes"),
+        ("a0: &a0 [x]\n" + LAUGHS, "at most 10000 keys and values"),
+        ("b0: &b0 {x: 1}\n" + MAPS, "at most 10000 keys and values"),
+        (f"a: &a {'x' * 10_000}\nb: [{', '.join(['*a'] * 1_000)}]", "1048576 characters together"),
+        ("".join(f"key{n}: 1\n" for n in range(50_000)), "at most 10000 keys and values"),
+        ("run: &a {x: *a}", "the anchor a contains itself"),
+        ("run: &a [[*a]]", "the anchor a contains itself"),
+        ("run: *none", "undefined alias"),
+        ("run: " + "[" * 33 + "]" * 33, "a depth of at most 32"),
+        ("".join(" " * n + "a:\n" for n in range(40)), "a depth of at most 32"),
+        ("run: {seed: " + "1" * 5_000 + "}", "a number of 5000 characters"),
+        ("run: {seed: 0x" + "f" * 5_000 + "}", "a number of 5002 characters"),
+        ("run: {seed: 1" + ":1" * 5_000 + "}", "a number of 10001 characters"),
+        ("run: {seed: " + "1" * 200_000 + "}", "a number of 200000 characters"),
+        ("run: {seed: !!int ''}", "the tag tag:yaml.org,2002:int is not allowed"),
+        ("run: {seed: !!bool maybe}", "is not allowed"),
+        ("run: {seed: !!timestamp never}", "is not allowed"),
+        ("run: {seed: !!set {1}}", "is not allowed"),
+        ('report: {title: "\\ud800"}', "half a surrogate pair"),
+        ('report: {title: "\\Uffffffff"}', "not valid YAML"),
+        ('"\\e[2J\\u202e": 1', r"\x1b[2J\u202e: unknown key"),
+        ("? " + "k" * 100_000 + "\n: 1", "unknown key"),
+        ("training: {batch_size: 1, learning_rate: .inf, steps: 1}", "training.learning_rate: "),
+        ("model: {d_model: 1000000000}", "model: d_model: expected an integer from 1 to"),
+    ],
+    ids=range(24),
+)
+def test_a_hostile_text_is_refused_at_once(tmp_path: Path, text: str, named: str) -> None:
+    write(tmp_path, top=text)
+    line = refused(tmp_path / "top.yaml")
+    assert line.startswith(str(tmp_path / "top.yaml"))
+    assert named in line
+
+
+def test_a_number_with_a_million_digits_before_text_is_read_in_linear_time(tmp_path: Path) -> None:
+    write(tmp_path, top="report: {title: " + "1" * 1_000_000 + "x}")
+    begun = time.process_time()
+    load_config(tmp_path / "top.yaml")
+    assert time.process_time() - begun < SECONDS_TO_REFUSE
+
+
+def test_an_alias_is_a_copy(tmp_path: Path) -> None:
+    text = "predictors: [&p {kind: openai, name: one, model: m, parameters: {x: 1}}, *p]"
+    write(tmp_path, top="data: {sizes: {train: 1, validation: 1, static: 1}}\n" + text)
+    config = load_config(tmp_path / "top.yaml", ["predictors.1.name=two", "predictors.1.parameters.x=2"])
+    names = [(entry.model_dump()["name"], entry.model_dump()["parameters"]) for entry in config.predictors]
+    assert names == [("one", {"x": 1}), ("two", {"x": 2})]
+
+
+@pytest.mark.parametrize(
+    ("extends", "named"),
+    [
+        ("pipe", "pipe: not a regular file"),
+        ("/dev/zero", "/dev/zero: not a regular file"),
+        ("link", "link: not a regular file"),
+        ("loop", "loop: Too many levels of symbolic links"),
+        (".", "no such config file"),
+        ("n" * 300, "File name too long"),
+        ('"a\\0b"', "names no file"),
+        ("large.yaml", "large.yaml: larger than 1048576 bytes"),
+        ("latin.yaml", "latin.yaml: not UTF-8"),
+        ("chain0.yaml", "expected a chain of at most 16 files"),
+    ],
+    ids=["fifo", "device", "link", "loop", "folder", "long", "nul", "large", "latin", "chain"],
+)
+def test_a_file_that_is_no_config_is_not_waited_for(tmp_path: Path, extends: str, named: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "large.yaml").write_bytes(b"#" * (2**20 + 1))
+    (tmp_path / "latin.yaml").write_bytes(b"\xff")
+    write(tmp_path, **{f"chain{n}": f"extends: chain{n + 1}.yaml" for n in range(2_000)})
+    write(tmp_path, top=f"extends: {extends}")
+    assert named in refused(tmp_path / "top.yaml")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "long", "NUL", "latin"])
+def test_the_config_itself_is_a_regular_file(tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    places = {"device": "/dev/zero", "long": "n" * 300 + ".yaml", "NUL": "\0.yaml", "latin": os.fsdecode(b"\xff.yaml")}
+    refused(tmp_path / places.get(kind, kind))
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("predictors.²=1", "expected an index below 2"),
+        ("predictors.٣.name=x", "expected an index below 2"),
+        (f"predictors.{'1' * 5_000}=1", "expected an index below 2"),
+        (f"{'a.' * 1_000}a=1", "expected a key of at most 32 parts"),
+        ("run.se\0ed=1", "expected key.sub=value"),
+        ("run.\udcff=1", "expected key.sub=value"),
+        ("run.seed=" + "9" * 5_000, "a number of 5000 characters"),
+        ("report.title=\udcff", "not valid YAML"),
+    ],
+    ids=range(8),
+)
+def test_a_hostile_override_is_refused_at_once(config_file: Path, override: str, named: str) -> None:
+    assert named in refused(config_file, [override])
+
+
+@pytest.mark.parametrize("name", ["...yaml", "....yaml", "-x.yaml", " .yaml", "a b.yaml", "n" * 65 + ".yaml", "é.yaml"])
+def test_a_file_s_name_is_a_run_s_name_under_the_same_rule(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert "cannot name a run folder" in refused(tmp_path / name)
+    assert load_config(tmp_path / name, ["run.name=mine"]).run.name == "mine"
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b.py", "a\nb.py", "a\0b.py", "n" * 300 + ".py", "loop.py", "folder.py", "exits.py"]
+)
+def test_an_extension_that_is_no_usable_file_is_refused(tmp_path: Path, name: str) -> None:
+    for usual in ("a:b.py", "a\nb.py"):
+        (tmp_path / usual).touch()
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "exits.py").write_text("raise SystemExit(0)", encoding="utf-8")
+    write(tmp_path, top=json.dumps({"extensions": [name]}))
+    assert refused(tmp_path / "top.yaml").startswith(f"{tmp_path}/")

@@ -154,37 +154,80 @@ def test_a_fault_of_the_function_shows_its_traceback() -> None:
     worker.stop()
 
 
-ORPHANS = """
+SECONDS_TO_END = 1.0
+"""The time in which every child of a killed process ends, on a busy machine."""
+
+PARENT = """
 import sys
-sys.path[:0] = [{tests!r}]
-from test_workers_child import wait
-from mathderive.core.workers import run_in_workers
+from orphan_work import work
 if __name__ == "__main__":
-    list(run_in_workers(wait, lambda worker, chunk: worker.run([chunk]), [1, 2], 2))
+    {start}
 """
 
+WORKERS = """
+    from mathderive.core.workers import run_in_workers
+    list(run_in_workers(work, lambda worker, chunk: worker.run([chunk]), [1, 2], 2))
+"""
 
-def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
-    script = tmp_path / "parent.py"
-    (tmp_path / "test_workers_child.py").write_text(
-        "import os, pathlib, time\n"
-        "def wait(chunk):\n"
+POOL = """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+    from mathderive.pipeline.token_shards import _begin_worker
+    with ProcessPoolExecutor(2, get_context("spawn"), _begin_worker) as pool:
+        list(pool.map(work, [1, 2]))
+"""
+
+SLEEPS = "time.sleep(600)"
+LOOPS_IN_C = "pow(3, 10**10)"
+
+
+@pytest.mark.parametrize(
+    ("start", "imported", "work"),
+    [
+        (WORKERS, "", SLEEPS),
+        (WORKERS, "", LOOPS_IN_C),
+        (WORKERS, f"if __name__ != '__main__' and 'spawn_main' in sys.orig_argv[-2]: begun(); {LOOPS_IN_C}", SLEEPS),
+        (POOL, "", SLEEPS),
+        (POOL, "", LOOPS_IN_C),
+        (POOL, "", "None"),
+    ],
+    ids=["asleep", "in C code", "while importing", "pool asleep", "pool in C code", "pool idle"],
+)
+def test_children_end_at_once_with_a_killed_parent(tmp_path: Path, start: str, imported: str, work: str) -> None:
+    (tmp_path / "orphan_work.py").write_text(
+        "import os, pathlib, sys, time\n"
+        "def begun():\n"
         f"    (pathlib.Path({str(tmp_path)!r}) / f'pid-{{os.getpid()}}').touch()\n"
-        "    time.sleep(600)\n"
-        "    return []\n",
+        "def work(chunk):\n"
+        f"    begun()\n    {work}\n"
+        f"{imported}\n",
         encoding="utf-8",
     )
-    script.write_text(ORPHANS.format(tests=str(tmp_path)), encoding="utf-8")
+    if work == "None":
+        start += "        time.sleep(600)\n"
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.format(start=start).replace("import sys", "import time"), encoding="utf-8")
     parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"})
     deadline = time.monotonic() + 60
-    while len(pids := [int(path.name[4:]) for path in tmp_path.glob("pid-*")]) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert len(pids) == 2
+    expected = 1 if work == "None" else 2  # a quick worker may do all the work
+    while len(list(tmp_path.glob("pid-*"))) < expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = _children(parent.pid)
+    assert len(children) >= expected + 1, "the workers and the resource tracker"
     parent.kill()
     parent.wait()
-    while any(map(_alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(map(_alive, pids))
+    killed = time.monotonic()
+    while any(map(_alive, children)) and time.monotonic() < killed + SECONDS_TO_END:
+        time.sleep(0.01)
+    left = [pid for pid in children if _alive(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
+def _children(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in children for child in path.read_text(encoding="ascii").split()]
 
 
 def _alive(pid: int) -> bool:
