@@ -27,7 +27,8 @@ from sympy.core.basic import Basic
 from mathderive.checker.inference.facts import Fact, no_constant, size_of
 from mathderive.checker.inference.integrals import evaluates_integrals
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.numeric import functions
+from mathderive.checker.numeric import array_functions as functions
+from mathderive.checker.numeric.array_functions import Array
 from mathderive.checker.numeric.fingerprints import (
     Fingerprint,
     close,
@@ -38,7 +39,6 @@ from mathderive.checker.numeric.fingerprints import (
     of_integral,
     times,
 )
-from mathderive.checker.numeric.taylor import Value
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.engine.operators import (
     OPERATORS,
@@ -73,11 +73,11 @@ class Justification:
         return sum(size_of(operand) for operand in self.operands)
 
 
-def justifications(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
+def justifications(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol] = frozenset()) -> list[Justification]:
     """Every way to get an equation, or its mirror image, from earlier ones by one operator."""
     found: dict[Justification, None] = {}
     known = frozenset().union(*(fact.parts for fact in facts))
-    fresh = new.symbols.difference(*(fact.symbols for fact in facts if fact.number))
+    fresh = new.symbols.difference(used, *(fact.symbols for fact in facts))
     for target in (new, new.mirrored()):
         for fact in facts:
             for match in _MATCHES:
@@ -134,7 +134,7 @@ def _functions(new: Fact, fact: Fact, _: Collection[Expr]) -> Matches:
                 yield name, ()
 
 
-def _is_value(value: Fingerprint, values: Value) -> bool:
+def _is_value(value: Fingerprint, values: Array) -> bool:
     array = np.asarray(values)
     return close(value, Fingerprint(array, np.abs(array)))
 
