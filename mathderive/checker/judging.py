@@ -19,7 +19,7 @@ from mathderive.checker.reading.equations import Chain, Reading
 from mathderive.checker.reasons import sentence
 from mathderive.checker.verdicts import TRUE, StepVerdict, Truth, Validity
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.renaming import name_of, names_of
+from mathderive.symbolic.names import name_of, names_of
 
 MAX_FACTS = 30
 """Maximum number of earlier equations that an equation is compared with; the latest ones are taken."""
