@@ -193,7 +193,7 @@ def _files() -> Iterator[Attack]:
 
 
 def _keys() -> Iterator[Attack]:
-    keys = {
+    keys: dict[str, str | bytes] = {
         "superscript index": "predictors.²=1",
         "Arabic index": "predictors.٣=1",
         "long index": f"predictors.{'1' * 5_000}=1",

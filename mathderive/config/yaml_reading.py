@@ -74,14 +74,14 @@ class _Loader(yaml.SafeLoader):
             self._sizes[event.anchor] = (self._values - values, self._characters - characters)
         return node
 
-    def _count_alias(self, event: yaml.AliasEvent) -> None:
+    def _count_alias(self, event: Any) -> None:
         size = self._sizes.get(event.anchor)
         if size is not None:
             self._count(*size, event)
         elif event.anchor in self.anchors:
             raise ConstructorError(None, None, f"the anchor {event.anchor} contains itself", event.start_mark)
 
-    def _count(self, values: int, characters: int, event: yaml.Event) -> None:
+    def _count(self, values: int, characters: int, event: Any) -> None:
         self._values += values
         self._characters += characters
         if self._values > MAX_VALUES or self._characters > MAX_CHARACTERS:

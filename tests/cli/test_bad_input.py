@@ -43,7 +43,7 @@ def test_a_wrong_command_is_one_line(command: Command, arguments: list[str], nam
     assert named in command.refused(*arguments)
 
 
-REFUSED = [
+REFUSED: list[list[str | Path]] = [
     ["data", "--config", TINY, "--released", "nowhere"],
     ["all", "--config", TINY, "predictors=[{kind: copy}, {kind: copy}]"],
     ["all", "--config", TINY, "predictors=[{kind: t5, checkpoint: nowhere}]"],
