@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -137,6 +138,7 @@ def test_an_edited_extension_is_another_stamp(tmp_path: Path, monkeypatch: pytes
     for text in ("", "", "VALUE = 1\n"):
         extension.write_text(text, encoding="utf-8")
         monkeypatch.setattr(extensions, "_digests", {})  # as in a new process
+        sys.modules.pop("mathderive_extension_added", None)
         load_config(config)
         stamps.append(make_stamp("score"))
     assert stamps[0] == stamps[1] != stamps[2]
