@@ -42,7 +42,11 @@ def check_tokenizer_files(folder: Path) -> None:
             check_file(path, MAX_TOKENIZER_BYTES, "a file of a tokenizer")
     path = folder / "tokenizer.json"
     if path.exists():
-        for pattern in _patterns(read_json(path, "a tokenizer", MAX_TOKENIZER_BYTES)):
+        try:
+            tree = read_json(path, "a tokenizer", MAX_TOKENIZER_BYTES)
+        except InputError as error:
+            raise InputError(f"{folder}: the tokenizer cannot be read ({error})") from None
+        for pattern in _patterns(tree):
             if (reason := slow_pattern(pattern)) is not None:
                 raise InputError(f"{path}: the tokenizer cannot be read (Regex {pattern!r:.80}: {reason})")
 
