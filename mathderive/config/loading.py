@@ -89,7 +89,7 @@ def _read_file(path: Path, place: str) -> dict[str, Any]:
     Args:
         place: the file and where it is named, for the error if it cannot be read.
     """
-    content = read_regular_file(path, MAX_BYTES, "config file", "one like configs/quick.yaml", place)
+    content = read_regular_file(path, MAX_BYTES, "one like configs/quick.yaml", "config file", place)
     try:
         tree = parse_yaml(content.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from mathderive.core.errors import InputError
+from mathderive.core.regular_files import read_regular_file
+
+MAX_JSON_BYTES = 2**24
+"""Maximum size of a JSON file; a recipe of ten thousand shards has a tenth of it."""
 
 
 @contextmanager
@@ -96,18 +100,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path, expected: str) -> Any:
+def read_json(path: Path, expected: str, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """Reads a JSON file.
 
     Raises:
-        InputError: it is missing, not UTF-8 or not JSON; the message ends with `expected`.
+        InputError: it is missing, no regular file, larger than `max_bytes`, not UTF-8 or not JSON, or it has half a
+            surrogate pair in a text; the message ends with `expected`.
     """
+    content = read_regular_file(path, max_bytes, expected)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected {expected}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error}); expected {expected}") from None
+        tree = json.loads(content.decode("utf-8"))
+        # A lone surrogate can only come from an escape. It would fail later, wherever the text is written or printed.
+        if b"\\ud" in content.lower():
+            json.dumps(tree, ensure_ascii=False).encode()
+        return tree
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
+        raise InputError(f"{path}: not valid JSON ({str(error)[:200]}); expected {expected}") from None
 
 
 def sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mathderive.core.errors import InputError
+from mathderive.model.tokenizer_files import check_tokenizer_files
 
 _FIRST, _END = "[CLS]", "[SEP]"
 
@@ -70,8 +71,10 @@ def load_pair_tokenizer(folder: Path) -> PairTokenizer:
     """Reads `tokenizer.json` or, if there is none, `vocab.txt` and the letter case in `tokenizer_config.json`.
 
     Raises:
-        InputError: there is no tokenizer, or it is damaged.
+        InputError: there is no tokenizer, or it is damaged, or see `check_tokenizer_files`.
     """
+    if folder.is_dir():
+        check_tokenizer_files(folder)
     tokenizer_file = folder / "tokenizer.json"
     if not tokenizer_file.is_file() and not (folder / "vocab.txt").is_file():
         raise InputError(f"{folder}: no tokenizer here; expected tokenizer.json or vocab.txt")
@@ -88,7 +91,9 @@ def load_pair_tokenizer(folder: Path) -> PairTokenizer:
         )
         return PairTokenizer(loaded.backend_tokenizer)
     except Exception as error:  # each parser has its own errors for damage
-        raise InputError(f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})") from None
+        raise InputError(
+            f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {str(error)[:300]})"
+        ) from None
 
 
 def _utf8(text: str) -> str:

@@ -6,11 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from mathderive.core.errors import InputError
-from mathderive.core.files import read_json
 from mathderive.model import hugging_face
 from mathderive.model.bert import BertRegressor
 from mathderive.model.config import BertConfig
-from mathderive.model.hugging_face import check_shapes, read_shapes, read_tensors, to_parameters
+from mathderive.model.hugging_face import (
+    check_memory,
+    check_shapes,
+    read_configuration,
+    read_shapes,
+    read_tensors,
+    to_parameters,
+)
 from mathderive.model.parameters import network_shapes
 
 ARCHITECTURE = "BertForSequenceClassification"
@@ -74,9 +80,11 @@ def check_folder(folder: Path) -> BertConfig:
     """
     config = read_config(folder)
     stored, table = read_shapes(folder), name_table(config)
-    check_shapes(stored, table, network_shapes(BertRegressor, config), str(folder))
+    shapes = network_shapes(BertRegressor, config)
+    check_memory(shapes, str(folder))
+    check_shapes(stored, table, shapes, str(folder))
     if unknown := sorted(stored.keys() - table.keys() - set(_UNUSED)):
-        raise InputError(f"{folder}: tensor {unknown[0]} belongs to no {ARCHITECTURE} of the shape in config.json")
+        raise InputError(f"{folder}: tensor {unknown[0]:.80} belongs to no {ARCHITECTURE} of the shape in config.json")
     return config
 
 
@@ -96,14 +104,14 @@ def read_config(folder: Path) -> BertConfig:
         InputError: the architecture is another one, or a value is missing or impossible; names file and key.
     """
     path = folder / "config.json"
-    tree = read_json(path, f"that of a {ARCHITECTURE}")
+    tree = read_configuration(folder, f"that of a {ARCHITECTURE}")
     if not isinstance(tree, dict):
         raise InputError(f"{path}: expected a mapping, that of a {ARCHITECTURE}")
     if (model_type := tree.get("model_type")) != "bert":
-        raise InputError(f'{path}: model_type: expected "bert", found {model_type!r}; {_SUPPORTED}')
+        raise InputError(f'{path}: model_type: expected "bert", found {model_type!r:.80}; {_SUPPORTED}')
     for key, expected in _FIXED.items():
         if tree.get(key, expected) != expected:
-            raise InputError(f"{path}: {key}: expected {expected!r}, found {tree[key]!r}; {_SUPPORTED}")
+            raise InputError(f"{path}: {key}: expected {expected!r}, found {tree[key]!r:.80}; {_SUPPORTED}")
     labels = tree.get("id2label")
     # transformers omits the labels if there are two.
     if (count := len(labels) if isinstance(labels, dict) else 2) != 1:

@@ -17,8 +17,8 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "d_kv": (1, 2**17),
     "d_ff": (1, 2**20),
     "num_heads": (1, 2**10),
-    "num_layers": (1, 2**9),
-    "num_decoder_layers": (1, 2**9),
+    "num_layers": (1, 2**7),
+    "num_decoder_layers": (1, 2**7),
     "relative_attention_num_buckets": (4, 2**20),
     "relative_attention_max_distance": (8, 2**20),
     "dropout_rate": (0, math.nextafter(1, 0)),
@@ -28,7 +28,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "decoder_start_token_id": (0, 2**24),
     "hidden_size": (1, 2**17),
     "intermediate_size": (1, 2**20),
-    "num_hidden_layers": (1, 2**9),
+    "num_hidden_layers": (1, 2**7),
     "num_attention_heads": (1, 2**10),
     "max_position_embeddings": (3, 2**20),
     "type_vocab_size": (2, 2**10),
@@ -68,9 +68,9 @@ class T5Config:
         _check_bounds(self)
         if self.feed_forward not in get_args(FeedForwardKind):
             expected = " or ".join(get_args(FeedForwardKind))
-            raise ValueError(f"feed_forward: expected {expected}, found {self.feed_forward!r}")
+            raise ValueError(f"feed_forward: expected {expected}, found {self.feed_forward!r:.80}")
         if type(self.tie_word_embeddings) is not bool:
-            raise ValueError(f"tie_word_embeddings: expected true or false, found {self.tie_word_embeddings!r}")
+            raise ValueError(f"tie_word_embeddings: expected true or false, found {self.tie_word_embeddings!r:.80}")
 
     @classmethod
     def from_json(cls, tree: Any) -> "T5Config":
@@ -83,11 +83,21 @@ class T5Config:
             raise ValueError(f"expected a mapping, found {type(tree).__name__}")
         known = {field.name for field in fields(cls)}
         if unknown := sorted(tree.keys() - known):
-            raise ValueError(f"{unknown[0]}: unknown")
+            raise ValueError(f"{unknown[0]:.80}: unknown")
         required = ("vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "num_layers", "num_decoder_layers")
         if missing := [name for name in required if name not in tree]:
             raise ValueError(f"{missing[0]}: missing")
         return cls(**tree)
+
+    def check_token_ids(self) -> None:
+        """Checks that the embedding has a row for every special token; a search can do with an end that never comes.
+
+        Raises:
+            ValueError: it lacks one; names the field.
+        """
+        for name in ("pad_token_id", "eos_token_id", "decoder_start_token_id"):
+            if (token := getattr(self, name)) >= self.vocab_size:
+                raise ValueError(f"{name}: expected an integer from 0 to {self.vocab_size - 1}, found {token}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,4 +133,4 @@ def _check_bounds(config: "T5Config | BertConfig") -> None:
             least, most = _BOUNDS[field.name]
             kinds, kind = ((int,), "an integer") if field.type is int else ((int, float), "a number")
             if type(value) not in kinds or not least <= value <= most:
-                raise ValueError(f"{field.name}: expected {kind} from {least:g} to {most:g}, found {value!r}")
+                raise ValueError(f"{field.name}: expected {kind} from {least:g} to {most:g}, found {value!r:.80}")

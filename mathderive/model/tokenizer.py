@@ -6,6 +6,7 @@ byte.
 """
 
 import io
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ import sentencepiece
 
 from mathderive.core.errors import InputError
 from mathderive.core.files import replacing
+from mathderive.core.regular_files import read_regular_file
+from mathderive.model.tokenizer_files import MAX_TOKENIZER_BYTES, check_tokenizer_files
 
 PAD_ID, EOS_ID, UNKNOWN_ID = 0, 1, 2
 """Ids of the special tokens, in T5 and in the tokenizers that are trained here."""
@@ -87,7 +90,8 @@ class HuggingFaceTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        return len(self._tokenizer)
+        # There may be gaps between the ids.
+        return max(self._tokenizer.get_vocab().values(), default=-1) + 1
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer(text)["input_ids"]
@@ -148,12 +152,14 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """Reads a tokenizer that was saved here, or the tokenizer of a Hugging Face folder.
 
     Raises:
-        InputError: there is no tokenizer, or it is damaged.
+        InputError: there is no tokenizer, or it is damaged, or see `check_tokenizer_files`.
     """
     own = folder / _OWN_FILE
-    if own.is_file():
+    if folder.is_dir():
+        check_tokenizer_files(folder)
+    if os.path.lexists(own):
         try:
-            return SentencePieceTokenizer(own.read_bytes())
+            return SentencePieceTokenizer(read_regular_file(own, MAX_TOKENIZER_BYTES, "a SentencePiece model"))
         except RuntimeError:
             raise InputError(f"{own}: not a whole SentencePiece model") from None
     if not any((folder / name).is_file() for name in ("tokenizer.json", "spiece.model")):
@@ -162,11 +168,14 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     from transformers import AutoTokenizer
 
     try:
-        return HuggingFaceTokenizer(
+        tokenizer = HuggingFaceTokenizer(
             AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         )
+        tokenizer.encode("x")
+        return tokenizer
     except Exception as error:  # each parser has its own errors for damage
-        raise InputError(f"{folder}: the tokenizer cannot be read ({type(error).__name__}: {error})") from None
+        reason = f"{type(error).__name__}: {str(error)[:300]}"
+        raise InputError(f"{folder}: the tokenizer cannot be read ({reason})") from None
 
 
 def _explain_size_error(message: str, vocab_size: int) -> str:

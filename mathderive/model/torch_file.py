@@ -5,7 +5,9 @@ a pickle that describes each tensor as a view of a storage. The reader of the pi
 functions that are named here, and no allocation is larger than the file.
 """
 
+import io
 import math
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +18,18 @@ import ml_dtypes
 import numpy as np
 
 from mathderive.core.errors import InputError
+from mathderive.core.regular_files import check_regular_file
 from mathderive.model.torch_pickle import read_pickle
 
 MAX_PICKLE_BYTES = 2**20
 """Maximum size of the pickle in the file; that of T5-11B, with the names of a thousand tensors, has a fifth of it."""
+
+MAX_DIRECTORY_BYTES = 2**20
+"""Maximum size of the zip's directory; that of T5-11B, with a thousand entries, has a tenth of it."""
+
+_MAX_FILE_BYTES = 2**63
+_MAX_DIMENSIONS = 8
+"""Maximum number of dimensions of a tensor; a network's weights have one or two."""
 
 _DTYPES = {
     "torch.FloatStorage": np.dtype(np.float32),
@@ -78,24 +88,36 @@ def torch_file_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         return {name: view.shape for name, view in views.items()}
 
 
+class _File(io.FileIO):
+    """A file that refuses to read much at once while the zip's directory, which may claim any size, is read."""
+
+    reads_directory = True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        asked = os.fstat(self.fileno()).st_size - self.tell() if size is None or size < 0 else size
+        if self.reads_directory and asked > MAX_DIRECTORY_BYTES:
+            raise InputError(f"its directory has {asked} bytes; expected at most {MAX_DIRECTORY_BYTES}")
+        return super().read(size) or b""
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, str, dict[str, _View]]]:
     """Opens the archive, and gives it with the folder inside it and the checked views of its tensors."""
+    size = check_regular_file(path, _MAX_FILE_BYTES, "a PyTorch file")
     try:
         with path.open("rb") as stream:
             if stream.read(len(_LEGACY_MAGIC)) == _LEGACY_MAGIC:
                 raise InputError("saved by PyTorch before 1.6; expected a newer file: load this one there and save it")
-        with zipfile.ZipFile(path) as archive:
-            _check_entries(archive, path.stat().st_size)
+        with _File(path) as file, zipfile.ZipFile(file) as archive:
+            file.reads_directory = False
+            _check_entries(archive, size)
             pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if len(pickles) != 1:
                 raise InputError(f"expected one data.pkl inside, found {len(pickles)}")
             prefix = pickles[0].removesuffix("data.pkl")
             views = _read_views(archive, prefix)
-            _check_views(views, archive, prefix, path.stat().st_size)
+            _check_views(views, archive, prefix, size)
             yield archive, prefix, views
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # a damaged pickle can raise any error
@@ -114,7 +136,8 @@ def _read_views(archive: zipfile.ZipFile, prefix: str) -> dict[str, _View]:
     entry = archive.getinfo(f"{prefix}data.pkl")
     if entry.file_size > MAX_PICKLE_BYTES:
         raise InputError(f"its pickle has {entry.file_size} bytes; expected at most {MAX_PICKLE_BYTES}")
-    if f"{prefix}byteorder" in archive.namelist() and archive.read(f"{prefix}byteorder") != b"little":
+    order = archive.NameToInfo.get(f"{prefix}byteorder")
+    if order is not None and (order.file_size > len("little") or archive.read(order) != b"little"):
         raise InputError("saved on a big-endian machine; expected little-endian numbers")
     views = read_pickle(archive.read(entry), _NAMES, _storage)
     if not isinstance(views, dict) or not all(isinstance(view, _View) for view in views.values()):
@@ -149,7 +172,7 @@ def _storage(identifier: Any) -> _Storage:
     kind, dtype, key, _device, size = identifier
     if kind != "storage" or not isinstance(dtype, np.dtype) or not _is_natural(size):
         raise InputError("its pickle refers to something that is no storage of numbers")
-    if not (isinstance(key, str) and key.isascii() and key.isdigit()):
+    if not (isinstance(key, str) and len(key) < 10 and key.isascii() and key.isdigit()):
         raise InputError("its pickle refers to a storage that has no number")
     return _Storage(key, dtype, size)
 
@@ -157,7 +180,12 @@ def _storage(identifier: Any) -> _Storage:
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _View:
     if not (isinstance(storage, _Storage) and isinstance(shape, tuple) and isinstance(strides, tuple)):
         raise InputError("its pickle describes a tensor of another kind than numbers in rows")
-    if len(shape) != len(strides) or not all(map(_is_natural, (offset, *shape, *strides))):
+    # The product of many extents would be a number of millions of digits.
+    if (
+        len(shape) > _MAX_DIMENSIONS
+        or len(shape) != len(strides)
+        or not all(map(_is_natural, (offset, *shape, *strides)))
+    ):
         raise InputError("its pickle describes a tensor without a valid shape")
     return _View(storage, offset, shape, strides)
 

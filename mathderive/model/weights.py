@@ -10,16 +10,28 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from mathderive.core.errors import InputError
-from mathderive.core.files import read_json, write_json
+from mathderive.core.files import write_json
 from mathderive.model import hugging_face
 from mathderive.model.config import T5Config
-from mathderive.model.hugging_face import SAFETENSORS, Shape, check_shapes, read_shapes, read_tensors, to_parameters
+from mathderive.model.hugging_face import (
+    SAFETENSORS,
+    Item,
+    Shape,
+    check_memory,
+    check_shapes,
+    read_configuration,
+    read_shapes,
+    read_tensors,
+    to_parameters,
+)
 from mathderive.model.parameters import parameter_shapes
+
+_EMBEDDING = "shared.weight"
 
 # Their name, our name, and whether the matrix is transposed. STACK stands for encoder and decoder, N for each of its
 # layers, and LAST for the number of the feed-forward in a block, which is 1 in the encoder and 2 in the decoder.
 _EVERYWHERE = (
-    ("shared.weight", "embedding", False),
+    (_EMBEDDING, "embedding", False),
     ("STACK.final_layer_norm.weight", "STACK/final_norm/scale", False),
     ("STACK.block.0.layer.0.SelfAttention.relative_attention_bias.weight", "STACK/relative_bias", False),
     ("STACK.block.N.layer.0.layer_norm.weight", "STACK/blocks/N/self_norm/scale", False),
@@ -43,11 +55,13 @@ _GATED = (
 _UNTIED = (("lm_head.weight", "head", True),)
 
 # Additional tensors of some checkpoints: copies of the embedding, and a bias that the published code allocated in the
-# past and never read.
+# past and never read. Tensors with common memory are stored once, so the only copy may have any of these names.
 _COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight")
 _UNUSED = ("decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",)
 
 _STORED = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(ml_dtypes.bfloat16)}
+
+_EXPECTED = "a Hugging Face T5's configuration"
 
 _COMPUTE_DTYPE = "mathderive_dtype"
 """Our key for the type of matrix products in Hugging Face's `config.json`; transformers keeps unknown keys."""
@@ -87,11 +101,11 @@ def from_hugging_face(tensors: Mapping[str, np.ndarray], config: T5Config, place
             differs from the tensor that it should be a copy of.
     """
     check_tensors({theirs: tensor.shape for theirs, tensor in tensors.items()}, config, place)
-    table = name_table(config)
-    params = to_parameters(tensors, table, place)
-    for theirs in sorted(set(tensors) - set(table) - set(_UNUSED)):
-        if not np.array_equal(np.asarray(tensors[theirs], dtype=np.float32), params["embedding"]):
-            raise InputError(f"{place}: tensor {theirs} should be a copy of shared.weight and differs")
+    named, table = _name_embedding(tensors, config), name_table(config)
+    params = to_parameters(named, table, place)
+    for theirs in sorted(set(named) - set(table) - set(_UNUSED)):
+        if not np.array_equal(np.asarray(named[theirs], dtype=np.float32), params["embedding"]):
+            raise InputError(f"{place}: tensor {theirs} should be a copy of {_EMBEDDING} and differs")
     return params
 
 
@@ -99,13 +113,32 @@ def check_tensors(stored: Mapping[str, Shape], config: T5Config, place: str) -> 
     """Checks by names and shapes that these are the tensors of a T5 of this shape.
 
     Raises:
-        InputError: names a tensor that is missing or unknown, or has another shape.
+        InputError: names a tensor that is missing or unknown, or has another shape; or the network does not fit memory.
+    """
+    named, table, shapes = _name_embedding(stored, config), name_table(config), parameter_shapes(config)
+    check_memory(shapes, place)
+    if not config.tie_word_embeddings and "lm_head.weight" not in named:
+        raise InputError(
+            f"{place}: tensor lm_head.weight is missing; config.json has tie_word_embeddings false,"
+            " which asks for a head of its own"
+        )
+    copies = {theirs: ("embedding", False) for theirs in _COPIES if theirs in named}
+    check_shapes(named, copies | table, shapes, place)
+    for theirs in sorted(set(named) - set(table) - set(_UNUSED)):
+        if theirs not in _COPIES:
+            raise InputError(f"{place}: tensor {theirs:.80} belongs to no T5 of the shape in config.json")
+
+
+def _name_embedding(items: Mapping[str, Item], config: T5Config) -> Mapping[str, Item]:
+    """The items, where the embedding has its own name if it was stored only under the name of a copy.
+
+    An untied `lm_head.weight` is no copy of the embedding.
     """
     table = name_table(config)
-    check_shapes(stored, table, parameter_shapes(config), place)
-    for theirs in sorted(set(stored) - set(table) - set(_UNUSED)):
-        if theirs not in _COPIES:
-            raise InputError(f"{place}: tensor {theirs} belongs to no T5 of the shape in config.json")
+    copies = [theirs for theirs in _COPIES if theirs in items and theirs not in table]
+    if _EMBEDDING in items or not copies:
+        return items
+    return {**items, _EMBEDDING: items[copies[0]]}
 
 
 def to_hugging_face(params: Mapping[str, Any], config: T5Config) -> dict[str, np.ndarray]:
@@ -123,18 +156,19 @@ def read_folder(folder: Path) -> tuple[dict[str, np.ndarray], T5Config]:
     Raises:
         InputError: a file is missing or damaged, or the folder is no T5.
     """
-    config = read_config(folder)
+    config = check_folder(folder)
     return from_hugging_face(read_tensors(folder), config, str(folder)), config
 
 
-def check_folder(folder: Path) -> None:
-    """Checks that `read_folder` can read the folder, without reading the tensors; this takes a moment for any size.
+def check_folder(folder: Path) -> T5Config:
+    """Checks that `read_folder` can read the folder, without reading the tensors, and returns the network's shape.
 
     Raises:
         InputError: as `read_folder`, except for damage in the bytes of a tensor.
     """
     config = read_config(folder)
     check_tensors(read_shapes(folder), config, str(folder))
+    return config
 
 
 def read_config(folder: Path) -> T5Config:
@@ -143,15 +177,20 @@ def read_config(folder: Path) -> T5Config:
     Raises:
         InputError: as `read_folder`.
     """
-    path = folder / "config.json"
-    return config_from_hugging_face(read_json(path, "a Hugging Face T5's configuration"), str(path))
+    return config_from_hugging_face(read_configuration(folder, _EXPECTED), str(folder / "config.json"))
 
 
 def read_compute_dtype(folder: Path) -> str:
-    """Reads the type of matrix products that `write_folder` wrote; it is `float32` for folders from elsewhere."""
-    tree = read_json(folder / "config.json", "a Hugging Face T5's configuration")
-    dtype = tree.get(_COMPUTE_DTYPE)
-    return dtype if dtype in _STORED else "float32"
+    """Reads the type of matrix products that `write_folder` wrote; it is `float32` for folders from elsewhere.
+
+    Raises:
+        InputError: as `read_folder`, or the type is unknown.
+    """
+    dtype = read_configuration(folder, _EXPECTED).get(_COMPUTE_DTYPE, "float32")
+    if not isinstance(dtype, str) or dtype not in _STORED:
+        expected = " or ".join(_STORED)
+        raise InputError(f"{folder / 'config.json'}: {_COMPUTE_DTYPE}: expected {expected}, found {dtype!r:.80}")
+    return dtype
 
 
 def write_folder(
@@ -185,7 +224,7 @@ def config_from_hugging_face(tree: Any, place: str) -> T5Config:
     """
     if not isinstance(tree, dict) or tree.get("model_type") != "t5":
         model_type = tree.get("model_type") if isinstance(tree, dict) else None
-        raise InputError(f'{place}: model_type: expected "t5", found {model_type!r}')
+        raise InputError(f'{place}: model_type: expected "t5", found {model_type!r:.80}')
     known = {key: tree[key] for key in (field.name for field in fields(T5Config)) if tree.get(key) is not None}
     known["feed_forward"] = tree.get("feed_forward_proj", "relu")
     known.setdefault("num_decoder_layers", tree.get("num_layers"))
@@ -193,8 +232,15 @@ def config_from_hugging_face(tree: Any, place: str) -> T5Config:
     # whether the head is tied, is under another key.
     if "scale_decoder_outputs" in tree:
         known["tie_word_embeddings"] = tree["scale_decoder_outputs"]
+    # transformers ends a text at any of several ids; here it ends at one.
+    if isinstance(ends := known.get("eos_token_id"), list):
+        if len(ends) != 1:
+            raise InputError(f"{place}: eos_token_id: expected one id, found {ends!r:.80}")
+        known["eos_token_id"] = ends[0]
     try:
-        return T5Config.from_json(known)
+        config = T5Config.from_json(known)
+        config.check_token_ids()
+        return config
     except ValueError as error:
         raise InputError(f"{place}: {error}") from None
 

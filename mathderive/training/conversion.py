@@ -11,7 +11,7 @@ from mathderive.core.files import new_folder
 from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
 from mathderive.model.tokenizer_export import export_tokenizer
-from mathderive.model.weights import check_folder, fetch, read_compute_dtype, read_config, read_folder, write_folder
+from mathderive.model.weights import check_folder, fetch, read_compute_dtype, read_folder, write_folder
 from mathderive.training.checkpoints import (
     Checkpoints,
     is_model_folder,
@@ -88,8 +88,7 @@ def open_checkpoint(place: str) -> OpenedCheckpoint:
         loaded = load_model(folder)
         opened = OpenedCheckpoint(place, loaded.config, loaded.tokenizer, loaded.dtype, lambda: loaded.params)
     else:
-        check_folder(folder)
-        config, tokenizer, dtype = read_config(folder), load_tokenizer(folder), read_compute_dtype(folder)
+        config, tokenizer, dtype = check_folder(folder), load_tokenizer(folder), read_compute_dtype(folder)
         opened = OpenedCheckpoint(place, config, tokenizer, dtype, lambda: read_folder(folder)[0])
     if opened.tokenizer.vocab_size > opened.config.vocab_size:
         raise InputError(

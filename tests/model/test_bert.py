@@ -122,7 +122,7 @@ def test_a_pair_is_alone_in_its_batch() -> None:
         ({"id2label": None}, "id2label: expected one label, found 2"),
         ({"id2label": {"0": "a", "1": "b", "2": "c"}}, "id2label: expected one label, found 3"),
         ({"hidden_size": 25}, "hidden_size: expected a multiple of num_attention_heads, 3, found 25"),
-        ({"num_hidden_layers": 10**9}, "num_hidden_layers: expected an integer from 1 to 512"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers: expected an integer from 1 to 128"),
         ({"layer_norm_eps": "small"}, "layer_norm_eps: expected a number"),
         ({"type_vocab_size": 1}, "type_vocab_size: expected an integer from 2"),
         ({"num_hidden_layers": 4}, r"tensor bert\.encoder\.layer\.3\.\S+ is missing"),

@@ -231,3 +231,27 @@ def test_an_archive_without_a_pickle_is_refused(path: Path) -> None:
         archive.writestr("readme", "nothing")
     with pytest.raises(InputError, match=r"expected one data\.pkl inside, found 0"):
         read_torch_file(path)
+
+
+def test_a_tensor_of_many_dimensions_is_refused(path: Path) -> None:
+    """The product of the extents would have millions of digits."""
+    extents = MARK + number(2**47) + b"q\x01" + b"h\x01" * 50_000 + TUPLE
+    storage = MARK + text("storage") + name("torch", "FloatStorage") + text("0") + text("cpu") + number(6) + TUPLE
+    arguments = storage + PERSISTENT + number(0) + extents + b"q\x02" + b"h\x02" + FALSE + ORDERED_DICT
+    write(path, state_dict(x=name("torch._utils", "_rebuild_tensor_v2") + MARK + arguments + TUPLE + REDUCE))
+    with pytest.raises(InputError, match="without a valid shape"):
+        torch_file_shapes(path)
+
+
+def test_a_directory_of_many_entries_is_refused_before_it_is_read(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number_of_entry in range(20_000):
+            archive.writestr(f"archive/data/{number_of_entry}", b"")
+    with pytest.raises(InputError, match="its directory has"):
+        read_torch_file(path)
+
+
+def test_a_byte_order_of_any_size_is_refused(path: Path) -> None:
+    write(path, state_dict(x=MATRIX), byteorder=b"l" * 10**6)
+    with pytest.raises(InputError, match="big-endian"):
+        read_torch_file(path)

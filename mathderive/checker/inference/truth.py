@@ -60,7 +60,7 @@ class IntegralValue:
 
 @dataclass
 class Context:
-    """What is assumed before an equation, and the values that earlier equations give integrals.
+    """The assumptions before an equation, and the values that earlier equations give integrals.
 
     Attributes:
         stream: the points at which equations are tested.

@@ -1,4 +1,4 @@
-"""What the premises and earlier equations define names as."""
+"""Definitions of names by premises and earlier equations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
