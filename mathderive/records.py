@@ -253,6 +253,8 @@ def iterate_jsonl(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
                 yield parse_line(line, kind, f"{path}:{number}")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected {kind.__name__} records, one JSON object a line") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; expected a file of {kind.__name__} records") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 ({error})") from None
 
