@@ -35,6 +35,8 @@ MAX_EVALUATED = 6
 
 _FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
+_INFINITE = re.compile(r"\\infty|NaN|\\frac\s*\{[^{}]*\}\s*\{\s*0\s*\}")
+
 _ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
 """The verdicts from worst to best; a chain of equations gets the verdict of its worst link."""
 
@@ -119,6 +121,9 @@ class AnswerCheck:
             return
         with np.errstate(all="ignore"):  # an undefined value compares as unequal
             link, chain = self._best(number, reading)
+            if link.truth in ("valid", "skipped") and _INFINITE.search(text):
+                # SymPy may have taken the infinity away, with what it stood beside.
+                link = _Link("undecided", "infinity is no number", sources=None)
             chains = [chain, *self._also_meant(number, reading, chain, link.truth)]
         stated = [fact for one in chains for fact in _links(number, one) if fact.lhs != fact.rhs]
         self.steps.append(_Step(text, link, stated))

@@ -18,7 +18,7 @@ from mathderive.checker.inference.integrals import derivative_by, outer_integral
 from mathderive.checker.inference.rewriting import Sides, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, Comparison, OpenConstantError, equal, shown
 from mathderive.checker.numeric.definitions import Definitions
-from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
+from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
 from mathderive.symbolic.latex.printer import latex
@@ -115,7 +115,13 @@ class Context:
         if body.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN):
             return False
         key = name.func if isinstance(name, AppliedUndef) else name
-        return key not in self.definitions.names_under(body)
+        return all(key not in self.definitions.names_under(part) for part in self._foundation(body))
+
+    def _foundation(self, expression: Expr) -> list[Expr]:
+        """An expression, and the values of the integrals that it may rest on."""
+        if not self.definitions.has_integral(expression):
+            return [expression]
+        return [expression, *(one.value for one in self.integral_values)]
 
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
@@ -124,6 +130,8 @@ class Context:
             for value in _values_in(integral, sides):
                 known = self._values_of(integral)
                 if any(one.value == value and one.requested == requested for one in known):
+                    continue
+                if self.definitions.rests_on(value, integral):
                     continue
                 if self._same(derivative_by(value, integral), integral.function):
                     constants = frozenset(value.free_symbols - integral.function.free_symbols)
@@ -235,7 +243,7 @@ class Context:
 
     def _said(self) -> dict[Integral, Expr]:
         """The values that equations of the answer give integrals."""
-        return {one.integral: one.value for one in self.integral_values if not one.requested}
+        return {by_argument(one.integral): one.value for one in self.integral_values if not one.requested}
 
     def _decision(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
         if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in sides):

@@ -252,9 +252,8 @@ class Evaluator(NodeEvaluator[Value, Scope]):
             return self.evaluate(self._bound[node], scope)
         *inner, (variable, *ends) = node.limits
         integrand = Integral(node.function, *inner) if inner else node.function
-        if isinstance(variable, AppliedUndef) and len(variable.args) == 1 and not ends:
-            slope = Derivative(variable, variable.args[0], evaluate=False)
-            return self.evaluate(Integral(integrand * slope, variable.args[0]), scope)
+        if not isinstance(variable, Symbol) and (changed := by_argument(node)) != node:
+            return self.evaluate(changed, scope)
         if not isinstance(variable, Symbol):
             raise UnsupportedError("an integral by an expression")
         if len(ends) == 2:
@@ -352,6 +351,16 @@ def _widened(fine: Value, rough: Value) -> Value:
         return Taylor(fine.level, list(map(_widened, fine.coefficients, rough.coefficients)))
     error = abs(fine - rough).upper() * 2
     return fine + acb(arb(0, error), arb(0, error))
+
+
+def by_argument(node: Integral) -> Integral:
+    """An indefinite integral by a function as one by the function's argument; others as they are."""
+    if len(node.limits) != 1 or len(node.limits[0]) != 1:
+        return node
+    variable = node.limits[0][0]
+    if not isinstance(variable, AppliedUndef) or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
+        return node
+    return Integral(node.function * Derivative(variable, variable.args[0], evaluate=False), variable.args[0])
 
 
 def _saturation(name: str, argument: acb) -> int:

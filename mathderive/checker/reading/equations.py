@@ -91,13 +91,16 @@ def read(text: str, notation: Notation) -> Reading:
         return Reading(text, (), "no equation: there is no equals sign")
     if len(preferred) > MAX_SIDES:
         return Reading(text, (), f"more than {MAX_SIDES} sides")
-    likely = _as_printed(mathematics, tuple(meant))
+    likely = _as_printed(mathematics, tuple(meant), notation)
     whole = Reading(text, tuple(meant))
     return Reading(text, likely, unlikely=tuple(chain for chain in whole.plausible if chain not in likely))
 
 
-def _as_printed(text: str, chains: tuple[Chain, ...]) -> tuple[Chain, ...]:
-    """The readings whose sides are printed as they are written, if there are any; others are then not meant."""
+def _as_printed(text: str, chains: tuple[Chain, ...], notation: Notation) -> tuple[Chain, ...]:
+    """The readings whose sides are printed as they are written, if there are any; others are then not meant.
+
+    Where no reading of a side with a derivative is printed so, the preferred one is meant.
+    """
     if len(chains) == 1:
         return chains
     written = _BLANK.sub("", text).split("=")
@@ -105,6 +108,10 @@ def _as_printed(text: str, chains: tuple[Chain, ...]) -> tuple[Chain, ...]:
         sides = dict.fromkeys(chain[place] for chain in chains if len(chain) == len(written))
         if 1 < len(sides) <= MAX_PRINTED:
             meant = [side for side in sides if _BLANK.sub("", latex(side)) == part]
+            preferred = next(iter(sides))
+            if not meant and preferred.has(Derivative):
+                # The data writes a factor before a derivative, so what stands after it is differentiated.
+                meant = [preferred, *notation.applied((preferred,))]
             chains = tuple(chain for chain in chains if len(chain) == len(written) and chain[place] in meant) or chains
     return chains
 
