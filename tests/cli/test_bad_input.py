@@ -1,5 +1,6 @@
 """Wrong input ends as one line and exit code 2, and leaves earlier results alone."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -160,12 +161,12 @@ def test_no_network_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB."""
+    """A file system of 4 MB and 1,000 files."""
     place = tmp_path / "disk"
     place.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("only root can mount a small file system")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,nr_inodes=1000", "tmpfs", str(place)], check=False)
     if mounted.returncode:
         pytest.skip("a small file system cannot be mounted here")
     yield place
@@ -178,7 +179,14 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
     monkeypatch.chdir(small_disk)
     command.accepted("eval", "--predictions", released_file(small_disk), "--config", TINY)
     before = jsonl_files(small_disk / "runs" / "eval-tiny")
-    (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 3 * 4096))
+    # All but three of the file system's files are taken; the bytes that are free satisfy the check before the run.
+    ballast = small_disk / "ballast"
+    ballast.mkdir()
+    with contextlib.suppress(OSError):
+        for number in range(1000):
+            (ballast / str(number)).touch()
+    for number in range(3):
+        (ballast / str(number)).unlink()
     line = command.refused("eval", "--predictions", released_file(small_disk), "--config", TINY, "run.seed=1")
     assert "No space left on device" in line
     kept: dict[str, bytes] = {}
