@@ -89,6 +89,10 @@ def test_what_cannot_score_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_weights_that_give_no_number_are_refused(tmp_path: Path) -> None:
     path = write_bleurt(tmp_path) / "model.safetensors"
-    save_file(load_file(path) | {"classifier.bias": np.array([np.nan], np.float32)}, path)
+    weights = load_file(path)
+    save_file(weights | {"classifier.bias": np.array([np.nan], np.float32)}, path)
+    with pytest.raises(InputError, match="holds NaN or infinity"):
+        Bleurt(BleurtSettings(checkpoint=str(tmp_path)))([("a", "b")])
+    save_file(weights | {"classifier.weight": np.full_like(weights["classifier.weight"], 3e38)}, path)
     with pytest.raises(InputError, match="no finite number"):
         Bleurt(BleurtSettings(checkpoint=str(tmp_path)))([("a", "b")])

@@ -66,7 +66,7 @@ def command(
         (["all", *QUICKLY, "model.init_from=missing"], "missing: no such folder"),
         (["all", *QUICKLY, "training.accumulate=3"], "training.batch_size: 4 rows cannot be shared evenly"),
         (["all", *QUICKLY, "shards.max_characters=1"], "shards: no example is left"),
-        (["all", *UNTRAINED, COPY, *NO_EXAMPLE], "evaluation: no example has all four variants"),
+        (["all", *UNTRAINED, COPY, *NO_EXAMPLE], "evaluation: no example has a variant in each of vr, ee, ag, sr"),
         (["all", *QUICKLY, "training.steps=none"], "training.steps: expected"),
         (["all", *UNTRAINED, COPY, "extensions=[missing.py]"], "missing.py: no such file"),
         (["ledger", "import", "missing.jsonl", *UNTRAINED], "missing.jsonl: no such file"),
