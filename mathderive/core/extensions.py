@@ -58,7 +58,7 @@ def _resolved(path: Path) -> Path:
 def _load(path: Path) -> None:
     digest = sha256(path)
     name = f"mathderive_extension_{path.stem}"
-    if name in sys.modules:
+    if any(loaded.stem == path.stem for loaded in _digests):
         raise InputError(f"{path}: another extension has this file name; expected a different one")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
