@@ -18,8 +18,8 @@ from mathderive.config.schema import DataSettings, RunSettings
 from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Example, Split
 from mathderive.symbolic.engine.derivation import Derivation, canonical_form, derivation_from_json
+from mathderive.symbolic.engine.evaluation_sets import evaluation_set
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.evaluation_sets import evaluation_set
 from tfds_builders.building import build_derivations
 from tfds_builders.derivations import splits as splitting
 from tfds_builders.derivations.display import display
