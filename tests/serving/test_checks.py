@@ -11,7 +11,13 @@ from mathderive.serving.checks import AT_ONCE, LONGEST_WAIT, MOST_WAITING, SHARE
 from mathderive.serving.protocol import Refusal
 
 PROMPT = "Given f{(x)} = x^{2}, then obtain x = 1"
-SLOW = " and ".join(rf"\int \int \int e^{{{k} x y z}} d x d y d z = x" for k in range(2, 62))
+SLOW = " and ".join(
+    " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} \sin^{{2}}{{({k + i} x + y)}} e^{{{i} x}}" for i in range(3))
+    + " = "
+    + " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} (1 - \cos^{{2}}{{({k + i} x + y)}}) e^{{{i} x}}" for i in range(3))
+    for k in range(2, 62)
+)
+"""Sixty true equations, each of which takes the checker about a fifth of a second."""
 """A derivation of 60 equations that takes about 10 seconds."""
 
 
@@ -61,7 +67,7 @@ def test_slow_checks_do_not_hold_up_others() -> None:
             outcomes.append(await check(checks, "x = 1"))
         assert max(seconds for _, seconds in outcomes) < 5
         assert "incorrect" in {outcome for outcome, _ in outcomes}
-        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429"}
+        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429", "skipped"}
 
     with_checks(run)
 
@@ -84,7 +90,7 @@ def test_a_slow_check_alone_takes_its_time() -> None:
         equations = SLOW.split(" and ")
         for count in range(5, len(equations), 5):
             outcome, seconds = await check(checks, " and ".join(equations[:count]))
-            assert outcome == "undecided"
+            assert outcome == "skipped"
             if seconds > SHARE_SECONDS:
                 return
         raise AssertionError("no check was slow")
