@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mathderive.records import EvaluationSet
-
-RECORDED_SETS: tuple[EvaluationSet, ...] = ("static", "vr", "ee", "ag", "sr")
-"""The sets of the authors, in the order of a row's means."""
+from mathderive.symbolic.engine.evaluation_sets import PAPER_SETS
 
 RECORDED_EXAMPLES = 100
 """The number of the authors' examples in each set."""
@@ -29,7 +27,7 @@ class RecordedRow:
     def mean(self, measure: str, name: EvaluationSet) -> float | None:
         """Returns a mean between 0 and 1; None where it was not recorded."""
         values = self.means.get(measure)
-        return None if values is None or name not in RECORDED_SETS else values[RECORDED_SETS.index(name)] / 100
+        return None if values is None or name not in PAPER_SETS else values[PAPER_SETS.index(name)] / 100
 
 
 RECORDED: Sequence[RecordedRow] = (

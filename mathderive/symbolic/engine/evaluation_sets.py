@@ -255,5 +255,8 @@ _PAPER_SETS = (
 )
 """The sets of Meadows et al. (2024), in the order of their tables."""
 
+PAPER_SETS = tuple(definition.key for definition in _PAPER_SETS)
+"""The keys of the sets that the authors evaluated, in the order of their tables."""
+
 for _definition in _PAPER_SETS:
     register_evaluation_set(_definition)
