@@ -162,7 +162,8 @@ def test_with_keep_going_an_item_without_an_answer_is_recorded_as_failed(server:
 def test_an_endpoint_that_is_down_stops_the_stage(server: ChatServer, tmp_path: Path, keep_going: bool) -> None:
     server.faults = [500] * 100
     chat = baseline(server, tmp_path, max_attempts=1, concurrency=4, keep_going=keep_going)
-    with pytest.raises(InputError, match=r"4 items in a row .* \(status 500\)") as caught:
+    with pytest.raises(InputError, match=r"[4-7] items in a row .* \(status 500\)") as caught:
+        # the three requests that are in flight beside the fourth failure may fail before they are cancelled
         ask(chat, [example(str(index)) for index in range(90)], tmp_path / "static.jsonl")
     assert not isinstance(caught.value, UnansweredError)
     assert len(server.requests) < 10
