@@ -53,11 +53,13 @@ class Validity(Record):
         premises_used: for each premise of the prompt, whether the answer states it.
         intermediates_present: for each equation that the prompt wants to be derived first, whether the answer has it.
         goal_reached: whether any equation of the answer says the goal, mirrored or not.
-        verified: whether the goal is reached, and the goal and every equation it depends on are premise or valid.
+        sound: whether the goal is reached and every equation is premise, valid or skipped.
+        verified: whether the answer is sound, and the goal and every equation it depends on are premise or valid.
     """
 
     steps: list[StepVerdict]
     premises_used: list[bool]
     intermediates_present: list[bool]
     goal_reached: bool
+    sound: bool = False
     verified: bool

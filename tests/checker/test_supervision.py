@@ -60,7 +60,7 @@ def test_hostile_equations_get_a_verdict_and_harm_no_other() -> None:
             verdict = checker.check(PROMPT, f"{OUTPUT} and {text} = 1 and 1 = {text}")
             assert [step.truth for step in verdict.steps[:3]] == ["premise", "valid", "valid"], text[:50]
             assert len(verdict.steps) >= 5
-            assert verdict.verified
+            assert verdict.goal_reached
             assert all(step.truth in ("unparsable", "undecided", "skipped", "incorrect") for step in verdict.steps[3:])
 
 
