@@ -5,28 +5,23 @@ the eighteen operators derive it from earlier equations (`inference/matching.py`
 the goal depends on.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice, product
 
-from mathderive.checker.judging import AnswerCheck, Question
-from mathderive.checker.numeric.points import Stream, key_of
+from mathderive.checker.judging import DEPENDS_ON_READING, TOO_MUCH, AnswerCheck, Question
 from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.reading.equations import Reading, read
-from mathderive.checker.reading.notation import notation_of
+from mathderive.checker.reading.notation import Notation, notation_of
 from mathderive.checker.verdicts import StepVerdict, Validity
 from mathderive.symbolic.prompts import split_prompt
-
-MAX_EQUATIONS = 60
-"""Maximum number of equations of an answer; further ones are undecided. The longest reference has 9."""
 
 MAX_PREMISE_READINGS = 2
 """Maximum number of parses tried per premise; the second is the intended one in about 0.1 % of premises."""
 
 MAX_COMBINATIONS = 4
 """Maximum number of combinations of the premises' parses."""
-
-TOO_MUCH = "it takes more time or memory than is given to an equation"
 
 
 def check(prompt: str, output: str, leave_out: Collection[int] = ()) -> Validity:
@@ -55,56 +50,122 @@ class Checker:
             ValueError: the prompt has another form.
         """
         asked = split_prompt(prompt)
-        self._prompt, self._seed = prompt, seed
-        self._notation = notation_of(asked.premises, (*asked.derive, asked.goal))
-        self._premises = [self._read_asked(text) for text in asked.premises]
-        self._intermediates = [self._read_asked(text) for text in asked.derive]
-        self._goal = self._read_asked(asked.goal)
+        notation = notation_of(asked.premises, (*asked.derive, asked.goal))
+        self._seed = seed
+        self._unsettled = notation.unsettled
+        self._questions = _questions(prompt, notation)
+        self._with_constants = _questions(prompt, notation.with_constants) if notation.unsettled else []
 
-    def _read(self, text: str) -> Reading:
-        """Reads an equation of an answer."""
-        return read(text, self._notation)
+    def start(self) -> "State":
+        """The state of a derivation without equations."""
+        return State(self, tuple(AnswerCheck(question, self._seed) for question in self._questions))
 
-    def _read_asked(self, text: str) -> Reading:
-        """Reads an equation of the prompt, which is written in the prompt's own notation."""
-        return replace(read(self._notation.rewritten(text), self._notation), text=text)
+    def with_constants(self, checks: Sequence[AnswerCheck]) -> list[AnswerCheck]:
+        r"""The further checks that are needed because `i` and `\pi` occur and may be constants."""
+        if not any(self._unsettled & one.symbols for one in checks):
+            return []
+        return [AnswerCheck(question, self._seed) for question in self._with_constants]
 
     def check(
         self, output: str, leave_out: Collection[int] = (), starts: Callable[[int], None] = lambda number: None
     ) -> Validity:
-        """Checks a derivation, in the combination of the premises' readings that suits it best.
+        """Checks a derivation, in the combination of readings of the prompt that suits it best.
 
         Args:
             leave_out: as in `check`.
             starts: called with the number of each equation before it is checked, and with 0 before the verdict.
         """
-        stream = Stream(key_of(self._seed, self._prompt, output), self._notation.may_have_unit)
-        best: Validity | None = None
-        for question in self._questions():
-            one = AnswerCheck(question, stream)
-            for number, text in enumerate(split_answer(output), start=1):
-                starts(number)
-                if number in leave_out or number > MAX_EQUATIONS:
-                    one.leave_out(text, TOO_MUCH)
-                else:
-                    one.take(number, text)
-            starts(0)  # the verdict is no equation's work
-            verdict = one.verdict()
-            if best is None or _rank(verdict) > _rank(best):
-                best = verdict
-        assert best is not None
-        return best
+        texts = split_answer(output)
+        done: list[AnswerCheck] = []
 
-    def _questions(self) -> list[Question]:
-        """The prompt with every combination of its premises' readings."""
-        single = [
-            [replace(reading, chains=(chain,)) for chain in reading.plausible[:MAX_PREMISE_READINGS]] or [reading]
-            for reading in self._premises
-        ]
-        return [
-            Question(premises, self._intermediates, self._goal, self._read)
-            for premises in islice(product(*single), MAX_COMBINATIONS)
-        ]
+        def judge(one: AnswerCheck) -> bool:
+            for number, text in enumerate(texts, start=1):
+                starts(number)
+                one.leave_out(text) if number in leave_out else one.take(text)
+            starts(0)  # the verdict is no equation's work
+            done.append(one)
+            return one.is_verified
+
+        if not any(judge(AnswerCheck(question, self._seed)) for question in self._questions):
+            any(map(judge, self.with_constants(done)))
+        return _most_favourable([one.verdict() for one in done])
+
+
+@dataclass(frozen=True)
+class State:
+    """The check of a derivation that is being written.
+
+    A search pushes an equation, asks the new state for the verdict, and goes back to an earlier state where it is stuck.
+    """
+
+    _checker: Checker
+    _checks: tuple[AnswerCheck, ...]
+    _has_all: bool = False
+
+    def push(self, equation: str, leave_out: bool = False) -> "State":
+        """The state after one more equation; this one stays as it is.
+
+        Args:
+            leave_out: whether the equation is not checked and counts as undecided.
+        """
+        checks = [one.copy() for one in self._checks]
+        for one in checks:
+            one.leave_out(equation) if leave_out else one.take(equation)
+        further = [] if self._has_all else self._checker.with_constants(checks)
+        for one in further:
+            one.repeat(checks[0])
+        return State(self._checker, (*checks, *further), self._has_all or bool(further))
+
+    @cached_property
+    def validity(self) -> Validity:
+        """The verdicts on the equations so far, and on the derivation as if it ended here."""
+        return _most_favourable([one.verdict() for one in self._checks])
+
+    @property
+    def is_verified_so_far(self) -> bool:
+        """Whether every equation is premise or valid, and rests on such equations alone."""
+        return any(one.is_grounded for one in self._checks)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the derivation would be verified if it ended here."""
+        return any(one.is_verified for one in self._checks)
+
+    @property
+    def open_intermediates(self) -> list[str]:
+        """The requested equations that no equation says yet, in the reading that suits the derivation best."""
+        return min((one.open_intermediates for one in self._checks), key=len)
+
+
+def _questions(prompt: str, notation: Notation) -> list[Question]:
+    """The prompt with every combination of its premises' readings."""
+    asked = split_prompt(prompt)
+
+    def read_asked(text: str) -> Reading:
+        # A prompt is written in its own notation.
+        return replace(read(notation.rewritten(text), notation), text=text)
+
+    premises = [
+        [replace(reading, chains=(chain,)) for chain in reading.plausible[:MAX_PREMISE_READINGS]] or [reading]
+        for reading in map(read_asked, asked.premises)
+    ]
+    intermediates, goal = [read_asked(text) for text in asked.derive], read_asked(asked.goal)
+    return [
+        Question(prompt, combination, intermediates, goal, notation)
+        for combination in islice(product(*premises), MAX_COMBINATIONS)
+    ]
+
+
+def _most_favourable(verdicts: Sequence[Validity]) -> Validity:
+    """The best verdict; an equation that is not incorrect in every one is undecided there, not incorrect."""
+    best = max(verdicts, key=_rank)
+    steps = [
+        step.model_copy(update={"truth": "undecided", "reason": DEPENDS_ON_READING, "counterexample": None})
+        if step.truth == "incorrect" and any(other.truth not in ("incorrect", "unparsable") for other in others)
+        else step
+        for step, *others in zip(best.steps, *(one.steps for one in verdicts), strict=True)
+    ]
+    return best.model_copy(update={"steps": steps})
 
 
 def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:

@@ -1,12 +1,13 @@
 """Judges one answer equation by equation, with one reading of every premise."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise, product
 
 import numpy as np
-from sympy import Integral, Symbol
+from sympy import Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.confirmation import is_confirmed
@@ -14,12 +15,16 @@ from mathderive.checker.inference.dependencies import smallest_supports
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.matching import Justification, justifications
 from mathderive.checker.inference.truth import Context, is_name
-from mathderive.checker.numeric.points import Stream
-from mathderive.checker.reading.equations import Chain, Reading
+from mathderive.checker.numeric.points import Stream, key_of
+from mathderive.checker.reading.equations import Chain, Reading, read
+from mathderive.checker.reading.notation import Notation
 from mathderive.checker.reasons import sentence
 from mathderive.checker.verdicts import TRUE, StepVerdict, Truth, Validity
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.names import name_of, names_of
+
+MAX_EQUATIONS = 60
+"""Maximum number of equations of an answer; further ones are undecided. The longest reference has 9."""
 
 MAX_FACTS = 30
 """Maximum number of earlier equations that an equation is compared with; the latest ones are taken."""
@@ -32,6 +37,10 @@ MAX_CHOICES = 16
 
 MAX_EVALUATED = 6
 """Maximum number of parses of an equation that are judged."""
+
+TOO_MUCH = "it takes more time or memory than is given to an equation"
+
+DEPENDS_ON_READING = "whether it is true depends on how it is read"
 
 _FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
@@ -46,15 +55,17 @@ class Question:
     """A prompt, with one reading of every premise.
 
     Attributes:
+        prompt: the text.
         premises: the premises' readings; a premise that cannot be read has none.
         intermediates: the equations that are to be derived first.
-        read: reads an equation of an answer.
+        notation: reads the equations of an answer.
     """
 
+    prompt: str
     premises: Sequence[Reading]
     intermediates: Sequence[Reading]
     goal: Reading
-    read: Callable[[str], Reading]
+    notation: Notation
 
 
 @dataclass(frozen=True)
@@ -69,35 +80,36 @@ class _Link:
     repeats: int | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Step:
     text: str
     link: _Link
-    stated: list[Fact] = field(default_factory=list)
+    stated: tuple[Fact, ...] = ()
 
     @property
-    def facts(self) -> list[Fact]:
+    def facts(self) -> tuple[Fact, ...]:
         """The equations that later ones may follow from."""
-        return self.stated if self.link.truth in (*TRUE, "undecided") else []
+        return self.stated if self.link.truth in (*TRUE, "undecided") else ()
 
 
 class AnswerCheck:
     """The check of one answer, equation by equation."""
 
-    def __init__(self, question: Question, stream: Stream) -> None:
+    def __init__(self, question: Question, seed: str) -> None:
         """
         Args:
-            stream: the points at which equations are tested.
+            seed: with the prompt and an equation's text, it determines the points at which the equation is tested.
         """
         self._question = question
-        self._stream = stream
+        self._seed = seed
         self.steps: list[_Step] = []
         self._given = [_facts(0, reading) for reading in question.premises]
         asked = [fact for reading in (*question.intermediates, question.goal) for fact in _facts(0, reading)]
         self._asked_names = frozenset().union(*map(_names, asked))
         self._used = {symbol for facts in self._given for fact in facts for symbol in fact.symbols}
         self._used_names = {name for facts in self._given for fact in facts for name in _names(fact)}
-        self._context = Context(stream, _arguments([fact for facts in (*self._given, asked) for fact in facts]))
+        variables = _arguments([fact for facts in (*self._given, asked) for fact in facts])
+        self._context = Context(self._points(""), variables)
         for reading, facts in zip(question.premises, self._given, strict=True):
             if not facts:
                 self._context.unresolved.append(f"a premise that cannot be read: {reading.text}")
@@ -106,6 +118,26 @@ class AnswerCheck:
         self._context.requested += [fact.sides for fact in asked]
         self._context.asked_symbols = frozenset().union(*(fact.symbols for fact in asked))
         self._stated: set[int] = set()
+        self._said: dict[frozenset[Expr], int] = {}
+        self._grounded: set[int] = {0}
+
+    def copy(self) -> "AnswerCheck":
+        """The same check; taking equations in one of them leaves the other as it is."""
+        other = copy(self)
+        other.steps = [*self.steps]
+        other._used, other._used_names, other._stated = {*self._used}, {*self._used_names}, {*self._stated}
+        other._said, other._grounded = {**self._said}, {*self._grounded}
+        other._context = self._context.copy()
+        return other
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """All symbols of the prompt and of the equations so far."""
+        return self._context.asked_symbols | self._used
+
+    def _points(self, text: str) -> Stream:
+        # The points depend on the text, so no equation can be written that fits the points it is tested at.
+        return Stream(key_of(self._seed, self._question.prompt, text), self._question.notation.may_have_unit)
 
     def facts(self) -> list[Fact]:
         """The equations that the next one may follow from: earlier ones, and premises that were not stated yet."""
@@ -113,20 +145,29 @@ class AnswerCheck:
         known = [fact for step in self.steps for fact in step.facts]
         return (unstated + known)[-MAX_FACTS:]
 
-    def take(self, number: int, text: str) -> None:
+    def take(self, text: str) -> None:
         """Judges the next equation."""
-        reading = self._restored(text) if number == 1 else self._question.read(text)
+        number = len(self.steps) + 1
+        if number > MAX_EQUATIONS:
+            self.leave_out(text)
+            return
+        reading = self._restored(text) if number == 1 else read(text, self._question.notation)
         if not reading.chains:
             self.steps.append(_Step(text, _Link("unparsable", reading.fault)))
             return
+        self._context.move_to(self._points(text))
         with np.errstate(all="ignore"):  # an undefined value compares as unequal
             link, chain = self._best(number, reading)
             if link.truth in ("valid", "skipped") and _INFINITE.search(text):
                 # SymPy may have taken the infinity away, with what it stood beside.
                 link = _Link("undecided", "infinity is no number", sources=None)
             chains = [chain, *self._also_meant(number, reading, chain, link.truth)]
-        stated = [fact for one in chains for fact in _links(number, one) if fact.lhs != fact.rhs]
+        stated = tuple(fact for one in chains for fact in _links(number, one) if fact.lhs != fact.rhs)
         self.steps.append(_Step(text, link, stated))
+        for fact in stated:
+            self._said.setdefault(frozenset(fact.sides), number)
+        if link.truth == "premise" or any(self._grounded.issuperset(one.steps) for one in link.justifications):
+            self._grounded.add(number)
         for fact in _links(number, chain):
             self._used |= fact.symbols
             self._used_names |= _names(fact)
@@ -134,9 +175,14 @@ class AnswerCheck:
             for fact in stated:
                 self._context.take_equation(fact.sides)
 
-    def leave_out(self, text: str, reason: str) -> None:
+    def leave_out(self, text: str) -> None:
         """Notes an equation that is not checked."""
-        self.steps.append(_Step(text, _Link("undecided", reason)))
+        self.steps.append(_Step(text, _Link("undecided", TOO_MUCH)))
+
+    def repeat(self, other: "AnswerCheck") -> None:
+        """Takes the equations of another check of the same answer."""
+        for step in other.steps:
+            self.leave_out(step.text) if step.link.reason == TOO_MUCH else self.take(step.text)
 
     def _also_meant(self, number: int, reading: Reading, chain: Chain, truth: Truth) -> list[Chain]:
         """Further readings of an equation, any of which later equations may build on."""
@@ -155,7 +201,7 @@ class AnswerCheck:
             whole = "".join(premise.text.split())
             if bare and whole.endswith(bare) and _FIRST_TOKEN.fullmatch(whole.removesuffix(bare)):
                 return replace(premise, text=text)
-        return self._question.read(text)
+        return read(text, self._question.notation)
 
     def _best(self, number: int, reading: Reading) -> tuple[_Link, Chain]:
         """The most favourable reading of an equation, and the judgement on it."""
@@ -175,7 +221,7 @@ class AnswerCheck:
             # Another writer may mean a reading that the data's own notation excludes.
             for chain in reading.unlikely[:MAX_EVALUATED]:
                 if self._chain(number, chain).truth not in ("incorrect", "unparsable"):
-                    return _Link("undecided", "whether it is true depends on how it is read", sources=None), best[1]
+                    return _Link("undecided", DEPENDS_ON_READING, sources=None), best[1]
         return best
 
     def _known(self, number: int, chain: Chain) -> _Link | None:
@@ -187,16 +233,16 @@ class AnswerCheck:
             if any(fact.says(new) for fact in facts) and index not in self._stated:
                 self._stated.add(index)
                 return _Link("premise", "given")
-        for earlier, step in enumerate(self.steps, start=1):
-            if any(fact.says(new) for fact in step.stated):
-                link = step.link
-                if link.truth == "skipped":
-                    # An equation may be stated first and derived later.
-                    others = [fact for fact in self.facts() if not fact.says(new)]
-                    again = self._judged(new, others)
-                    link = again if again.truth == "valid" else link
-                return replace(link, reason=f"says again what equation {earlier} says", repeats=earlier)
-        return None
+        earlier = self._said.get(frozenset(new.sides))
+        if earlier is None:
+            return None
+        link = self.steps[earlier - 1].link
+        if link.truth == "skipped":
+            # An equation may be stated first and derived later.
+            others = [fact for fact in self.facts() if not fact.says(new)]
+            again = self._judged(new, others)
+            link = again if again.truth == "valid" else link
+        return replace(link, reason=f"says again what equation {earlier} says", repeats=earlier)
 
     def _definition(self, new: Fact, facts: Sequence[Fact]) -> _Link | None:
         """Judges a definition of a new name; it is a renaming premise if the expression has occurred."""
@@ -284,25 +330,48 @@ class AnswerCheck:
         return True
 
     def _confirms(self, justification: Justification, new: Fact, facts: Sequence[Fact]) -> bool:
-        return is_confirmed(justification, new, facts, self._stream.key, self._context.is_zero)
+        return is_confirmed(justification, new, facts, self._context.stream.key, self._context.is_zero)
+
+    @property
+    def is_grounded(self) -> bool:
+        """Whether every equation is premise or valid and rests on such equations alone."""
+        return len(self._grounded) > len(self.steps)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the goal is reached and every equation is true."""
+        return self._goal is not None and all(step.link.truth in TRUE for step in self.steps)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the answer is sound and the goal rests on premises and valid equations alone."""
+        return self.is_sound and self._goal in self._grounded
+
+    @property
+    def open_intermediates(self) -> list[str]:
+        """The requested equations that no equation says."""
+        return [reading.text for reading in self._question.intermediates if not self._is_said(reading)]
+
+    @property
+    def _goal(self) -> int | None:
+        """The number of the equation that says the goal; the first derived one if there is one."""
+        saying = [number for number, step in enumerate(self.steps, start=1) if _has(step, self._question.goal)]
+        return next((number for number in saying if number in self._grounded), next(iter(saying), None))
+
+    def _is_said(self, reading: Reading) -> bool:
+        return any(_has(step, reading) for step in self.steps)
 
     def verdict(self) -> Validity:
         """The verdicts on all equations and on the whole answer."""
         question = self._question
-        saying = [n for n, step in enumerate(self.steps, start=1) if _has(step, question.goal)]
-        grounded = self._grounded()
-        goal = next((n for n in saying if n in grounded), next(iter(saying), None))
-        needed = self._needed(goal or len(self.steps)) if self.steps else set()
-        sound = goal is not None and all(step.link.truth in TRUE for step in self.steps)
+        needed = self._needed(self._goal or len(self.steps)) if self.steps else set()
         return Validity(
             steps=[self._step(number, step, number in needed) for number, step in enumerate(self.steps, start=1)],
-            premises_used=[any(_has(step, reading) for step in self.steps) for reading in question.premises],
-            intermediates_present=[
-                any(_has(step, reading) for step in self.steps) for reading in question.intermediates
-            ],
-            goal_reached=goal is not None,
-            sound=sound,
-            verified=sound and goal in grounded,
+            premises_used=list(map(self._is_said, question.premises)),
+            intermediates_present=list(map(self._is_said, question.intermediates)),
+            goal_reached=self._goal is not None,
+            sound=self.is_sound,
+            verified=self.is_verified,
         )
 
     def _needed(self, end: int) -> set[int]:
@@ -310,15 +379,6 @@ class AnswerCheck:
         options = {number: _options(number, step.link) for number, step in enumerate(self.steps, start=1)}
         free = {number for number, step in enumerate(self.steps, start=1) if step.link.truth == "premise"}
         return smallest_supports(end, options, free)
-
-    def _grounded(self) -> set[int]:
-        """The equations that are premise or valid and rest on such equations alone."""
-        grounded: set[int] = {0}
-        for number, step in enumerate(self.steps, start=1):
-            link = step.link
-            if link.truth == "premise" or any(grounded.issuperset(one.steps) for one in link.justifications):
-                grounded.add(number)
-        return grounded
 
     def _step(self, number: int, step: _Step, needed: bool) -> StepVerdict:
         link = step.link

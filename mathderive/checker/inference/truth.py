@@ -7,7 +7,7 @@ an equation gives the integral's value; while it is open, an equation is true if
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sympy import Derivative, Dummy, Expr, Integral, S, Symbol
 from sympy.core.function import AppliedUndef
@@ -86,6 +86,23 @@ class Context:
     asked_symbols: frozenset[Symbol] = frozenset()
     doubtful: set[Symbol] = field(default_factory=set)
     _points: list[Point] | None = None
+
+    def copy(self) -> "Context":
+        """The same assumptions; what is noted in one of them does not change the other."""
+        return replace(
+            self,
+            definitions=Definitions({**self.definitions.exact}, {**self.definitions.functions}),
+            conditions=[*self.conditions],
+            unresolved=[*self.unresolved],
+            integral_values=[*self.integral_values],
+            requested=[*self.requested],
+            premise_symbols={*self.premise_symbols},
+            doubtful={*self.doubtful},
+        )
+
+    def move_to(self, stream: Stream) -> None:
+        """Tests the next equations at the points of another stream."""
+        self.stream, self._points = stream, None
 
     def take_premise(self, sides: Sides) -> None:
         """Notes the name that a premise defines, or that it is a condition."""

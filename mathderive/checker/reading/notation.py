@@ -6,7 +6,7 @@ defines a function, so `f(x)` is read as that function in the whole derivation.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from sympy import Derivative, Expr, Integral, Symbol
@@ -40,13 +40,20 @@ class Notation:
         heads: the functions' names as written before an argument list, with the arguments of their definitions.
         applications: for each bare name, the application that it stands for.
         constants: those of `i` and `\pi` that are constants, not names, in the whole derivation.
+        unsettled: those of which the prompt does not tell whether they are constants or names.
         may_have_unit: whether the name `i` may be meant as the imaginary unit.
     """
 
     heads: dict[str, str]
     applications: dict[Symbol, AppliedUndef]
     constants: frozenset[Symbol] = frozenset()
+    unsettled: frozenset[Symbol] = frozenset()
     may_have_unit: bool = True
+
+    @property
+    def with_constants(self) -> "Notation":
+        r"""The same notation where unsettled symbols are constants; elsewhere they are names."""
+        return replace(self, constants=self.constants | self.unsettled, unsettled=frozenset())
 
     def rewritten(self, text: str) -> str:
         """Rewrites a text in the data's notation."""
@@ -106,6 +113,7 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
                 applications.setdefault(str(name_of(application)), set()).add(application)
     variables, in_premises = _variables(premises, others, first)
     constants = frozenset(symbol for symbol in CONSTANT_OR_NAME if symbol in in_premises - variables)
+    unsettled = frozenset(symbol for symbol in CONSTANT_OR_NAME if symbol not in in_premises | variables)
     bare: dict[Symbol, AppliedUndef] = {}
     for name, found in applications.items():
         symbol = Symbol(name)
@@ -114,7 +122,7 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
             arguments = ",".join(map(latex, application.args))
             for head in (latex(symbol), latex(application).removesuffix(f"{{({arguments})}}")):
                 heads.setdefault(head, arguments)
-    return Notation(heads, bare, constants, CONSTANT_OR_NAME[0] not in variables)
+    return Notation(heads, bare, constants, unsettled, CONSTANT_OR_NAME[0] not in variables)
 
 
 def _variables(premises: Sequence[str], others: Sequence[str], notation: Notation) -> tuple[set[Basic], set[Basic]]:
