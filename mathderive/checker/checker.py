@@ -14,7 +14,7 @@ from mathderive.checker.judging import DEPENDS_ON_READING, TOO_MUCH, AnswerCheck
 from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.reading.equations import Reading, read
 from mathderive.checker.reading.notation import Notation, notation_of
-from mathderive.checker.verdicts import StepVerdict, Validity
+from mathderive.checker.verdicts import StateVerdict, StepVerdict, Validity
 from mathderive.symbolic.prompts import split_prompt
 
 MAX_PREMISE_READINGS = 2
@@ -95,7 +95,7 @@ class Checker:
 class State:
     """The check of a derivation that is being written.
 
-    A search pushes an equation, asks the new state for the verdict, and goes back to an earlier state where it is stuck.
+    A search pushes an equation, asks the new state for the verdict, and goes back to an earlier one where it is stuck.
     """
 
     _checker: Checker
@@ -121,20 +121,13 @@ class State:
         """The verdicts on the equations so far, and on the derivation as if it ended here."""
         return _most_favourable([one.verdict() for one in self._checks])
 
-    @property
-    def is_verified_so_far(self) -> bool:
-        """Whether every equation is premise or valid, and rests on such equations alone."""
-        return any(one.is_grounded for one in self._checks)
-
-    @property
-    def is_verified(self) -> bool:
-        """Whether the derivation would be verified if it ended here."""
-        return any(one.is_verified for one in self._checks)
-
-    @property
-    def open_intermediates(self) -> list[str]:
-        """The requested equations that no equation says yet, in the reading that suits the derivation best."""
-        return min((one.open_intermediates for one in self._checks), key=len)
+    @cached_property
+    def verdict(self) -> StateVerdict:
+        """The verdict on the last equation, and on the derivation as if it ended here."""
+        found = [one.state_verdict() for one in self._checks]
+        best = max(found, key=lambda one: (one.verified_so_far, one.verified, one.sound, one.goal_reached))
+        steps = [one.step for one in found if one.step is not None]
+        return best if best.step is None else best.model_copy(update={"step": _not_accused(best.step, *steps)})
 
 
 def _questions(prompt: str, notation: Notation) -> list[Question]:
@@ -159,13 +152,15 @@ def _questions(prompt: str, notation: Notation) -> list[Question]:
 def _most_favourable(verdicts: Sequence[Validity]) -> Validity:
     """The best verdict; an equation that is not incorrect in every one is undecided there, not incorrect."""
     best = max(verdicts, key=_rank)
-    steps = [
-        step.model_copy(update={"truth": "undecided", "reason": DEPENDS_ON_READING, "counterexample": None})
-        if step.truth == "incorrect" and any(other.truth not in ("incorrect", "unparsable") for other in others)
-        else step
-        for step, *others in zip(best.steps, *(one.steps for one in verdicts), strict=True)
-    ]
+    steps = [_not_accused(*same) for same in zip(best.steps, *(one.steps for one in verdicts), strict=True)]
     return best.model_copy(update={"steps": steps})
+
+
+def _not_accused(step: StepVerdict, *others: StepVerdict) -> StepVerdict:
+    """The verdict on an equation; undecided for one that only some readings make incorrect."""
+    if step.truth != "incorrect" or all(other.truth in ("incorrect", "unparsable") for other in others):
+        return step
+    return step.model_copy(update={"truth": "undecided", "reason": DEPENDS_ON_READING, "counterexample": None})
 
 
 def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:

@@ -45,6 +45,24 @@ class StepVerdict(Record):
         return "skipped" if self.truth == "skipped" else None
 
 
+class StateVerdict(Record):
+    """The verdict on a derivation that is being written.
+
+    Attributes:
+        step: the verdict on its last equation; None where there is none yet.
+        verified_so_far: whether every equation is premise or valid, and rests on such equations alone.
+        goal_reached, sound, verified: as in `Validity`, if the derivation ended here.
+        open_intermediates: the requested equations that no equation says yet.
+    """
+
+    step: StepVerdict | None
+    verified_so_far: bool
+    goal_reached: bool
+    sound: bool
+    verified: bool
+    open_intermediates: list[str]
+
+
 class Validity(Record):
     """The verdict on a derivation.
 

@@ -95,7 +95,7 @@ def test_a_child_that_ends_again_without_the_equation_is_not_asked_for_ever() ->
     lane = WorkerProcess(end_after_the_last_equation, Limits(cpu_seconds=0.2))
     guard = Timer(30, lane.stop)
     guard.start()
-    assert check_in(lane, PROMPT, OUTPUT) == unchecked(OUTPUT)
+    assert check_in(lane, CheckRequest(PROMPT, OUTPUT)) == unchecked(OUTPUT)
     guard.cancel()
     lane.stop()
 
