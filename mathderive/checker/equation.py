@@ -83,6 +83,21 @@ class Knowledge:
             self._used |= fact.symbols
             self._used_names |= _names(fact)
 
+    def learn(self, judgement: Judgement, stated: Sequence[Fact], facts: Sequence[Fact]) -> None:
+        """Notes the values that a true equation gives integrals.
+
+        Args:
+            stated: the equation, in every reading in which it is true.
+            facts: the equations that it follows from.
+        """
+        steps = {one.steps[0] for one in judgement.justifications if one.operator == "evaluate_integrals"}
+        for new, fact in product(stated, facts):
+            if fact.number in steps:
+                self.context.take_evaluation(fact.sides, new.sides)
+                self.context.take_evaluation(fact.sides, new.mirrored().sides)
+        for new in stated:
+            self.context.take_equation(new.sides)
+
     def _definition(self, new: Fact, facts: Sequence[Fact]) -> Judgement | None:
         """Judges a definition of a new name; it is a renaming premise if the expression has occurred."""
         known = [*facts, *(fact for given in self.given for fact in given)]

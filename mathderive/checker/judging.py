@@ -126,6 +126,7 @@ class AnswerCheck:
             return
         self._knowledge.context.move_to(self._points(text))
         with np.errstate(all="ignore"):  # an undefined value compares as unequal
+            facts = self.facts()
             link, chain = self._best(number, reading)
             if link.truth in ("valid", "skipped") and _INFINITE.search(text):
                 # SymPy may have taken the infinity away, with what it stood beside.
@@ -139,8 +140,7 @@ class AnswerCheck:
             self._grounded.add(number)
         self._knowledge.use(links(number, chain))
         if link.truth in TRUE:
-            for fact in stated:
-                self._knowledge.context.take_equation(fact.sides)
+            self._knowledge.learn(link, stated, facts)
 
     def leave_out(self, text: str) -> None:
         """Notes an equation that is not checked."""

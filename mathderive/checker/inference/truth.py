@@ -145,16 +145,29 @@ class Context:
         sides = self._unfolded(sides)
         for integral in dict.fromkeys(part for side in sides for part in outer_integrals(side)):
             for value in _values_in(integral, sides):
-                known = self._values_of(integral)
-                if any(one.value == value and one.requested == requested for one in known):
-                    continue
-                if self.definitions.rests_on(value, integral):
-                    continue
-                if self._same(derivative_by(value, integral), integral.function):
-                    constants = frozenset(value.free_symbols - integral.function.free_symbols)
-                    new = IntegralValue(integral, value, constants, requested)
-                    self._identify(new, known)
-                    self.integral_values.append(new)
+                self._take_value(integral, value, requested)
+
+    def take_evaluation(self, before: Sides, after: Sides) -> None:
+        """Notes the values that a step which evaluates integrals gives them, also inside other expressions."""
+        for left, right in (*zip(before, after, strict=True), *zip(self._unfolded(before), after, strict=True)):
+            for integral in sorted(left.atoms(Integral), key=str):
+                if len(integral.limits) == 1 and len(integral.limits[0]) == 1:
+                    value = standing_for(integral, left, right)
+                    if value is not None and not value.has(Integral, S.NaN, S.ComplexInfinity):
+                        self._take_value(integral, value, requested=False)
+
+    def _take_value(self, integral: Integral, value: Expr, requested: bool) -> None:
+        """Notes that an integral has a value, if the value is an antiderivative."""
+        known = self._values_of(integral)
+        if any(one.value == value and one.requested == requested for one in known):
+            return
+        if self.definitions.rests_on(value, integral):
+            return
+        if self._same(derivative_by(value, integral), integral.function):
+            constants = frozenset(value.free_symbols - integral.function.free_symbols)
+            new = IntegralValue(integral, value, constants, requested)
+            self._identify(new, known)
+            self.integral_values.append(new)
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:
         """Ties the constants of one integral to each other."""

@@ -11,9 +11,9 @@ from sympy import Derivative, Expr, Integral, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
-from mathderive.checker.numeric.comparison import CANCELLED, GUARD, MAX_PRECISION, PRECISION, meet, precision
+from mathderive.checker.numeric.comparison import MAX_PRECISION, PRECISION, meet, precision
 from mathderive.checker.numeric.definitions import Definitions
-from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, Scope
+from mathderive.checker.numeric.evaluator import CANCELLED, GUARD, BudgetError, Evaluator, Scope
 from mathderive.checker.numeric.fingerprints import counts_of
 from mathderive.checker.numeric.functions import FUNCTIONS
 from mathderive.checker.numeric.points import Point

@@ -10,24 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flint import acb, arb, ctx
+from flint import acb, ctx
 from sympy import Expr, Integral, Pow, S
 from sympy.core.function import AppliedUndef, Function
 
 from mathderive.checker.numeric.definitions import Definitions
-from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
+from mathderive.checker.numeric.evaluator import CANCELLED, GUARD, BudgetError, Evaluator, vanishes
 from mathderive.checker.numeric.functions import PIECEWISE
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, Value, head
 
 PRECISION, MAX_PRECISION = 512, 4096
 """Bits of the first evaluation, and the most that are tried."""
-
-GUARD = 128
-"""Bits beyond those that numbers of different sizes may cancel."""
-
-CANCELLED = 8
-"""Bits that may cancel for each bit of the largest size."""
 
 POINTS, MORE_POINTS, MAX_POINTS = 4, 12, 16
 """Numbers of points: of most equations, of those with branches, and the most where few have a value."""
@@ -167,9 +161,7 @@ def _meet(difference: acb, size: int) -> Outcome:
         return "undefined"
     if not difference.contains(0):
         return "different"
-    if GUARD + CANCELLED * size > ctx.prec:
-        return "unclear"
-    return "same" if difference.abs_upper() < arb(2) ** -(40 + 2 * size) else "unclear"
+    return "same" if vanishes(difference, size) else "unclear"
 
 
 def equal(left: Expr, right: Expr, definitions: Definitions, stream: Stream = NO_KEY) -> bool:

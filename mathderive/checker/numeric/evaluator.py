@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from flint import acb, arb, fmpq
+from flint import acb, arb, ctx, fmpq
 from sympy import Derivative, E, Expr, Integral, Rational, S, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
@@ -44,6 +44,12 @@ MAX_WORK = 60_000
 
 INFINITE = 2**40
 """The size of a value that has lost all its digits."""
+
+GUARD = 128
+"""Bits of precision beyond those that numbers of different sizes may cancel."""
+
+CANCELLED = 8
+"""Bits that may cancel for each bit of the largest size."""
 
 SATURATING = ("tanh", "coth", "erf")
 """Functions that approach their limits exponentially."""
@@ -160,7 +166,14 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         return result
 
     def power(self, base: Value, exponent: Value) -> Value:
+        if self._is_zero(base):
+            return raise_to(ZERO, exponent)
         return raise_to(base, exponent)
+
+    def _is_zero(self, value: Value) -> bool:
+        """Whether a value is 0, by the same test as two equal values."""
+        parts = list(leaves(value))
+        return all(part.contains(0) for part in parts) and all(vanishes(part, self.size) for part in parts)
 
     def number(self, node: Basic) -> Value:
         if node.is_Rational or node.is_Float:
@@ -369,6 +382,20 @@ def _saturation(name: str, argument: acb) -> int:
     if size is None or size <= 0:
         return 0
     return 2 ** min(40, 2 * size + 1 if name == "erf" else size + 2)
+
+
+def is_precise(size: int) -> bool:
+    """Whether the working precision exceeds what numbers up to this size may cancel."""
+    return GUARD + CANCELLED * size <= ctx.prec
+
+
+def vanishes(difference: acb, size: int) -> bool:
+    """Whether a ball that contains 0 is taken for 0: no digits can have been lost on the way, and it is small enough.
+
+    Args:
+        size: the largest absolute binary logarithm of the numbers that it was computed from.
+    """
+    return is_precise(size) and bool(difference.abs_upper() < arb(2) ** -(40 + 2 * size))
 
 
 def log2(value: acb) -> int | None:
