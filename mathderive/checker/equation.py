@@ -10,6 +10,7 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.confirmation import is_confirmed
 from mathderive.checker.inference.facts import Fact
+from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.matching import Justification, justifications
 from mathderive.checker.inference.truth import Context, is_name
 from mathderive.checker.numeric.points import Stream
@@ -90,13 +91,19 @@ class Knowledge:
             stated: the equation, in every reading in which it is true.
             facts: the equations that it follows from.
         """
-        steps = {one.steps[0] for one in judgement.justifications if one.operator == "evaluate_integrals"}
+        for new in stated:
+            self.context.take_equation(new.sides)
+        self._learn_evaluation(judgement.justifications, stated, facts)
+
+    def _learn_evaluation(self, found: Sequence[Justification], stated: Sequence[Fact], facts: Sequence[Fact]) -> bool:
+        """Notes the values that integrals get where a step evaluates them; says whether there were any."""
+        steps = {one.steps[0] for one in found if one.operator == "evaluate_integrals"}
+        before = len(self.context.integral_values)
         for new, fact in product(stated, facts):
             if fact.number in steps:
                 self.context.take_evaluation(fact.sides, new.sides)
                 self.context.take_evaluation(fact.sides, new.mirrored().sides)
-        for new in stated:
-            self.context.take_equation(new.sides)
+        return len(self.context.integral_values) > before
 
     def _definition(self, new: Fact, facts: Sequence[Fact]) -> Judgement | None:
         """Judges a definition of a new name; it is a renaming premise if the expression has occurred."""
@@ -171,12 +178,15 @@ class Knowledge:
     def _ties_constant(self, new: Fact, facts: Sequence[Fact], fresh: frozenset[Symbol]) -> bool:
         """Ties the new constant of an equation that evaluates an integral, if it is one; says whether it is."""
         found = justifications(new, facts, frozenset(self._used))
+        if self._learn_evaluation(found, [new], facts):
+            return True
         steps = {one.steps[0] for one in found if one.operator == "evaluate_integrals"}
         limits = {
             limit
             for fact in facts
             if fact.number in steps
-            for integral in fact.equation.atoms(Integral)
+            for side in fact.sides
+            for integral in outer_integrals(side, bounded=True)
             for limit in integral.limits
         }
         # A definite integral brings no constant.

@@ -149,12 +149,18 @@ class Context:
 
     def take_evaluation(self, before: Sides, after: Sides) -> None:
         """Notes the values that a step which evaluates integrals gives them, also inside other expressions."""
+        known = {one.integral for one in self.integral_values if not one.requested}
+        names = before[0].free_symbols | before[1].free_symbols
         for left, right in (*zip(before, after, strict=True), *zip(self._unfolded(before), after, strict=True)):
-            for integral in sorted(left.atoms(Integral), key=str):
-                if len(integral.limits) == 1 and len(integral.limits[0]) == 1:
-                    value = standing_for(integral, left, right)
-                    if value is not None and not value.has(Integral, S.NaN, S.ComplexInfinity):
-                        self._take_value(integral, value, requested=False)
+            for integral in sorted(left.atoms(Integral) - known, key=str):
+                if len(integral.limits) > 1 or len(integral.limits[0]) > 1 or integral.function.has(Integral):
+                    continue
+                value = standing_for(integral, left, right)
+                if value is None or not value.free_symbols - names:
+                    continue
+                if not self.definitions.has_integral(value):
+                    self._take_value(integral, value, requested=False)
+                    known.add(integral)
 
     def _take_value(self, integral: Integral, value: Expr, requested: bool) -> None:
         """Notes that an integral has a value, if the value is an antiderivative."""
@@ -163,7 +169,12 @@ class Context:
             return
         if self.definitions.rests_on(value, integral):
             return
-        if self._same(derivative_by(value, integral), integral.function):
+        slope = derivative_by(value, integral)
+        # An integral inside the value is taken to have a constant that does not depend on this integral's variable.
+        is_antiderivative = self._same(slope, integral.function) or (
+            value.has(Integral) and self._decision((slope, integral.function), ()).holds
+        )
+        if is_antiderivative:
             constants = frozenset(value.free_symbols - integral.function.free_symbols)
             new = IntegralValue(integral, value, constants, requested)
             self._identify(new, known)
