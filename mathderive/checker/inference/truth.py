@@ -158,7 +158,7 @@ class Context:
                 value = standing_for(integral, left, right)
                 if value is None or not value.free_symbols - names:
                     continue
-                if not self.definitions.has_integral(value):
+                if not self.definitions.has_integral(value) and not self._values_of(integral):
                     self._take_value(integral, value, requested=False)
                     known.add(integral)
 

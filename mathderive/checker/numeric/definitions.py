@@ -7,6 +7,10 @@ from sympy import Expr, Integral, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
+from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.fast.integration import IntegralError, carry_out
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -44,6 +48,15 @@ class Definitions:
         if isinstance(name, AppliedUndef):
             return name in self.exact or (name.func.__name__, len(name.args)) in self.functions
         return name in self.exact
+
+    def name_equal_to(self, expression: Expr) -> Symbol | None:
+        """The name without definition that an expression equals by definitions and derivatives; None for others."""
+        bodies = {part: self.exact[part] for part in expression.atoms(AppliedUndef) if part in self.exact}
+        try:
+            found = carry_out(expression.xreplace(bodies))
+        except (IntegralError, TooLargeError, *SYMPY_ERRORS):
+            return None
+        return found if isinstance(found, Symbol) and not self.has(found) else None
 
     def names_under(self, expression: Basic) -> set[Basic]:
         """The symbols and functions in an expression and in the definitions of its names, without end."""

@@ -265,10 +265,14 @@ class Evaluator(NodeEvaluator[Value, Scope]):
             return self.evaluate(self._bound[node], scope)
         *inner, (variable, *ends) = node.limits
         integrand = Integral(node.function, *inner) if inner else node.function
-        if not isinstance(variable, Symbol) and (changed := by_argument(node)) != node:
-            return self.evaluate(changed, scope)
         if not isinstance(variable, Symbol):
-            raise UnsupportedError("an integral by an expression")
+            changed = by_argument(node)
+            name = self.definitions.name_equal_to(variable) if changed == node else None
+            if name is not None:
+                changed = Integral(integrand, (name, *ends))
+            if changed == node:
+                raise UnsupportedError("an integral by an expression")
+            return self.evaluate(changed, scope)
         if len(ends) == 2:
             return self._definite(integrand, variable, ends, scope)
         if self.definitions.root(variable) in self.definitions.exact and variable not in scope.values:
@@ -368,12 +372,16 @@ def _widened(fine: Value, rough: Value) -> Value:
 
 def by_argument(node: Integral) -> Integral:
     """An indefinite integral by a function as one by the function's argument; others as they are."""
-    if len(node.limits) != 1 or len(node.limits[0]) != 1:
+    *inner, (variable, *ends) = node.limits
+    if (
+        ends
+        or not isinstance(variable, AppliedUndef)
+        or len(variable.args) != 1
+        or not isinstance(variable.args[0], Symbol)
+    ):
         return node
-    variable = node.limits[0][0]
-    if not isinstance(variable, AppliedUndef) or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
-        return node
-    return Integral(node.function * Derivative(variable, variable.args[0], evaluate=False), variable.args[0])
+    integrand = Integral(node.function, *inner) if inner else node.function
+    return Integral(integrand * Derivative(variable, variable.args[0], evaluate=False), variable.args[0])
 
 
 def _saturation(name: str, argument: acb) -> int:
