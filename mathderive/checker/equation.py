@@ -12,7 +12,7 @@ from mathderive.checker.inference.confirmation import is_confirmed
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.matching import Justification, justifications
-from mathderive.checker.inference.truth import Context, is_name
+from mathderive.checker.inference.truth import Context, Decision, is_name
 from mathderive.checker.numeric.points import Stream
 from mathderive.checker.reading.equations import Chain
 from mathderive.checker.reasons import sentence
@@ -164,8 +164,8 @@ class Knowledge:
         decision = self.context.decide(new.sides, fresh)
         if not decision.holds and self.context.take_requested():
             decision = self.context.decide(new.sides, fresh)
-        if not decision.holds and fresh and self._ties_constant(new, facts, fresh):
-            decision = self.context.decide(new.sides, ())
+        if not decision.holds and fresh:
+            decision = self._decide_with_constants(new, facts, fresh) or decision
         if decision.holds is False:
             return Judgement("incorrect", decision.reason, sources=None, counterexample=decision.counterexample)
         if decision.holds is None:
@@ -175,11 +175,12 @@ class Knowledge:
             return Judgement("valid", sentence(found[0]), tuple(found))
         return Judgement("skipped", "true, but no single operator gives it", sources=None)
 
-    def _ties_constant(self, new: Fact, facts: Sequence[Fact], fresh: frozenset[Symbol]) -> bool:
-        """Ties the new constant of an equation that evaluates an integral, if it is one; says whether it is."""
+    def _decide_with_constants(self, new: Fact, facts: Sequence[Fact], fresh: frozenset[Symbol]) -> Decision | None:
+        """Decides an equation that evaluates integrals, whose new names are their constants; None for others."""
         found = justifications(new, facts, frozenset(self._used))
-        if self._learn_evaluation(found, [new], facts):
-            return True
+        decision = self.context.decide(new.sides, ()) if self._learn_evaluation(found, [new], facts) else None
+        if decision is not None and decision.holds:
+            return decision
         steps = {one.steps[0] for one in found if one.operator == "evaluate_integrals"}
         limits = {
             limit
@@ -191,10 +192,10 @@ class Knowledge:
         }
         # A definite integral brings no constant.
         if not limits or any(len(limit) > 1 for limit in limits):
-            return False
+            return decision
         variables = {limit[0] for limit in limits if isinstance(limit[0], Symbol)}
         self.context.tie_constant(new.sides, fresh, variables)
-        return True
+        return self.context.decide(new.sides, ())
 
     def _confirms(self, justification: Justification, new: Fact, facts: Sequence[Fact]) -> bool:
         return is_confirmed(justification, new, facts, self.context.stream.key, self.context.is_zero)

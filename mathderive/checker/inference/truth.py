@@ -21,6 +21,8 @@ from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
+from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
@@ -167,18 +169,54 @@ class Context:
         known = self._values_of(integral)
         if any(one.value == value and one.requested == requested for one in known):
             return
-        if self.definitions.rests_on(value, integral):
+        if self._leads_to(value, integral):
             return
         slope = derivative_by(value, integral)
+        inner = {} if value.has(Integral) or known else self._inner_values(integral.function)
         # An integral inside the value is taken to have a constant that does not depend on this integral's variable.
-        is_antiderivative = self._same(slope, integral.function) or (
-            value.has(Integral) and self._decision((slope, integral.function), ()).holds
-        )
-        if is_antiderivative:
+        if (
+            self._same(slope, integral.function)
+            or (value.has(Integral) and self._decision((slope, integral.function), ()).holds)
+            or (inner and self._same(slope, self._unfolded((integral.function, S.Zero))[0].xreplace(inner)))
+        ):
+            if not self._same(slope, integral.function):
+                # The constants of the integrals inside were left out, so they are zero.
+                for part, body in inner.items():
+                    self.integral_values.append(IntegralValue(part, body, frozenset(), requested))
             constants = frozenset(value.free_symbols - integral.function.free_symbols)
             new = IntegralValue(integral, value, constants, requested)
             self._identify(new, known)
             self.integral_values.append(new)
+
+    def _inner_values(self, integrand: Expr) -> dict[Integral, Expr]:
+        """Antiderivatives, without constants, of the open integrals in an integrand."""
+        found: dict[Integral, Expr] = {}
+        for part in outer_integrals(self._unfolded((integrand, S.Zero))[0]):
+            if not self._values_of(part):
+                try:
+                    body = carry_out(part)
+                except (IntegralError, TooLargeError, *SYMPY_ERRORS):
+                    continue
+                if not body.has(Integral):
+                    found[part] = body
+        return found
+
+    def _leads_to(self, value: Expr, integral: Integral) -> bool:
+        """Whether a value rests on the integral, also by the values of other integrals."""
+        waiting, met = [value], [integral]
+        while waiting:
+            parts = self.definitions.integrals_under(waiting.pop())
+            if any(self._are_one(part, integral) for part in parts):
+                return True
+            for known in self.integral_values:
+                if known.integral not in met and any(self._are_one(part, known.integral) for part in parts):
+                    met.append(known.integral)
+                    waiting.append(known.value)
+        return False
+
+    def _are_one(self, first: Integral, second: Integral) -> bool:
+        """Whether two integrals have the same variables and equal integrands."""
+        return first == second or (first.variables == second.variables and self._same(first.function, second.function))
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:
         """Ties the constants of one integral to each other."""
@@ -186,8 +224,21 @@ class Context:
             for name in sorted(new.constants - one.constants - self.premise_symbols, key=str):
                 body = standing_for(name, new.value, one.value)
                 if body is not None and self._can_define(name, body):
-                    self.definitions.define(name, body)
+                    self.definitions.define(name, self._simplest(body))
                     return
+
+    def _simplest(self, body: Expr) -> Expr:
+        """A name that an expression equals, or the expression."""
+        names = sorted(body.free_symbols, key=str)
+        return next((name for name in names if equal(body, name, self.definitions, self.stream)), body)
+
+    def _tie(self, name: Symbol, body: Expr) -> None:
+        """Makes a constant stand for an expression, or gives the integral in the expression its value."""
+        before = len(self.integral_values)
+        if self.definitions.has_integral(body):
+            self.take_equation((name, body))
+        if len(self.integral_values) == before:
+            self.definitions.define(name, self._simplest(body))
 
     def tie_constant(self, sides: Sides, fresh: Collection[Symbol], variables: Collection[Symbol]) -> None:
         """Ties the new constant of an integral to the constant that the integral has already.
@@ -202,7 +253,7 @@ class Context:
                     continue
                 slopes = (Derivative(body, variable, evaluate=False) for variable in variables)
                 if all(self._decision((slope, S.Zero), ()).holds for slope in slopes):
-                    self.definitions.define(name, body)
+                    self._tie(name, body)
                     return
         for name in sorted(set(fresh) & (sides[0].free_symbols | sides[1].free_symbols), key=str):
             for known in self.integral_values:
@@ -213,11 +264,7 @@ class Context:
                         return
 
     def _values_of(self, integral: Integral) -> list[IntegralValue]:
-        return [
-            known
-            for known in self.integral_values
-            if known.integral.variables == integral.variables and self._same(known.integral.function, integral.function)
-        ]
+        return [known for known in self.integral_values if self._are_one(known.integral, integral)]
 
     def _same(self, left: Expr, right: Expr) -> bool:
         """Whether expressions are equal, whatever the open constants of integration in them are."""
@@ -357,7 +404,7 @@ def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
     """The values that an equation may give an integral: where it stands alone, and where it occurs linearly."""
     for side, other in (sides, sides[::-1]):
         value = None if other.has(integral) or not side.has(integral) else standing_for(integral, side, other)
-        if value is not None and _is_without(integral, value):
+        if value is not None and not value.has(integral):
             yield value
             return
     unknown = Dummy()

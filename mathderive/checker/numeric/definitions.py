@@ -71,9 +71,10 @@ class Definitions:
         """Whether an integral is in an expression or in the definitions of its names."""
         return any(part.has(Integral) for part in self._closure(expression))
 
-    def rests_on(self, expression: Basic, part: Basic) -> bool:
-        """Whether an expression, or a definition that it rests on, holds a part."""
-        return any(one.has(part) for one in self._closure(expression))
+    def integrals_under(self, expression: Basic) -> list[Integral]:
+        """The integrals in an expression and in the definitions that it rests on."""
+        found = dict.fromkeys(part for one in self._closure(expression) for part in one.atoms(Integral))
+        return sorted(found, key=str)
 
     def _closure(self, expression: Basic) -> Iterator[Basic]:
         """An expression and the definitions that it rests on."""

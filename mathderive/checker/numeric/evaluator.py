@@ -106,6 +106,7 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         self._unknowns = unknowns or {}
         self._random_constants = random_constants
         self._classes: list[tuple[Symbol, list[acb]]] = []
+        self._compared: set[Integral] = set()
         self._level = 0
         self._nested = 0
         self._work = 0
@@ -291,9 +292,13 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         value = self.evaluate(integrand, inside)
         slopes = [coefficient(value, level, place) for place in range(order)]
         for known, body in self._bound.items():
-            if known.limits == node.limits and self._agree(self.evaluate(known.function, inside), value, level, order):
-                self._level -= 1
-                return self.evaluate(body, scope)
+            if known.limits == node.limits and known not in self._compared:
+                self._compared.add(known)  # its integrand may hold the integral that it is compared with
+                is_known = self._agree(self.evaluate(known.function, inside), value, level, order)
+                self._compared.remove(known)
+                if is_known:
+                    self._level -= 1
+                    return self.evaluate(body, scope)
         self._level -= 1
         step = here - start if isinstance(here, Taylor) else None
         total = self._constant(variable, [head(slope) for slope in slopes], scope)
