@@ -95,14 +95,16 @@ class Knowledge:
             self.context.take_equation(new.sides)
         self._learn_evaluation(judgement.justifications, stated, facts)
 
-    def _learn_evaluation(self, found: Sequence[Justification], stated: Sequence[Fact], facts: Sequence[Fact]) -> bool:
+    def _learn_evaluation(
+        self, found: Sequence[Justification], stated: Sequence[Fact], facts: Sequence[Fact], nested: bool = False
+    ) -> bool:
         """Notes the values that integrals get where a step evaluates them; says whether there were any."""
         steps = {one.steps[0] for one in found if one.operator == "evaluate_integrals"}
         before = len(self.context.integral_values)
         for new, fact in product(stated, facts):
             if fact.number in steps:
-                self.context.take_evaluation(fact.sides, new.sides)
-                self.context.take_evaluation(fact.sides, new.mirrored().sides)
+                self.context.take_evaluation(fact.sides, new.sides, nested)
+                self.context.take_evaluation(fact.sides, new.mirrored().sides, nested)
         return len(self.context.integral_values) > before
 
     def _definition(self, new: Fact, facts: Sequence[Fact]) -> Judgement | None:
@@ -178,7 +180,9 @@ class Knowledge:
     def _decide_with_constants(self, new: Fact, facts: Sequence[Fact], fresh: frozenset[Symbol]) -> Decision | None:
         """Decides an equation that evaluates integrals, whose new names are their constants; None for others."""
         found = justifications(new, facts, frozenset(self._used))
-        decision = self.context.decide(new.sides, ()) if self._learn_evaluation(found, [new], facts) else None
+        decision = (
+            self.context.decide(new.sides, ()) if self._learn_evaluation(found, [new], facts, nested=True) else None
+        )
         if decision is not None and decision.holds:
             return decision
         steps = {one.steps[0] for one in found if one.operator == "evaluate_integrals"}

@@ -33,6 +33,12 @@ MIN_SPARE = 3
 MAX_UNKNOWNS = 40
 MAX_NEWTON_STEPS = 24
 
+MIN_NEWTON_STEPS = 6
+"""Number of steps after which the equations have to be closer to being solved at every step."""
+
+MAX_EVALUATIONS = 400
+"""Maximum number of evaluations of an equation in the search for its constants."""
+
 STARTS = (0, 1, -1)
 """Values of the constants at which Newton's method starts."""
 
@@ -142,7 +148,7 @@ class _Problem:
             slopes = self._slopes({}, start, acb(1))
             probe = {key: acb(arb(place) / 7 + 2) for place, key in enumerate(self._keys)}
             after = self._residual(probe)
-            if slopes is None or after is None:
+            if slopes is None or after is None or len(slopes) != len(self._keys):
                 return None
             predicted = [
                 value + sum((slope[row] * probe[key] for key, slope in zip(self._keys, slopes, strict=True)), acb(0))
@@ -168,7 +174,7 @@ class _Problem:
     def _slopes(self, at: Mapping[UnknownKey, acb], here: Row, step: acb) -> list[Row] | None:
         """For each unknown, the change of every coefficient with it."""
         slopes = []
-        for key in self._keys:
+        for key in tuple(self._keys):
             moved = self._residual({**at, key: at.get(key, acb(0)) + step})
             if moved is None or len(moved) != len(here):
                 return None
@@ -182,16 +188,25 @@ class _Problem:
         return True if all(map(self._vanishes, rest)) else None
 
     def _newton(self) -> bool | None:
+        evaluations = 0
         for first in STARTS:
+            best = arb("inf")
             at = {key: acb(first) + acb(arb(place) / 11) for place, key in enumerate(self._keys)}
-            for _ in range(MAX_NEWTON_STEPS):
+            for step in range(MAX_NEWTON_STEPS):
                 here = self._residual(at)
                 if here is None or len(here) < len(self._keys) + MIN_SPARE:
                     break
-                if max((abs(value).mid() for value in here), default=arb(0)) < arb(2) ** -300:
+                distance = max((abs(value).mid() for value in here), default=arb(0))
+                if distance < arb(2) ** -300:
                     return True
+                if step >= MIN_NEWTON_STEPS and not distance < best:
+                    break  # it does not converge
+                best = distance
+                evaluations += len(self._keys) + 1
+                if evaluations > MAX_EVALUATIONS:
+                    return None
                 slopes = self._slopes(at, here, acb(arb(2) ** -200))
-                if slopes is None:
+                if slopes is None or len(slopes) != len(self._keys):
                     break
                 solution, _ = eliminate(slopes, [acb(value.mid()) for value in here])
                 at = {key: acb((at[key] - change).mid()) for key, change in zip(self._keys, solution, strict=True)}

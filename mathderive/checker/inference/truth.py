@@ -149,13 +149,19 @@ class Context:
             for value in _values_in(integral, sides):
                 self._take_value(integral, value, requested)
 
-    def take_evaluation(self, before: Sides, after: Sides) -> None:
-        """Notes the values that a step which evaluates integrals gives them, also inside other expressions."""
+    def take_evaluation(self, before: Sides, after: Sides, nested: bool = False) -> None:
+        """Notes the values that a step which evaluates integrals gives them, also inside other expressions.
+
+        Args:
+            nested: whether integrals with integrals inside are tried, which takes long.
+        """
         known = {one.integral for one in self.integral_values if not one.requested}
         names = before[0].free_symbols | before[1].free_symbols
         for left, right in (*zip(before, after, strict=True), *zip(self._unfolded(before), after, strict=True)):
             for integral in sorted(left.atoms(Integral) - known, key=str):
-                if len(integral.limits) > 1 or len(integral.limits[0]) > 1 or integral.function.has(Integral):
+                if len(integral.limits) > 1 or len(integral.limits[0]) > 1:
+                    continue
+                if integral.function.has(Integral) and not nested:
                     continue
                 value = standing_for(integral, left, right)
                 if value is None or not value.free_symbols - names:
@@ -166,6 +172,7 @@ class Context:
 
     def _take_value(self, integral: Integral, value: Expr, requested: bool) -> None:
         """Notes that an integral has a value, if the value is an antiderivative."""
+        integral = by_argument(integral)
         known = self._values_of(integral)
         if any(one.value == value and one.requested == requested for one in known):
             return
@@ -216,6 +223,7 @@ class Context:
 
     def _are_one(self, first: Integral, second: Integral) -> bool:
         """Whether two integrals have the same variables and equal integrands."""
+        first, second = by_argument(first), by_argument(second)
         return first == second or (first.variables == second.variables and self._same(first.function, second.function))
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:

@@ -39,7 +39,7 @@ MIN_ORDER = 3
 
 MAX_NESTED = 96
 
-MAX_WORK = 60_000
+MAX_WORK = 20_000
 """Maximum count of numbers computed by one evaluator; an equation of the data takes some hundreds."""
 
 INFINITE = 2**40

@@ -50,6 +50,9 @@ class Past(Protocol):
     names: set[str]
     """The names of all symbols and functions."""
 
+    def premises(self) -> list[Equality]:
+        """The premises in order."""
+
     def mentions(self, text: str) -> bool:
         """Whether a text occurs in the LaTeX of an equation."""
 
