@@ -51,10 +51,8 @@ class Checker:
         """
         asked = split_prompt(prompt)
         notation = notation_of(asked.premises, (*asked.derive, asked.goal))
-        self._seed = seed
-        self._unsettled = notation.unsettled
+        self._prompt, self._seed, self._notation = prompt, seed, notation
         self._questions = _questions(prompt, notation)
-        self._with_constants = _questions(prompt, notation.with_constants) if notation.unsettled else []
 
     def start(self) -> "State":
         """The state of a derivation without equations."""
@@ -62,9 +60,10 @@ class Checker:
 
     def with_constants(self, checks: Sequence[AnswerCheck]) -> list[AnswerCheck]:
         r"""The further checks that are needed because `i` and `\pi` occur and may be constants."""
-        if not any(self._unsettled & one.symbols for one in checks):
+        if not any(self._notation.unsettled & one.symbols for one in checks):
             return []
-        return [AnswerCheck(question, self._seed) for question in self._with_constants]
+        questions = _questions(self._prompt, self._notation.with_constants)
+        return [AnswerCheck(question, self._seed) for question in questions]
 
     def check(
         self, output: str, leave_out: Collection[int] = (), starts: Callable[[int], None] = lambda number: None

@@ -162,9 +162,16 @@ def _find_exponent(operator: Operator, comparison: Comparison) -> Iterator[tuple
             yield (exponent,)
 
 
+@lru_cache(maxsize=1)
+def _powers_in(equation: Equality) -> set[Expr]:
+    """The powers and exponentials of the new equation, which is compared with every earlier one."""
+    found: set[Expr] = equation.atoms(Pow, exp)
+    return found
+
+
 def _likely_exponents(comparison: Comparison) -> list[Expr]:
     new, before = comparison.new, comparison.before
-    powers = new.equation.atoms(Pow, exp)
+    powers = _powers_in(new.equation)
     if not powers and not any(side.is_Number for side in new.sides):
         return []
     candidates: dict[Expr, None] = {}
