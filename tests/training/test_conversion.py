@@ -16,8 +16,8 @@ from mathderive.core.errors import InputError
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import bind
 from mathderive.model.weights import write_folder
-from mathderive.training.checkpoints import is_model_folder
 from mathderive.training.conversion import OpenedCheckpoint, convert, load_model, open_checkpoint
+from mathderive.training.description import is_model_folder
 from mathderive.training.start import prepare
 from tests.support import tiny_training
 from tests.support.tiny_training import Finished
