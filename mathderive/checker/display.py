@@ -44,7 +44,7 @@ def _summary(validity: Validity) -> str:
         f"{sum(validity.premises_used)} of {len(validity.premises_used)} premises stated",
         f"{sum(validity.intermediates_present)} of {len(validity.intermediates_present)} requested equations derived",
         "goal reached" if validity.goal_reached else "goal not reached",
-        "verified" if validity.verified else "not verified",
+        "verified" if validity.verified else "sound, but not verified" if validity.sound else "not verified",
     ]
     return "; ".join(parts)
 

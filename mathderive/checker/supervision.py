@@ -5,7 +5,7 @@ child that exceeds its memory limit, or its CPU time for one equation, even insi
 undecided, and the check is repeated without it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,6 +34,8 @@ class CheckRequest:
     leave_out: frozenset[int] = frozenset()
     stop_file: Path | None = None
     """The check stops before an equation if this file exists."""
+    seed: str = ""
+    """With the texts, it determines the points at which equations are tested."""
 
 
 class _StoppedError(Exception):
@@ -54,7 +56,7 @@ def check_request(request: CheckRequest) -> CheckOutcome:
             raise _StoppedError
 
     try:
-        checker = Checker(request.prompt)
+        checker = Checker(request.prompt, request.seed)
     except ValueError as error:
         return str(error)
     try:
@@ -63,34 +65,37 @@ def check_request(request: CheckRequest) -> CheckOutcome:
         return unchecked(request.output, "the check was stopped")
 
 
-def check_in(
-    worker: WorkerProcess[CheckRequest, CheckOutcome], prompt: str, output: str, stop_file: Path | None = None
-) -> Validity:
+def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRequest) -> Validity:
     """Checks an answer in a worker that runs `check_request`; an equation that exceeds its limits is undecided.
 
     Raises:
         ValueError: the prompt has another form; the message says what was expected where.
         InputError, RuntimeError: as `WorkerProcess.run`.
     """
-    left_out: frozenset[int] = frozenset()
     while True:
-        found = worker.ask(CheckRequest(prompt, output, left_out, stop_file))
+        found = worker.ask(request)
         if isinstance(found, Validity):
             return found
         if isinstance(found, str):
             raise ValueError(found)
         if found.for_memory and found.had_worked:
             continue  # earlier requests may have filled the memory
-        if not found.mark or found.mark in left_out or len(left_out) >= MAX_ENDED:
-            return unchecked(output)  # nothing more can be left out
-        left_out |= {found.mark}
+        if not found.mark or found.mark in request.leave_out or len(request.leave_out) >= MAX_ENDED:
+            return unchecked(request.output)  # nothing more can be left out
+        request = replace(request, leave_out=request.leave_out | {found.mark})
 
 
 class SupervisedChecker:
     """Checks derivations in a child process of its own; a context manager."""
 
-    def __init__(self, limits: Limits = EQUATION_LIMITS) -> None:
+    def __init__(self, limits: Limits = EQUATION_LIMITS, seed: str = "") -> None:
+        """
+        Args:
+            seed: with the texts, it determines the points at which equations are tested. A process that trains against
+                the checker keeps it secret.
+        """
         self._worker = WorkerProcess(check_request, limits)
+        self._seed = seed
 
     def __enter__(self) -> Self:
         return self
@@ -110,4 +115,4 @@ class SupervisedChecker:
 
     def check(self, prompt: str, output: str, stop_file: Path | None = None) -> Validity:
         """Checks an answer; see `check_in`. The check stops before the next equation once `stop_file` exists."""
-        return check_in(self._worker, prompt, output, stop_file)
+        return check_in(self._worker, CheckRequest(prompt, output, stop_file=stop_file, seed=self._seed))

@@ -60,7 +60,7 @@ def test_hostile_equations_get_a_verdict_and_harm_no_other() -> None:
             verdict = checker.check(PROMPT, f"{OUTPUT} and {text} = 1 and 1 = {text}")
             assert [step.truth for step in verdict.steps[:3]] == ["premise", "valid", "valid"], text[:50]
             assert len(verdict.steps) >= 5
-            assert verdict.verified
+            assert verdict.goal_reached
             assert all(step.truth in ("unparsable", "undecided", "skipped", "incorrect") for step in verdict.steps[3:])
 
 
@@ -95,7 +95,7 @@ def test_a_child_that_ends_again_without_the_equation_is_not_asked_for_ever() ->
     lane = WorkerProcess(end_after_the_last_equation, Limits(cpu_seconds=0.2))
     guard = Timer(30, lane.stop)
     guard.start()
-    assert check_in(lane, PROMPT, OUTPUT) == unchecked(OUTPUT)
+    assert check_in(lane, CheckRequest(PROMPT, OUTPUT)) == unchecked(OUTPUT)
     guard.cancel()
     lane.stop()
 

@@ -189,9 +189,12 @@ def test_renaming_premises() -> None:
     assert steps(PREMISE, named, r"\frac{d}{d x} g{(x)} = \cos{(x)}")[2].truth == "skipped"
 
 
-def test_a_premise_that_is_no_definition_leaves_truth_open() -> None:
+def test_a_premise_that_is_no_definition_is_a_condition() -> None:
     prompt = r"Given x^{2} + y^{2} = 1 and \sin{(x y)} = x - y, then obtain x = 1 - y"
-    assert steps("x = 1 - y", prompt=prompt)[0].truth == "undecided"
+    assert steps("x = 1 - y", prompt=prompt)[0].truth == "incorrect"
+    assert steps("x^{2} = 1 - y^{2}", prompt=prompt)[0].truth == "valid"
+    prompt = r"Given \frac{d}{d x} f{(x)} = f{(x)}, then obtain f{(x)} = 0"
+    assert steps("f{(x)} = 0", prompt=prompt)[0].truth == "undecided"
     prompt = "Given F = m a, then obtain a = 7"
     assert [step.truth for step in steps("2 F = 2 m a", r"a = \frac{F}{m}", "a = F m", prompt=prompt)] == [
         "valid",
@@ -250,7 +253,7 @@ def test_functions_take_an_integral_of_zero_for_zero() -> None:
     assert steps(*texts, prompt=prompt)[-1].operator == "exp"
 
 
-def test_what_has_no_value_follows_to_the_letter() -> None:
+def test_what_has_no_value_is_undecided() -> None:
     zero, log = r"- \sin{(x)} + f{(x)}", r"\log{((- \sin{(x)} + f{(x)})^{x})}"
     texts = (
         f"{zero} = 0",
@@ -259,7 +262,8 @@ def test_what_has_no_value_follows_to_the_letter() -> None:
         rf"x + {log} = x + \log{{(0^{{x}})}}",
     )
     found = steps(PREMISE, *texts)
-    assert [step.operator for step in found] == [None, "minus", "power", "log", "add"]
+    assert [step.operator for step in found] == [None, "minus", "power", None, None]
+    assert [step.truth for step in found[3:]] == ["undecided", "undecided"]
     (wrong,) = steps(PREMISE, *texts[:3], rf"x + {log} = 2 x + \log{{(0^{{x}})}}")[4:]
     assert wrong.truth not in ("premise", "valid")
 

@@ -138,7 +138,7 @@ def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(
 ) -> None:
     worker = WorkerProcess(checker, Limits(memory_bytes=2**30, cpu_seconds=0.5))
     for _ in range(2):
-        verdict = check_in(worker, PROMPT, ANSWERS[0])
+        verdict = check_in(worker, CheckRequest(PROMPT, ANSWERS[0]))
         assert [step.text for step in verdict.steps] == [PREMISE, DERIVED, GOAL]
         assert [step.truth for step in verdict.steps] == ["premise", "undecided", "skipped"]
         assert not verdict.verified
@@ -153,7 +153,7 @@ def stuck(request: CheckRequest) -> CheckOutcome:
 
 def test_an_answer_that_ends_its_process_is_undecided() -> None:
     worker = WorkerProcess(stuck, Limits(cpu_seconds=0.5))
-    assert check_in(worker, PROMPT, ANSWERS[0]) == unchecked(ANSWERS[0])
+    assert check_in(worker, CheckRequest(PROMPT, ANSWERS[0])) == unchecked(ANSWERS[0])
     worker.stop()
 
 

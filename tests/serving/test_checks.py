@@ -12,12 +12,12 @@ from mathderive.serving.protocol import Refusal
 
 PROMPT = "Given f{(x)} = x^{2}, then obtain x = 1"
 SLOW = " and ".join(
-    " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} \sin^{{2}}{{({k + i} x + y)}} e^{{{i} x}}" for i in range(3))
+    " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} \sin^{{2}}{{({k + i} x + y)}} e^{{{i} x}}" for i in range(4))
     + " = "
-    + " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} (1 - \cos^{{2}}{{({k + i} x + y)}}) e^{{{i} x}}" for i in range(3))
+    + " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} (1 - \cos^{{2}}{{({k + i} x + y)}}) e^{{{i} x}}" for i in range(4))
     for k in range(2, 62)
 )
-"""Sixty true equations, each of which takes the checker about a fifth of a second."""
+"""Sixty true equations, each of which takes the checker a fifth of a second."""
 """A derivation of 60 equations that takes about 10 seconds."""
 
 

@@ -40,6 +40,14 @@ def _is_not_zero(premises: Sequence[Equality], operand: Expr) -> bool:
     return not is_zero_given(premises, operand)
 
 
+def _has_value(is_zero: bool | None) -> bool:
+    return is_zero is not None
+
+
+def _is_known_not_to_be_zero(is_zero: bool | None) -> bool:
+    return is_zero is False
+
+
 def _power(side: Expr, exponent: Expr) -> Expr:
     check_power(side, exponent)
     return side**exponent
@@ -196,6 +204,7 @@ TIMES = Operator(
     sentence="{0} times {operand}",
     function=with_operand(lambda side, operand: side * operand),
     operands=earlier_parts,
+    side_condition=_has_value,
     inverse=_find_factor,
 )
 DIVIDE = Operator(
@@ -205,6 +214,7 @@ DIVIDE = Operator(
     function=with_operand(lambda side, operand: side / operand),
     operands=earlier_parts,
     guard=_is_not_zero,
+    side_condition=_is_known_not_to_be_zero,
     inverse=_find_divisor,
 )
 POWER = Operator(
@@ -213,5 +223,6 @@ POWER = Operator(
     sentence="{0} to the power of {operand}",
     function=with_operand(_power),
     operands=_exponents,
+    side_condition=_has_value,
     inverse=_find_exponent,
 )
