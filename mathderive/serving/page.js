@@ -146,7 +146,8 @@ class Derivation {
 
   /** Shows the equations that the checker found, if the page has split the text in another way. */
   take(equations) {
-    if (equations.join("\n") === this.steps.map(({ text }) => text).join("\n")) return;
+    const isSame = (text, index) => text === this.steps[index]?.text;
+    if (equations.length === this.steps.length && equations.every(isSame)) return;
     this.clear();
     this.add(equations);
   }
