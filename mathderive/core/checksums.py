@@ -48,7 +48,10 @@ def verify_checksums(folder: Path, is_wanted: Callable[[str], bool] = lambda nam
         path = folder / found["name"]
         check_regular_file(path, _ANY_SIZE, f"the file of {CHECKSUMS}")
         if sha256(path) != found["digest"]:
-            raise InputError(f"{path}: damaged: its SHA-256 is not the one in {CHECKSUMS} beside it")
+            raise InputError(
+                f"{path}: damaged, or edited by hand: its SHA-256 is not the one in {CHECKSUMS};"
+                f" expected the file as it was written, or no {CHECKSUMS}"
+            )
 
 
 def _is_below(name: str) -> bool:

@@ -230,6 +230,9 @@ def read_best(folder: Path, config: T5Config) -> tuple[int, dict[str, np.ndarray
         params = _read(manager, step, ["params"]).params
     if {name: array.shape for name, array in params.items()} != parameter_shapes(config):
         raise InputError(f"{orbax / str(step)}: the parameters are not those of the model in config.json")
+    for name, array in params.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise InputError(f"{orbax / str(step)}: {name}: expected finite float32 numbers")
     return step, params
 
 

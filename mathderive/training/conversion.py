@@ -62,6 +62,10 @@ def load_model(folder: Path) -> LoadedModel:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder; expected config.json, tokenizer and orbax in it")
     description = read_description(folder)
+    try:
+        description.config.check_token_ids()
+    except ValueError as error:
+        raise InputError(f"{folder / 'config.json'}: model.{error}") from None
     tokenizer = load_tokenizer(folder / "tokenizer")
     step, params = read_best(folder, description.config)
     verify_description(folder)  # last, because other errors say more

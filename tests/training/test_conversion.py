@@ -84,6 +84,7 @@ def test_the_dtype_of_matrix_products_is_kept(ours: str, tmp_path: Path) -> None
     half = shutil.copytree(ours, tmp_path / "half")
     description = json.loads((half / "config.json").read_text())
     (half / "config.json").write_text(json.dumps({**description, "dtype": "bfloat16"}))
+    (half / "SHA256SUMS").unlink()
     convert(str(half), tmp_path / "hf")
     convert(str(tmp_path / "hf"), tmp_path / "back")
     assert load_model(tmp_path / "back").dtype == "bfloat16"
