@@ -38,6 +38,11 @@ class Terminated(Exception):  # noqa: N818 - not an error
         self.exit_code = 128 + number
 
 
+def is_rust_panic(error: BaseException) -> bool:
+    """Whether a library in Rust met a fault of its own. Its exception is no `Exception`; no module has the class."""
+    return (type(error).__module__, type(error).__name__) == ("pyo3_runtime", "PanicException")
+
+
 def machine_fault(error: BaseException | None) -> str | None:
     """Names the machine's fault behind an error, which a library may have wrapped; None for any other error."""
     while error is not None:
