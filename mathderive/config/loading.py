@@ -107,8 +107,9 @@ def _load_extensions(tree: dict[str, Any]) -> None:
     Without any, worker processes load none either, even if the environment of this process names some.
     """
     files = tree.get("extensions")
-    is_list = isinstance(files, list) and all(isinstance(file, str) for file in files)
-    load_extensions(map(Path, files if is_list else []))
+    if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+        files = []
+    load_extensions(map(Path, files))
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -39,5 +39,5 @@ def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         sha256.update(f"{name} {array.dtype} {np.shape(arrays[name])} ".encode())
-        sha256.update(array.reshape(-1).view(np.uint8))
+        sha256.update(array.reshape(-1).view(np.uint8).data)
     return sha256.hexdigest()

@@ -105,8 +105,7 @@ def train(
     with TerminationRequest() as request, Checkpoints(store or folder) as checkpoints:
         restored = checkpoints.restore()
         first_step, host_state = _first_state(task, restored, optimizer, folder)
-        if restored is not None:
-            _set_position(iterator, restored, folder)
+        _set_position(iterator, restored, folder)
         log = MetricsLog(folder / "metrics.jsonl", first_step, store and store / "metrics.jsonl")
         state = devices.replicate(host_state)
         last_saved, note, in_flight = first_step, "", None
@@ -191,8 +190,10 @@ def _restore_state(restored: Restored, optimizer: optax.GradientTransformation, 
     return rest._replace(params=restored.params)
 
 
-def _set_position(iterator: BatchIterator, restored: Restored, folder: Path) -> None:
-    """Moves a new iterator to the checkpoint's position in the data, which is its step."""
+def _set_position(iterator: BatchIterator, restored: Restored | None, folder: Path) -> None:
+    """Moves a new iterator to the position of a checkpoint, if there is one, in the data: its step."""
+    if restored is None:
+        return
     if restored.data != dict.fromkeys(iterator.get_state(), restored.step):
         raise InputError(
             f"{folder / 'orbax' / str(restored.step)}: data: expected the position after step {restored.step},"
