@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, product
 
-from mathderive.checker.judging import DEPENDS_ON_READING, TOO_MUCH, AnswerCheck, Question
+from mathderive.checker.judging import DEPENDS_ON_READING, MAX_EQUATIONS, TOO_MUCH, AnswerCheck, Question
 from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.reading.equations import Reading, read
 from mathderive.checker.reading.notation import Notation, notation_of
@@ -75,6 +75,8 @@ class Checker:
             starts: called with the number of each equation before it is checked, and with 0 before the verdict.
         """
         texts = split_answer(output)
+        # Of the equations that are too many, one is taken, so that the answer is not sound; the others are alike.
+        texts, further = texts[: MAX_EQUATIONS + 1], texts[MAX_EQUATIONS + 1 :]
         done: list[AnswerCheck] = []
 
         def judge(one: AnswerCheck) -> bool:
@@ -87,7 +89,8 @@ class Checker:
 
         if not any(judge(AnswerCheck(question, self._seed)) for question in self._questions):
             any(map(judge, self.with_constants(done)))
-        return _most_favourable([one.verdict() for one in done])
+        found = _most_favourable([one.verdict() for one in done])
+        return found.model_copy(update={"steps": [*found.steps, *_undecided(further, TOO_MUCH)]})
 
 
 @dataclass(frozen=True)
@@ -164,10 +167,18 @@ def _not_accused(step: StepVerdict, *others: StepVerdict) -> StepVerdict:
 
 def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:
     """The verdict on an answer that could not be checked: every equation is undecided."""
-    steps = [StepVerdict(text=text, truth="undecided", reason=reason) for text in split_answer(output)]
     return Validity(
-        steps=steps, premises_used=[], intermediates_present=[], goal_reached=False, sound=False, verified=False
+        steps=_undecided(split_answer(output), reason),
+        premises_used=[],
+        intermediates_present=[],
+        goal_reached=False,
+        sound=False,
+        verified=False,
     )
+
+
+def _undecided(texts: Sequence[str], reason: str) -> list[StepVerdict]:
+    return [StepVerdict(text=text, truth="undecided", reason=reason) for text in texts]
 
 
 def _rank(verdict: Validity) -> tuple[bool, bool, bool, int]:

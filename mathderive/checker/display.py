@@ -28,8 +28,7 @@ def display(validity: Validity, paint: Paint = lambda text, colour: text) -> str
 
 
 def _block(number: int, step: StepVerdict, paint: Paint) -> str:
-    flags = [flag for flag in ("redundant", "irrelevant") if getattr(step, flag)]
-    verdict = ", ".join([step.truth, *flags])
+    verdict = ", ".join(step.label.words)
     lines = [
         f"{number:>3}  {paint(f'{verdict:<12}', COLOURS[step.truth])}  {printable(step.text)}",
         f"     {printable(step.reason.replace('$', ''))}",

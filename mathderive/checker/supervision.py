@@ -2,9 +2,12 @@
 
 The checker bounds its own work by sizes and counts. The child process is a second line of defence: the kernel ends a
 child that exceeds its memory limit, or its CPU time for one equation, even inside a loop of C code. That equation is
-undecided, and the check is repeated without it.
+undecided, and the check is repeated without it. When an answer's own CPU time is used up, its other equations are
+undecided.
 """
 
+import time
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +27,12 @@ to start, so an equation has its verdict within two seconds.
 MAX_ENDED = 4
 """Maximum number of an answer's equations that may end a child; after that, the whole answer is undecided."""
 
+ANSWER_SECONDS = 4.0
+"""CPU time, in seconds, after which no further equation of an answer is checked, in all its children together.
+
+With the starts of `MAX_ENDED` further children, an answer has its verdict within ten seconds.
+"""
+
 
 @dataclass(frozen=True)
 class CheckRequest:
@@ -36,6 +45,35 @@ class CheckRequest:
     """The check stops before an equation if this file exists."""
     seed: str = ""
     """With the texts, it determines the points at which equations are tested."""
+    seconds: float = ANSWER_SECONDS
+    """CPU time after which no further equation is checked."""
+
+
+@dataclass(frozen=True)
+class EquationMark:
+    """The work of a child: an equation's number, and the CPU time for the answer before it, in seconds.
+
+    The number is 0 for the prompt and for the verdict.
+    """
+
+    number: int
+    seconds: float
+
+
+class _LeftOut(Collection[int]):
+    """The numbers of the equations that are not checked: those given, and all of them once the time is used up."""
+
+    def __init__(self, given: frozenset[int], is_used_up: Callable[[], bool]) -> None:
+        self._given, self._is_used_up = given, is_used_up
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._given or self._is_used_up()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
 
 
 class _StoppedError(Exception):
@@ -47,20 +85,25 @@ CheckOutcome = Validity | str
 
 
 def check_request(request: CheckRequest) -> CheckOutcome:
-    """Checks an answer in the child, which marks the number of each equation before it; the prompt's mark is 0."""
-    mark(0)
+    """Checks an answer in the child, which marks the prompt, and each equation before it is checked."""
+    started = time.process_time()
+
+    def used() -> float:
+        return time.process_time() - started
 
     def begin(number: int) -> None:
-        mark(number)
+        mark(EquationMark(number, used()))
         if request.stop_file is not None and request.stop_file.exists():
             raise _StoppedError
 
+    mark(EquationMark(0, 0.0))
     try:
         checker = Checker(request.prompt, request.seed)
     except ValueError as error:
         return str(error)
     try:
-        return checker.check(request.output, request.leave_out, begin)
+        left_out = _LeftOut(request.leave_out, lambda: used() > request.seconds)
+        return checker.check(request.output, left_out, begin)
     except _StoppedError:
         return unchecked(request.output, "the check was stopped")
 
@@ -78,11 +121,14 @@ def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRe
             return found
         if isinstance(found, str):
             raise ValueError(found)
+        reached: EquationMark = found.mark or EquationMark(0, 0.0)
+        left = request.seconds - reached.seconds - EQUATION_LIMITS.cpu_seconds
+        request = replace(request, seconds=max(0.0, left))
         if found.for_memory and found.had_worked:
             continue  # earlier requests may have filled the memory
-        if not found.mark or found.mark in request.leave_out or len(request.leave_out) >= MAX_ENDED:
+        if not reached.number or reached.number in request.leave_out or len(request.leave_out) >= MAX_ENDED:
             return unchecked(request.output)  # nothing more can be left out
-        request = replace(request, leave_out=request.leave_out | {found.mark})
+        request = replace(request, leave_out=request.leave_out | {reached.number})
 
 
 class SupervisedChecker:

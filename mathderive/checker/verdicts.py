@@ -8,6 +8,18 @@ TRUE: tuple[Truth, ...] = ("premise", "valid", "skipped")
 """The verdicts that call an equation true."""
 
 
+class VerdictLabel(Record):
+    """The words for a verdict on an equation.
+
+    Attributes:
+        kind: the paper's error category if one applies, else the verdict.
+        words: the verdict, then `redundant` and `irrelevant` where they apply.
+    """
+
+    kind: Truth | ErrorCategory
+    words: list[str]
+
+
 class StepVerdict(Record):
     """The verdict on one equation of an answer.
 
@@ -43,6 +55,13 @@ class StepVerdict(Record):
         if self.irrelevant:
             return "irrelevant"
         return "skipped" if self.truth == "skipped" else None
+
+    @property
+    def label(self) -> VerdictLabel:
+        """The words for this verdict, on pages and in the terminal."""
+        flags = {"redundant": self.redundant, "irrelevant": self.irrelevant}
+        words = [self.truth, *(word for word, applies in flags.items() if applies)]
+        return VerdictLabel(kind=self.category or self.truth, words=words)
 
 
 class StateVerdict(Record):

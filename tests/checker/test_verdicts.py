@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sympy import Expr, Integer, Symbol, cos, exp, log, sin
 
 from mathderive.checker.checker import check
-from mathderive.checker.verdicts import StepVerdict
+from mathderive.checker.verdicts import StepVerdict, VerdictLabel
 from mathderive.records import Truth
 from mathderive.symbolic.engine.derivation import Derivation, Step
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
@@ -56,6 +56,10 @@ def test_what_is_said_twice_is_redundant(mirror: bool) -> None:
     verdict = check(PROMPT, SEPARATOR.join((PREMISE, DIFFERENTIATED, EVALUATED, again, GOAL)))
     assert [step.redundant for step in verdict.steps] == [False, False, False, True, False]
     assert verdict.steps[3].category == "redundant"
+    assert verdict.steps[3].label == VerdictLabel(
+        kind="redundant", words=[verdict.steps[3].truth, "redundant", "irrelevant"]
+    )
+    assert verdict.steps[1].label == VerdictLabel(kind="valid", words=["valid"])
     assert verdict.verified
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mathderive.checker.checker import Checker, check, unchecked
-from mathderive.checker.supervision import CheckOutcome, CheckRequest, check_in
+from mathderive.checker.supervision import CheckOutcome, CheckRequest, EquationMark, check_in
 from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.metrics.checked_answers import CheckedAnswer, summarise
 from mathderive.pipeline.answer_checking import AnswersToCheck, check_answers
@@ -112,7 +112,7 @@ def checked_but_for(request: CheckRequest, trouble: Callable[[], object]) -> Che
     """A checker that meets trouble at the second equation."""
 
     def begin(number: int) -> None:
-        mark(number)
+        mark(EquationMark(number, 0.0))
         if number == 2 and number not in request.leave_out:
             trouble()
 

@@ -25,11 +25,14 @@ MAX_PRINTED = 8
 """Maximum number of readings that are printed to be compared with the text."""
 
 _BLANK = re.compile(r"[\s$~]|\.\s*\Z")
+MAX_CHARACTERS = 10_000
+"""Maximum number of characters of a text that is looked at, with a remark; `latex.tree` reads fewer."""
+
 _REMARK = re.compile(
-    r"\s*\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
-    r".*\)\s*\Z",
-    re.DOTALL,
+    r"\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
 )
+"""The beginning of a remark."""
+
 _WORD = re.compile(r"(?<![A-Za-z{\\\\])(?<![{\\\\] )[A-Za-z]{5,}(?![A-Za-z])")
 _PHRASE = re.compile(r"(?:\A|(?<=[.,:;] ))(?:Let|Now|So|Thus|Then|Since|By|We|The|If)(?=,?\s)")
 _COMMANDS = (
@@ -65,7 +68,9 @@ def read(text: str, notation: Notation) -> Reading:
 
     People's notation for the functions of the prompt is tried before the data's own notation.
     """
-    mathematics = _REMARK.sub("", text)
+    if len(text) > MAX_CHARACTERS:
+        return Reading(text, (), f"{len(text)} characters; at most {MAX_CHARACTERS} are looked at")
+    mathematics = _without_remark(text)
     words = [word for word in _WORD.findall(mathematics) if word not in _COMMANDS]
     words += _PHRASE.findall(mathematics)
     if words:
@@ -94,6 +99,13 @@ def read(text: str, notation: Notation) -> Reading:
     likely = _as_printed(mathematics, tuple(meant), notation)
     whole = Reading(text, tuple(meant))
     return Reading(text, likely, unlikely=tuple(chain for chain in whole.plausible if chain not in likely))
+
+
+def _without_remark(text: str) -> str:
+    """The text without the remark in brackets at its end, if it has one."""
+    whole = text.rstrip()
+    remark = _REMARK.search(whole) if whole.endswith(")") else None
+    return text if remark is None else whole[: remark.start()].rstrip()
 
 
 def _as_printed(text: str, chains: tuple[Chain, ...], notation: Notation) -> tuple[Chain, ...]:

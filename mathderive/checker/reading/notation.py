@@ -28,6 +28,9 @@ CONSTANT_OR_NAME = (Symbol("i"), Symbol(r"\pi"))
 """Symbols that are constants in a derivation if its premises use them, but not as variables."""
 
 
+MAX_REWRITTEN = 10_000
+"""Maximum number of characters of a text that is rewritten."""
+
 MAX_REMEMBERED = 500
 """Maximum number of texts whose preferred readings are remembered."""
 
@@ -56,7 +59,9 @@ class Notation:
         return replace(self, constants=self.constants | self.unsettled, unsettled=frozenset())
 
     def rewritten(self, text: str) -> str:
-        """Rewrites a text in the data's notation."""
+        """Rewrites a text in the data's notation; one that is too long to be read stays as it is."""
+        if len(text) > MAX_REWRITTEN:
+            return text
         for head, arguments in self.heads.items():
             text = _with_applications(text, head, arguments)
         return text
@@ -96,7 +101,7 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
     """
     heads: dict[str, str] = {}
     for text in premises:
-        match = _DEFINITION.search(text) or _MIRRORED.search(text)
+        match = (_DEFINITION.search(text) or _MIRRORED.search(text)) if len(text) <= MAX_REWRITTEN else None
         if match:
             heads.setdefault(match["name"], match["arguments"])
     first = Notation(heads, {})
@@ -148,7 +153,7 @@ def _variables(premises: Sequence[str], others: Sequence[str], notation: Notatio
 
 def _with_applications(text: str, head: str, arguments: str) -> str:
     """Rewrites `head(...)` as an application, and `head'(...)` as a derivative of one."""
-    pattern = re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?P<primes>'*)\s*(?:\\left\s*)?\(")
+    pattern = re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?:(?P<primes>'+)\s*)?(?:\\left\s*)?\(")
     place = 0
     while (match := pattern.search(text, place)) is not None:
         end = _closing(text, match.end() - 1)
@@ -156,7 +161,7 @@ def _with_applications(text: str, head: str, arguments: str) -> str:
             break
         inside = re.sub(r"\\right\s*\Z", "", text[match.end() : end])
         written = f"{head}{{({inside})}}"
-        order = len(match["primes"])
+        order = len(match["primes"] or "")
         if order and "," not in arguments and inside.strip() == arguments.strip():
             power = f"^{{{order}}}" if order > 1 else ""
             written = rf"(\frac{{d{power}}}{{d {arguments}{power}}} {written})"
