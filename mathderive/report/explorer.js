@@ -7,7 +7,7 @@ const PLACE = "#explorer?";
 const FILTERS = ["model", "set", "verdict", "length"];
 const PAGE = 10; // the number of rows that a page key moves by
 
-const FILTERED_OUTCOMES = ["verified", "goalReached", "endsWithGoal"];
+const FILTERED_OUTCOMES = ["verified", "sound", "goalReached", "endsWithGoal"];
 const NO_ANSWER = "no answer";
 
 // ---- The data

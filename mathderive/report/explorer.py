@@ -113,6 +113,7 @@ def _answer(answer: Answer, equations: _Equations) -> dict[str, Any]:
             and _present(
                 {
                     "verified": validity.verified,
+                    "sound": validity.sound,
                     "goalReached": validity.goal_reached,
                     "premises": _all(validity.premises_used),
                     "intermediates": _all(validity.intermediates_present),

@@ -20,6 +20,7 @@ SIGNS = {
 
 OUTCOMES = {
     "verified": ("verified", "not verified"),
+    "sound": ("sound", "not sound"),
     "goalReached": ("goal reached", "goal missed"),
     "endsWithGoal": ("ends with the goal", "does not end with the goal"),
     "premises": ("premises used", "a premise is not used"),
