@@ -114,8 +114,6 @@ def _propose_on_equation(
         if operand is None:
             return None
         annotation = (*annotation, write_operand(operand))
-    if operator.guard is not None and not operator.guard(history.premises(), equation, operand):
-        return None
 
     def draw_constant() -> Symbol:
         free = history.free_names(settings.names)
@@ -130,12 +128,15 @@ def _propose_on_equation(
 
 
 def _draw_operand(operator: Operator, equation: Equality, history: History, rng: random.Random) -> Expr | None:
-    """Draws an operand; None where there is none."""
+    """Draws an operand; None where there is none or the operator's guard refuses the drawn one."""
     assert operator.operands is not None
     candidates = operator.operands(equation, history.parts)
     if not candidates:
         return None
-    return rng.choice(candidates)
+    operand = rng.choice(candidates)
+    if operator.guard is not None and not operator.guard(history.premises(), operand):
+        return None
+    return operand
 
 
 def _draw_any_pair(
