@@ -7,6 +7,7 @@ is 4xx. The server must answer an honest request afterwards.
 import asyncio
 import json
 import logging
+import os
 import socket
 import sys
 import threading
@@ -130,6 +131,8 @@ def main() -> int:
     honest = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     while _send(port, honest) != 200:
         time.sleep(0.1)
+    while sys.argv[1] in ACCEPTED and _send(port, _check("x = 1")) != 200:
+        time.sleep(0.1)  # the child processes that check are not there yet
     status = _send(port, {**REFUSED, **ACCEPTED}[sys.argv[1]])
     if _send(port, honest) != 200:
         print("the server no longer answers", file=sys.stderr)
@@ -141,4 +144,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # threads of the server would delay the end by seconds
