@@ -12,7 +12,8 @@ from mathderive.checker.inference.confirmation import is_confirmed
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.matching import Justification, justifications
-from mathderive.checker.inference.truth import Context, Decision, is_name
+from mathderive.checker.inference.truth import Context, Decision
+from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.points import Stream
 from mathderive.checker.reading.equations import Chain
 from mathderive.checker.reasons import sentence

@@ -6,18 +6,19 @@ an equation gives the integral's value; while it is open, an equation is true if
 `docs/validity.md` describes points and precision.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sympy import Derivative, Dummy, Expr, Integral, S, Symbol
+from sympy import Derivative, Expr, Integral, S, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.conditions import can_be_solved, solution_points
 from mathderive.checker.inference.constants import constants_exist
+from mathderive.checker.inference.integral_values import IntegralValue, values_in
 from mathderive.checker.inference.integrals import derivative_by, outer_integrals, standing_for
 from mathderive.checker.inference.rewriting import Sides, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, Comparison, OpenConstantError, equal, shown
-from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.definitions import Definitions, is_name
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
@@ -43,21 +44,6 @@ class Decision:
     holds: bool | None
     reason: str = ""
     counterexample: dict[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class IntegralValue:
-    """The value that an equation gives an indefinite integral.
-
-    Attributes:
-        constants: the names in the value that the integrand lacks.
-        requested: whether an equation of the prompt gives the value, not one of the answer.
-    """
-
-    integral: Integral
-    value: Expr
-    constants: frozenset[Symbol]
-    requested: bool
 
 
 @dataclass
@@ -146,7 +132,7 @@ class Context:
         """Notes the values that a true equation gives indefinite integrals."""
         sides = self._unfolded(sides)
         for integral in dict.fromkeys(part for side in sides for part in outer_integrals(side)):
-            for value in _values_in(integral, sides):
+            for value in values_in(integral, sides):
                 self._take_value(integral, value, requested)
 
     def take_evaluation(self, before: Sides, after: Sides, nested: bool = False) -> None:
@@ -406,34 +392,3 @@ class Context:
         for name in sorted(names, key=str):
             example[latex(name)] = shown(head(evaluator.value(name)))
         return Decision(False, comparison.reason, example)
-
-
-def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
-    """The values that an equation may give an integral: where it stands alone, and where it occurs linearly."""
-    for side, other in (sides, sides[::-1]):
-        value = None if other.has(integral) or not side.has(integral) else standing_for(integral, side, other)
-        if value is not None and not value.has(integral):
-            yield value
-            return
-    unknown = Dummy()
-    difference = (sides[0] - sides[1]).xreplace({integral: unknown})
-    try:
-        slope, rest = difference.diff(unknown), difference.xreplace({unknown: S.Zero})
-    except SYMPY_ERRORS:
-        return
-    if slope != 0 and not slope.has(unknown, Integral) and _is_without(integral, rest):
-        yield -rest / slope
-
-
-def _is_without(integral: Integral, value: Expr) -> bool:
-    """Whether a value holds no integral by the same variable, and not the integral itself."""
-    variables = set(integral.variables)
-    return not any(variables & set(part.variables) or part.has(integral) for part in value.atoms(Integral))
-
-
-def is_name(expression: Expr) -> bool:
-    """Whether the expression can be defined: a symbol, or an undefined function of distinct symbols."""
-    if isinstance(expression, AppliedUndef):
-        distinct = len(set(expression.args)) == len(expression.args)
-        return distinct and all(isinstance(part, Symbol) for part in expression.args)
-    return isinstance(expression, Symbol)

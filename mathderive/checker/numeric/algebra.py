@@ -13,10 +13,11 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.checker.numeric.comparison import MAX_PRECISION, PRECISION, meet, precision
 from mathderive.checker.numeric.definitions import Definitions
-from mathderive.checker.numeric.evaluator import CANCELLED, GUARD, BudgetError, Evaluator, Scope
+from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, Scope
 from mathderive.checker.numeric.fingerprints import counts_of
 from mathderive.checker.numeric.functions import FUNCTIONS
 from mathderive.checker.numeric.points import Point
+from mathderive.checker.numeric.sizes import CANCELLED, GUARD
 from mathderive.checker.numeric.taylor import UnsupportedError, Value, head
 
 DRAWS = (1, 4)

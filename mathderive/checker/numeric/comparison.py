@@ -15,9 +15,10 @@ from sympy import Expr, Integral, Pow, S
 from sympy.core.function import AppliedUndef, Function
 
 from mathderive.checker.numeric.definitions import Definitions
-from mathderive.checker.numeric.evaluator import CANCELLED, GUARD, BudgetError, Evaluator, vanishes
+from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
 from mathderive.checker.numeric.functions import PIECEWISE
 from mathderive.checker.numeric.points import Point, Stream
+from mathderive.checker.numeric.sizes import CANCELLED, GUARD, vanishes
 from mathderive.checker.numeric.taylor import UnsupportedError, Value, head
 
 PRECISION, MAX_PRECISION = 512, 4096

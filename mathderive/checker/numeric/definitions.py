@@ -93,3 +93,11 @@ class Definitions:
                     definition = self.functions.get((name.func.__name__, len(name.args)))
                     if definition is not None:
                         waiting.append(definition.body)
+
+
+def is_name(expression: Expr) -> bool:
+    """Whether the expression can be defined: a symbol, or an undefined function of distinct symbols."""
+    if isinstance(expression, AppliedUndef):
+        distinct = len(set(expression.args)) == len(expression.args)
+        return distinct and all(isinstance(part, Symbol) for part in expression.args)
+    return isinstance(expression, Symbol)

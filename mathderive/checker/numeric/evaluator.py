@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from flint import acb, arb, ctx, fmpq
+from flint import acb, arb, fmpq
 from sympy import Derivative, E, Expr, Integral, Rational, S, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
@@ -19,6 +19,7 @@ from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.dispatch import NodeEvaluator
 from mathderive.checker.numeric.functions import FUNCTIONS, exp, raise_to, sin
 from mathderive.checker.numeric.points import Point
+from mathderive.checker.numeric.sizes import INFINITE, SATURATING, log2, saturation, vanishes
 from mathderive.checker.numeric.taylor import (
     ONE,
     ZERO,
@@ -41,18 +42,6 @@ MAX_NESTED = 96
 
 MAX_WORK = 20_000
 """Maximum count of numbers computed by one evaluator; an equation of the data takes some hundreds."""
-
-INFINITE = 2**40
-"""The size of a value that has lost all its digits."""
-
-GUARD = 128
-"""Bits of precision beyond those that numbers of different sizes may cancel."""
-
-CANCELLED = 8
-"""Bits that may cancel for each bit of the largest size."""
-
-SATURATING = ("tanh", "coth", "erf")
-"""Functions that approach their limits exponentially."""
 
 UnknownKey = tuple[int, tuple[tuple[str, int], ...]]
 """A class of integrals, and the powers of names whose coefficient is the unknown."""
@@ -201,7 +190,7 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         argument = self.evaluate(node.args[0], scope)
         if node.func.__name__ in SATURATING:
             # The distance from a limit is an exponential, whose size counts.
-            self.size = max(self.size, _saturation(node.func.__name__, head(argument)))
+            self.size = max(self.size, saturation(node.func.__name__, head(argument)))
         return function(argument)
 
     def application(self, node: AppliedUndef, scope: Scope) -> Value:
@@ -387,33 +376,3 @@ def by_argument(node: Integral) -> Integral:
         return node
     integrand = Integral(node.function, *inner) if inner else node.function
     return Integral(integrand * Derivative(variable, variable.args[0], evaluate=False), variable.args[0])
-
-
-def _saturation(name: str, argument: acb) -> int:
-    """The size of the exponential that separates a function's value from its limit."""
-    size = log2(argument)
-    if size is None or size <= 0:
-        return 0
-    return 2 ** min(40, 2 * size + 1 if name == "erf" else size + 2)
-
-
-def is_precise(size: int) -> bool:
-    """Whether the working precision exceeds what numbers up to this size may cancel."""
-    return GUARD + CANCELLED * size <= ctx.prec
-
-
-def vanishes(difference: acb, size: int) -> bool:
-    """Whether a ball that contains 0 is taken for 0: no digits can have been lost on the way, and it is small enough.
-
-    Args:
-        size: the largest absolute binary logarithm of the numbers that it was computed from.
-    """
-    return is_precise(size) and bool(difference.abs_upper() < arb(2) ** -(40 + 2 * size))
-
-
-def log2(value: acb) -> int | None:
-    """The binary logarithm of a ball's absolute value, rounded; None for a ball that contains 0 or has no value."""
-    if not value.is_finite() or value.contains(0):
-        return None
-    mantissa, exponent = abs(value).mid().man_exp()
-    return int(exponent) + int(mantissa).bit_length()
