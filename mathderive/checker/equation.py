@@ -100,7 +100,7 @@ class Knowledge:
         self, found: Sequence[Justification], stated: Sequence[Fact], facts: Sequence[Fact], nested: bool = False
     ) -> bool:
         """Notes the values that integrals get where a step evaluates them; says whether there were any."""
-        steps = {one.steps[0] for one in found if one.operator == "evaluate_integrals"}
+        steps = {step for one in found if one.operator == "evaluate_integrals" for step in one.steps[:1]}
         before = len(self.context.integral_values)
         for new, fact in product(stated, facts):
             if fact.number in steps:
@@ -186,7 +186,7 @@ class Knowledge:
         )
         if decision is not None and decision.holds:
             return decision
-        steps = {one.steps[0] for one in found if one.operator == "evaluate_integrals"}
+        steps = {step for one in found if one.operator == "evaluate_integrals" for step in one.steps[:1]}
         limits = {
             limit
             for fact in facts
