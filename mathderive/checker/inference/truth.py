@@ -27,9 +27,6 @@ from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
-MAX_UNFOLDED = 3
-"""Maximum depth of definitions within definitions that are followed to find integrals."""
-
 
 @dataclass(frozen=True)
 class Decision:
@@ -130,7 +127,7 @@ class Context:
 
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
-        sides = self._unfolded(sides)
+        sides = self.definitions.unfolded(sides)
         for integral in dict.fromkeys(part for side in sides for part in outer_integrals(side)):
             for value in values_in(integral, sides):
                 self._take_value(integral, value, requested)
@@ -143,7 +140,10 @@ class Context:
         """
         known = {one.integral for one in self.integral_values if not one.requested}
         names = before[0].free_symbols | before[1].free_symbols
-        for left, right in (*zip(before, after, strict=True), *zip(self._unfolded(before), after, strict=True)):
+        for left, right in (
+            *zip(before, after, strict=True),
+            *zip(self.definitions.unfolded(before), after, strict=True),
+        ):
             for integral in sorted(left.atoms(Integral) - known, key=str):
                 if len(integral.limits) > 1 or len(integral.limits[0]) > 1:
                     continue
@@ -170,7 +170,7 @@ class Context:
         if (
             self._same(slope, integral.function)
             or (value.has(Integral) and self._decision((slope, integral.function), ()).holds)
-            or (inner and self._same(slope, self._unfolded((integral.function, S.Zero))[0].xreplace(inner)))
+            or (inner and self._same(slope, self.definitions.unfolded((integral.function, S.Zero))[0].xreplace(inner)))
         ):
             if not self._same(slope, integral.function):
                 # The constants of the integrals inside were left out, so they are zero.
@@ -184,7 +184,7 @@ class Context:
     def _inner_values(self, integrand: Expr) -> dict[Integral, Expr]:
         """Antiderivatives, without constants, of the open integrals in an integrand."""
         found: dict[Integral, Expr] = {}
-        for part in outer_integrals(self._unfolded((integrand, S.Zero))[0]):
+        for part in outer_integrals(self.definitions.unfolded((integrand, S.Zero))[0]):
             if not self._values_of(part):
                 try:
                     body = carry_out(part)
@@ -267,29 +267,12 @@ class Context:
         except (BudgetError, UnsupportedError):
             return False
 
-    def _unfolded(self, sides: Sides) -> Sides:
-        """The sides with the integrals in place of functions that are defined as integrals."""
-        for _ in range(MAX_UNFOLDED):
-            bodies = {
-                part: self.definitions.exact[part]
-                for side in sides
-                for part in side.atoms(AppliedUndef)
-                if part in self.definitions.exact and self.definitions.has_integral(part)
-            }
-            if not bodies:
-                break
-            try:
-                sides = (sides[0].xreplace(bodies), sides[1].xreplace(bodies))
-            except SYMPY_ERRORS:
-                break  # a derivative by such a function
-        return sides
-
     def take_requested(self) -> bool:
         """Notes the integrals' values in those equations of the prompt that are true; says whether it found any."""
         wanted, self.requested = self.requested, []
         before = len(self.integral_values)
         for equation in wanted:
-            if any(side.has(Integral) for side in self._unfolded(equation)):
+            if any(side.has(Integral) for side in self.definitions.unfolded(equation)):
                 names = frozenset().union(*(side.free_symbols for side in equation)) - self.premise_symbols
                 if self._decision(equation, names).holds:
                     self.take_equation(equation, requested=True)
@@ -306,15 +289,29 @@ class Context:
             return decision
         if self.unresolved:
             return Decision(None, f"not true by definitions alone; there is {self.unresolved[0]}")
+        if self._holds_for_another_constant(sides, fresh):
+            return Decision(None, "true for another constant of integration than an earlier equation has")
         # The prompt may give one constant of integration two names; that is neither shown nor refuted.
-        for name in sorted(self.doubtful | (set(fresh) & self.asked_symbols), key=str):
-            for other in sorted(sides[0].free_symbols | sides[1].free_symbols, key=str):
+        names = sides[0].free_symbols | sides[1].free_symbols
+        for name in sorted((self.doubtful | (self.asked_symbols - self.premise_symbols)) & names, key=str):
+            for other in sorted(names.union(*(one.constants for one in self.integral_values)), key=str):
                 if other == name or other in self.premise_symbols:
                     continue
                 if self._decision((sides[0].xreplace({name: other}), sides[1].xreplace({name: other})), ()).holds:
                     self.doubtful.add(name)
                     return Decision(None, f"true only if ${latex(name)}$ and ${latex(other)}$ are one constant")
         return decision
+
+    def _holds_for_another_constant(self, sides: Sides, fresh: Collection[Symbol]) -> bool:
+        """Whether an equation is true if integrals that an equation gives a value without a constant have one."""
+        loose = {by_argument(one.integral) for one in self.integral_values if not one.constants}
+        if not loose or not any(side.has(Integral) for side in self.definitions.unfolded(sides)):
+            return False
+        try:
+            values = {integral: value for integral, value in self._said().items() if integral not in loose}
+            return bool(self._with_values(sides, fresh, values).holds)
+        except (BudgetError, UnsupportedError):
+            return False
 
     def is_zero(self, expression: Expr) -> bool | None:
         """Whether an expression is zero; None where it has no value or that is not known."""
@@ -339,7 +336,12 @@ class Context:
             if first.holds is not True and wished:
                 other = self._with_values(sides, fresh, {**wished, **said})
                 first = other if other.holds else first
-            if first.holds is False and fresh and said and any(side.has(Integral) for side in self._unfolded(sides)):
+            if (
+                first.holds is False
+                and fresh
+                and said
+                and any(side.has(Integral) for side in self.definitions.unfolded(sides))
+            ):
                 again = self._open(sides, fresh, {})
                 return again if again.holds is not False else first
             return first
@@ -359,7 +361,7 @@ class Context:
         """Decides an equation with open constants of integration."""
         if self.conditions:
             return Decision(None, "a constant of integration under a condition")
-        unfolded = self._unfolded(sides)
+        unfolded = self.definitions.unfolded(sides)
         inside: set[object] = set()
         for side in unfolded:
             for integral in side.atoms(Integral):

@@ -11,6 +11,9 @@ from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
+MAX_UNFOLDED = 3
+"""Maximum depth of definitions within definitions that are followed to find integrals."""
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -48,6 +51,23 @@ class Definitions:
         if isinstance(name, AppliedUndef):
             return name in self.exact or (name.func.__name__, len(name.args)) in self.functions
         return name in self.exact
+
+    def unfolded(self, sides: tuple[Expr, Expr]) -> tuple[Expr, Expr]:
+        """The sides with the integrals in place of functions that are defined as integrals."""
+        for _ in range(MAX_UNFOLDED):
+            bodies = {
+                part: self.exact[part]
+                for side in sides
+                for part in side.atoms(AppliedUndef)
+                if part in self.exact and self.has_integral(part)
+            }
+            if not bodies:
+                break
+            try:
+                sides = (sides[0].xreplace(bodies), sides[1].xreplace(bodies))
+            except SYMPY_ERRORS:
+                break  # a derivative by such a function
+        return sides
 
     def name_equal_to(self, expression: Expr) -> Symbol | None:
         """The name without definition that an expression equals by definitions and derivatives; None for others."""
