@@ -11,9 +11,11 @@ Every tree is saved as a flat dictionary from names to arrays, so that a checkpo
 
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -269,8 +271,28 @@ def _read(
             digests.verify_checksums(items.checksums, {name: found[name] for name in wanted})
         return restored
     except Exception as error:  # each layer below Orbax has its own errors for damage
+        _silence_late_reads()
         reason = str(error) if isinstance(error, InputError) else type(error).__name__
         raise _DamagedCheckpointError(place, reason) from None
+
+
+@cache
+def _silence_late_reads() -> None:
+    """Hides the errors of reads that Orbax left behind when another one failed: they find its event loop closed."""
+    show = sys.unraisablehook
+
+    def show_others(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            show(unraisable)
+
+    sys.unraisablehook = show_others
+
+
+def _check_regular_files(folder: Path) -> None:
+    """Raises an `InputError` for a pipe or a device, which Orbax would open and wait for."""
+    for path in folder.rglob("*"):
+        if not path.is_dir() and not path.is_file():
+            raise InputError(f"{path}: expected a regular file, as Orbax writes it")
 
 
 def read_metrics(path: Path | epath.Path, last_step: int) -> list[dict[str, Any]]:
@@ -317,6 +339,8 @@ class _Manager(ocp.CheckpointManager):
 
 
 def _manager(folder: Path | epath.Path, read_only: bool = False) -> ocp.CheckpointManager:
+    if not _is_remote(epath.Path(folder)):
+        _check_regular_files(Path(folder))
     options = ocp.CheckpointManagerOptions(
         best_fn=lambda metrics: metrics["rouge2"],
         preservation_policy=AnyPreservationPolicy(

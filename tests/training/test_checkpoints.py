@@ -1,6 +1,7 @@
 """A model folder survives damage if possible; otherwise one line names the error."""
 
 import json
+import os
 import random
 import shutil
 import warnings
@@ -92,8 +93,6 @@ def flip(path: Path, position: int, bit: int = 0) -> None:
     path.write_bytes(content)
 
 
-# Orbax leaves reads behind when one fails, and their ends find its event loop closed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     with Checkpoints(whole) as checkpoints:
@@ -213,6 +212,19 @@ def test_half_written_checkpoints_are_ignored(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "orbax" / "1", tmp_path / "orbax" / "2.orbax-checkpoint-tmp")
     with Checkpoints(tmp_path) as checkpoints:
         assert restore(checkpoints).step == 1
+
+
+@pytest.mark.parametrize("item", ["params", "metrics"])
+def test_a_pipe_in_a_checkpoint_is_one_line(tmp_path: Path, item: str) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        save(checkpoints, 1, 0.5)
+    path = next(path for path in (tmp_path / "orbax" / "1" / item).rglob("*") if path.is_file())
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="expected a regular file"):
+        Checkpoints(tmp_path)
+    with pytest.raises(InputError, match="expected a regular file"):
+        read_best(tmp_path, CONFIG)
 
 
 def test_nothing_but_damage_is_one_line(tmp_path: Path) -> None:

@@ -64,8 +64,6 @@ def test_a_run_goes_on_from_the_end_of_an_epoch_and_from_the_last_step(
     assert_same_ending(tmp_path, whole)
 
 
-# Orbax leaves reads behind when one fails, and their ends find its event loop closed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("damage", "warns"), [(truncate, True), (flip, True), (remove_marker, False)])
 def test_a_damaged_newest_checkpoint_changes_no_ending(
     finished: Finished, tmp_path: Path, damage: Callable[[Path], None], warns: bool
