@@ -65,7 +65,9 @@ class _Step:
     @property
     def facts(self) -> tuple[Fact, ...]:
         """The equations that later ones may follow from."""
-        return self.stated if self.link.truth in (*TRUE, "undecided") else ()
+        if self.link.truth not in (*TRUE, "undecided"):
+            return ()
+        return tuple(fact for fact in self.stated if fact.lhs != fact.rhs)
 
 
 class AnswerCheck:
@@ -132,7 +134,7 @@ class AnswerCheck:
                 # SymPy may have taken the infinity away, with what it stood beside.
                 link = Judgement("undecided", "infinity is no number", sources=None)
             chains = [chain, *self._also_meant(number, reading, chain, link.truth)]
-        stated = tuple(fact for one in chains for fact in links(number, one) if fact.lhs != fact.rhs)
+        stated = tuple(fact for one in chains for fact in links(number, one))
         self.steps.append(_Step(text, link, stated))
         for fact in stated:
             self._said.setdefault(frozenset(fact.sides), number)
@@ -140,7 +142,7 @@ class AnswerCheck:
             self._grounded.add(number)
         self._knowledge.use(links(number, chain))
         if link.truth in TRUE:
-            self._knowledge.learn(link, stated, facts)
+            self._knowledge.learn(link, self.steps[-1].facts, facts)
 
     def leave_out(self, text: str) -> None:
         """Notes an equation that is not checked."""
