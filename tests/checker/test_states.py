@@ -17,7 +17,7 @@ EQUATIONS = (
     r"x + \frac{d}{d x} f{(x)} = x + \cos{(x)}",
 )
 HEAVY = " = ".join(
-    " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} {square % (i + 2)} e^{{{i} x}}" for i in range(30))
+    " + ".join(rf"\frac{{d^{{12}}}}{{d x^{{12}}}} {square % (i + 2)} e^{{{i} x}}" for i in range(14))
     for square in (r"\sin^{2}{(%d x + y)}", r"(1 - \cos^{2}{(%d x + y)})")
 )
 """A true equation that takes more time than an equation is given."""
