@@ -67,7 +67,8 @@ def test_slow_checks_do_not_hold_up_others() -> None:
             outcomes.append(await check(checks, "x = 1"))
         assert max(seconds for _, seconds in outcomes) < 5
         assert "incorrect" in {outcome for outcome, _ in outcomes}
-        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429"}
+        # One that runs while nobody waits may use up its own CPU time; its first equations are judged then.
+        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429", "skipped"}
 
     with_checks(run)
 
