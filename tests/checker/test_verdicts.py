@@ -279,6 +279,13 @@ ARITHMETIC = ("add", "minus", "times", "divide", "power")
 OPERANDS = (x, y, Integer(2), sin(x), exp(y), x * y + 1, log(x) / y)
 
 
+UNDECIDED = (
+    "there is no value at any point tried",  # the logarithm of a side that is zero where the premises hold
+    "a constant of integration would have to be a name that is in use",  # an integral of a sum, split after it has one
+)
+"""Reasons for which what an operator gives is undecided."""
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     choices=st.tuples(*[st.integers(0, 1000)] * 2),
@@ -304,4 +311,7 @@ def test_what_an_operator_gives_is_valid(
     before = Derivation((*derivation.steps, Step(result, (name, 1))))
     texts = [*map(latex, derivation.equations), latex(result)]
     verdict = check(prompt_of(before), SEPARATOR.join(texts)).steps[-1]
+    if verdict.reason in UNDECIDED:
+        assert verdict.truth == "undecided"
+        return
     assert verdict.truth in ("premise", "valid"), (name, operand, latex(equation), latex(result), verdict)
