@@ -165,21 +165,23 @@ class Context:
         if self._leads_to(value, integral):
             return
         slope = derivative_by(value, integral)
-        inner = {} if value.has(Integral) or known else self._inner_values(integral.function)
-        # An integral inside the value is taken to have a constant that does not depend on this integral's variable.
-        if (
-            self._same(slope, integral.function)
-            or (value.has(Integral) and self._decision((slope, integral.function), ()).holds)
-            or (inner and self._same(slope, self.definitions.unfolded((integral.function, S.Zero))[0].xreplace(inner)))
-        ):
-            if not self._same(slope, integral.function):
+        if not self._same(slope, integral.function):
+            if value.has(Integral):
+                # An integral inside the value is taken to have a constant that does not depend on this variable.
+                if not self._decision((slope, integral.function), ()).holds:
+                    return
+            else:
+                inner = {} if known else self._inner_values(integral.function)
+                integrand = self.definitions.unfolded((integral.function, S.Zero))[0]
+                if not inner or not self._same(slope, integrand.xreplace(inner)):
+                    return
                 # The constants of the integrals inside were left out, so they are zero.
                 for part, body in inner.items():
                     self.integral_values.append(IntegralValue(part, body, frozenset(), requested))
-            constants = frozenset(value.free_symbols - integral.function.free_symbols)
-            new = IntegralValue(integral, value, constants, requested)
-            self._identify(new, known)
-            self.integral_values.append(new)
+        constants = frozenset(value.free_symbols - integral.function.free_symbols)
+        new = IntegralValue(integral, value, constants, requested)
+        self._identify(new, known)
+        self.integral_values.append(new)
 
     def _inner_values(self, integrand: Expr) -> dict[Integral, Expr]:
         """Antiderivatives, without constants, of the open integrals in an integrand."""
