@@ -6,11 +6,9 @@ child makes the states again from their equations.
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 from mathderive.checker.checker import Checker, State
-from mathderive.checker.supervision import EQUATION_LIMITS
+from mathderive.checker.supervision import EQUATION_LIMITS, ChildOwner
 from mathderive.checker.verdicts import StateVerdict
 from mathderive.core.workers import Limits, WorkerProcess, mark
 
@@ -62,7 +60,7 @@ def _state(request: StateRequest) -> State:
     return state
 
 
-class SupervisedStates:
+class SupervisedStates(ChildOwner):
     """Checks derivations that are being written, in a child process of its own; a context manager."""
 
     def __init__(self, seed: str = "", limits: Limits = EQUATION_LIMITS) -> None:
@@ -73,14 +71,6 @@ class SupervisedStates:
         """
         self._worker = WorkerProcess(verdict_on, limits)
         self._seed = seed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._worker.stop()
 
     def start(self, prompt: str) -> "SupervisedState":
         """The state of a derivation without equations.

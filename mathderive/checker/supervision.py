@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mathderive.checker.checker import Checker, unchecked
 from mathderive.checker.verdicts import Validity
@@ -131,17 +131,10 @@ def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRe
         request = replace(request, leave_out=request.leave_out | {reached.number})
 
 
-class SupervisedChecker:
-    """Checks derivations in a child process of its own; a context manager."""
+class ChildOwner:
+    """Owns a child process, which ends with the block; a context manager."""
 
-    def __init__(self, limits: Limits = EQUATION_LIMITS, seed: str = "") -> None:
-        """
-        Args:
-            seed: with the texts, it determines the points at which equations are tested. A process that trains against
-                the checker keeps it secret.
-        """
-        self._worker = WorkerProcess(check_request, limits)
-        self._seed = seed
+    _worker: WorkerProcess[Any, Any]
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +147,19 @@ class SupervisedChecker:
     def stop(self) -> None:
         """Ends the child, and any check that it does for another thread."""
         self._worker.stop()
+
+
+class SupervisedChecker(ChildOwner):
+    """Checks derivations in a child process of its own; a context manager."""
+
+    def __init__(self, limits: Limits = EQUATION_LIMITS, seed: str = "") -> None:
+        """
+        Args:
+            seed: with the texts, it determines the points at which equations are tested. A process that trains against
+                the checker keeps it secret.
+        """
+        self._worker = WorkerProcess(check_request, limits)
+        self._seed = seed
 
     def interrupt(self) -> None:
         """Ends the check in progress, which raises InputError; the next check starts a new child."""
