@@ -20,8 +20,8 @@ from mathderive.checker.numeric.points import Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
-SCALES = tuple(fmpq(10) ** power for power in range(-4, 5))
-"""Sizes of the values that are tried for a name."""
+SCALES = tuple(fmpq(10) ** power for power in (-4, -2, 1, 2, 4))
+"""Sizes of the values that are tried for a name; the usual points are between 0.05 and 5."""
 
 FACTORS = (fmpq(1, 2), fmpq(3, 2), fmpq(12))
 """Multiples of the numbers in an argument, and of their inverses, that are tried for a name."""
@@ -46,16 +46,19 @@ def branch_arguments(expressions: Sequence[Expr], definitions: Definitions) -> I
             continue
         seen.add(one)
         for part in one.atoms(Function, Pow):
-            if isinstance(part, Pow):
-                if not part.exp.is_Integer and not part.base.is_positive:
-                    yield part.base
-            elif part.func.__name__ in PIECEWISE:
+            if _has_branch(part):
                 yield part.args[0]
             elif isinstance(part, AppliedUndef):
                 definition = definitions.functions.get((part.func.__name__, len(part.args)))
                 if definition is not None:
                     waiting.append(definition.body)
         waiting += [definitions.exact[name] for name in one.free_symbols if name in definitions.exact]
+
+
+def _has_branch(part: Function | Pow) -> bool:
+    if isinstance(part, Pow):
+        return not part.exp.is_Integer and not part.base.is_positive
+    return part.func.__name__ in PIECEWISE
 
 
 def has_branches(expressions: Sequence[Expr], definitions: Definitions) -> bool:
@@ -75,10 +78,15 @@ def values_on_other_branches(
         stream: gives the values of the other names in a polynomial.
         fixed: names that keep their values.
     """
-    arguments = dict.fromkeys(_unfolded(one, definitions) for one in branch_arguments(expressions, definitions))
-    changing = [one for one in arguments if not _is_positive(one)]
+    changing = _changing_arguments(expressions, definitions)
     found = (values for one in changing for values in _values(one, definitions, stream, fixed))
     return islice(found, MAX_VALUES)
+
+
+def _changing_arguments(expressions: Sequence[Expr], definitions: Definitions) -> list[Expr]:
+    """The arguments that may change their sign."""
+    arguments = dict.fromkeys(_unfolded(one, definitions) for one in branch_arguments(expressions, definitions))
+    return [one for one in arguments if not _is_positive(one)]
 
 
 def _unfolded(argument: Expr, definitions: Definitions) -> Expr:

@@ -97,8 +97,10 @@ class Comparer:
         """
         if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in (left, right)):
             return Comparison(None, "infinity is no number")
-        is_near_branches = not self._stream.values and has_branches((left, right), self._definitions)
-        wanted = MORE_POINTS if is_near_branches else POINTS
+        if self._stream.values:
+            wanted = MIN_POINTS  # one of many such streams
+        else:
+            wanted = MORE_POINTS if has_branches((left, right), self._definitions) else POINTS
         same = 0
         usable = False
         found: Comparison | None = None
