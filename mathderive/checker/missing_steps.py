@@ -35,13 +35,13 @@ MAX_OPERANDS = 8
 MAX_SIZE = 60
 """Maximum number of operations in an intermediate equation; an equation of the data has some dozens."""
 
-MAX_FIRST = 120
+MAX_FIRST = 90
 """Maximum number of equations one operator away that are tried."""
 
-WIDTH = 5
+WIDTH = 3
 """Number of the equations one operator away from which a second operator is applied."""
 
-MAX_SECOND = 25
+MAX_SECOND = 15
 """Maximum number of equations that are made from each of these."""
 
 MAX_JUDGED = 3
