@@ -38,10 +38,10 @@ MAX_SIZE = 60
 MAX_FIRST = 90
 """Maximum number of equations one operator away that are tried."""
 
-WIDTH = 3
+WIDTH = 8
 """Number of the equations one operator away from which a second operator is applied."""
 
-MAX_SECOND = 15
+MAX_SECOND = 12
 """Maximum number of equations that are made from each of these."""
 
 MAX_JUDGED = 3
