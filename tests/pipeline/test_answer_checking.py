@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mathderive.checker.checker import Checker, check, unchecked
+from mathderive.checker.checker import Checker, unchecked
 from mathderive.checker.supervision import CheckOutcome, CheckRequest, EquationMark, check_in
 from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.metrics.checked_answers import CheckedAnswer, summarise
