@@ -57,7 +57,7 @@ def check_derivation(
     with SupervisedChecker() as checker:
         try:
             validity = checker.check(asked, answered, counts_missing=fills)
-            filled = fill(validity) if fills else None
+            filled = fill(validity) if fills and not as_json else None
             shown = validity if filled is None else checker.check(asked, filled.text)
         except ValueError as error:
             raise InputError(f"{prompt}: {error}; expected `Given P and ..., then derive X, then obtain G`") from None

@@ -12,8 +12,9 @@ from flint import acb, acb_poly, arb, fmpq
 from sympy import Add, Expr, Float, Mul, Poly, Pow, Rational, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, Function
+from sympy.core.numbers import ImaginaryUnit
 
-from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.definitions import MAX_UNFOLDED, Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
 from mathderive.checker.numeric.functions import PIECEWISE
 from mathderive.checker.numeric.points import Stream
@@ -38,21 +39,11 @@ MAX_VALUES = 60
 
 def branch_arguments(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[Expr]:
     """The arguments of functions with branches, and the bases of roots, also in the definitions of names."""
-    waiting: list[Expr] = list(expressions)
-    seen: set[Expr] = set()
-    while waiting:
-        one = waiting.pop()
-        if one in seen:
-            continue
-        seen.add(one)
-        for part in one.atoms(Function, Pow):
-            if _has_branch(part):
-                yield part.args[0]
-            elif isinstance(part, AppliedUndef):
-                definition = definitions.functions.get((part.func.__name__, len(part.args)))
-                if definition is not None:
-                    waiting.append(definition.body)
-        waiting += [definitions.exact[name] for name in one.free_symbols if name in definitions.exact]
+    for expression in expressions:
+        for one in definitions.closure(expression):
+            for part in one.atoms(Function, Pow):
+                if _has_branch(part):
+                    yield part.args[0]
 
 
 def _has_branch(part: Function | Pow) -> bool:
@@ -85,30 +76,30 @@ def values_on_other_branches(
 
 def _changing_arguments(expressions: Sequence[Expr], definitions: Definitions) -> list[Expr]:
     """The arguments that may change their sign."""
-    arguments = dict.fromkeys(_unfolded(one, definitions) for one in branch_arguments(expressions, definitions))
-    return [one for one in arguments if not _is_positive(one)]
+    arguments = {_unfolded(one, definitions) for one in branch_arguments(expressions, definitions)}
+    # In an order that is the same in every process, because only the first values are tried.
+    return sorted((one for one in arguments if not _is_positive(one, definitions)), key=str)
 
 
 def _unfolded(argument: Expr, definitions: Definitions) -> Expr:
     """The argument with the bodies of definitions in place of names, as far as that is possible."""
-    for name in sorted(argument.atoms(Symbol, AppliedUndef), key=str):
-        body = definitions.exact.get(name)
-        if body is not None:
+    for _ in range(MAX_UNFOLDED):
+        for name in sorted(argument.atoms(Symbol, AppliedUndef) & definitions.exact.keys(), key=str):
             try:
-                argument = argument.xreplace({name: body})
+                argument = argument.xreplace({name: definitions.exact[name]})
             except SYMPY_ERRORS:
                 continue
     return argument.xreplace({number: Rational(number) for number in argument.atoms(Float)})
 
 
-def _is_positive(expression: Basic) -> bool:
+def _is_positive(expression: Basic, definitions: Definitions) -> bool:
     """Whether an expression is positive because names are and positive parts make it up."""
     if isinstance(expression, Symbol):
-        return True
+        return not definitions.has(expression) or _is_positive(definitions.exact[expression], definitions)
     if isinstance(expression, Add | Mul):
-        return all(map(_is_positive, expression.args))
+        return all(_is_positive(part, definitions) for part in expression.args)
     if isinstance(expression, Pow):
-        return _is_positive(expression.base) and not expression.exp.has(Function)
+        return _is_positive(expression.base, definitions) and not expression.exp.has(Function, ImaginaryUnit)
     return expression.is_Number and bool(expression.is_positive)
 
 
@@ -117,9 +108,8 @@ def _values(
 ) -> Iterator[dict[str, acb]]:
     numbers = {abs(Fraction(int(one.p), int(one.q))) for one in argument.atoms(Rational)} - {0, 1}
     sizes = [fmpq(*size.as_integer_ratio()) for one in sorted(numbers) for size in (one, 1 / one)]
-    for name in sorted(argument.free_symbols - set(fixed), key=str):
-        if not isinstance(name, Symbol) or name in definitions.exact:
-            continue
+    names = {name for name in definitions.names_under(argument) if isinstance(name, Symbol)}
+    for name in sorted((name for name in names - set(fixed) if not definitions.has(name)), key=str):
         yield from _between_roots(argument, name, definitions, stream)
         jitter = fmpq(1 + int(2**20 * stream.point(0).number(f"scale of {name.name}")), 2**20)
         for size in (*SCALES, *(factor * one for one in sizes for factor in FACTORS)):

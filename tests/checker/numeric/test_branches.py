@@ -26,6 +26,12 @@ def test_an_equation_that_holds_on_one_branch_is_not_true(equation: str) -> None
     assert step.truth in ("undecided", "incorrect")
 
 
+def test_a_name_that_stands_for_another_is_followed_to_the_branches() -> None:
+    prompt = r"Given V = x - 9 and U = V and T = 2 U and S = T and W = S, then obtain W = x"
+    [step] = check(prompt, r"\sqrt{W^{2}} = - W").steps
+    assert step.truth in ("undecided", "incorrect")
+
+
 ON_EVERY_BRANCH = (
     r"\sqrt{x^{4} - 40 x^{3} + 600 x^{2} - 4000 x + 10000} = (x - 10)^{2}",
     r"\log{(x y)} = \log{(x)} + \log{(y)}",
