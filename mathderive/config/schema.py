@@ -233,6 +233,10 @@ def _validate_predictor(entry: Any, info: ValidationInfo) -> PredictorSettings:
     return settings.model_validate_json(json.dumps(entry)) if info.mode == "json" else settings.model_validate(entry)
 
 
+PredictorEntry = Annotated[SerializeAsAny[PredictorSettings], PlainValidator(_validate_predictor)]
+"""An entry of `predictors`, with the settings of its kind."""
+
+
 class BleurtSettings(Settings):
     checkpoint: str = Field(min_length=1)
     """A Hugging Face folder or id of a `BertForSequenceClassification` with one label, `Elron/bleurt-large-512` say."""
@@ -267,7 +271,7 @@ class Config(Settings):
     shards: ShardsSettings | None = None
     """null trains on the texts themselves."""
     decoding: DecodingSettings = DecodingSettings()
-    predictors: tuple[Annotated[SerializeAsAny[PredictorSettings], PlainValidator(_validate_predictor)], ...] = ()
+    predictors: tuple[PredictorEntry, ...] = ()
     score: ScoreSettings = ScoreSettings()
     report: ReportSettings = ReportSettings()
     extensions: tuple[str, ...] = ()

@@ -196,14 +196,14 @@ def _deal_samples(
     return jax.tree.map(lambda array: array[rows], state)
 
 
-def padded_length(length: int) -> int:
+def padded_length(length: int, at_least: int = MIN_LENGTH) -> int:
     """The length to which a source of `length` tokens is padded.
 
-    It is `MIN_LENGTH`, a power of two, or the number halfway between two powers of two.
+    It is `at_least`, a power of two, or the number halfway between two powers of two.
     """
     power = 1 << (length - 1).bit_length()
     halfway = power * 3 // 4
-    return max(MIN_LENGTH, halfway if length <= halfway else power)
+    return max(at_least, halfway if length <= halfway else power)
 
 
 def group_by_length(lengths: Sequence[int]) -> list[tuple[int, int]]:

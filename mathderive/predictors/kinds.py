@@ -7,10 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mathderive.core.environment import versions
+from mathderive.checker import LIBRARIES as CHECKER_LIBRARIES
+from mathderive.core.environment import cores, versions
 from mathderive.core.errors import InputError
-from mathderive.predictors.registry import Plan, PredictorKind, RunInputs, UnavailableError, register_predictor
-from mathderive.predictors.settings import ChatSettings, CopySettings, ReleasedSettings, T5Settings
+from mathderive.predictors.registry import (
+    PREDICTORS,
+    Plan,
+    PredictorKind,
+    RunInputs,
+    UnavailableError,
+    register_predictor,
+)
+from mathderive.predictors.settings import ChatSettings, CopySettings, ReleasedSettings, SamplerSettings, T5Settings
 
 if TYPE_CHECKING:
     from mathderive.model.config import T5Config
@@ -56,6 +64,33 @@ def _t5_network(settings: T5Settings, opened: "OpenedCheckpoints", trained: "T5C
 def checkpoint_name(place: str) -> str:
     """The default name of the model at a checkpoint: the last part of its place."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(place).name) or "t5"
+
+
+def _plan_search(settings: SamplerSettings, run: RunInputs) -> Sequence[Plan]:
+    kind = PREDICTORS[settings.around.kind]
+    if not kind.can_be_sampled:
+        known = ", ".join(sorted(one.kind for one in PREDICTORS.values() if one.can_be_sampled))
+        raise InputError(f"predictors: search around {kind.kind!r}, which gives one answer; expected one of {known}")
+    (inner,) = kind.plan(settings.around, run)
+    name, seed = settings.name or f"{inner.name}-search", run.config.run.seed
+
+    def make() -> "Predictor":
+        from mathderive.predictors.search import Sampler, Search
+
+        sampler = inner.make()
+        assert isinstance(sampler, Sampler)
+        return Search(name, sampler, settings, seed, str(seed), run.config.score.workers or cores())
+
+    search = settings.model_dump(mode="json", exclude={"around", "name"})
+    stamp = {"sampled": inner.stamp, "search": search, "checker": versions(CHECKER_LIBRARIES)}
+    return [Plan(name, stamp, make)]
+
+
+def _search_network(
+    settings: SamplerSettings, opened: "OpenedCheckpoints", trained: "T5Config | None"
+) -> "T5Config | None":
+    network = PREDICTORS[settings.around.kind].network
+    return None if network is None else network(settings.around, opened, trained)
 
 
 def _plan_released(_: ReleasedSettings, run: RunInputs) -> Sequence[Plan]:
@@ -118,6 +153,7 @@ def _has_recorded_answers(settings: ChatSettings, path: Path) -> bool:
 
 
 register_predictor(PredictorKind("copy", CopySettings, _plan_copy))
-register_predictor(PredictorKind("t5", T5Settings, _plan_t5, _t5_network))
+register_predictor(PredictorKind("t5", T5Settings, _plan_t5, _t5_network, can_be_sampled=True))
+register_predictor(PredictorKind("search", SamplerSettings, _plan_search, _search_network))
 register_predictor(PredictorKind("released", ReleasedSettings, _plan_released))
 register_predictor(PredictorKind("openai", ChatSettings, _plan_chat))

@@ -96,12 +96,14 @@ class PredictorKind(Generic[S]):
         network: returns the network that answers on this machine's devices, given the opened checkpoints and the
             network that the run is about to train (null if it trains none now). The run's time is estimated from it.
             Null for predictors that run no network here.
+        can_be_sampled: whether its predictor is a `mathderive.predictors.search.Sampler`, which a search can sample.
     """
 
     kind: str
     settings: type[S]
     plan: Callable[[S, RunInputs], Sequence[Plan]]
     network: "Callable[[S, OpenedCheckpoints, T5Config | None], T5Config | None] | None" = None
+    can_be_sampled: bool = False
 
 
 PREDICTORS: dict[str, PredictorKind[Any]] = {}

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mathderive.config.schema import Name, PredictorSettings
+from mathderive.config.schema import Name, PredictorEntry, PredictorSettings
 
 
 class CopySettings(PredictorSettings):
@@ -18,6 +18,27 @@ class T5Settings(PredictorSettings):
     """By default the trained model's name, or the checkpoint's."""
     checkpoint: str | None = None
     """A checkpoint folder of this package, a Hugging Face folder or id; null is the model that this run trains."""
+
+
+class SamplerSettings(PredictorSettings):
+    """A search around a predictor that can answer a question several times: `t5`."""
+
+    kind: Literal["search"]
+    name: Name | None = None
+    """By default the name of the model that is sampled, with `-search`."""
+    around: PredictorEntry
+    """The entry of the predictor that is sampled."""
+    samples: int = Field(default=16, ge=1, le=1024)
+    """Maximum number of answers to a question; the first one is the greedy answer."""
+    samples_at_once: int = Field(default=5, ge=1, le=64)
+    """Number of samples drawn before the checker looks at them."""
+    tokens: int | None = Field(default=None, ge=1)
+    """Number of tokens after which no further samples of a question are drawn."""
+    temperature: float = Field(default=0.8, gt=0, le=2)
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    to_the_end: bool = False
+    """Draws all samples even after a verified one, to measure how many of them are verified."""
 
 
 class ReleasedSettings(PredictorSettings):

@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 from mathderive.config.schema import DecodingSettings
 from mathderive.core import devices
-from mathderive.model.decoding import decode
+from mathderive.model.decoding import MIN_ROWS, decode, padded_length, sample
+from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.base import make_prediction
+from mathderive.predictors.search import SampledAnswer
+from mathderive.predictors.settings import SamplerSettings
 from mathderive.records import Example, Prediction
 from mathderive.training.conversion import OpenedCheckpoint, open_checkpoint
 
@@ -106,6 +109,35 @@ class T5Model:
                 completion_tokens=len(output),
             )
             for source, output in zip(sources, outputs, strict=False)
+        ]
+
+    def sample(
+        self, examples: Sequence[Example], numbers: Sequence[int], settings: SamplerSettings, seed: int
+    ) -> list[list[SampledAnswer]]:
+        """The samples with these numbers of the answer to each example; see `Sampler`."""
+        temperature = 0.0 if list(numbers) == [0] else settings.temperature
+        samplings = [
+            Sampling(
+                keys=[sample_key(seed, example.id, number) for number in numbers],
+                top_k=settings.top_k,
+                top_p=settings.top_p,
+                temperature=temperature,
+            )
+            for example in examples
+        ]
+        # Empty rows fill up the batch, so that few numbers of examples need a compilation of their own.
+        missing = padded_length(len(examples), at_least=MIN_ROWS) - len(examples)
+        drawn = sample(
+            self._config,
+            self._params,
+            [*map(self._source, examples), *[[]] * missing],
+            [*samplings, *samplings[:1] * missing],
+            self._decoding.max_target_length,
+            self._dtype,
+        )
+        return [
+            [SampledAnswer(self._tokenizer.decode(one.ids), one.log_probability, len(one.ids)) for one in samples]
+            for samples in drawn[: len(examples)]
         ]
 
     def _source(self, example: Example) -> list[int]:

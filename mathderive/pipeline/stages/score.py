@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from mathderive.checker import LIBRARIES as CHECKER_LIBRARIES
 from mathderive.config.schema import BleurtSettings
 from mathderive.core.environment import versions
 from mathderive.core.files import sha256
@@ -16,9 +17,7 @@ from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Predicti
 def known_score_stamp(run: Run) -> Stamp:
     """The part of the stamp that earlier stages do not decide."""
     checks, bleurt = run.config.score.validity, run.config.score.bleurt
-    libraries = versions(
-        ["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark", "numpy", "python-flint"] if checks else [])]
-    )
+    libraries = versions(["rouge-score", "nltk", "sacrebleu", *(CHECKER_LIBRARIES if checks else [])])
     seed = {"seed": run.config.run.seed} if checks else {}
     if bleurt is None:
         return make_stamp("score", validity=checks, libraries=libraries, **seed)
