@@ -20,6 +20,7 @@ from sympy import (
     Expr,
     Function,
     Integral,
+    Mul,
     Piecewise,
     Pow,
     S,
@@ -42,6 +43,7 @@ from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
 
 from mathderive.symbolic.fast.differentiation import differentiate
+from mathderive.symbolic.fast.special_integrals import special_antiderivative
 from mathderive.symbolic.names import names_of, rename, to_pattern
 
 MAX_OPERATIONS = 30
@@ -84,15 +86,17 @@ def _evaluate_pattern(integral: Integral) -> Expr | None:
     It always starts from the same random state, so that the result does not depend on the first caller.
     """
     sympy_random.seed(0)
-    factored = factor_terms(integral)
-    if factored.is_Mul:
-        return None
     try:
         result = _compute(integral)
     except IntegralError:
         return S.NaN
-    if result is None or isinstance(factored, Integral):
+    if result is None:
+        return None
+    factored = factor_terms(integral)
+    if isinstance(factored, Integral):
         return result
+    if factored.is_Mul and not any(factor.is_Add for factor in Mul.make_args(result)):
+        return None  # SymPy leaves a product without sums as it is
     return None if str(_simplify_integral(integral)) == str(simplify(result)) else result
 
 
@@ -178,6 +182,8 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """Tries one method after another; derivatives and integrals within the integrand are evaluated first."""
     if not integrand.has(variable):
         return integrand * variable
+    if isinstance(integrand, Pow) and integrand.base == 0:
+        return S.Zero
     undone = _undo_derivative(integrand, variable)
     if undone is not None:
         return undone
@@ -191,20 +197,42 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
             return result
     if integrand.is_Add:
         return _antiderivative_by_terms(integrand, variable)
-    if _is_out_of_reach(integrand, variable):
-        return None
     return _antiderivative_of_term(integrand, variable)
 
 
 def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
-    """Tries SymPy's algorithms for single terms in SymPy's order."""
+    """Integrates a term by SymPy's algorithms and then by special functions."""
     constant, term = integrand.as_independent(variable)
+    result = _elementary_antiderivative(term, variable)
+    if result is None and term.count_ops() <= MAX_OPERATIONS:
+        result = _special_antiderivative(term, variable)
+    return None if result is None else constant * result
+
+
+def _special_antiderivative(term: Expr, variable: Expr) -> Expr | None:
+    """Integrates by special functions what the Risch algorithm leaves of a term."""
+    elementary, rest = S.Zero, term
+    if not _is_out_of_reach(term, variable):
+        elementary, rest = _risch_parts(term, variable) or (S.Zero, term)
+    result = special_antiderivative(rest, variable, _elementary_antiderivative)
+    if result is S.NaN:
+        raise IntegralError("an integral evaluates to cases")
+    return None if result is None else elementary + result
+
+
+def _elementary_antiderivative(term: Expr, variable: Expr) -> Expr | None:
+    """Tries SymPy's algorithms for single terms in SymPy's order."""
+    polynomial = term.as_poly(variable)
+    if polynomial is not None:
+        return polynomial.integrate().as_expr()
+    if _is_out_of_reach(term, variable):
+        return None
     if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
-        return constant * _power_of_linear(term, variable)
+        return _power_of_linear(term, variable)
     for method in (_rational, trigintegrate, _by_risch, _undo_chain_rule, _by_rules):
         result = method(term, variable)
         if result is not None:
-            return constant * _without_cases(result)
+            return _without_cases(result)
     return None
 
 
@@ -223,9 +251,15 @@ def _rational(term: Expr, variable: Expr) -> Expr | None:
     return ratint(term, variable) if term.is_rational_function(variable) else None
 
 
-@lru_cache(maxsize=1000)
 def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
-    """Integrates by the Risch algorithm for exponentials and logarithms.
+    """Integrates by the Risch algorithm for exponentials and logarithms."""
+    parts = _risch_parts(integrand, variable)
+    return None if parts is None or parts[1] != 0 else _without_cases(parts[0])
+
+
+@lru_cache(maxsize=1000)
+def _risch_parts(integrand: Expr, variable: Expr) -> tuple[Expr, Expr] | None:
+    """An elementary integral and the integrand of the rest, which has none; None where the algorithm does not apply.
 
     Results are cached, because an integrand of one term is tried as a whole and then as a term.
     """
@@ -233,7 +267,9 @@ def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
         result, rest = risch_integrate(integrand, variable, separate_integral=True)
     except NotImplementedError:
         return None
-    return None if rest else _without_cases(result)
+    if result == 0 and rest:
+        return result, integrand  # as SymPy does, because the algorithm has rewritten the integrand
+    return result, rest.function if rest else S.Zero
 
 
 def _without_cases(result: Expr) -> Expr:
