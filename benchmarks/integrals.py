@@ -2,8 +2,8 @@
 
     python benchmarks/integrals.py [--attempts 20000] [--seed 0] [--python PYTHON] [--seconds 30] [--answers FILE]
 
-It samples attempts with the paper's settings and collects every integral that `evaluate_integrals` meets. Integrals that
-are equal up to renaming count as one, with the number of times they were met. Another process, run by PYTHON, answers
+It samples attempts with the paper's settings and collects every integral that `evaluate_integrals` meets. Integrals
+that are equal up to renaming count as one, with the number of times they were met. Another process, run by PYTHON, answers
 them as the authors' code does. For the SymPy of the released derivations, PYTHON is that of an environment with
 `sympy==1.5.1`, which needs Python 3.8 or older. SymPy gets `--seconds` of CPU time for each integral; some of its
 searches never end. The answers are kept in FILE, so that a second run asks only about new integrals.
@@ -83,7 +83,8 @@ def _answers(texts: list[str], python: str, seconds: int) -> Iterator[dict[str, 
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         for text in texts:
             process.stdin.write(text + "\n")
             process.stdin.flush()

@@ -31,7 +31,7 @@ _WARM_UP = ("exp(-x**2)", "cos(exp(x))", "x*sin(x)/(x + 1)")
 
 def answer(text: str) -> dict[str, object]:
     """Applies the authors' rule to one integral."""
-    integral = eval(text, vars(sympy).copy())  # noqa: S307 - written by `integrals.py`
+    integral = eval(text, vars(sympy).copy())
     assert isinstance(integral, Integral)
     try:
         value = integral.doit()

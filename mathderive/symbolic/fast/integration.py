@@ -30,6 +30,7 @@ from sympy import (
     cos,
     degree,
     exp,
+    expand,
     factor_terms,
     log,
     simplify,
@@ -41,9 +42,14 @@ from sympy.integrals.manualintegrate import manualintegrate
 from sympy.integrals.rationaltools import ratint
 from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
+from sympy.simplify.fu import sincos_to_sum
 
 from mathderive.symbolic.fast.differentiation import differentiate
-from mathderive.symbolic.fast.special_integrals import special_antiderivative
+from mathderive.symbolic.fast.special_integrals import (
+    SPECIAL_FUNCTIONS,
+    is_within_reach,
+    special_antiderivative,
+)
 from mathderive.symbolic.names import names_of, rename, to_pattern
 
 MAX_OPERATIONS = 30
@@ -97,18 +103,20 @@ def _evaluate_pattern(integral: Integral) -> Expr | None:
         return result
     if factored.is_Mul and not any(factor.is_Add for factor in Mul.make_args(result)):
         return None  # SymPy leaves a product without sums as it is
-    return None if str(_simplify_integral(integral)) == str(simplify(result)) else result
+    return None if str(_simplify_integral(integral, result)) == str(simplify(result)) else result
 
 
-def _simplify_integral(integral: Integral) -> Expr:
+def _simplify_integral(integral: Integral, value: Expr) -> Expr:
     """Returns `simplify(integral)`, which ends by integrating the remaining integrand with all of SymPy's algorithms.
 
-    Where these would search without end, because the integrand can only be integrated by undoing a derivative, the
-    remaining integral is evaluated by the methods of this module.
+    Where these would search long or without end, because the integral has special functions in its value or can only
+    be found by undoing a derivative, the remaining integral is evaluated by the methods of this module.
     """
     try:
         integrand = carry_out(integral.function)
-        if any(_is_out_of_reach(integrand, variable) for variable in integral.variables):
+        if value.has(*SPECIAL_FUNCTIONS) or any(
+            _is_out_of_reach(integrand, variable) for variable in integral.variables
+        ):
             return carry_out(simplify(integral, doit=False))
     except IntegralError:
         return integral  # its text differs from that of every value, as a text with cases does
@@ -182,7 +190,7 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """Tries one method after another; derivatives and integrals within the integrand are evaluated first."""
     if not integrand.has(variable):
         return integrand * variable
-    if isinstance(integrand, Pow) and integrand.base == 0:
+    if any(isinstance(factor, Pow) and factor.base == 0 for factor in Mul.make_args(integrand)):
         return S.Zero
     undone = _undo_derivative(integrand, variable)
     if undone is not None:
@@ -193,6 +201,8 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
         return polynomial.integrate().as_expr()
     if not _is_out_of_reach(integrand, variable):
         result = _by_risch(integrand, variable)
+        if result is None and integrand.is_Add:
+            result = _special_antiderivative(integrand, variable)
         if result is not None:
             return result
     if integrand.is_Add:
@@ -203,25 +213,44 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
 def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
     """Integrates a term by SymPy's algorithms and then by special functions."""
     constant, term = integrand.as_independent(variable)
-    result = _elementary_antiderivative(term, variable)
-    if result is None and term.count_ops() <= MAX_OPERATIONS:
+    result = None if _is_out_of_reach(term, variable) else _elementary_antiderivative(term, variable)
+    if result is None:
         result = _special_antiderivative(term, variable)
     return None if result is None else constant * result
 
 
-def _special_antiderivative(term: Expr, variable: Expr) -> Expr | None:
-    """Integrates by special functions what the Risch algorithm leaves of a term."""
-    elementary, rest = S.Zero, term
-    if not _is_out_of_reach(term, variable):
-        elementary, rest = _risch_parts(term, variable) or (S.Zero, term)
-    result = special_antiderivative(rest, variable, _elementary_antiderivative)
+def _elementary_antiderivative(term: Expr, variable: Expr) -> Expr | None:
+    """Tries SymPy's algorithms for single terms in SymPy's order."""
+    if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
+        return _power_of_linear(term, variable)
+    for method in (_rational, trigintegrate, _by_risch, _undo_chain_rule, _by_rules):
+        result = method(term, variable)
+        if result is not None:
+            return _without_cases(result)
+    return None
+
+
+def _special_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
+    """Integrates by special functions what the Risch algorithm leaves of an integrand."""
+    elementary, rest = S.Zero, integrand
+    if not _is_out_of_reach(integrand, variable):
+        elementary, rest = _risch_parts(integrand, variable) or (S.Zero, integrand)
+    if not is_within_reach(rest, variable) or (integrand.is_Add and elementary == 0):
+        return None  # the terms of a sum are integrated one by one
+    result = special_antiderivative(rest, variable, _quick_antiderivative)
+    if result is None and rest.has(sin, cos):
+        linear = sincos_to_sum(rest).expand(deep=False)
+        result = special_antiderivative(linear, variable, _quick_antiderivative) if linear.is_Add else None
     if result is S.NaN:
         raise IntegralError("an integral evaluates to cases")
     return None if result is None else elementary + result
 
 
-def _elementary_antiderivative(term: Expr, variable: Expr) -> Expr | None:
-    """Tries SymPy's algorithms for single terms in SymPy's order."""
+def _quick_antiderivative(term: Expr, variable: Expr) -> Expr | None:
+    """Tries the fastest algorithms for a term that a substitution or integration by parts has left.
+
+    The Risch algorithm does not end for some exponentials over powers of the variable, which the table has.
+    """
     polynomial = term.as_poly(variable)
     if polynomial is not None:
         return polynomial.integrate().as_expr()
@@ -229,10 +258,11 @@ def _elementary_antiderivative(term: Expr, variable: Expr) -> Expr | None:
         return None
     if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
         return _power_of_linear(term, variable)
-    for method in (_rational, trigintegrate, _by_risch, _undo_chain_rule, _by_rules):
+    has_denominator = any(part.exp.is_negative and part.has(variable) for part in term.atoms(Pow))
+    for method in (_rational, _undo_chain_rule) if has_denominator else (_by_risch, _undo_chain_rule):
         result = method(term, variable)
         if result is not None:
-            return _without_cases(result)
+            return expand(_without_cases(result), deep=False)
     return None
 
 

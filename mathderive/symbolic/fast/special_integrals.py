@@ -12,8 +12,10 @@ from typing import NamedTuple
 from sympy import (
     Add,
     Ci,
+    Derivative,
     Ei,
     Expr,
+    Function,
     Integral,
     Mul,
     Pow,
@@ -40,6 +42,12 @@ MAX_DEPTH = 2
 
 OUTER_FUNCTIONS = (exp, log, sin, cos)
 
+MAX_OPERATIONS = 12
+"""Maximum number of operations in a term that is tried."""
+
+SPECIAL_FUNCTIONS = (Ei, Si, Ci, li, erf, erfi, uppergamma)
+"""Functions that the table brings in."""
+
 Method = Callable[[Expr, Symbol], Expr | None]
 """Returns an antiderivative of an integrand by a variable; None where there is none, and NaN where it has cases."""
 
@@ -50,6 +58,21 @@ class _Substitution(NamedTuple):
     inner: Expr
     constant: Expr
     integrand: Expr
+
+
+def is_within_reach(term: Expr, variable: Symbol) -> bool:
+    """Whether a term is small and built from elementary functions, without the variable in base and exponent."""
+    if term.count_ops() > MAX_OPERATIONS:
+        return False
+    for part in term.atoms(Function, Pow, Derivative, Integral):
+        if not part.has(variable):
+            continue
+        if isinstance(part, Pow):
+            if part.base.has(variable) and part.exp.has(variable):
+                return False
+        elif not isinstance(part, OUTER_FUNCTIONS):
+            return False
+    return True
 
 
 def special_antiderivative(integrand: Expr, variable: Symbol, elementary: Method) -> Expr | None:
@@ -93,7 +116,7 @@ class _Search(NamedTuple):
 
     def integrate_term(self, term: Expr, variable: Symbol) -> Expr | None:
         value = _look_up(term, variable, self.is_direct)
-        if value is not None or self.depth == 0 or term.has(Integral):
+        if value is not None or self.depth == 0:
             return value
         place = Symbol(f"u{self.depth}")
         substitutions = list(_substitutions(term, variable, place))
@@ -188,6 +211,8 @@ def _look_up(integrand: Expr, variable: Symbol, is_direct: bool) -> Expr | None:
             power += exponent
         else:
             functions.append(factor)
+    if len(functions) == 2 and power == 0:
+        return _integrate_damped_wave(*functions, variable)
     if len(functions) != 1:
         return None
     (function,) = functions
@@ -202,6 +227,17 @@ def _look_up(integrand: Expr, variable: Symbol, is_direct: bool) -> Expr | None:
     if power == 0:
         return _integrate_quadratic(function, variable)
     return _integrate_with_power(function, power, variable) if isinstance(function, exp) else None
+
+
+def _integrate_damped_wave(first: Expr, second: Expr, variable: Symbol) -> Expr | None:
+    """`∫ exp(a*x + b) * sin(c*x + d) dx`, and the same with a cosine."""
+    wave, growth = (second, first) if isinstance(first, exp) else (first, second)
+    if not isinstance(growth, exp) or not isinstance(wave, sin | cos):
+        return None
+    a, c = (differentiate(factor.args[0], variable) for factor in (growth, wave))
+    if a.has(variable) or c.has(variable):
+        return None
+    return a * growth * wave / (a**2 + c**2) - c * growth * wave.fdiff() / (a**2 + c**2)
 
 
 def _has_symbolic_power(argument: Expr, variable: Symbol) -> bool:
@@ -223,7 +259,7 @@ def _integrate_over_variable(function: Expr, variable: Symbol, is_direct: bool) 
     has two logarithms more.
     """
     offset, term = function.args[0].as_independent(variable, as_Add=True)
-    slope, power = term.as_independent(variable, as_Add=False)
+    power = term.as_independent(variable, as_Add=False)[1]
     base, degree = power.as_base_exp()
     if base != variable or degree.has(variable):
         return None
