@@ -3,9 +3,9 @@
     python benchmarks/integrals.py [--attempts 20000] [--seed 0] [--python PYTHON] [--seconds 30] [--answers FILE]
 
 It samples attempts with the paper's settings and collects every integral that `evaluate_integrals` meets. Integrals
-that are equal up to renaming count as one, with the number of times they were met. Another process, run by PYTHON, answers
-them as the authors' code does. For the SymPy of the released derivations, PYTHON is that of an environment with
-`sympy==1.5.1`, which needs Python 3.8 or older. SymPy gets `--seconds` of CPU time for each integral; some of its
+that are equal up to renaming count as one, with the number of times they were met. Another process, run by PYTHON,
+answers them as the authors' code does. For the SymPy of the released derivations, PYTHON is that of an environment
+with `sympy==1.5.1`, which needs Python 3.8 or older. SymPy gets `--seconds` of CPU time for each integral; some of its
 searches never end. The answers are kept in FILE, so that a second run asks only about new integrals.
 
 The output counts integrals by how the two answers compare, and those that differ by the special functions in SymPy's
@@ -122,7 +122,11 @@ def _is_readable(value: Expr) -> bool:
 
 def _read(text: str) -> Expr:
     """Reads the `srepr` of a value, which may distinguish cases."""
-    return eval(text, {**vars(sympy), "ExprCondPair": ExprCondPair, "TupleArg": TupleArg})
+    return eval(text, {**vars(sympy), **_OTHER_NAMES})
+
+
+_OTHER_NAMES = {"ExprCondPair": ExprCondPair, "TupleArg": TupleArg, "NonElementaryIntegral": Integral}
+"""Constructors in SymPy's `srepr` that are not in its main namespace."""
 
 
 def _same(ours: Expr, theirs: Expr, integral: Integral) -> bool:

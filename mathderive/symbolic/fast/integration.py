@@ -351,7 +351,7 @@ def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
     ):
         return None
     result = manualintegrate(integrand, variable)
-    return None if result.has(Integral) else result
+    return None if result.has(Integral, *SPECIAL_FUNCTIONS) else result
 
 
 def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:

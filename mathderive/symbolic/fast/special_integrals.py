@@ -27,6 +27,7 @@ from sympy import (
     erfi,
     exp,
     expand,
+    expint,
     li,
     log,
     pi,
@@ -45,7 +46,7 @@ OUTER_FUNCTIONS = (exp, log, sin, cos)
 MAX_OPERATIONS = 12
 """Maximum number of operations in a term that is tried."""
 
-SPECIAL_FUNCTIONS = (Ei, Si, Ci, li, erf, erfi, uppergamma)
+SPECIAL_FUNCTIONS = (Ei, Si, Ci, li, erf, erfi, expint, uppergamma)
 """Functions that the table brings in."""
 
 Method = Callable[[Expr, Symbol], Expr | None]
@@ -105,7 +106,7 @@ class _Search(NamedTuple):
         values = []
         for term in Add.make_args(integrand):
             constant, body = term.as_independent(variable, as_Add=False)
-            value = None if self.is_direct and not integrand.is_Add else self.elementary(body, variable)
+            value = None if self.depth == MAX_DEPTH and not integrand.is_Add else self.elementary(body, variable)
             if value is None:
                 value = self.integrate_term(body, variable)
             if value is None:
@@ -138,20 +139,38 @@ class _Search(NamedTuple):
         return self.integrate_sum(expanded, variable) if expanded.is_Add else None
 
     def by_parts(self, term: Expr, variable: Symbol) -> Expr | None:
-        """Integrates a function as its product with 1, and a product with logarithms by differentiating these."""
-        if isinstance(term, OUTER_FUNCTIONS):
-            first, second = term, S.One
-        else:
-            first = Mul(*[factor for factor in Mul.make_args(term) if isinstance(factor, log)])
-            second = term / first
-        search = self._replace(depth=self.depth - 1, is_direct=self.is_direct and second is S.One)
+        """Integrates a product by differentiating one factor; a single function is a product with 1."""
+        first = _factor_to_differentiate(term, variable)
+        second = term / first
         if first is S.One:
             return None
+        is_direct = self.is_direct and (second is S.One or not first.has(log))
+        search = self._replace(depth=self.depth - 1, is_direct=is_direct)
         integral = variable if second is S.One else search.integrate_rest(second, variable)
         if integral is None or integral is S.NaN:
             return integral
         rest = search.integrate_rest(integral * differentiate(first, variable), variable)
-        return None if rest is None else first * integral - rest
+        return None if rest is None else expand(first * integral, deep=False) - rest
+
+
+def _factor_to_differentiate(term: Expr, variable: Symbol) -> Expr:
+    """The factor that integration by parts differentiates, in SymPy's order; 1 if there is none.
+
+    It is a single function, all logarithms of a product, a power of the variable, or the function over such a power.
+    """
+    if isinstance(term, OUTER_FUNCTIONS):
+        return term
+    factors = Mul.make_args(term)
+    logarithms = [factor for factor in factors if isinstance(factor, log)]
+    if logarithms:
+        return Mul(*logarithms)
+    powers = [factor for factor in factors if factor.as_base_exp()[0] == variable]
+    if len(factors) != 2 or len(powers) != 1 or not isinstance(term / powers[0], exp | sin | cos):
+        return S.One
+    exponent = powers[0].as_base_exp()[1]
+    if exponent.is_Integer and exponent != -1:
+        return powers[0] if exponent.is_positive else term / powers[0]
+    return S.One
 
 
 def _substitutions(integrand: Expr, variable: Symbol, place: Symbol) -> Iterator[_Substitution]:
@@ -226,7 +245,9 @@ def _look_up(integrand: Expr, variable: Symbol, is_direct: bool) -> Expr | None:
         return _integrate_over_variable(function, variable, is_direct)
     if power == 0:
         return _integrate_quadratic(function, variable)
-    return _integrate_with_power(function, power, variable) if isinstance(function, exp) else None
+    if not isinstance(function, exp) or (is_direct and power.is_Integer):
+        return None
+    return _integrate_with_power(function, power, variable)
 
 
 def _integrate_damped_wave(first: Expr, second: Expr, variable: Symbol) -> Expr | None:
@@ -266,7 +287,7 @@ def _integrate_over_variable(function: Expr, variable: Symbol, is_direct: bool) 
     if isinstance(function, exp):
         return exp(offset) * Ei(term) / degree
     cosine_integral = Ci(term)
-    if is_direct:
+    if is_direct and offset == 0:
         cosine_integral += log(term**2) / 2 - log(term)
     if isinstance(function, cos):
         return (cos(offset) * cosine_integral - sin(offset) * Si(term)) / degree

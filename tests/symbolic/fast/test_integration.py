@@ -2,8 +2,31 @@
 
 import time
 
+import mpmath
 import pytest
-from sympy import Derivative, Equality, Expr, Function, Integral, Symbol, cos, exp, log, sin
+from sympy import (
+    Ci,
+    Derivative,
+    Ei,
+    Equality,
+    Expr,
+    Function,
+    Integral,
+    Si,
+    Symbol,
+    cos,
+    erf,
+    erfi,
+    exp,
+    expint,
+    lambdify,
+    li,
+    log,
+    pi,
+    sin,
+    sqrt,
+    uppergamma,
+)
 
 from mathderive.symbolic.engine.replay import apply_annotation
 from mathderive.symbolic.fast.integration import IntegralError, evaluate_integral
@@ -84,3 +107,83 @@ def test_a_remainder_without_an_antiderivative_is_not_searched_for() -> None:
     start = time.process_time()
     assert evaluate_integral(Integral(Integral(Derivative(tower, (x, 2)), x) - 1, x)) == tower - x
     assert time.process_time() - start < 10
+
+
+AUTHORS_FORMS: dict[Expr, Expr] = {
+    cos(exp(x)): Ci(exp(x)),
+    sin(exp(x)): Si(exp(x)),
+    exp(exp(x)): Ei(exp(x)),
+    exp(x) + sin(exp(x)): exp(x) + Si(exp(x)),
+    cos(exp(x)) ** 2: x / 2 + Ci(2 * exp(x)) / 2,
+    cos(y + exp(x)): -sin(y) * Si(exp(x)) + cos(y) * Ci(exp(x)),
+    1 / log(x): li(x),
+    log(log(x)): x * log(log(x)) - li(x),
+    log(log(x * y)): x * log(log(x * y)) - li(x * y) / y,
+    log(x) + log(log(x)): x * log(x) + x * log(log(x)) - x - Ei(log(x)),
+    x * log(log(x)): x**2 * log(log(x)) / 2 - Ei(2 * log(x)) / 2,
+    sin(log(x)): x * sin(log(x)) / 2 - x * cos(log(x)) / 2,
+    cos(log(x)): x * sin(log(x)) / 2 + x * cos(log(x)) / 2,
+    exp(y / x): x * exp(y / x) - y * Ei(y / x),
+    cos(y / x): x * cos(y / x) + y * Si(y / x),
+    sin(y / x): x * sin(y / x) - y * Ci(y / x) + y * log(y / x) - y * log(y**2 / x**2) / 2,
+    cos(x) / x: Ci(x) + log(x**2) / 2 - log(x),
+    cos(x + y) / x: -sin(y) * Si(x) + cos(y) * Ci(x),
+    sin(x) / x: Si(x),
+    exp(x) / x: Ei(x),
+    exp(x) / x**2: Ei(x) - exp(x) / x,
+    cos(x) / x**2: -Si(x) - cos(x) / x,
+    sin(x) / x**2: -log(x) + log(x**2) / 2 + Ci(x) - sin(x) / x,
+    log(x) * sin(x): -log(x) * cos(x) + Ci(x),
+    log(x) * cos(x): log(x) * sin(x) - Si(x),
+    exp(x) * log(x): exp(x) * log(x) - Ei(x),
+    exp(x**2): sqrt(pi) * erfi(x) / 2,
+    exp(-(x**2)): sqrt(pi) * erf(x) / 2,
+    exp(-x) * exp(exp(x)): -exp(-x) * expint(2, -exp(x)),
+    log(x + y) ** y: (-log(x + y)) ** -y * log(x + y) ** y * uppergamma(y + 1, -log(x + y)),
+}
+"""Integrals by x as SymPy 1.5.1's `Integral.doit` gives them."""
+
+
+@pytest.mark.parametrize("integrand", AUTHORS_FORMS, ids=str)
+def test_special_functions_come_in_the_authors_form(integrand: Expr) -> None:
+    value = evaluate_integral(Integral(integrand, x))
+    assert value == AUTHORS_FORMS[integrand]
+
+
+@pytest.mark.parametrize("integrand", AUTHORS_FORMS, ids=str)
+def test_special_functions_have_the_integrand_as_derivative(integrand: Expr) -> None:
+    value = evaluate_integral(Integral(integrand, x))
+    assert value is not None
+    in_numbers = lambdify((x, y), value, "mpmath")
+    expected = lambdify((x, y), integrand, "mpmath")
+    for point in (1.3, 2.1):
+        assert abs(mpmath.diff(lambda place: in_numbers(place, mpmath.mpf("0.6")), point) - expected(point, 0.6)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "integrand", [exp(y**x), sin(y**x), exp(exp(x * y)), exp(x**y), cos(x**y), exp(x) ** y], ids=str
+)
+def test_cases_and_hypergeometric_functions_are_refused(integrand: Expr) -> None:
+    with pytest.raises(IntegralError):
+        evaluate_integral(Integral(integrand, x))
+
+
+@pytest.mark.parametrize("integrand", [exp(cos(x)), sin(sin(x)), log(cos(x)), cos(x) ** y, (x**y) ** z, log(x) ** x])
+def test_what_sympy_leaves_stays(integrand: Expr) -> None:
+    assert evaluate_integral(Integral(integrand, x)) is None
+
+
+@pytest.mark.parametrize("integrand", [(x - y) / z, x * y + y, y * log(x)], ids=str)
+def test_a_factor_before_a_sum_is_evaluated(integrand: Expr) -> None:
+    """SymPy takes the factor out of the integral, but factorises the value."""
+    assert evaluate_integral(Integral(integrand, x)) is not None
+
+
+def test_a_special_value_beside_a_constant_stays() -> None:
+    assert evaluate_integral(Integral(1 / log(x) - 1, x)) is None
+
+
+def test_an_exponential_over_a_power_of_a_logarithm_is_not_searched_for_without_end() -> None:
+    start = time.process_time()
+    assert evaluate_integral(Integral((log(x) ** 2 - 1) / log(x), x)) is not None
+    assert time.process_time() - start < 5
