@@ -2,13 +2,14 @@
 
 The rule of Meadows et al. (2024) has a side effect that is part of their data: an integral `i` is evaluated if
 `str(simplify(i)) != str(simplify(i.doit()))`. SymPy's `simplify` takes factors and terms that do not depend on the
-variable out of the integral and, if there are any, evaluates the rest. So an integral with such a factor stays, an
-integral without such factors and terms is evaluated, and for an integral with such a term the two texts decide. For
-example, `∫ 2x dx` and `∫ x*y dx` stay as they are, while `∫ e^x dx` and `∫ (x + y) dx` are evaluated.
+variable out of the integral and, if there are any, evaluates the rest. So an integral without such factors and terms is
+evaluated, and for any other the two texts decide. For example, `∫ 2x dx` and `∫ x*y dx` stay as they are, while
+`∫ e^x dx`, `∫ (x + y) dx` and `∫ (x - y)/z dx` are evaluated.
 
 The work is bounded by size and method, never by the clock. SymPy's heuristic Risch and Meijer G algorithms can run for
 hours and are not used. Its rule-based algorithm can too, and is used only for small integrands with functions of linear
-arguments; two of its rules, undoing a derivative and undoing the chain rule, are implemented here.
+arguments; two of its rules, undoing a derivative and undoing the chain rule, are implemented here, and those that lead
+to special functions in `special_integrals`.
 """
 
 from collections.abc import Callable, Mapping
