@@ -191,7 +191,8 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """Tries one method after another; derivatives and integrals within the integrand are evaluated first."""
     if not integrand.has(variable):
         return integrand * variable
-    if any(isinstance(factor, Pow) and factor.base == 0 for factor in Mul.make_args(integrand)):
+    factor = integrand.as_independent(variable, as_Add=False)[1]
+    if isinstance(factor, Pow) and factor.base == 0:
         return S.Zero
     undone = _undo_derivative(integrand, variable)
     if undone is not None:
@@ -310,8 +311,18 @@ def _without_cases(result: Expr) -> Expr:
 
 
 def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
-    terms = [_antiderivative(term, variable) for term in integrand.args]
-    return None if None in terms else Add(*terms)
+    """Integrates term by term; a term without an antiderivative counts before one with cases, as in SymPy."""
+    values, has_cases = [], False
+    for term in integrand.args:
+        try:
+            values.append(_antiderivative(term, variable))
+        except IntegralError:
+            has_cases = True
+    if None in values:
+        return None
+    if has_cases:
+        raise IntegralError("an integral evaluates to cases")
+    return Add(*values)
 
 
 def _undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:

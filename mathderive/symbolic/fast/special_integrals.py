@@ -113,7 +113,7 @@ class _Search(NamedTuple):
                 return None
             values.append(constant * value)
         result = Add(*values)
-        return expand(result, deep=False) if self.is_direct and value.has(Ci) else result
+        return expand(result, deep=False) if self.is_direct and result.has(Ci) else result
 
     def integrate_term(self, term: Expr, variable: Symbol) -> Expr | None:
         value = _look_up(term, variable, self.is_direct)
@@ -231,7 +231,7 @@ def _look_up(integrand: Expr, variable: Symbol, is_direct: bool) -> Expr | None:
         else:
             functions.append(factor)
     if len(functions) == 2 and power == 0:
-        return _integrate_damped_wave(*functions, variable)
+        return _integrate_damped_wave(functions[0], functions[1], variable)
     if len(functions) != 1:
         return None
     (function,) = functions
