@@ -26,11 +26,27 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the inputs are in benchmarks/hostile_inputs
 
-from benchmarks.hostile_inputs import configs  # noqa: E402
+from benchmarks.hostile_inputs import (  # noqa: E402
+    checkpoints,
+    configs,
+    endpoint_answers,
+    http_requests,
+    ledgers,
+    result_files,
+    texts,
+)
 from benchmarks.hostile_inputs.attack import Attack  # noqa: E402
 from mathderive.core.progress import progress  # noqa: E402
 
-KINDS: Mapping[str, Callable[[], Iterator[Attack]]] = {"configs": configs.attacks}
+KINDS: Mapping[str, Callable[[], Iterator[Attack]]] = {
+    "configs": configs.attacks,
+    "ledgers": ledgers.attacks,
+    "checkpoints": checkpoints.attacks,
+    "results": result_files.attacks,
+    "texts": texts.attacks,
+    "endpoints": endpoint_answers.attacks,
+    "requests": http_requests.attacks,
+}
 """The function that yields the inputs of each kind."""
 
 MAX_SECONDS = 10.0
@@ -107,7 +123,8 @@ def _judge(attack: Attack, status: int, text: str) -> str:
     complaints = [line for line in text.splitlines() if line.startswith("mathderive: ")]
     if status == 2 and len(complaints) == 1 and complaints[0].isprintable() and "Traceback" not in text:
         return "refused"
-    return "accepted" if status == 0 and attack.may_succeed else "crashed"
+    is_accepted = attack.may_succeed and status in attack.right_codes and "Traceback" not in text
+    return "accepted" if is_accepted else "crashed"
 
 
 def main() -> int:

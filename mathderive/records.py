@@ -113,13 +113,15 @@ class ValiditySummary(Record):
         truths: the number of equations by verdict.
         errors: the number of equations by the paper's error category.
         goal_reached: an equation of the answer states the goal, mirrored or not.
-        verified: the goal is reached, and every equation that it depends on is a premise or valid.
+        sound: the goal is reached, and every equation is true.
+        verified: the answer is sound, and every equation that the goal depends on is a premise or valid.
     """
 
     equations: int
     truths: dict[Truth, int]
     errors: dict[ErrorCategory, int]
     goal_reached: bool
+    sound: bool
     verified: bool
 
     @property

@@ -13,6 +13,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mathderive.config.schema import BeamSettings, DataSettings, RunSettings
+from mathderive.core.checksums import CHECKSUMS, write_checksums
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
 from mathderive.core.extensions import extension_digests
@@ -108,8 +109,10 @@ def _prepare(
         ) from None
     path = _in_run_folder(epath.Path(builder.data_dir), builder, folder)
     metadata = dict(builder.info.metadata)
+    (path / CHECKSUMS).unlink(missing_ok=True)  # the content hash decides here
     if content_hash({split: iterate_examples(path, split) for split in splits}) != metadata["content_hash"]:
         raise InputError(f"{path}: the dataset reads back differently from what was written; expected a working disk")
+    write_checksums(path, (file for file in path.iterdir() if file.name != CHECKSUMS))
     sizes = {split: len(data_source(path, split)) for split in splits}
     return {"path": str(path.relative_to(folder)), "sizes": sizes, **metadata}
 

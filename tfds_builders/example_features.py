@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from mathderive.core.checksums import verify_checksums
 from mathderive.core.errors import InputError
 from mathderive.records import Example, StepRecord, to_line
 
@@ -105,7 +106,12 @@ def read_pairs(folder: Path, split: str) -> list[tuple[str, str]]:
 
 
 def data_source(folder: Path, split: str) -> Sequence[Mapping[str, Any]]:
-    """Returns random access to one split's raw features, for Grain."""
+    """Returns random access to one split's raw features, for Grain.
+
+    Raises:
+        InputError: the dataset cannot be read, or a file is not as it was written.
+    """
+    verify_checksums(folder, lambda name: name.endswith(".json") or f"-{split}." in name)
     builder = open_builder(folder)
     if split not in builder.info.splits:  # builders leave out empty splits
         return []

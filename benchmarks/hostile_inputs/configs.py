@@ -5,15 +5,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.hostile_inputs.attack import Attack
+from benchmarks.hostile_inputs.attack import MATHDERIVE, Attack
 
-READ_CONFIG = (
-    "-c",
-    "import sys; from mathderive.cli.main import main; sys.exit(main(sys.argv[1:]))",
-    "ledger",
-    "unaccounted",
-    "--config",
-)
+READ_CONFIG = (*MATHDERIVE, "ledger", "unaccounted", "--config")
 """The quickest command that reads a config; with a right one it is refused as well, because there is no ledger."""
 
 WHOLE = {

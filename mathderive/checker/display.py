@@ -28,8 +28,7 @@ def display(validity: Validity, paint: Paint = lambda text, colour: text) -> str
 
 
 def _block(number: int, step: StepVerdict, paint: Paint) -> str:
-    flags = [flag for flag in ("redundant", "irrelevant") if getattr(step, flag)]
-    verdict = ", ".join([step.truth, *flags])
+    verdict = ", ".join(step.label.words)
     lines = [
         f"{number:>3}  {paint(f'{verdict:<12}', COLOURS[step.truth])}  {printable(step.text)}",
         f"     {printable(step.reason.replace('$', ''))}",
@@ -45,7 +44,7 @@ def _summary(validity: Validity) -> str:
         f"{sum(validity.premises_used)} of {len(validity.premises_used)} premises stated",
         f"{sum(validity.intermediates_present)} of {len(validity.intermediates_present)} requested equations derived",
         "goal reached" if validity.goal_reached else "goal not reached",
-        "verified" if validity.verified else "not verified",
+        "verified" if validity.verified else "sound, but not verified" if validity.sound else "not verified",
     ]
     return "; ".join(parts)
 

@@ -2,13 +2,16 @@
 
 The checker bounds its own work by sizes and counts. The child process is a second line of defence: the kernel ends a
 child that exceeds its memory limit, or its CPU time for one equation, even inside a loop of C code. That equation is
-undecided, and the check is repeated without it.
+undecided, and the check is repeated without it. When an answer's own CPU time is used up, its other equations are
+undecided.
 """
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mathderive.checker.checker import Checker, unchecked
 from mathderive.checker.verdicts import Validity
@@ -24,6 +27,12 @@ to start, so an equation has its verdict within two seconds.
 MAX_ENDED = 4
 """Maximum number of an answer's equations that may end a child; after that, the whole answer is undecided."""
 
+ANSWER_SECONDS = 4.0
+"""CPU time, in seconds, after which no further equation of an answer is checked, in all its children together.
+
+With the starts of `MAX_ENDED` further children, an answer has its verdict within ten seconds.
+"""
+
 
 @dataclass(frozen=True)
 class CheckRequest:
@@ -34,6 +43,37 @@ class CheckRequest:
     leave_out: frozenset[int] = frozenset()
     stop_file: Path | None = None
     """The check stops before an equation if this file exists."""
+    seed: str = ""
+    """With the texts, it determines the points at which equations are tested."""
+    seconds: float = ANSWER_SECONDS
+    """CPU time after which no further equation is checked."""
+
+
+@dataclass(frozen=True)
+class EquationMark:
+    """The work of a child: an equation's number, and the CPU time for the answer before it, in seconds.
+
+    The number is 0 for the prompt and for the verdict.
+    """
+
+    number: int
+    seconds: float
+
+
+class _LeftOut(Collection[int]):
+    """The numbers of the equations that are not checked: those given, and all of them once the time is used up."""
+
+    def __init__(self, given: frozenset[int], is_used_up: Callable[[], bool]) -> None:
+        self._given, self._is_used_up = given, is_used_up
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._given or self._is_used_up()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
 
 
 class _StoppedError(Exception):
@@ -45,52 +85,56 @@ CheckOutcome = Validity | str
 
 
 def check_request(request: CheckRequest) -> CheckOutcome:
-    """Checks an answer in the child, which marks the number of each equation before it; the prompt's mark is 0."""
-    mark(0)
+    """Checks an answer in the child, which marks the prompt, and each equation before it is checked."""
+    started = time.process_time()
+
+    def used() -> float:
+        return time.process_time() - started
 
     def begin(number: int) -> None:
-        mark(number)
+        mark(EquationMark(number, used()))
         if request.stop_file is not None and request.stop_file.exists():
             raise _StoppedError
 
+    mark(EquationMark(0, 0.0))
     try:
-        checker = Checker(request.prompt)
+        checker = Checker(request.prompt, request.seed)
     except ValueError as error:
         return str(error)
     try:
-        return checker.check(request.output, request.leave_out, begin)
+        left_out = _LeftOut(request.leave_out, lambda: used() > request.seconds)
+        return checker.check(request.output, left_out, begin)
     except _StoppedError:
         return unchecked(request.output, "the check was stopped")
 
 
-def check_in(
-    worker: WorkerProcess[CheckRequest, CheckOutcome], prompt: str, output: str, stop_file: Path | None = None
-) -> Validity:
+def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRequest) -> Validity:
     """Checks an answer in a worker that runs `check_request`; an equation that exceeds its limits is undecided.
 
     Raises:
         ValueError: the prompt has another form; the message says what was expected where.
         InputError, RuntimeError: as `WorkerProcess.run`.
     """
-    left_out: frozenset[int] = frozenset()
     while True:
-        found = worker.ask(CheckRequest(prompt, output, left_out, stop_file))
+        found = worker.ask(request)
         if isinstance(found, Validity):
             return found
         if isinstance(found, str):
             raise ValueError(found)
+        reached: EquationMark = found.mark or EquationMark(0, 0.0)
+        left = request.seconds - reached.seconds - EQUATION_LIMITS.cpu_seconds
+        request = replace(request, seconds=max(0.0, left))
         if found.for_memory and found.had_worked:
             continue  # earlier requests may have filled the memory
-        if not found.mark or found.mark in left_out or len(left_out) >= MAX_ENDED:
-            return unchecked(output)  # nothing more can be left out
-        left_out |= {found.mark}
+        if not reached.number or reached.number in request.leave_out or len(request.leave_out) >= MAX_ENDED:
+            return unchecked(request.output)  # nothing more can be left out
+        request = replace(request, leave_out=request.leave_out | {reached.number})
 
 
-class SupervisedChecker:
-    """Checks derivations in a child process of its own; a context manager."""
+class ChildOwner:
+    """Owns a child process, which ends with the block; a context manager."""
 
-    def __init__(self, limits: Limits = EQUATION_LIMITS) -> None:
-        self._worker = WorkerProcess(check_request, limits)
+    _worker: WorkerProcess[Any, Any]
 
     def __enter__(self) -> Self:
         return self
@@ -104,10 +148,23 @@ class SupervisedChecker:
         """Ends the child, and any check that it does for another thread."""
         self._worker.stop()
 
+
+class SupervisedChecker(ChildOwner):
+    """Checks derivations in a child process of its own; a context manager."""
+
+    def __init__(self, limits: Limits = EQUATION_LIMITS, seed: str = "") -> None:
+        """
+        Args:
+            seed: with the texts, it determines the points at which equations are tested. A process that trains against
+                the checker keeps it secret.
+        """
+        self._worker = WorkerProcess(check_request, limits)
+        self._seed = seed
+
     def interrupt(self) -> None:
         """Ends the check in progress, which raises InputError; the next check starts a new child."""
         self._worker.interrupt()
 
     def check(self, prompt: str, output: str, stop_file: Path | None = None) -> Validity:
         """Checks an answer; see `check_in`. The check stops before the next equation once `stop_file` exists."""
-        return check_in(self._worker, prompt, output, stop_file)
+        return check_in(self._worker, CheckRequest(prompt, output, stop_file=stop_file, seed=self._seed))

@@ -8,6 +8,18 @@ TRUE: tuple[Truth, ...] = ("premise", "valid", "skipped")
 """The verdicts that call an equation true."""
 
 
+class VerdictLabel(Record):
+    """The words for a verdict on an equation.
+
+    Attributes:
+        kind: the paper's error category if one applies, else the verdict.
+        words: the verdict, then `redundant` and `irrelevant` where they apply.
+    """
+
+    kind: Truth | ErrorCategory
+    words: list[str]
+
+
 class StepVerdict(Record):
     """The verdict on one equation of an answer.
 
@@ -44,6 +56,31 @@ class StepVerdict(Record):
             return "irrelevant"
         return "skipped" if self.truth == "skipped" else None
 
+    @property
+    def label(self) -> VerdictLabel:
+        """The words for this verdict, on pages and in the terminal."""
+        flags = {"redundant": self.redundant, "irrelevant": self.irrelevant}
+        words = [self.truth, *(word for word, applies in flags.items() if applies)]
+        return VerdictLabel(kind=self.category or self.truth, words=words)
+
+
+class StateVerdict(Record):
+    """The verdict on a derivation that is being written.
+
+    Attributes:
+        step: the verdict on its last equation; None where there is none yet.
+        verified_so_far: whether every equation is premise or valid, and rests on such equations alone.
+        goal_reached, sound, verified: as in `Validity`, if the derivation ended here.
+        open_intermediates: the requested equations that no equation says yet.
+    """
+
+    step: StepVerdict | None
+    verified_so_far: bool
+    goal_reached: bool
+    sound: bool
+    verified: bool
+    open_intermediates: list[str]
+
 
 class Validity(Record):
     """The verdict on a derivation.
@@ -53,11 +90,13 @@ class Validity(Record):
         premises_used: for each premise of the prompt, whether the answer states it.
         intermediates_present: for each equation that the prompt wants to be derived first, whether the answer has it.
         goal_reached: whether any equation of the answer says the goal, mirrored or not.
-        verified: whether the goal is reached, and the goal and every equation it depends on are premise or valid.
+        sound: whether the goal is reached and every equation is premise, valid or skipped.
+        verified: whether the answer is sound, and the goal and every equation it depends on are premise or valid.
     """
 
     steps: list[StepVerdict]
     premises_used: list[bool]
     intermediates_present: list[bool]
     goal_reached: bool
+    sound: bool = False
     verified: bool

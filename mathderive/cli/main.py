@@ -1,8 +1,6 @@
 """The command line: `mathderive COMMAND`, each with `--help`; a user's mistake ends as one line and exit code 2."""
 
-import errno
 import logging
-import os
 import sys
 from collections.abc import Sequence
 
@@ -13,7 +11,7 @@ from mathderive.cli.checkpoints import convert_checkpoint, serve_checkpoint
 from mathderive.cli.development import run_linters, run_tests
 from mathderive.cli.ledger import ledger_app
 from mathderive.cli.stages import add_stages
-from mathderive.core.errors import InputError, Terminated
+from mathderive.core.errors import InputError, Terminated, machine_fault
 from mathderive.core.progress import say
 
 app = typer.Typer(
@@ -31,9 +29,6 @@ app.command("conformance")(check_conformance)
 app.command("check")(check_derivation)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_tests)
 app.command("lint")(run_linters)
-
-_MACHINE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
-"""Error numbers that the machine gives where a disk is full or a file may not be written."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"mathderive: {ended}")
         return ended.exit_code
     except Exception as error:
-        fault = _machine_fault(error)
+        fault = machine_fault(error)
         if fault is None:
             raise
-        say(f"mathderive: {fault}; what was finished is intact, and the same command goes on from there")
+        say(f"mathderive: {fault}")
         return 2
     return 0
 
@@ -72,15 +67,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _is_undecodable(text: str) -> bool:
     """Whether an argument holds bytes that are not UTF-8, which Python represents by half surrogate pairs."""
     return any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _machine_fault(error: BaseException | None) -> str | None:
-    """Names the machine's fault behind an error, which a library may have wrapped; None for any other error."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _MACHINE_FAULTS:
-            return f"{error.filename or 'file'}: {os.strerror(error.errno)}"
-        for number in _MACHINE_FAULTS:
-            if os.strerror(number) in str(error):
-                return " ".join(str(error).split())[:300]
-        error = error.__cause__ or error.__context__
-    return None

@@ -102,10 +102,14 @@ def _read_file(path: Path, place: str) -> dict[str, Any]:
 
 
 def _load_extensions(tree: dict[str, Any]) -> None:
-    """Loads the listed files, because validation looks up what they register; it also refuses anything but a list."""
+    """Loads the listed files, because validation looks up what they register; it also refuses anything but a list.
+
+    Without any, worker processes load none either, even if the environment of this process names some.
+    """
     files = tree.get("extensions")
-    if isinstance(files, list) and all(isinstance(file, str) for file in files):
-        load_extensions(map(Path, files))
+    if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+        files = []
+    load_extensions(map(Path, files))
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

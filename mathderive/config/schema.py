@@ -16,7 +16,10 @@ from mathderive.symbolic.engine.settings import SamplingSettings
 if TYPE_CHECKING:
     from mathderive.predictors.registry import PredictorKind
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+MAX_NAME_LENGTH = 64
+"""Maximum number of characters of a name, which also names a file or folder."""
+
+Name = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_LENGTH - 1}}}$")]
 """A name that is also a folder's name."""
 
 Dtype = Literal["float32", "bfloat16"]

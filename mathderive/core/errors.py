@@ -1,9 +1,14 @@
 """The exceptions that the command line prints as one line."""
 
+import errno
+import os
 import signal
 
 MAX_MESSAGE = 2_000
 """Maximum number of characters of an error's line; the middle of a longer one is left out."""
+
+_MACHINE_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
+"""Error numbers that the machine gives where a disk is full or a file may not be written."""
 
 
 class InputError(Exception):
@@ -31,3 +36,26 @@ class Terminated(Exception):  # noqa: N818 - not an error
             f"{name}: stopped after step {step}, whose checkpoint is written; the same command goes on from there"
         )
         self.exit_code = 128 + number
+
+
+def is_rust_panic(error: BaseException) -> bool:
+    """Whether a library in Rust met a fault of its own. Its exception is no `Exception`; no module has the class."""
+    return (type(error).__module__, type(error).__name__) == ("pyo3_runtime", "PanicException")
+
+
+def machine_fault(error: BaseException | None) -> str | None:
+    """Names the machine's fault behind an error, which a library may have wrapped; None for any other error."""
+    while error is not None:
+        fault = _fault(error)
+        if fault is not None:
+            return f"{fault}; what was finished is intact, and the same command goes on from there"
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _fault(error: BaseException) -> str | None:
+    if isinstance(error, OSError) and error.errno in _MACHINE_FAULTS:
+        return f"{error.filename or 'file'}: {os.strerror(error.errno)}"
+    if any(os.strerror(number) in str(error) for number in _MACHINE_FAULTS):
+        return " ".join(str(error).split())[:300]
+    return None

@@ -34,7 +34,14 @@ ResultT = TypeVar("ResultT")
 OUT_OF_MEMORY = 77
 """A child's exit code after a MemoryError, which it can give without allocating memory."""
 
-_FAULTS = {signal.SIGABRT: "aborted", signal.SIGSEGV: "a segmentation fault", signal.SIGBUS: "a bus error"}
+_FAULTS = {
+    signal.SIGABRT: "aborted",
+    signal.SIGSEGV: "a segmentation fault",
+    signal.SIGBUS: "a bus error",
+    signal.SIGFPE: "an arithmetic fault",
+    signal.SIGILL: "an illegal instruction",
+}
+"""Signals by which a process ends itself; GMP divides by zero on purpose where a number would be too large."""
 
 MOST_LOST_IN_A_ROW = 8
 """Number of items lost in a row from which the machine is at fault. Sound work loses one item in many thousands."""
@@ -125,6 +132,8 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         self._limits = limits
         self._lock = threading.Lock()
         self._stopped = False
+        self._interrupted = False
+        """Whether this process has ended the child."""
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: multiprocessing.connection.Connection | None = None
         self._held: multiprocessing.connection.Connection | None = None
@@ -164,14 +173,17 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         """Ends the child at once, even while another thread waits for its answer; it cannot be used afterwards."""
         with self._lock:
             self._stopped = True
-            if self._process is not None:
-                self._process.kill()
+            self._kill()
 
     def interrupt(self) -> None:
         """Ends the child and the item in progress, for which `ask` raises InputError; the next item starts a child."""
         with self._lock:
-            if self._process is not None:
-                self._process.kill()
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._interrupted = True
+            self._process.kill()
 
     def ask(self, item: ItemT) -> ResultT | Ended:
         """Runs one item, once.
@@ -228,6 +240,7 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             assert connection is not None
             assert held is not None
             self._process = self._connection = self._held = None
+            was_interrupted, self._interrupted = self._interrupted, False
         connection.close()
         # Another thread that starts a child may be collecting this exit code, which then arrives a moment later.
         while (code := process.exitcode) is None:
@@ -239,6 +252,8 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             return f"more than {self._limits.cpu_seconds:.3g} s of CPU time", code
         if code < 0 and -code in _FAULTS:
             return _FAULTS[signal.Signals(-code)], code
+        if was_interrupted:
+            raise InputError("the work was stopped")
         if code < 0:
             raise InputError(
                 f"{KILLED} (by signal {-code}), most likely for lack of memory on this machine; "

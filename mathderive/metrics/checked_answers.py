@@ -55,5 +55,6 @@ def summarise(validity: Validity) -> ValiditySummary:
         truths={truth: truths.count(truth) for truth in TRUTHS},
         errors={category: categories.count(category) for category in ERROR_CATEGORIES},
         goal_reached=validity.goal_reached,
+        sound=validity.sound,
         verified=validity.verified,
     )

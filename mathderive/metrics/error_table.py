@@ -50,6 +50,7 @@ class ErrorRow:
     Attributes:
         set: the set; None for all sets together.
         valid_equations: the share of all equations that are a premise or valid.
+        sound: the share of all answers that are sound.
         verified: the share of all answers that are verified.
     """
 
@@ -58,6 +59,7 @@ class ErrorRow:
     answers: int
     equations: int
     valid_equations: Estimate | None
+    sound: Estimate | None
     verified: Estimate | None
     findings: dict[Finding, FindingRates]
 
@@ -99,6 +101,7 @@ def _row(model: str, name: EvaluationSet | None, answers: Sequence[Score]) -> Er
         answers=len(answers),
         equations=sum(equations),
         valid_equations=rate(valid, equations, sources),
+        sound=mean([summary.sound for summary in summaries], sources),
         verified=mean([summary.verified for summary in summaries], sources),
         findings={finding: rates(finding) for finding in FINDINGS},
     )

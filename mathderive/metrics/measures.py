@@ -77,9 +77,16 @@ _ANSWER_MEASURES = (
         is_always_computed=False,
     ),
     Measure(
+        "sound",
+        "Sound",
+        "Sound: the answer reaches the goal, and none of its equations is incorrect, unparsable or undecided.",
+        _of_verdicts(lambda validity: validity.sound),
+        is_always_computed=False,
+    ),
+    Measure(
         "verified",
         "Verified",
-        "Verified: the answer reaches the goal by such equations alone.",
+        "Verified: the answer is sound, and reaches the goal by premises and valid equations alone.",
         _of_verdicts(lambda validity: validity.verified),
         is_always_computed=False,
     ),

@@ -17,7 +17,7 @@ CHECKPOINT_METRIC = "bleurt"
 """The key of the metric that a checkpoint computes."""
 
 RESERVED_KEYS = {
-    *("goal_reached", "valid_equations", "verified", "examples", "pairs", "intervals"),
+    *("goal_reached", "valid_equations", "sound", "verified", "examples", "pairs", "intervals"),
     *Score.model_fields,
     *Sensitivity.model_fields,
 }.difference(BUILT_IN_METRICS)

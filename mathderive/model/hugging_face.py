@@ -16,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
+from mathderive.core.checksums import CHECKSUMS
 from mathderive.core.environment import memory_bytes
 from mathderive.core.errors import InputError
 from mathderive.core.files import read_json
@@ -79,11 +80,16 @@ def fetch(identifier: str, check: Callable[[Path], object]) -> Path:
 
     # The smallest file comes first, so that the weights of another model are never downloaded.
     check(download("config.json"))
-    beside = ("*.json", "*.model", "vocab.txt")
+    beside = ("*.json", "*.model", "vocab.txt", CHECKSUMS)
     folder = download(*beside, "*.safetensors")
     if not any(folder.glob("*.safetensors")):
         folder = download(*beside, "pytorch_model*.bin")
     return folder
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file of this name holds weights."""
+    return name.endswith((".safetensors", ".bin"))
 
 
 def check_file(path: Path, max_bytes: int, expected: str) -> int:

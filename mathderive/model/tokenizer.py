@@ -8,13 +8,14 @@ byte.
 import io
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import sentencepiece
 
-from mathderive.core.errors import InputError
+from mathderive.core.errors import InputError, is_rust_panic
 from mathderive.core.files import replacing
 from mathderive.core.regular_files import read_regular_file
 from mathderive.model.tokenizer_files import MAX_TOKENIZER_BYTES, check_tokenizer_files
@@ -94,11 +95,13 @@ class HuggingFaceTokenizer:
         return max(self._tokenizer.get_vocab().values(), default=-1) + 1
 
     def encode(self, text: str) -> list[int]:
-        return self._tokenizer(text)["input_ids"]
+        with _panics_named(f"{text[:80]!r}"):
+            return self._tokenizer(text)["input_ids"]
 
     def decode(self, ids: Sequence[int]) -> str:
         known = [int(token) for token in ids if token < len(self._tokenizer)]
-        return self._tokenizer.decode(known, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        with _panics_named(f"{known[:20]}"):
+            return self._tokenizer.decode(known, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def add_tokens(self, tokens: Sequence[str]) -> None:
         """Adds tokens that are found anywhere in a text; tokens that are known already do not change."""
@@ -168,14 +171,26 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = HuggingFaceTokenizer(
-            AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        )
+        with _panics_named("its files"):
+            tokenizer = HuggingFaceTokenizer(
+                AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            )
         tokenizer.encode("x")
         return tokenizer
     except Exception as error:  # each parser has its own errors for damage
         reason = f"{type(error).__name__}: {str(error)[:300]}"
         raise InputError(f"{folder}: the tokenizer cannot be read ({reason})") from None
+
+
+@contextmanager
+def _panics_named(what: str) -> Iterator[None]:
+    """Turns a panic of the tokenizers library into an `InputError` that says what the library was given."""
+    try:
+        yield
+    except BaseException as error:
+        if not is_rust_panic(error):
+            raise
+        raise InputError(f"the tokenizers library fails on {what}: {str(error)[:300]}") from None
 
 
 def _explain_size_error(message: str, vocab_size: int) -> str:

@@ -44,7 +44,7 @@ class AnswersToCheck:
 
 
 def check_answers(
-    jobs: Sequence[AnswersToCheck], workers: int, on_progress: ProgressCallback
+    jobs: Sequence[AnswersToCheck], workers: int, on_progress: ProgressCallback, seed: str = ""
 ) -> Iterator[list[CheckedAnswer]]:
     """Yields each job's verdicts, in the answers' order, when their file is written.
 
@@ -52,6 +52,7 @@ def check_answers(
         jobs: the answers; files of theirs that are there already must have the same stamp.
         workers: number of worker processes; 0 is one per core. No influence on the verdicts.
         on_progress: is called with the number of checked answers.
+        seed: with the texts, it determines the points at which equations are tested.
 
     Raises:
         InputError: a worker was killed from outside; the verdicts so far are kept.
@@ -59,7 +60,9 @@ def check_answers(
     wanted = sum(len(job.answers) for job in jobs)
     count = sum(len(job.done) for job in jobs)
     open_questions = (
-        (example.prompt, prediction.text) for job in jobs for example, prediction in job.answers[len(job.done) :]
+        CheckRequest(example.prompt, prediction.text, seed=seed)
+        for job in jobs
+        for example, prediction in job.answers[len(job.done) :]
     )
     on_progress("answers checked", count, wanted)
     with closing(run_in_workers(check_request, _check, open_questions, workers, EQUATION_LIMITS)) as verdicts:
@@ -77,10 +80,9 @@ def check_answers(
             yield done
 
 
-def _check(worker: WorkerProcess[CheckRequest, CheckOutcome], question: tuple[str, str]) -> Validity:
+def _check(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRequest) -> Validity:
     """The verdict on an answer to a prompt; undecided where the prompt cannot be parsed."""
-    prompt, text = question
     try:
-        return check_in(worker, prompt, text)
+        return check_in(worker, request)
     except ValueError as error:
-        return unchecked(text, f"the prompt cannot be read: {error}")
+        return unchecked(request.output, f"the prompt cannot be read: {error}")

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mathderive.config.schema import PredictorSettings
+from mathderive.config.schema import MAX_NAME_LENGTH, PredictorSettings
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.runner import run_stages
 from mathderive.predictors.settings import CopySettings, ReleasedSettings, T5Settings
+
+_PREFIX = "eval-"
 
 
 def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[str]) -> Path | None:
@@ -25,13 +27,19 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         The report.
 
     Raises:
-        InputError: as `run_stages`; a checkpoint that cannot be used is refused before anything is made or fetched.
+        InputError: as `run_stages`, or the run's name is too long. A checkpoint that cannot be used is refused before
+            anything is made or fetched.
     """
+    name = f"{_PREFIX}{run.config.run.name}"
+    if len(name) > MAX_NAME_LENGTH:
+        raise InputError(
+            f"run.name: {run.config.run.name} has {len(name) - len(_PREFIX)} characters; expected at most"
+            f" {MAX_NAME_LENGTH - len(_PREFIX)}, because eval works in the folder {_PREFIX}NAME"
+        )
     for place in checkpoints:
         run.opened.network(place)
     if run.config.score.bleurt:
         run.opened.bleurt(run.config.score.bleurt)
-    name = f"eval-{run.config.run.name}"
     paths = RunPaths(run.paths.folder.with_name(name))
     models: list[PredictorSettings] = [T5Settings(kind="t5", checkpoint=place) for place in checkpoints]
     settings, data_from = run.config.evaluation, None

@@ -6,7 +6,7 @@ a command with nothing to do ends quickly.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +48,11 @@ def run_stages(run: Run, last: str) -> Path | None:
         raise InputError("--coordinator: this config trains no model; expected a single process")
     process = join(run.processes) if trains else None
     run = replace(run, paths=run.paths.of_process(process))
-    with locked(run.paths), silence(process):
+    with ExitStack() as stack:
+        stack.enter_context(locked(run.paths))
+        if run.data_from is not None:
+            stack.enter_context(locked(run.data_from.paths))  # its data stage may run as well
+        stack.enter_context(silence(process))
         preflight(run, steps)
         with _config_written(run):
             return _run_steps(run, steps, process)

@@ -8,6 +8,7 @@ the stage is done. Output without a manifest of the same stamp is never overwrit
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -161,7 +162,11 @@ def locked(paths: RunPaths) -> Iterator[None]:
         try:
             stack.enter_context(existing_folder(paths.folder))
             is_new = not paths.lock.exists()
-            stream = stack.enter_context(paths.lock.open("w"))
+            # Opening a pipe for reading and writing does not wait, and nothing is written to the file.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            stream = stack.enter_context(os.fdopen(os.open(paths.lock, flags, 0o666), "r+b", buffering=0))
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise InputError(f"{paths.lock}: expected a regular file, or none yet")
         except PermissionError as error:
             raise InputError(
                 f"{error.filename}: may not be written by user {os.getuid()}; expected a folder of that user's, "

@@ -1,8 +1,7 @@
 // Text, formulas and verdicts, for the run report's explorer and the server's page. It is a plain script, not a module, so
-// that the report can contain it. verdict_signs.py puts the constant SIGNS in front of it.
+// that the report can contain it. verdict_signs.py puts the constants SIGNS and MATHML_ATTRIBUTES in front of it.
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
-const ATTRIBUTES = ["xmlns", "display", "stretchy", "accent", "fence", "form", "width"]; // as in typeset.py
 
 const byId = (id) => document.getElementById(id);
 
@@ -17,7 +16,7 @@ function create(tag, className, text = "") {
 function mathFrom(text) {
   const { documentElement: root } = new DOMParser().parseFromString(text, "application/xml");
   const isMath = (element) =>
-    element.namespaceURI === MATHML && element.getAttributeNames().every((name) => ATTRIBUTES.includes(name));
+    element.namespaceURI === MATHML && element.getAttributeNames().every((name) => MATHML_ATTRIBUTES.includes(name));
   // The element that reports a parse error is in another namespace.
   return [root, ...root.querySelectorAll("*")].every(isMath) ? document.importNode(root, true) : null;
 }
@@ -29,19 +28,13 @@ function letScroll(box) {
 
 // ---- Verdicts
 
-const signOf = (verdict) => create("span", `sign ${kindOf(verdict)}`, SIGNS[kindOf(verdict)]);
+// Each verdict comes with its `kind` and `words`: see `VerdictLabel` in mathderive/checker/verdicts.py.
 
-/** The paper's error category if one applies, else the verdict; the same as `StepVerdict.category` in Python. */
-function kindOf({ truth, redundant, irrelevant }) {
-  if (truth === "incorrect") return truth;
-  return redundant ? "redundant" : irrelevant ? "irrelevant" : truth;
-}
+const signOf = ({ kind }) => create("span", `sign ${kind}`, SIGNS[kind]);
 
 /** An equation's verdict in a line: its sign, its name and its reason. */
-function verdictLine(verdict, reason) {
-  const { truth, redundant, irrelevant } = verdict;
-  const said = [truth, redundant && "redundant", irrelevant && "irrelevant"].filter(Boolean);
+function verdictLine(label, reason) {
   const box = create("p", "verdict");
-  box.append(signOf(verdict), create("span", `kinds ${kindOf(verdict)}`, said.join(", ")), reason);
+  box.append(signOf(label), create("span", `kinds ${label.kind}`, label.words.join(", ")), reason);
   return box;
 }

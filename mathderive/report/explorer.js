@@ -7,13 +7,12 @@ const PLACE = "#explorer?";
 const FILTERS = ["model", "set", "verdict", "length"];
 const PAGE = 10; // the number of rows that a page key moves by
 
-const FILTERED_OUTCOMES = ["verified", "goalReached", "endsWithGoal"];
+const FILTERED_OUTCOMES = ["verified", "sound", "goalReached", "endsWithGoal"];
 const NO_ANSWER = "no answer";
 
 // ---- The data
 
 const counted = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
-const percent = (value) => (value === undefined || value === null ? "–" : (100 * value).toFixed(1));
 
 async function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -145,7 +144,7 @@ function rowOf(answer) {
     create("span", "id", answer.example.id),
     create("span", "model", answer.model),
     create("span", "count", counted(lengthOf(answer.example), "equation")),
-    create("span", "score", `${data.metrics[0]} ${percent(scores[0])}`),
+    create("span", "score", `${data.metrics[0]} ${scores[0] ?? "–"}`),
     strip(answer),
     summary(answer),
   );
@@ -217,7 +216,7 @@ function open(answer) {
 
 function facts(answer) {
   const scores = answer.scores ?? [];
-  const measured = scores.map((score, index) => score !== null && `${data.metrics[index]} ${percent(score)}`);
+  const measured = scores.map((score, index) => score !== null && `${data.metrics[index]} ${score}`);
   const outcomes = Object.keys(data.outcomes).map((name) => outcomeOf(answer, name)).filter(Boolean);
   return [
     ...[answer.set, ...measured.filter(Boolean)].map((text) => create("li", "", text)),

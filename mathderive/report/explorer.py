@@ -15,21 +15,14 @@ from mathderive.checker.verdicts import StepVerdict
 from mathderive.metrics.error_table import FINDINGS, Finding
 from mathderive.metrics.registry import text_metrics
 from mathderive.report.examples import Answer, Line, Lines, ShownExample
+from mathderive.report.numbers import percent
 from mathderive.report.plain import visible
 from mathderive.report.typeset import split_formulas, typeset
+from mathderive.report.verdict_signs import OUTCOMES
 from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
 
 MAX_EXAMPLES = 1_000
 """The largest number of examples in the explorer: ten times as many would make a page of tens of megabytes."""
-
-OUTCOMES = {
-    "verified": ("verified", "not verified"),
-    "goalReached": ("goal reached", "goal missed"),
-    "endsWithGoal": ("ends with the goal", "does not end with the goal"),
-    "premises": ("premises used", "a premise is not used"),
-    "intermediates": ("intermediate equations present", "an intermediate equation is missing"),
-}
-"""The outcomes of an answer, each with its text where it holds and where it does not."""
 
 
 def explorer_data(examples: Sequence[ShownExample]) -> str:
@@ -114,12 +107,13 @@ def _answer(answer: Answer, equations: _Equations) -> dict[str, Any]:
             ],
             "rows": answer.alignment.reference_rows,
             "note": _shown(answer.text.note),
-            "scores": score and [score.metric(metric.key) for metric in text_metrics()],
+            "scores": score and [_percent(score.metric(metric.key)) for metric in text_metrics()],
             "endsWithGoal": score and score.ends_with_goal,
             "validity": validity
             and _present(
                 {
                     "verified": validity.verified,
+                    "sound": validity.sound,
                     "goalReached": validity.goal_reached,
                     "premises": _all(validity.premises_used),
                     "intermediates": _all(validity.intermediates_present),
@@ -147,9 +141,7 @@ def _answer_line(line: Line, row: int, equations: _Equations) -> dict[str, Any]:
 def _verdict(step: StepVerdict, equations: _Equations) -> dict[str, Any]:
     return _present(
         {
-            "truth": step.truth,
-            "redundant": step.redundant or None,
-            "irrelevant": step.irrelevant or None,
+            **step.label.model_dump(),
             "reason": _reason(step.reason, equations),
             "counterexample": step.counterexample
             and [[equations.place(name), visible(value)] for name, value in step.counterexample.items()],
@@ -164,13 +156,18 @@ def _reason(text: str, equations: _Equations) -> list[str | int]:
 
 def _count(steps: Iterable[StepVerdict]) -> dict[Finding, int]:
     """Counts the steps by the paper's category, or by the verdict where no category applies."""
-    kinds = [step.category or step.truth for step in steps]
+    kinds = [step.label.kind for step in steps]
     return {finding: kinds.count(finding) for finding in FINDINGS if finding in kinds}
 
 
 def _all(values: Sequence[bool]) -> bool | None:
     """Returns whether all values hold; None if there are none."""
     return all(values) if values else None
+
+
+def _percent(value: float | None) -> str | None:
+    """Formats a score as the report's tables do; None stays None."""
+    return None if value is None else percent(value)
 
 
 def _shown(text: str | None) -> str | None:

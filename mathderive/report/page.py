@@ -20,7 +20,7 @@ from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Predictio
 from mathderive.report import studies, tables
 from mathderive.report.drawing import DARK, LIGHT, Theme
 from mathderive.report.examples import ShownExample, answers_by_example, choose, shown_example
-from mathderive.report.explorer import MAX_EXAMPLES, OUTCOMES, explorer_data
+from mathderive.report.explorer import MAX_EXAMPLES, explorer_data
 from mathderive.report.failure_table import FAILURES_KEY, FailureRow, failure_rows
 from mathderive.report.figures import (
     breakdown_figure,
@@ -35,7 +35,7 @@ from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.score_table import ScoreRow, computed_measures, score_grid, score_rows, score_table
 from mathderive.report.sensitivity_table import SensitivityRow, sensitivity_grid, sensitivity_rows
 from mathderive.report.studies import Studies
-from mathderive.report.verdict_signs import elements_script
+from mathderive.report.verdict_signs import OUTCOMES, elements_script
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS, SET_TITLES, evaluation_set
 
 

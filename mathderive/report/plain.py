@@ -2,8 +2,9 @@
 
 import unicodedata
 
-_KEPT = frozenset("\n\t")
-_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+KEPT = "\n\t"
+"""Control characters that are shown as they are."""
+UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Unicode categories of controls, formats (with bidirectional ones), surrogates, private, unassigned and breaks."""
 
 
@@ -23,6 +24,6 @@ def cut(text: str, limit: int) -> tuple[str, int]:
 
 
 def _shown(character: str) -> str:
-    if character in _KEPT or unicodedata.category(character) not in _UNSEEN:
+    if character in KEPT or unicodedata.category(character) not in UNSEEN:
         return character
     return f"⟨U+{ord(character):04X}⟩"

@@ -100,11 +100,13 @@ def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextT
     )
     by_derivation = table(
         "Errors by derivation",
-        "Percent of answers that have at least one such equation, with the number of answers in parentheses. Verified: "
-        "the goal is reached, and every equation it depends on is a premise or follows by one operator.",
-        ["Answers", "Verified"],
+        "Percent of answers that have at least one such equation, with the number of answers in parentheses. Sound: "
+        "the goal is reached, and every equation is true. Verified: sound, and every equation that the goal depends on "
+        "is a premise or follows by one operator.",
+        ["Answers", "Sound", "Verified"],
         lambda row: [
             str(row.answers),
+            _shown(row.sound, percent, intervals),
             _shown(row.verified, percent, intervals),
             *shares(row, lambda rates: f"{_shown(rates.of_answers, percent, intervals)} ({rates.answers})"),
         ],

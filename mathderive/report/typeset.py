@@ -20,7 +20,8 @@ _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 _ELEMENTS = frozenset(
     ("math", "mrow", "mi", "mo", "mn", "mfrac", "msub", "msup", "msubsup", "mover", "mspace", "msqrt", "mroot")
 )
-_ATTRIBUTES = frozenset({"display", "stretchy", "accent", "fence", "form", "width"})
+ATTRIBUTES = frozenset({"display", "stretchy", "accent", "fence", "form", "width"})
+"""The attributes of MathML that may be shown."""
 _MAX_CHARACTERS = 2_000
 _CACHE_BYTES = 64 * 2**20
 """Maximum bytes of the cache, since the server typesets what strangers send."""
@@ -92,7 +93,7 @@ def _is_presentation(tree: ElementTree.Element) -> bool:
     return all(
         isinstance(node.tag, str)
         and node.tag.removeprefix(f"{{{_NAMESPACE}}}") in _ELEMENTS
-        and _ATTRIBUTES.issuperset(node.attrib)
+        and ATTRIBUTES.issuperset(node.attrib)
         and "\\" not in (node.text or "")  # a command that latex2mathml does not know
         for node in tree.iter()
     )

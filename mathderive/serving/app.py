@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from mathderive.checker.verdicts import Validity
+from mathderive.checker.verdicts import Validity, VerdictLabel
 from mathderive.predictors.t5 import T5Model
 from mathderive.serving.batching import Batcher
 from mathderive.serving.chat import Chat, ServerSettings, server_error
@@ -30,6 +30,12 @@ class Derivation(Asked):
 
     prompt: Annotated[Text, Field(max_length=10_000)]
     derivation: Annotated[Text, Field(max_length=20_000)]
+
+
+class Checked(Validity):
+    """The verdict on a derivation, with the words for each equation's verdict."""
+
+    labels: list[VerdictLabel]
 
 
 class Health(BaseModel):
@@ -99,9 +105,10 @@ def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
         return await asyncio.to_thread(typeset_all, asked)
 
     @api.post("/check")
-    async def check_derivation(asked: Derivation, request: Request) -> Validity:
+    async def check_derivation(asked: Derivation, request: Request) -> Checked:
         """Whether a derivation answers its prompt, with a verdict on every equation."""
-        return await checks.check(asked.prompt, asked.derivation, request)
+        validity = await checks.check(asked.prompt, asked.derivation, request)
+        return Checked(**dict(validity), labels=[step.label for step in validity.steps])
 
     return api
 

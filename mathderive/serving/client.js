@@ -1,7 +1,8 @@
 // The page's requests to its server.
 
-const LONGEST_TO_TYPESET = 2000; // characters; the limit of /typeset
-const TYPESET_AT_ONCE = 16;
+import { LONGEST_FORMULA, MOST_SENTENCES } from "/constants.js";
+
+const EQUATIONS_AT_ONCE = 16; // fewer than /typeset allows, so that the first ones appear early
 
 export const BROKEN = "The connection ended before the answer did.";
 
@@ -71,10 +72,10 @@ const known = new Map(); // from equation to its MathML or null
 
 /** Returns the MathML of each equation, null for a text that cannot be parsed as one. */
 export async function typeset(equations) {
-  const wanted = new Set(equations.filter((text) => !known.has(text) && text.length <= LONGEST_TO_TYPESET));
+  const wanted = new Set(equations.filter((text) => !known.has(text) && text.length <= LONGEST_FORMULA));
   const unknown = [...wanted];
   while (unknown.length) {
-    const asked = unknown.splice(0, TYPESET_AT_ONCE);
+    const asked = unknown.splice(0, EQUATIONS_AT_ONCE);
     const response = await request("/typeset", { equations: asked });
     const { mathml } = await response.json();
     asked.forEach((text, index) => known.set(text, mathml[index]));
@@ -86,7 +87,7 @@ export async function typeset(equations) {
 export async function typesetReasons(reasons) {
   const parts = [];
   while (parts.length < reasons.length) {
-    const sentences = reasons.slice(parts.length, parts.length + TYPESET_AT_ONCE);
+    const sentences = reasons.slice(parts.length, parts.length + MOST_SENTENCES);
     parts.push(...(await (await request("/typeset", { equations: [], sentences })).json()).sentences);
   }
   return parts;

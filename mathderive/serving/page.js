@@ -3,10 +3,9 @@
 // Everything that was typed, generated or sent by the server is put on the page as text. The one exception is MathML,
 // which is parsed as XML and checked first: see `mathFrom` in report/elements.js, whose functions this script uses.
 
+import { DERIVE, GIVEN, KEPT, OBTAIN, OUTCOMES, SEPARATOR, UNSEEN } from "/constants.js";
 import { BROKEN, Failure, events, modelName, request, typeset, typesetReasons } from "/client.js";
 
-const SEPARATOR = " and ";
-const [GIVEN, DERIVE, OBTAIN] = ["Given ", ", then derive ", ", then obtain "];
 const PAUSE_BEFORE_PREVIEW = 250; // ms
 const FIELDS = ["premises", "derive", "goal"];
 
@@ -24,21 +23,15 @@ function writePrompt() {
   return GIVEN + equationsOf("premises").join(SEPARATOR) + clauses.join("") + OBTAIN + equationsOf("goal").join("");
 }
 
-function splitPrompt(prompt) {
-  const [given, goal] = prompt.slice(GIVEN.length).split(OBTAIN);
-  const [premises, ...derive] = given.split(DERIVE);
-  return { premises: premises.split(SEPARATOR), derive, goal: [goal] };
-}
-
 /** Returns what is wrong with a field, or the empty string. */
 function complaint(field) {
   const equations = equationsOf(field);
   if (field === "premises" && !equations.length) return "Expected at least one premise.";
   if (field === "goal" && !equations.length) return "Expected a goal.";
-  const strange = equations.find((equation) => ` ${equation} `.includes(SEPARATOR) || equation.includes(", then"));
-  if (strange === undefined) return "";
-  const word = strange.includes(", then") ? ", then" : "and";
-  return `“${word}” separates the equations of a prompt, so no equation may contain it. Put each equation on its own line.`;
+  const words = [SEPARATOR, DERIVE, OBTAIN];
+  const word = words.find((separator) => equations.some((equation) => ` ${equation} `.includes(separator)));
+  if (word === undefined) return "";
+  return `“${word.trim()}” separates the equations of a prompt, so no equation may contain it. Put each equation on its own line.`;
 }
 
 /** Shows at the field what is wrong with it; returns whether anything is. */
@@ -58,7 +51,7 @@ function isComplete() {
 
 function fill(question) {
   for (const field of FIELDS) {
-    byId(field).value = question[field].join("\n");
+    byId(field).value = [question[field]].flat().join("\n"); // the goal is one equation, not a list
     changed(field);
   }
 }
@@ -87,10 +80,12 @@ async function preview(field) {
 
 // ---- Equations on the page
 
-/** Shows control characters and bidirectional marks, which could disguise the text, as their numbers. */
+const UNSEEN_CHARACTER = new RegExp(`(?![${KEPT}])[${UNSEEN.map((category) => `\\p{${category}}`).join("")}]`, "gu");
+
+/** Shows invisible characters, which could disguise the text, as their numbers, as mathderive/report/plain.py does. */
 function visible(text) {
   const number = (character) => character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `⟨U+${number(character)}⟩`);
+  return text.replace(UNSEEN_CHARACTER, (character) => `⟨U+${number(character)}⟩`);
 }
 
 /** The typeset equation; without MathML its text, marked if `mathml` is null and unmarked while it is undefined. */
@@ -108,11 +103,15 @@ function formula(text, mathml) {
 
 // ---- The answer
 
-/** The derivation on the page; it grows with the text. */
+/** The derivation on the page. It grows with the text; in the end the checker decides where its equations begin. */
 class Derivation {
   constructor() {
     this.text = this.last = "";
     this.ended = 0; // number of equations that are already steps
+    this.clear();
+  }
+
+  clear() {
     this.steps = [];
     this.waiting = []; // steps to typeset
     byId("steps").replaceChildren();
@@ -145,6 +144,14 @@ class Derivation {
     this.typeset();
   }
 
+  /** Shows the equations that the checker found, if the page has split the text in another way. */
+  take(equations) {
+    const isSame = (text, index) => text === this.steps[index]?.text;
+    if (equations.length === this.steps.length && equations.every(isSame)) return;
+    this.clear();
+    this.add(equations);
+  }
+
   /** Typesets the waiting steps; those that arrive meanwhile share the next request. */
   async typeset() {
     if (this.isTypesetting) return;
@@ -164,14 +171,25 @@ class Derivation {
 
 // ---- Verdicts
 
-/** Checks the answer and puts a verdict below each step; returns the overall verdict in words. */
-async function check({ text, steps }, prompt) {
-  const response = await request("/check", { prompt, derivation: text });
-  const verdict = await response.json();
-  if (verdict.steps.length !== steps.length) return "not checked";
-  const reasons = await typesetReasons(verdict.steps.map(({ reason }) => reason));
-  steps.forEach(({ element }, index) => element.append(verdictLine(verdict.steps[index], reasonOf(reasons[index]))));
-  return verdict.verified ? "verified" : "not verified";
+/** Checks the answer; returns the checker's verdict, and the reasons for it with their formulas. */
+async function check({ text }, prompt) {
+  const verdict = await (await request("/check", { prompt, derivation: text })).json();
+  return { verdict, reasons: await typesetReasons(verdict.steps.map(({ reason }) => reason)) };
+}
+
+/** Puts a verdict below each step, and the outcomes below the answer. */
+function showVerdict(answer, { verdict, reasons }) {
+  answer.take(verdict.steps.map(({ text }) => text));
+  answer.steps.forEach(({ element }, index) =>
+    element.append(verdictLine(verdict.labels[index], reasonOf(reasons[index]))),
+  );
+  const outcomes = [outcomeOf("verified", verdict.verified), outcomeOf("goalReached", verdict.goal_reached)];
+  byId("verdict").replaceChildren(outcomes[0], " · ", outcomes[1]);
+}
+
+function outcomeOf(name, holds) {
+  const [yes, no] = OUTCOMES[name];
+  return create("strong", holds ? "good" : "bad", holds ? yes : no);
 }
 
 function reasonOf(parts) {
@@ -184,18 +202,12 @@ function reasonOf(parts) {
   return box;
 }
 
-/** Whether the last equation is the goal; the same as `ends_with_goal` in mathderive/metrics/text.py. */
-function goalReached(text, goal) {
-  const normalised = (equation) => equation.replace(/\s+/g, "").replace(/^\\/, "");
-  return normalised(goal) !== "" && normalised(text.split(SEPARATOR).pop()) === normalised(goal);
-}
-
 let running = null; // aborts the request in flight
 let derivation = new Derivation();
 
 async function derive() {
   if (running || !isComplete()) return;
-  const [started, prompt, goal] = [performance.now(), writePrompt(), equationsOf("goal")[0]];
+  const [started, prompt] = [performance.now(), writePrompt()];
   derivation = new Derivation();
   const outcome = { finish_reason: null, usage: null };
   begin();
@@ -206,20 +218,22 @@ async function derive() {
   } finally {
     derivation.end();
     ended();
-    summarise(outcome, goal, (performance.now() - started) / 1000);
   }
-  await judge(derivation, prompt);
+  const seconds = (performance.now() - started) / 1000;
+  summarise(outcome, seconds);
+  if (await judge(derivation, prompt)) summarise(outcome, seconds);
 }
 
-/** Shows the checker's verdict on an answer if the answer is still on the page. */
+/** Checks an answer and shows the verdict; returns whether it did so, since another answer may have taken its place. */
 async function judge(answer, prompt) {
-  if (!answer.steps.length) return;
+  if (!answer.steps.length) return false;
   byId("verdict").textContent = "Checking …";
-  const said = await check(answer, prompt).catch(({ message }) => `Not checked. ${message}`);
-  if (answer !== derivation || running) return;
-  const words = { verified: ["good", "Verified"], "not verified": ["bad", "Not verified"] };
-  const [kind, text] = words[said] ?? ["", said];
-  byId("verdict").replaceChildren(create("strong", kind, text));
+  const checked = await check(answer, prompt).catch((error) => error);
+  if (answer !== derivation || running) return false;
+  const isFailed = checked instanceof Error;
+  if (isFailed) byId("verdict").textContent = `Not checked. ${checked.message}`;
+  else showVerdict(answer, checked);
+  return !isFailed;
 }
 
 async function receive(into, outcome, signal) {
@@ -268,18 +282,16 @@ function fail(error) {
   if (error.status === 401) byId("key").focus();
 }
 
-function summarise({ finish_reason: reason, usage }, goal, seconds) {
+function summarise({ finish_reason: reason, usage }, seconds) {
   const steps = derivation.steps.length;
   byId("copy").hidden = !steps || !navigator.clipboard; // only secure pages have a clipboard
   byId("nothing").hidden = Boolean(steps || reason);
   if (!steps && !reason) return;
-  const isReached = goalReached(derivation.text, goal);
-  const verdicts = { stop: isReached ? "Goal reached" : "Goal missed", length: "Cut off at the length limit" };
   const counts = [`${steps} ${steps === 1 ? "step" : "steps"}`];
   if (usage) counts.push(`${usage.completion_tokens} tokens`);
   counts.push(`${seconds.toFixed(1)} s`);
-  const verdict = create("strong", reason === "stop" && isReached ? "good" : "bad", verdicts[reason] ?? "Stopped");
-  byId("summary").replaceChildren(verdict, ` · ${counts.join(" · ")}`);
+  const ending = { stop: "", length: "Cut off at the length limit" }[reason] ?? "Stopped";
+  byId("summary").replaceChildren(...(ending ? [create("strong", "bad", ending), " · "] : []), counts.join(" · "));
 }
 
 async function copy() {
@@ -295,7 +307,7 @@ async function offerExamples() {
   const examples = await (await request("/examples.json")).json();
   byId("example").append(...examples.map(({ name }, index) => new Option(name, index)));
   byId("example").addEventListener("change", ({ target }) => {
-    if (target.value) fill(splitPrompt(examples[target.value].prompt));
+    if (target.value) fill(examples[target.value]);
   });
 }
 

@@ -3,12 +3,17 @@
 The page consists of static files and loads nothing from other servers.
 """
 
+import json
 from importlib import resources
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-from mathderive.report.verdict_signs import elements_script
+from mathderive.report.plain import KEPT, UNSEEN
+from mathderive.report.verdict_signs import OUTCOMES, elements_script, javascript_constants
+from mathderive.serving import typesetting
+from mathderive.symbolic.prompts import DERIVE, GIVEN, OBTAIN, SEPARATOR, split_prompt
 
 _FILES = {
     "/": ("mathderive.serving", "page.html", "text/html"),
@@ -16,7 +21,6 @@ _FILES = {
     "/page.css": ("mathderive.serving", "page.css", "text/css"),
     "/client.js": ("mathderive.serving", "client.js", "text/javascript"),
     "/page.js": ("mathderive.serving", "page.js", "text/javascript"),
-    "/examples.json": ("mathderive.serving", "examples.json", "application/json"),
 }
 """The page's static files by path: package, name and kind. Files that the run report uses too are in its package."""
 
@@ -38,9 +42,33 @@ def add_page(app: FastAPI) -> None:
         for path, (package, name, kind) in _FILES.items()
     }
     contents["/elements.js"] = elements_script().encode(), "text/javascript"
+    contents["/constants.js"] = constants_script().encode(), "text/javascript"
+    contents["/examples.json"] = json.dumps(load_examples()).encode(), "application/json"
     for path, (content, kind) in contents.items():
 
         def file(content: bytes = content, kind: str = kind) -> Response:
             return Response(content, media_type=kind, headers=_HEADERS)
 
         app.add_api_route(path, file, include_in_schema=False)
+
+
+def constants_script() -> str:
+    """Returns the module `constants.js`: facts that the page's scripts share with the package."""
+    return javascript_constants(
+        "export const",
+        GIVEN=GIVEN,
+        DERIVE=DERIVE,
+        OBTAIN=OBTAIN,
+        SEPARATOR=SEPARATOR,
+        OUTCOMES={name: OUTCOMES[name] for name in ("verified", "goalReached")},
+        UNSEEN=UNSEEN,
+        KEPT=KEPT,
+        LONGEST_FORMULA=typesetting.LONGEST_FORMULA,
+        MOST_SENTENCES=typesetting.MOST_SENTENCES,
+    )
+
+
+def load_examples() -> list[dict[str, Any]]:
+    """Loads the page's examples: each has a name, its prompt, and the prompt's equations."""
+    text = resources.files(__package__).joinpath("examples.json").read_text(encoding="utf-8")
+    return [{**example, **split_prompt(example["prompt"])._asdict()} for example in json.loads(text)]

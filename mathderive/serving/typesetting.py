@@ -7,8 +7,11 @@ from pydantic import BaseModel, Field
 from mathderive.report.typeset import split_formulas, typeset
 from mathderive.serving.protocol import Asked, Text
 
-_LONGEST_FORMULA = 2_000
+LONGEST_FORMULA = 2_000
 """Maximum characters of an equation, and of a formula that is typeset within a sentence."""
+
+MOST_SENTENCES = 16
+"""Maximum number of sentences in a request."""
 
 _MOST_FORMULAS = 16
 """Maximum number of formulas that are typeset per sentence; a checker's reason has fewer."""
@@ -17,8 +20,8 @@ _MOST_FORMULAS = 16
 class ToTypeset(Asked):
     """Equations, and sentences with formulas between dollar signs."""
 
-    equations: list[Annotated[Text, Field(max_length=_LONGEST_FORMULA)]] = Field(max_length=64)
-    sentences: list[Annotated[Text, Field(max_length=50_000)]] = Field(default=[], max_length=16)
+    equations: list[Annotated[Text, Field(max_length=LONGEST_FORMULA)]] = Field(max_length=64)
+    sentences: list[Annotated[Text, Field(max_length=50_000)]] = Field(default=[], max_length=MOST_SENTENCES)
 
 
 class Part(BaseModel):
@@ -48,7 +51,7 @@ def _typeset_sentence(sentence: str) -> list[Part]:
     parts = []
     for place, text in enumerate(split_formulas(sentence)):
         is_formula = place % 2 == 1
-        is_short = len(text) <= _LONGEST_FORMULA and place < 2 * _MOST_FORMULAS
+        is_short = len(text) <= LONGEST_FORMULA and place < 2 * _MOST_FORMULAS
         mathml = typeset(text) if is_formula and is_short else None
         parts.append(Part(text=text, is_formula=is_formula, mathml=mathml))
     return parts

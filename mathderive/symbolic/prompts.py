@@ -9,7 +9,8 @@ from typing import NamedTuple
 SEPARATOR = " and "
 """The text between the equations of a derivation and between the premises of a prompt; no equation contains it."""
 
-_GIVEN, _DERIVE, _OBTAIN = "Given ", ", then derive ", ", then obtain "
+GIVEN, DERIVE, OBTAIN = "Given ", ", then derive ", ", then obtain "
+"""The words before the premises, before each intermediate result, and before the goal."""
 
 _HEADER = (
     "The following examples consist of a prompt (denoted by Prompt:) and a mathematical derivation (denoted by "
@@ -32,8 +33,8 @@ class Prompt(NamedTuple):
 
 def join_prompt(parts: Prompt) -> str:
     """Writes a prompt: `Given P1 and P2, then derive X, then obtain G`."""
-    clauses = "".join(_DERIVE + equation for equation in parts.derive)
-    return _GIVEN + SEPARATOR.join(parts.premises) + clauses + _OBTAIN + parts.goal
+    clauses = "".join(DERIVE + equation for equation in parts.derive)
+    return GIVEN + SEPARATOR.join(parts.premises) + clauses + OBTAIN + parts.goal
 
 
 def split_prompt(text: str) -> Prompt:
@@ -42,12 +43,12 @@ def split_prompt(text: str) -> Prompt:
     Raises:
         ValueError: the text is not a prompt; the message says what was expected where.
     """
-    if not text.startswith(_GIVEN):
-        raise ValueError(f"a prompt begins with {_GIVEN!r}")
-    given, obtain, goal = text.removeprefix(_GIVEN).partition(_OBTAIN)
-    if not obtain or _OBTAIN in goal:
-        raise ValueError(f"a prompt has {_OBTAIN!r} once")
-    premises, *derive = given.split(_DERIVE)
+    if not text.startswith(GIVEN):
+        raise ValueError(f"a prompt begins with {GIVEN!r}")
+    given, obtain, goal = text.removeprefix(GIVEN).partition(OBTAIN)
+    if not obtain or OBTAIN in goal:
+        raise ValueError(f"a prompt has {OBTAIN!r} once")
+    premises, *derive = given.split(DERIVE)
     return Prompt(tuple(premises.split(SEPARATOR)), tuple(derive), goal)
 
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mathderive.core.errors import InputError, Terminated
+from mathderive.core.errors import InputError, Terminated, machine_fault
 from mathderive.core.progress import progress, say
 from mathderive.training.shards import train_on_shards
 
@@ -28,6 +28,12 @@ def main() -> int:
     except Terminated as ended:
         say(f"mathderive: {ended}")
         return ended.exit_code
+    except Exception as error:
+        fault = machine_fault(error)
+        if fault is None:
+            raise
+        say(f"mathderive: {fault}")
+        return 2
     say(f"train: {result.steps} steps, validation loss {result.validation_loss:.4f}")
     return 0
 

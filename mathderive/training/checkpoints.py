@@ -2,19 +2,20 @@
 
     config.json       the shape of the network, and everything on which the training run depends
     tokenizer/
-    orbax/STEP/       parameters, optimizer, data iterator, metrics; written by Orbax, whole or not at all
+    SHA256SUMS        checksums of config.json and of the tokenizer's files
+    orbax/STEP/       parameters, optimizer, data iterator, checksums, score; written by Orbax, whole or not at all
     metrics.jsonl     one object a line, written by the training loop
 
 Every tree is saved as a flat dictionary from names to arrays, so that a checkpoint can be read without the tree.
 """
 
-import hashlib
 import json
 import logging
+import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,27 +27,12 @@ from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, L
 
 from mathderive.core import devices
 from mathderive.core.errors import InputError
-from mathderive.core.files import read_json, write_json
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import parameter_shapes
-
-FORMAT, FORMAT_VERSION = "mathderive-t5", 1
+from mathderive.training import digests
 
 _KEPT = 2
 """Number of newest checkpoints that are kept, so that there is another one when the newest is damaged."""
-
-
-class Description(NamedTuple):
-    """The content of `config.json`.
-
-    Attributes:
-        dtype: the type of matrix products.
-        identity: everything that decides the result of the training, compared when training goes on.
-    """
-
-    config: T5Config
-    dtype: str
-    identity: dict[str, Any]
 
 
 class Restored(NamedTuple):
@@ -62,59 +48,6 @@ class Restored(NamedTuple):
     params: dict[str, np.ndarray]
     training: dict[str, np.ndarray]
     data: dict[str, Any]
-
-
-def write_description(folder: Path, config: T5Config, dtype: str, identity: Mapping[str, Any]) -> None:
-    """Writes `config.json`; the arguments are described at `Description`."""
-    write_json(
-        folder / "config.json",
-        {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "model": asdict(config),
-            "dtype": dtype,
-            "run": dict(identity),
-        },
-    )
-
-
-def read_description(folder: Path) -> Description:
-    """Reads what `write_description` wrote.
-
-    Raises:
-        InputError: the file is missing or damaged, or it does not describe one of our models.
-    """
-    path = folder / "config.json"
-    tree = read_json(path, "the description of one of our models")
-    if not isinstance(tree, dict) or tree.get("format") != FORMAT:
-        raise InputError(f"{path}: format: expected {FORMAT}; this is no folder of one of our models")
-    if tree.get("format_version") != FORMAT_VERSION:
-        raise InputError(f"{path}: format_version: expected {FORMAT_VERSION}, found {tree.get('format_version')!r}")
-    if tree.get("dtype") not in ("float32", "bfloat16") or not isinstance(tree.get("run"), dict):
-        raise InputError(f"{path}: dtype and run: expected what training wrote there")
-    try:
-        return Description(T5Config.from_json(tree.get("model")), tree["dtype"], tree["run"])
-    except ValueError as error:
-        raise InputError(f"{path}: model.{error}") from None
-
-
-def check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    """Raises an `InputError` if the identity of a folder's run differs from that of the run to go on with."""
-    for key in sorted({*earlier, *now}):
-        if earlier.get(key) != now.get(key):
-            raise InputError(
-                f"{folder}: trained with {key} = {earlier.get(key)!r}, now {now.get(key)!r};"
-                " remove the folder or choose another model.name to train again from the start"
-            )
-
-
-def is_model_folder(folder: Path) -> bool:
-    """Whether the folder is one of our model folders, whole or not, and no Hugging Face folder."""
-    if (folder / "orbax").is_dir():
-        return True
-    path = folder / "config.json"
-    tree = read_json(path, "the description of a model") if path.is_file() else None
-    return isinstance(tree, dict) and tree.get("format") == FORMAT
 
 
 def flatten(tree: Any) -> dict[str, np.ndarray]:
@@ -143,6 +76,14 @@ def unflatten(arrays: Mapping[str, np.ndarray], like: Any, place: str) -> Any:
     return jax.tree_util.tree_map_with_path(pick, like)
 
 
+class _DamagedCheckpointError(InputError):
+    """A checkpoint cannot be read, or differs from its checksums."""
+
+    def __init__(self, place: epath.Path, reason: str) -> None:
+        super().__init__(f"{place}: damaged ({reason})")
+        self.reason = reason
+
+
 class Checkpoints:
     """The checkpoints of one model folder; a context manager that ends when all of them are written.
 
@@ -169,9 +110,11 @@ class Checkpoints:
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         if self._manager is not None:
-            self._manager.close()
+            # A second error, of the same full disk for example, must not hide the first one.
+            with self._write_errors() if kind is None else suppress(Exception):
+                self._manager.close()
 
     def save(
         self,
@@ -184,28 +127,48 @@ class Checkpoints:
         """Writes a checkpoint in the background; the one with the highest `rouge2` is kept beside the newest ones.
 
         Raises:
-            InputError: Orbax refuses to write it.
+            InputError: this checkpoint or the one before cannot be written.
         """
         if self._manager is None:
             return
-        # A damaged checkpoint of this step may be left from before the restart.
-        if step in self._manager.all_steps():
-            self._manager.delete(step)
         items = ocp.args.Composite(
             params=ocp.args.StandardSave(dict(params)),
             training=ocp.args.StandardSave(dict(training)),
             data=ocp.args.JsonSave(dict(data)),
+            checksums=ocp.args.JsonSave(digests.compute_checksums(params, training, data)),
         )
-        metrics = None if rouge2 is None else {"rouge2": rouge2}
-        with _quiet():
+        # The score is written twice, so that a flipped bit in it is noticed.
+        metrics = None if rouge2 is None else {"rouge2": rouge2, "rouge2_again": rouge2}
+        with _quiet(), self._write_errors():
+            # A damaged checkpoint of this step may be left from before the restart.
+            if step in self._manager.all_steps():
+                self._manager.delete(step)
             saved = self._manager.save(step, args=items, metrics=metrics, force=True)
         if not saved:
             raise InputError(f"{self._folder}: the checkpoint of step {step} could not be written")
 
     def wait(self) -> None:
-        """Returns when every saved checkpoint is on disk."""
+        """Returns when every saved checkpoint is on disk.
+
+        Raises:
+            InputError: one of them cannot be written.
+        """
         if self._manager is not None:
-            self._manager.wait_until_finished()
+            with self._write_errors():
+                self._manager.wait_until_finished()
+
+    @contextmanager
+    def _write_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:  # each layer below Orbax has its own errors, for a full disk among others
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"{self._folder}: a checkpoint cannot be written ({type(error).__name__}: {reason});"
+                " the checkpoints before it are intact"
+            ) from None
 
     def restore(self) -> Restored | None:
         """The newest checkpoint that can be read; a damaged one is passed over with a warning.
@@ -228,16 +191,18 @@ class Checkpoints:
         for step in steps:
             try:
                 return _read(manager, step)
-            except Exception as error:  # each layer below Orbax has its own errors for damage
-                warnings.warn(
-                    f"{self._folder / str(step)}: damaged, passed over ({type(error).__name__})", stacklevel=3
-                )
+            except _DamagedCheckpointError as error:
+                warnings.warn(f"{self._folder / str(step)}: damaged, passed over ({error.reason})", stacklevel=3)
         if steps:
             raise InputError(f"{self._folder}: none of the checkpoints {sorted(steps)} can be read")
         return None
 
     def copy_best_to(self, folder: Path) -> None:
-        """Copies the best checkpoint, the one that `read_best` reads, to another folder."""
+        """Copies the best checkpoint, the one that `read_best` reads, to another folder.
+
+        Raises:
+            InputError: it cannot be read or written.
+        """
         if self._manager is None:
             return
         self.wait()
@@ -264,13 +229,12 @@ def read_best(folder: Path, config: T5Config) -> tuple[int, dict[str, np.ndarray
         raise InputError(f"{orbax}: no such folder; the model was never trained to its first checkpoint")
     with _manager(orbax, read_only=True) as manager:
         step = _best_step(manager)
-        try:
-            items = manager.restore(step, args=ocp.args.Composite(params=ocp.args.StandardRestore()))
-            params = dict(items.params)
-        except Exception as error:  # as in `Checkpoints.restore`
-            raise InputError(f"{orbax / str(step)}: damaged ({type(error).__name__})") from None
+        params = _read(manager, step, ["params"]).params
     if {name: array.shape for name, array in params.items()} != parameter_shapes(config):
         raise InputError(f"{orbax / str(step)}: the parameters are not those of the model in config.json")
+    for name, array in params.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise InputError(f"{orbax / str(step)}: {name}: expected finite float32 numbers")
     return step, params
 
 
@@ -283,24 +247,52 @@ def _is_remote(folder: epath.Path) -> bool:
     return "://" in str(folder)
 
 
-def _read(manager: ocp.CheckpointManager, step: int) -> Restored:
-    items = manager.restore(
-        step,
-        args=ocp.args.Composite(
-            params=ocp.args.StandardRestore(),
-            training=ocp.args.StandardRestore(),
-            data=ocp.args.JsonRestore(),
-        ),
-    )
-    return Restored(step, dict(items.params), dict(items.training), dict(items.data))
+def _read(
+    manager: ocp.CheckpointManager, step: int, wanted: Sequence[str] = ("params", "training", "data")
+) -> Restored:
+    """Reads the wanted parts of a checkpoint, and compares them with their checksums.
+
+    Checkpoints of earlier versions have no checksums.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    place = epath.Path(manager.directory) / str(step)
+    kinds = {"params": ocp.args.StandardRestore, "training": ocp.args.StandardRestore, "data": ocp.args.JsonRestore}
+    arguments: dict[str, Any] = {name: kinds[name]() for name in wanted}
+    try:
+        has_checksums = (place / "checksums").exists()
+        if has_checksums:
+            arguments["checksums"] = ocp.args.JsonRestore()
+        items = manager.restore(step, args=ocp.args.Composite(**arguments))
+        restored = Restored(step, *(dict(items[name]) if name in wanted else {} for name in kinds))
+        if has_checksums:
+            found = digests.compute_checksums(*restored[1:])
+            digests.verify_checksums(items.checksums, {name: found[name] for name in wanted})
+        return restored
+    except Exception as error:  # each layer below Orbax has its own errors for damage
+        _silence_late_reads()
+        reason = str(error) if isinstance(error, InputError) else type(error).__name__
+        raise _DamagedCheckpointError(place, reason) from None
 
 
-def digest(params: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of names, shapes and values of the parameters; it does not depend on the files they are stored in."""
-    sha256 = hashlib.sha256()
-    for name in sorted(params):
-        sha256.update(f"{name} {params[name].shape} ".encode() + np.ascontiguousarray(params[name]).tobytes())
-    return sha256.hexdigest()
+@cache
+def _silence_late_reads() -> None:
+    """Hides the errors of reads that Orbax left behind when another one failed: they find its event loop closed."""
+    show = sys.unraisablehook
+
+    def show_others(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            show(unraisable)
+
+    sys.unraisablehook = show_others
+
+
+def _check_regular_files(folder: Path) -> None:
+    """Raises an `InputError` for a pipe or a device, which Orbax would open and wait for."""
+    for path in folder.rglob("*"):
+        if not path.is_dir() and not path.is_file():
+            raise InputError(f"{path}: expected a regular file, as Orbax writes it")
 
 
 def read_metrics(path: Path | epath.Path, last_step: int) -> list[dict[str, Any]]:
@@ -332,7 +324,12 @@ class _Manager(ocp.CheckpointManager):
     def metrics(self, step: int) -> dict[str, float] | None:
         try:
             metrics = super().metrics(step)
-            return None if metrics is None else {"rouge2": float(metrics["rouge2"])}
+            if metrics is None:
+                return None
+            rouge2 = float(metrics["rouge2"])
+            if metrics.get("rouge2_again", rouge2) != rouge2:
+                raise ValueError("the score was written twice, and the two differ")
+            return {"rouge2": rouge2}
         except Exception as error:  # as in `Checkpoints.restore`
             warnings.warn(
                 f"{self.directory / str(step)}: its score is damaged, passed over ({type(error).__name__})",
@@ -342,6 +339,8 @@ class _Manager(ocp.CheckpointManager):
 
 
 def _manager(folder: Path | epath.Path, read_only: bool = False) -> ocp.CheckpointManager:
+    if not _is_remote(epath.Path(folder)):
+        _check_regular_files(Path(folder))
     options = ocp.CheckpointManagerOptions(
         best_fn=lambda metrics: metrics["rouge2"],
         preservation_policy=AnyPreservationPolicy(

@@ -6,19 +6,16 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from mathderive.core.checksums import verify_checksums, write_checksums
 from mathderive.core.errors import InputError
 from mathderive.core.files import new_folder
 from mathderive.model.config import T5Config
+from mathderive.model.hugging_face import is_weights
 from mathderive.model.tokenizer import SentencePieceTokenizer, Tokenizer, load_tokenizer
 from mathderive.model.tokenizer_export import export_tokenizer
 from mathderive.model.weights import check_folder, fetch, read_compute_dtype, read_folder, write_folder
-from mathderive.training.checkpoints import (
-    Checkpoints,
-    is_model_folder,
-    read_best,
-    read_description,
-    write_description,
-)
+from mathderive.training.checkpoints import Checkpoints, read_best
+from mathderive.training.description import is_model_folder, read_description, verify_description, write_description
 
 StoredDtype = Literal["float32", "bfloat16"]
 
@@ -65,8 +62,13 @@ def load_model(folder: Path) -> LoadedModel:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder; expected config.json, tokenizer and orbax in it")
     description = read_description(folder)
+    try:
+        description.config.check_token_ids()
+    except ValueError as error:
+        raise InputError(f"{folder / 'config.json'}: model.{error}") from None
     tokenizer = load_tokenizer(folder / "tokenizer")
     step, params = read_best(folder, description.config)
+    verify_description(folder)  # last, because other errors say more
     return LoadedModel(params, description.config, tokenizer, step, description.dtype)
 
 
@@ -89,7 +91,14 @@ def open_checkpoint(place: str) -> OpenedCheckpoint:
         opened = OpenedCheckpoint(place, loaded.config, loaded.tokenizer, loaded.dtype, lambda: loaded.params)
     else:
         config, tokenizer, dtype = check_folder(folder), load_tokenizer(folder), read_compute_dtype(folder)
-        opened = OpenedCheckpoint(place, config, tokenizer, dtype, lambda: read_folder(folder)[0])
+        # The weights are compared with their checksums when they are read, because that may take seconds.
+        verify_checksums(folder, lambda name: not is_weights(name))
+
+        def params() -> Mapping[str, np.ndarray]:
+            verify_checksums(folder, is_weights)
+            return read_folder(folder)[0]
+
+        opened = OpenedCheckpoint(place, config, tokenizer, dtype, params)
     if opened.tokenizer.vocab_size > opened.config.vocab_size:
         raise InputError(
             f"{place}: the tokenizer has {opened.tokenizer.vocab_size} tokens and the embedding"
@@ -126,6 +135,7 @@ def _write_hugging_face(folder: Path, source: OpenedCheckpoint, dtype: StoredDty
     source.tokenizer.save(folder)
     if isinstance(source.tokenizer, SentencePieceTokenizer):
         export_tokenizer(source.tokenizer, folder)
+    write_checksums(folder, folder.iterdir())
 
 
 def _write_ours(folder: Path, source: OpenedCheckpoint, identity: Mapping[str, Any]) -> None:

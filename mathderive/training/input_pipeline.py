@@ -60,7 +60,11 @@ class BatchIterator(Protocol):
         """The position of the iterator, as JSON data."""
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Sets the position of the iterator."""
+        """Sets the position of the iterator.
+
+        Raises:
+            IndexError: it is beyond the last batch.
+        """
 
 
 class Batches:

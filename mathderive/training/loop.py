@@ -93,7 +93,7 @@ def train(
         on_progress: called after every step.
 
     Raises:
-        InputError: the loss is not finite.
+        InputError: the loss is not finite, the checkpoints are damaged, or one cannot be written.
         Terminated: SIGTERM or SIGINT came, and a checkpoint of the current step was written.
     """
     total_steps = options.total_steps(task.batches.steps_per_epoch)
@@ -105,8 +105,7 @@ def train(
     with TerminationRequest() as request, Checkpoints(store or folder) as checkpoints:
         restored = checkpoints.restore()
         first_step, host_state = _first_state(task, restored, optimizer, folder)
-        if restored is not None:
-            iterator.set_state(restored.data)
+        _set_position(iterator, restored, folder)
         log = MetricsLog(folder / "metrics.jsonl", first_step, store and store / "metrics.jsonl")
         state = devices.replicate(host_state)
         last_saved, note, in_flight = first_step, "", None
@@ -138,6 +137,7 @@ def train(
                 log.save_copy()
                 last_saved = step
             if stop:
+                checkpoints.wait()  # the message says that this checkpoint is written
                 raise Terminated(stop, step)
         if store is not None:
             checkpoints.copy_best_to(folder)
@@ -188,6 +188,23 @@ def _restore_state(restored: Restored, optimizer: optax.GradientTransformation, 
     place = str(folder / "orbax" / str(restored.step))
     rest = unflatten(restored.training, like._replace(params={}), place)
     return rest._replace(params=restored.params)
+
+
+def _set_position(iterator: BatchIterator, restored: Restored | None, folder: Path) -> None:
+    """Moves a new iterator to the position of a checkpoint, if there is one, in the data: its step."""
+    if restored is None:
+        return
+    if restored.data != dict.fromkeys(iterator.get_state(), restored.step):
+        raise InputError(
+            f"{folder / 'orbax' / str(restored.step)}: data: expected the position after step {restored.step},"
+            f" found {restored.data!r:.80}"
+        )
+    try:
+        iterator.set_state(restored.data)
+    except IndexError:
+        raise InputError(
+            f"{folder / 'orbax' / str(restored.step)}: its step is beyond the end of the training"
+        ) from None
 
 
 def _save(

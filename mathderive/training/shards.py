@@ -1,7 +1,8 @@
 """Training on tokenised shards, on a machine that has JAX, Flax, Optax and Orbax and nothing else of this package.
 
     shards/
-      recipe.json             network, training settings, files and padded shapes
+      recipe.json             network, training settings, files and padded shapes, digests of the files
+    SHA256SUMS              checksums of recipe.json and of the tokenizer's files
       tokenizer/              copied into the model's folder
       train-000-00.npz ...    token ids: `source` and `target`, concatenated, and where each example ends
       validation.npz
@@ -24,12 +25,13 @@ import numpy as np
 
 from mathderive.config.training_options import FirstToken, TrainingOptions
 from mathderive.core import devices
+from mathderive.core.checksums import CHECKSUMS, verify_checksums, write_checksums
 from mathderive.core.errors import InputError
 from mathderive.core.files import read_json, replacing, write_json
 from mathderive.core.progress import ProgressCallback
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
-from mathderive.training.checkpoints import check_same, read_description, write_description
+from mathderive.training.description import check_same, read_description, verify_description, write_description
 from mathderive.training.input_pipeline import Batch, Batches, BatchPlan, TokenPair, collate
 from mathderive.training.loop import Task, TrainingResult, make_identity, train
 from mathderive.training.step import make_loss, mean_loss
@@ -108,7 +110,8 @@ def write_recipe(
     Returns:
         A hash of all examples.
     """
-    digests = {name: _digest(folder / name) for name in (*files, VALIDATION)}
+    (folder / CHECKSUMS).unlink(missing_ok=True)  # a kill below must not leave checksums of an earlier file
+    digests = {name: _digest(read_shard(folder / name)) for name in (*files, VALIDATION)}
     write_json(
         folder / RECIPE,
         {
@@ -124,6 +127,8 @@ def write_recipe(
             "validation": digests[VALIDATION],
         },
     )
+    tokenizer = (path for path in (folder / "tokenizer").rglob("*") if path.is_file())
+    write_checksums(folder, [folder / RECIPE, *tokenizer])
     return hashlib.sha256("".join(digests.values()).encode()).hexdigest()
 
 
@@ -169,19 +174,20 @@ class ShardBatches:
         self,
         folder: Path,
         files: Mapping[str, int],
+        file_digests: Sequence[str],
         shapes: Sequence[tuple[int, int]],
         network: T5Config,
         batch_size: int,
         seed: int,
         first_token: FirstToken,
     ) -> None:
-        """Plans batches of `batch_size` rows; `files` and `shapes` are those of `Recipe`."""
+        """Plans batches of `batch_size` rows; `files`, `file_digests` and `shapes` are those of `Recipe`."""
         self._names = list(files)
         self._ends = list(accumulate(-(-count // batch_size) for count in files.values()))
         self.steps_per_epoch = self._ends[-1]
 
         def open_file(number: int) -> Batches:
-            examples = read_shard(folder / self._names[number])
+            examples = _read_verified(folder / self._names[number], file_digests[number])
             # Each file has its own random stream. With a common one, files of equal size would be shuffled alike.
             file_seed = seed + 1_000_003 * number
             return Batches(examples, network, batch_size, file_seed, shapes, first_token)
@@ -215,6 +221,8 @@ class _ShardIterator:
         return {"next_step": self._next}
 
     def set_state(self, state: dict[str, Any]) -> None:
+        if state["next_step"] > self._total:
+            raise IndexError("a position beyond the last batch")
         self._next = state["next_step"]
 
 
@@ -231,13 +239,25 @@ def train_on_shards(shards: Path, folder: Path, on_progress: ProgressCallback) -
     recipe = read_recipe(shards)
     network, options, seed = recipe.network, recipe.options, recipe.seed
     devices.check_divides(options.batch_size, options.accumulate)
-    batches = ShardBatches(shards, recipe.files, recipe.shapes, network, options.batch_size, seed, options.first_token)
+    batches = ShardBatches(
+        shards,
+        recipe.files,
+        recipe.file_digests,
+        recipe.shapes,
+        network,
+        options.batch_size,
+        seed,
+        options.first_token,
+    )
     identity = make_identity(asdict(network), recipe.training, seed, recipe.file_digests, recipe.validation_digest)
     if (folder / "config.json").exists():
         check_same(read_description(folder).identity, identity, folder)
-    else:
+        verify_description(folder)
+    verify_checksums(shards)
+    if not (folder / "config.json").exists():
         shutil.copytree(shards / "tokenizer", folder / "tokenizer", dirs_exist_ok=True)
         write_description(folder, network, recipe.dtype, identity)
+    validation = _read_verified(shards / VALIDATION, recipe.validation_digest)
     task = Task(
         network,
         recipe.dtype,
@@ -245,16 +265,24 @@ def train_on_shards(shards: Path, folder: Path, on_progress: ProgressCallback) -
         lambda: initialise(network, seed),
         batches,
         _ShardIterator,
-        _make_validation(read_shard(shards / VALIDATION), network, recipe.dtype, options.first_token),
+        _make_validation(validation, network, recipe.dtype, options.first_token),
         identity,
     )
     return train(task, options, seed, folder, on_progress)
 
 
-def _digest(path: Path) -> str:
+def _read_verified(path: Path, expected: str) -> list[TokenPair]:
+    """Reads the examples of a file, and compares them with the recipe's digest of the file."""
+    examples = read_shard(path)
+    if _digest(examples) != expected:
+        raise InputError(f"{path}: damaged, or of another recipe: its digest is not the one in {RECIPE}")
+    return examples
+
+
+def _digest(examples: Sequence[TokenPair]) -> str:
     """SHA-256 of a shard's token ids. The bytes of the file would not do, because a zip holds the time of day."""
     digest = hashlib.sha256()
-    for pair in read_shard(path):
+    for pair in examples:
         for ids in pair:
             digest.update(len(ids).to_bytes(4, "little") + ids.astype("<i4").tobytes())
     return digest.hexdigest()

@@ -12,8 +12,8 @@ from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, initialise
 from mathderive.model.tokenizer import HuggingFaceTokenizer, Tokenizer, load_tokenizer, train_tokenizer
-from mathderive.training.checkpoints import check_same, read_description, write_description
 from mathderive.training.conversion import OpenedCheckpoint, open_checkpoint
+from mathderive.training.description import check_same, read_description, verify_description, write_description
 
 
 class Start(NamedTuple):
@@ -48,6 +48,7 @@ def prepare(
     if (folder / "config.json").exists() or (folder / "orbax").exists():
         config, _, earlier = read_description(folder)
         check_same(earlier, identity, folder)
+        verify_description(folder)
         tokenizer = load_tokenizer(folder / "tokenizer")
     elif source is None:
         tokenizer = train_tokenizer(texts, folder / "tokenizer", settings.vocab_size)

@@ -118,6 +118,7 @@ def test_series_undo_each_other() -> None:
         assert (w.log().exp() - w).norm() < 1e-35
 
 
+@pytest.mark.slow
 def test_every_reference_is_true_but_for_the_authors_anomaly(shared_reference: Path) -> None:
     examples = [one for one in load(shared_reference, "flan-t5-large").examples if one.set != "sr"]
     found = {(one.id, number): t for one in examples for number, t in enumerate(truths_of(derivation_of(one)), 1)}
@@ -126,6 +127,7 @@ def test_every_reference_is_true_but_for_the_authors_anomaly(shared_reference: P
     assert {place: t for place, t in found.items() if t is not Truth.TRUE} == {(UNRENAMED, 4): Truth.FALSE}
 
 
+@pytest.mark.slow
 def test_generated_steps_are_true() -> None:
     """All but those that divide by zero, where nothing has a value and operators give anything."""
     candidates = (sample_derivation(SamplingSettings(), seed=31, attempt=attempt) for attempt in range(60))

@@ -10,7 +10,14 @@ from types import ModuleType
 import pytest
 
 from mathderive.checker.checker import check, unchecked
-from mathderive.checker.supervision import CheckOutcome, CheckRequest, SupervisedChecker, check_in
+from mathderive.checker.supervision import (
+    CheckOutcome,
+    CheckRequest,
+    EquationMark,
+    SupervisedChecker,
+    check_in,
+    check_request,
+)
 from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.engine.texts import prompt, target
@@ -60,7 +67,7 @@ def test_hostile_equations_get_a_verdict_and_harm_no_other() -> None:
             verdict = checker.check(PROMPT, f"{OUTPUT} and {text} = 1 and 1 = {text}")
             assert [step.truth for step in verdict.steps[:3]] == ["premise", "valid", "valid"], text[:50]
             assert len(verdict.steps) >= 5
-            assert verdict.verified
+            assert verdict.goal_reached
             assert all(step.truth in ("unparsable", "undecided", "skipped", "incorrect") for step in verdict.steps[3:])
 
 
@@ -85,8 +92,16 @@ def test_many_premises_and_equations_end_in_a_verdict() -> None:
     assert not verdict.verified
 
 
+def test_equations_after_the_answer_s_time_are_undecided() -> None:
+    worker = WorkerProcess(check_request)
+    verdict = check_in(worker, CheckRequest(PROMPT, OUTPUT, seconds=0.0))
+    assert [step.truth for step in verdict.steps] == ["undecided"] * 3
+    assert len(check_in(worker, CheckRequest(PROMPT, "\n".join(["x = y"] * 5_000), seconds=0.0)).steps) == 5_000
+    worker.stop()
+
+
 def end_after_the_last_equation(request: CheckRequest) -> CheckOutcome:
-    mark(1)
+    mark(EquationMark(1, 0.0))
     while True:
         pass
 
@@ -95,7 +110,7 @@ def test_a_child_that_ends_again_without_the_equation_is_not_asked_for_ever() ->
     lane = WorkerProcess(end_after_the_last_equation, Limits(cpu_seconds=0.2))
     guard = Timer(30, lane.stop)
     guard.start()
-    assert check_in(lane, PROMPT, OUTPUT) == unchecked(OUTPUT)
+    assert check_in(lane, CheckRequest(PROMPT, OUTPUT)) == unchecked(OUTPUT)
     guard.cancel()
     lane.stop()
 

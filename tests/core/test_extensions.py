@@ -37,6 +37,16 @@ def test_a_config_s_extensions_are_loaded_once_and_in_worker_processes(tmp_path:
     worker.stop()
 
 
+def test_a_config_without_extensions_inherits_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inherited.py").write_text("", encoding="utf-8")
+    (tmp_path / "run.yaml").write_text("run: {seed: 1}\n", encoding="utf-8")
+    monkeypatch.setenv(extensions.VARIABLE, str(tmp_path / "inherited.py"))
+    load_config(tmp_path / "run.yaml")
+    worker = WorkerProcess(loaded_modules)
+    assert worker.run([0]).results == [[]]
+    worker.stop()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [(None, "no such file"), ("1 +", "raises SyntaxError"), ("import no_such_module", "raises ModuleNotFoundError")],

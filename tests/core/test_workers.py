@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,6 +40,8 @@ def behave(what: str) -> str:
         os.kill(os.getpid(), signal.SIGSEGV)
     if what == "aborts":
         os.abort()
+    if what == "divides by zero":
+        os.kill(os.getpid(), signal.SIGFPE)
     if what == "sleeps":
         time.sleep(3)
     if what == "fails":
@@ -93,6 +96,7 @@ def test_an_endless_source_is_read_a_little_ahead(marks: Path) -> None:
         ("loops in C", "s of CPU time"),
         ("crashes", "segmentation fault"),
         ("aborts", "aborted"),
+        ("divides by zero", "an arithmetic fault"),
     ],
 )
 def test_an_item_that_ends_its_process_is_lost_alone(deed: str, cause: str) -> None:
@@ -145,6 +149,17 @@ def test_a_machine_on_which_everything_dies_loses_nothing() -> None:
 def test_a_worker_killed_from_outside_is_one_line_and_no_loss(number: int) -> None:
     with pytest.raises(InputError, match="killed from outside"):
         WorkerProcess(behave).run(["is good", f"killed by {int(number)}"])
+
+
+def test_a_worker_that_is_interrupted_or_stopped_says_so() -> None:
+    worker = WorkerProcess(behave)
+    for end in (worker.interrupt, worker.stop):
+        assert len(worker.run(["is good"]).results) == 1
+        timer = Timer(0.3, end)
+        timer.start()
+        with pytest.raises(InputError, match="^the work was stopped$"):
+            worker.run(["sleeps"])
+        timer.join()
 
 
 def test_a_fault_of_the_function_shows_its_traceback() -> None:

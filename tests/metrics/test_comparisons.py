@@ -30,6 +30,7 @@ def summary(verified: bool = False, errors: dict[Any, int] | None = None, **trut
         truths={truth: truths.get(truth, 0) for truth in TRUTHS},
         errors={category: (errors or {}).get(category, 0) for category in ERROR_CATEGORIES},
         goal_reached=verified,
+        sound=verified,
         verified=verified,
     )
 

@@ -75,7 +75,9 @@ def make_score(source: int, model: str = "m", name: str = "static", verified: bo
         "irrelevant": 0,
         "skipped": 0,
     }
-    validity = ValiditySummary(equations=4, truths=truths, errors=errors, goal_reached=True, verified=verified)
+    validity = ValiditySummary(
+        equations=4, truths=truths, errors=errors, goal_reached=True, sound=verified, verified=verified
+    )
     values = {"rouge2": 0.5, "bleu": source / 100, "gleu": 0.9 if verified else 0.1, "ends_with_goal": True}
     return Score(**{**ids, **values, "validity": validity, **changes})
 

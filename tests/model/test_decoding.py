@@ -65,6 +65,7 @@ def test_every_row_may_have_a_limit_of_its_own(
     assert decode(config, replicated, sources, limits, search=search) == apart
 
 
+@pytest.mark.slow
 def test_a_batch_goes_on_with_the_rows_that_are_left(
     config: T5Config, replicated: Any, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,3 +120,37 @@ def test_a_released_tokenizer_loads_grows_and_saves(released: Path, tmp_path: Pa
     assert again.vocab_size == size + 5
     assert again.encode("\\a{b}_c^2") == tokenizer.encode("\\a{b}_c^2")
     assert again.decode([*ids[:-1], 5000, EOS_ID]) == "a = b", "ids of spare embedding rows mean nothing"
+
+
+PANIC = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
+"""An exception like those of the tokenizers library for its own faults."""
+
+
+class Panicking:
+    """A tokenizer of the library that fails on everything."""
+
+    def __call__(self, text: str) -> None:
+        raise PANIC("index out of bounds")
+
+    def __len__(self) -> int:
+        return 10
+
+    def decode(self, ids: list[int], **options: bool) -> None:
+        raise PANIC("index out of bounds")
+
+
+def test_a_fault_of_the_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    transformers = pytest.importorskip("transformers")
+    tokenizer = HuggingFaceTokenizer(Panicking())
+    with pytest.raises(InputError, match=r"the tokenizers library fails on 'x = 1': index out of bounds"):
+        tokenizer.encode("x = 1")
+    with pytest.raises(InputError, match=r"the tokenizers library fails on \[3\]: index out of bounds"):
+        tokenizer.decode([3])
+    (tmp_path / "tokenizer.json").write_text("{}")
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise PANIC("no entry found for key")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", fail)
+    with pytest.raises(InputError, match=r"the tokenizer cannot be read \(.*no entry found for key"):
+        load_tokenizer(tmp_path)

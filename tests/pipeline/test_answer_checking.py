@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mathderive.checker.checker import Checker, check, unchecked
-from mathderive.checker.supervision import CheckOutcome, CheckRequest, check_in
+from mathderive.checker.supervision import CheckOutcome, CheckRequest, EquationMark, check_in
 from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.metrics.checked_answers import CheckedAnswer, summarise
 from mathderive.pipeline.answer_checking import AnswersToCheck, check_answers
@@ -112,7 +112,7 @@ def checked_but_for(request: CheckRequest, trouble: Callable[[], object]) -> Che
     """A checker that meets trouble at the second equation."""
 
     def begin(number: int) -> None:
-        mark(number)
+        mark(EquationMark(number, 0.0))
         if number == 2 and number not in request.leave_out:
             trouble()
 
@@ -138,7 +138,7 @@ def test_an_equation_that_ends_its_process_costs_no_other_its_verdict(
 ) -> None:
     worker = WorkerProcess(checker, Limits(memory_bytes=2**30, cpu_seconds=0.5))
     for _ in range(2):
-        verdict = check_in(worker, PROMPT, ANSWERS[0])
+        verdict = check_in(worker, CheckRequest(PROMPT, ANSWERS[0]))
         assert [step.text for step in verdict.steps] == [PREMISE, DERIVED, GOAL]
         assert [step.truth for step in verdict.steps] == ["premise", "undecided", "skipped"]
         assert not verdict.verified
@@ -153,7 +153,7 @@ def stuck(request: CheckRequest) -> CheckOutcome:
 
 def test_an_answer_that_ends_its_process_is_undecided() -> None:
     worker = WorkerProcess(stuck, Limits(cpu_seconds=0.5))
-    assert check_in(worker, PROMPT, ANSWERS[0]) == unchecked(ANSWERS[0])
+    assert check_in(worker, CheckRequest(PROMPT, ANSWERS[0])) == unchecked(ANSWERS[0])
     worker.stop()
 
 

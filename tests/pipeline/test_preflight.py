@@ -37,6 +37,7 @@ def test_a_checkpoint_that_cannot_be_had_is_missed_before_the_data_are_made(tmp_
     assert not (tmp_path / "runs" / "flan_t5_large" / "data").exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_needed_no_more_is_not_missed(tmp_path: Path) -> None:
     start = tmp_path / "start"
     shutil.copytree(PAPER.parents[2] / "checkpoints" / "mini", start)

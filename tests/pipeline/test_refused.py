@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from mathderive.cli.main import main
+from mathderive.pipeline.paths import RunPaths
+from mathderive.pipeline.stamps import locked
 from tests.support.command import TINY, Command, folder_contents
 from tests.support.released_files import released_file
 from tests.support.torch_bert import write_bleurt
 
+MINI = Path(__file__).parents[2] / "checkpoints" / "mini"
 QUICKLY = ("--config", TINY, "score.validity=false")
 UNTRAINED = (*QUICKLY, "model=null", "training=null")
 COPY = "predictors=[{kind: copy}]"
@@ -52,6 +55,10 @@ def command(
         (["eval", *QUICKLY, "--predictions", "mine_results.json", "--predictions", "other.json"], "differs from"),
         (["eval", *QUICKLY, "--predictions", "mine_results.json", "--bleurt", "missing"], "missing: no such folder"),
         (["eval", *QUICKLY, "--checkpoint", "missing"], "missing: no such folder"),
+        (
+            ["eval", *QUICKLY, "--predictions", "mine_results.json", f"run.name={'n' * 60}"],
+            "expected at most 59, because",
+        ),
         (["eval", *QUICKLY, "--checkpoint", "runs", "--released", "."], "runs/config.json: no such file"),
         (["all", *UNTRAINED, "predictors=[{kind: t5, checkpoint: missing}]"], "missing: no such folder"),
         (["all", *UNTRAINED, "predictors=[{kind: t5}]"], "t5 has no checkpoint"),
@@ -110,6 +117,16 @@ def test_a_failed_download_changes_nothing(command: Command, tmp_path: Path, mon
     before = folder_contents(tmp_path)
     assert "cannot be reached" in command.refused("all", *UNTRAINED, COPY, "evaluation.source=released")
     assert folder_contents(tmp_path) == before
+
+
+def test_eval_on_the_examples_of_a_run_waits_for_no_other_process_in_it(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server listens there
+    monkeypatch.delenv("no_proxy", raising=False)
+    with locked(RunPaths(tmp_path / "runs" / "tiny")):
+        line = command.refused("eval", "--checkpoint", MINI, *QUICKLY)
+    assert "runs/tiny: another process is at work on this run" in line
 
 
 def test_a_damaged_bleurt_changes_nothing(command: Command, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """`checkpoints/mini`, the checkpoint that comes with the kit."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mathderive.config.schema import DecodingSettings
+from mathderive.core.checksums import CHECKSUMS
+from mathderive.core.errors import InputError
 from mathderive.predictors.t5 import T5Model
 from mathderive.records import EVALUATION_SETS, Example
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS
@@ -21,6 +24,22 @@ def test_it_is_small_and_whole() -> None:
     assert opened.dtype == "bfloat16"
     card = (MINI / "README.md").read_text(encoding="utf-8")
     assert f"{sum(array.size for array in opened.params().values()):,}" in card
+
+
+def test_a_flipped_bit_in_any_file_is_one_line(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(MINI, tmp_path / "mini"))
+    assert (copy / CHECKSUMS).is_file()
+    for path in sorted(copy.iterdir()):
+        content = path.read_bytes()
+        damaged = bytearray(content)
+        damaged[len(content) // 2] ^= 1
+        path.write_bytes(damaged)
+        if path.name == "README.md":
+            open_checkpoint(str(copy)).params()
+        else:
+            with pytest.raises(InputError):
+                open_checkpoint(str(copy)).params()
+        path.write_bytes(content)
 
 
 def test_no_piece_spells_a_letter_that_was_withheld() -> None:

@@ -145,3 +145,28 @@ def test_an_edited_extension_is_another_stamp(tmp_path: Path, monkeypatch: pytes
     assert list(stamps[0]["extensions"]) == ["added.py"]
     monkeypatch.setattr(extensions, "_digests", {})
     assert "extensions" not in make_stamp("score")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "link to a file", "folder"])
+def test_a_lock_that_is_no_file_is_one_line(tmp_path: Path, kind: str) -> None:
+    paths = RunPaths(tmp_path / "run")
+    paths.folder.mkdir()
+    other = tmp_path / "other"
+    other.write_text("keep me")
+    if kind == "pipe":
+        os.mkfifo(paths.lock)
+    elif kind == "folder":
+        paths.lock.mkdir()
+    else:
+        paths.lock.symlink_to("/dev/zero" if kind == "link to a device" else other)
+    with pytest.raises(InputError, match=r"\.lock|expected a folder, or none yet"), locked(paths):
+        pass
+    assert other.read_text() == "keep me"
+
+
+def test_the_content_of_a_lock_file_is_kept(tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path)
+    paths.lock.write_text("whatever")
+    with locked(paths):
+        pass
+    assert paths.lock.read_text() == "whatever"

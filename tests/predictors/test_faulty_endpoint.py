@@ -145,6 +145,7 @@ def test_spending_stops_before_its_limit_whatever_responses_are_lost(server: Cha
     assert 0 < 10 * proxy.delivered < billed <= 1000
 
 
+@pytest.mark.slow
 def test_a_published_ledger_is_replayed_without_key_or_network(server: ChatServer, tmp_path: Path) -> None:
     with spoiling(server.server_port) as proxy:
         first = Place(tmp_path / "first", proxy.url, rows=6)

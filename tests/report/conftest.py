@@ -32,7 +32,7 @@ def make_validity(prediction: Prediction) -> ValiditySummary:
     right = prediction.model != "copy" and int(prediction.source_id) % 2 == 0
     truths: dict[Truth, int] = {**dict.fromkeys(TRUTHS, 0), "premise": 1, "valid" if right else "incorrect": 2}
     errors: dict[ErrorCategory, int] = {**dict.fromkeys(ERROR_CATEGORIES, 0), "incorrect": truths["incorrect"]}
-    return ValiditySummary(equations=3, truths=truths, errors=errors, goal_reached=right, verified=right)
+    return ValiditySummary(equations=3, truths=truths, errors=errors, goal_reached=right, sound=right, verified=right)
 
 
 def make_example(source: str, name: EvaluationSet) -> Example:

@@ -16,6 +16,7 @@ from mathderive.metrics.error_table import FINDINGS
 from mathderive.metrics.registry import text_metrics
 from mathderive.records import TRUTHS, Prediction, Score
 from mathderive.report.explorer import explorer_data
+from mathderive.report.numbers import percent
 from mathderive.report.page import ReportContents, shown_examples
 from mathderive.report.plain import visible
 from mathderive.report.verdict_signs import SIGNS
@@ -70,13 +71,15 @@ def test_every_question_and_every_answer_is_there(contents: ReportContents, data
     assert len(data["answers"]) == asked_of
     for answer, prediction, score, _ in answers(contents, data):
         assert texts(data, answer["lines"]) == [visible(text) for text in split_answer(prediction.text)]
-        assert answer["scores"] == [score.metric(metric.key) for metric in text_metrics()]
+        values = [score.metric(metric.key) for metric in text_metrics()]
+        assert answer["scores"] == [None if value is None else percent(value) for value in values]
         assert answer["endsWithGoal"] == score.ends_with_goal
 
 
 def test_verdicts_are_the_checkers(contents: ReportContents, data: dict[str, Any]) -> None:
     for answer, _, _, validity in answers(contents, data):
-        assert [line["verdict"]["truth"] for line in answer["lines"]] == [step.truth for step in validity.steps]
+        shown = [(line["verdict"]["kind"], line["verdict"]["words"][0]) for line in answer["lines"]]
+        assert shown == [(step.category or step.truth, step.truth) for step in validity.steps]
         said = answer["validity"]
         assert (said["verified"], said["goalReached"]) == (validity.verified, validity.goal_reached)
         categories = [step.category or step.truth for step in validity.steps]

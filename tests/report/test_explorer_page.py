@@ -106,12 +106,13 @@ def test_filters_leave_as_many_answers_as_they_show(report: Path, open_page: Ope
         for validity in validities
         for kind in {
             "verified" if validity.verified else "not verified",
+            "sound" if validity.sound else "not sound",
             "goal reached" if validity.goal_reached else "goal missed",
             *(step.category for step in validity.steps),
         }
     )
     texts = dict(page.locator("#explorer-verdict option").evaluate_all("all => all.map(o => [o.value, o.text])"))
-    for kind in ("verified", "not verified", "goal missed", "incorrect", "redundant"):
+    for kind in ("verified", "not verified", "sound", "goal missed", "incorrect", "redundant"):
         count = verdicts[kind]
         assert texts[kind] == f"{kind} ({count})"
         page.select_option("#explorer-verdict", kind)

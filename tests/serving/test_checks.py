@@ -12,12 +12,12 @@ from mathderive.serving.protocol import Refusal
 
 PROMPT = "Given f{(x)} = x^{2}, then obtain x = 1"
 SLOW = " and ".join(
-    " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} \sin^{{2}}{{({k + i} x + y)}} e^{{{i} x}}" for i in range(3))
+    " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} \sin^{{2}}{{({k + i} x + y)}} e^{{{i} x}}" for i in range(4))
     + " = "
-    + " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} (1 - \cos^{{2}}{{({k + i} x + y)}}) e^{{{i} x}}" for i in range(3))
+    + " + ".join(rf"\frac{{d^{{9}}}}{{d x^{{9}}}} (1 - \cos^{{2}}{{({k + i} x + y)}}) e^{{{i} x}}" for i in range(4))
     for k in range(2, 62)
 )
-"""Sixty true equations, each of which takes the checker about a fifth of a second."""
+"""Sixty true equations, each of which takes the checker a fifth of a second."""
 """A derivation of 60 equations that takes about 10 seconds."""
 
 
@@ -67,7 +67,8 @@ def test_slow_checks_do_not_hold_up_others() -> None:
             outcomes.append(await check(checks, "x = 1"))
         assert max(seconds for _, seconds in outcomes) < 5
         assert "incorrect" in {outcome for outcome, _ in outcomes}
-        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429"}
+        # One that runs while nobody waits may use up its own CPU time; its first equations are judged then.
+        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429", "skipped"}
 
     with_checks(run)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mathderive.config.loading import load_config
 from mathderive.serving.make_examples import MOST_CHARACTERS, MOST_STEPS, choose
-from mathderive.symbolic.prompts import split_prompt
+from mathderive.serving.page import constants_script, load_examples
+from mathderive.symbolic.prompts import Prompt, join_prompt, split_prompt
 from tfds_builders.derivations.generation import make_example, sample, split_by_hash, split_sizes
 
 EXAMPLES = json.loads(resources.files("mathderive.serving").joinpath("examples.json").read_text())
@@ -34,3 +35,17 @@ def test_examples_have_different_names_and_well_formed_prompts() -> None:
     assert len({example["name"] for example in EXAMPLES}) == len(EXAMPLES) == 6
     for example in EXAMPLES:
         assert len(split_prompt(example["prompt"]).premises) >= 1
+
+
+def test_the_page_gets_each_example_as_the_package_splits_it() -> None:
+    for example, shown in zip(EXAMPLES, load_examples(), strict=True):
+        parts = Prompt(tuple(shown["premises"]), tuple(shown["derive"]), shown["goal"])
+        assert join_prompt(parts) == example["prompt"] == shown["prompt"]
+
+
+def test_the_pages_words_are_the_packages() -> None:
+    lines = dict(line.removeprefix("export const ").split(" = ", 1) for line in constants_script().splitlines())
+    constants = {name: json.loads(value.removesuffix(";")) for name, value in lines.items()}
+    parts = Prompt(("P1", "P2"), ("X",), "G")
+    words = {name: constants[name] for name in ("GIVEN", "SEPARATOR", "DERIVE", "OBTAIN")}
+    assert join_prompt(parts) == "{GIVEN}P1{SEPARATOR}P2{DERIVE}X{OBTAIN}G".format(**words)

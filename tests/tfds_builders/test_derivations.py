@@ -15,6 +15,7 @@ from tensorflow_datasets.core import dataset_metadata, shuffle
 
 import tfds_builders
 from mathderive.config.schema import DataSettings, RunSettings
+from mathderive.core.checksums import CHECKSUMS
 from mathderive.core.errors import InputError
 from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Example, Split
 from mathderive.symbolic.engine.derivation import Derivation, canonical_form, derivation_from_json
@@ -234,3 +235,22 @@ def test_a_split_too_large_for_tfdss_own_writer_is_one_line(tmp_path: Path, monk
     with pytest.raises(InputError, match="the same command with --beam"):
         build(tmp_path)
     assert list((tmp_path / "data" / "work" / "candidates").iterdir())
+
+
+def test_a_flipped_bit_in_any_file_is_one_line(tmp_path: Path) -> None:
+    built = build_derivations(
+        settings(sizes={"train": 4, "validation": 1, "static": 2}), RunSettings(), tmp_path, quiet
+    )
+    folder = tmp_path / built["path"]
+    files = [path for path in sorted(folder.iterdir()) if path.stat().st_size]
+    assert CHECKSUMS in {path.name for path in files}
+    for path in files:
+        content = path.read_bytes()
+        damaged = bytearray(content)
+        damaged[len(content) // 2] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(InputError):
+            for split in built["sizes"]:
+                read_examples(folder, split)
+        path.write_bytes(content)
+    assert len(read_examples(folder, "train")) == 4

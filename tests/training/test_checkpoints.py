@@ -1,7 +1,10 @@
 """A model folder survives damage if possible; otherwise one line names the error."""
 
 import json
+import os
+import random
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +12,16 @@ import numpy as np
 import pytest
 
 from mathderive.core.errors import InputError
-from mathderive.training.checkpoints import Checkpoints, Restored, is_model_folder, read_metrics
+from mathderive.model.config import T5Config
+from mathderive.training import digests
+from mathderive.training.checkpoints import Checkpoints, Restored, read_best, read_metrics
 from mathderive.training.conversion import load_model
+from mathderive.training.description import is_model_folder
+from tests.support import tiny_training
 from tests.support.tiny_training import Finished
 
 PARAMS = {"a/b": np.arange(6, dtype=np.float32).reshape(2, 3), "c": np.float32(1) + np.zeros(4, np.float32)}
+CONFIG = T5Config(vocab_size=8, d_model=1, d_kv=1, d_ff=1, num_heads=1, num_layers=1, num_decoder_layers=1)
 REST = {"step": np.array(7, np.int32), "optimizer.0.mu.a/b": np.ones((2, 3), np.float32)}
 
 
@@ -78,6 +86,91 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path: Path)
             assert restore(checkpoints).step == 2
 
 
+def flip(path: Path, position: int, bit: int = 0) -> None:
+    """Flips one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    with Checkpoints(whole) as checkpoints:
+        save(checkpoints, 1)
+        save(checkpoints, 2)
+        expected = restore(checkpoints)
+    newest = whole / "orbax" / "2"
+    files = [path for path in sorted(newest.rglob("*")) if path.is_file() and path.stat().st_size]
+    rng = random.Random(0)
+    passed_over = 0
+    for path in files:
+        for _ in range(2):
+            copy = Path(shutil.copytree(whole, tmp_path / "copy"))
+            flip(copy / path.relative_to(whole), rng.randrange(path.stat().st_size), rng.randrange(8))
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                with Checkpoints(copy) as checkpoints:
+                    found = restore(checkpoints)
+            if found.step == 1:
+                assert any("orbax/2: damaged, passed over" in str(warning.message) for warning in said)
+                passed_over += 1
+            else:
+                assert (found.step, found.data) == (2, expected.data), path
+                for arrays, others in ((found.params, expected.params), (found.training, expected.training)):
+                    assert arrays.keys() == others.keys()
+                    for name in arrays:
+                        assert arrays[name].dtype == others[name].dtype, path
+                        np.testing.assert_array_equal(arrays[name], others[name], err_msg=str(path))
+            shutil.rmtree(copy)
+    assert passed_over >= 10
+
+
+@pytest.mark.parametrize("item", ["params", "training", "data"])
+def test_an_item_with_another_checksum_gives_way_to_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, item: str
+) -> None:
+    compute = digests.compute_checksums
+    with Checkpoints(tmp_path) as checkpoints:
+        save(checkpoints, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(digests, "compute_checksums", lambda *parts: {**compute(*parts), item: "0" * 64})
+            save(checkpoints, 2, 0.5)
+    said = rf"orbax/2: damaged, passed over \({item}: another checksum"
+    with Checkpoints(tmp_path) as checkpoints, pytest.warns(UserWarning, match=said):
+        assert restore(checkpoints).step == 1
+    if item == "params":
+        with pytest.raises(InputError, match=r"orbax/2: damaged \(params: another checksum"):
+            read_best(tmp_path, CONFIG)
+        with (
+            Checkpoints(tmp_path) as checkpoints,
+            pytest.raises(InputError, match=r"orbax/2: damaged \(params: another checksum"),
+        ):
+            checkpoints.copy_best_to(tmp_path / "copy")
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_checksums_and_is_read(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        save(checkpoints, 1)
+    shutil.rmtree(tmp_path / "orbax" / "1" / "checksums")
+    with Checkpoints(tmp_path) as checkpoints:
+        assert restore(checkpoints).step == 1
+
+
+def test_a_flipped_bit_in_a_score_costs_no_checkpoint(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        save(checkpoints, 1, 0.2)
+        save(checkpoints, 2, 0.3)
+    paths = [path for path in (tmp_path / "orbax" / "1" / "metrics").rglob("*") if path.is_file()]
+    (path,) = (path for path in paths if b"0.2" in path.read_bytes())
+    flip(path, path.read_bytes().index(b"0.2"), 3)  # 0.2 becomes 8.2
+    with pytest.warns(UserWarning, match=r"orbax/1: its score is damaged"):
+        checkpoints = Checkpoints(tmp_path)
+    with checkpoints:
+        assert restore(checkpoints).step == 2
+        checkpoints.copy_best_to(tmp_path / "copy")
+    assert steps_in(tmp_path / "copy") == [2]
+
+
 def test_a_damaged_score_costs_no_checkpoint(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         for step, rouge2 in ((1, 0.2), (2, 0.3), (3, 0.1)):
@@ -119,6 +212,19 @@ def test_half_written_checkpoints_are_ignored(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "orbax" / "1", tmp_path / "orbax" / "2.orbax-checkpoint-tmp")
     with Checkpoints(tmp_path) as checkpoints:
         assert restore(checkpoints).step == 1
+
+
+@pytest.mark.parametrize("item", ["params", "metrics"])
+def test_a_pipe_in_a_checkpoint_is_one_line(tmp_path: Path, item: str) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        save(checkpoints, 1, 0.5)
+    path = next(path for path in (tmp_path / "orbax" / "1" / item).rglob("*") if path.is_file())
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="expected a regular file"):
+        Checkpoints(tmp_path)
+    with pytest.raises(InputError, match="expected a regular file"):
+        read_best(tmp_path, CONFIG)
 
 
 def test_nothing_but_damage_is_one_line(tmp_path: Path) -> None:
@@ -183,6 +289,39 @@ def test_a_description_that_does_not_fit_is_one_line(folder: Path) -> None:
         path.write_text(json.dumps({**tree, **change}))
         with pytest.raises(InputError, match=message):
             load_model(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_are_refused(folder: Path, value: float) -> None:
+    loaded = load_model(folder)
+    name = next(iter(loaded.params))
+    params = {**loaded.params, name: np.full_like(loaded.params[name], value)}
+    shutil.rmtree(folder / "orbax")
+    with Checkpoints(folder) as checkpoints:
+        checkpoints.save(1, params, REST, {}, None)
+    with pytest.raises(InputError, match=rf"orbax/1: {name}: expected finite float32 numbers"):
+        load_model(folder)
+
+
+def test_token_ids_beyond_the_vocabulary_are_refused(folder: Path) -> None:
+    path = folder / "config.json"
+    tree = json.loads(path.read_text())
+    path.write_text(json.dumps({**tree, "model": {**tree["model"], "eos_token_id": tree["model"]["vocab_size"]}}))
+    with pytest.raises(InputError, match=r"config\.json: model\.eos_token_id: expected an integer from 0"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer/sentencepiece.model"])
+def test_a_flipped_bit_beside_the_checkpoints_is_one_line(folder: Path, name: str) -> None:
+    content = (folder / name).read_bytes()
+    for position in range(0, len(content), max(1, len(content) // 8)):
+        flip(folder / name, position, 1)
+        with pytest.raises(InputError):
+            load_model(folder)
+        with pytest.raises(InputError):
+            tiny_training.run(folder)
+        (folder / name).write_bytes(content)
+    assert load_model(folder).step
 
 
 def test_our_folders_are_told_from_others(folder: Path, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from mathderive.core.errors import InputError
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import bind
 from mathderive.model.weights import write_folder
-from mathderive.training.checkpoints import is_model_folder
 from mathderive.training.conversion import OpenedCheckpoint, convert, load_model, open_checkpoint
+from mathderive.training.description import is_model_folder
 from mathderive.training.start import prepare
 from tests.support import tiny_training
 from tests.support.tiny_training import Finished
@@ -84,6 +84,7 @@ def test_the_dtype_of_matrix_products_is_kept(ours: str, tmp_path: Path) -> None
     half = shutil.copytree(ours, tmp_path / "half")
     description = json.loads((half / "config.json").read_text())
     (half / "config.json").write_text(json.dumps({**description, "dtype": "bfloat16"}))
+    (half / "SHA256SUMS").unlink()
     convert(str(half), tmp_path / "hf")
     convert(str(tmp_path / "hf"), tmp_path / "back")
     assert load_model(tmp_path / "back").dtype == "bfloat16"

@@ -10,7 +10,7 @@ import pytest
 
 from mathderive.model.config import T5Config
 from mathderive.model.parameters import Params, initialise
-from mathderive.training.checkpoints import read_description
+from mathderive.training.description import read_description
 from mathderive.training.flops import peak_flops, training_flops
 from mathderive.training.step import Batch, label_loss
 from tests.support.tiny_training import Finished

@@ -21,8 +21,9 @@ from mathderive.model import decoding
 from mathderive.model.search_settings import SearchSettings
 from mathderive.model.weights import write_folder
 from mathderive.training import validation
-from mathderive.training.checkpoints import Checkpoints, digest
+from mathderive.training.checkpoints import Checkpoints
 from mathderive.training.conversion import load_model
+from mathderive.training.digests import digest
 from tests.support import tiny_training
 from tests.support.command import COMPILED, wait_for_step
 from tests.support.tiny_training import Finished

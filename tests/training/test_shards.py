@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
 from mathderive.model.tokenizer import train_tokenizer
-from mathderive.training.checkpoints import digest
 from mathderive.training.conversion import load_model
+from mathderive.training.digests import digest
 from mathderive.training.input_pipeline import choose_shapes, tokenize
 from mathderive.training.shards import (
     VALIDATION,
@@ -86,7 +86,10 @@ def test_files_come_in_order_and_examples_once_an_epoch(tmp_path: Path) -> None:
     for name, count in counts.items():
         write_shard(tmp_path / name, [(np.array([3]), np.array([10 + number + i])) for i in range(count)])
         number += count
-    batches = ShardBatches(tmp_path, counts, [(8, 8)], network, 4, 0, "fixed")
+    shutil.copy(tmp_path / "a", tmp_path / VALIDATION)
+    write_recipe(tmp_path, network, "float32", False, {}, 0, counts, [(8, 8)])
+    file_digests = [file["sha256"] for file in json.loads((tmp_path / "recipe.json").read_text())["files"]]
+    batches = ShardBatches(tmp_path, counts, file_digests, [(8, 8)], network, 4, 0, "fixed")
     assert batches.steps_per_epoch == 2 + 2 + 3
     orders = []
     for epoch in range(2):
@@ -165,6 +168,24 @@ def damaged(shards: Path, folder: Path, name: str, content: bytes | None) -> Pat
 def test_what_is_damaged_is_named(shards: Path, tmp_path: Path, name: str, content: bytes | None, says: str) -> None:
     with pytest.raises(InputError, match=says):
         train_on_shards(damaged(shards, tmp_path / "shards", name, content), tmp_path / "t5", tiny_training.silent)
+
+
+@pytest.mark.parametrize("name", [*FILES, VALIDATION, "recipe.json", "tokenizer/sentencepiece.model"])
+def test_a_flipped_bit_is_one_line(shards: Path, tmp_path: Path, name: str) -> None:
+    content = bytearray((shards / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    with pytest.raises(InputError):
+        train_on_shards(
+            damaged(shards, tmp_path / "shards", name, bytes(content)), tmp_path / "t5", tiny_training.silent
+        )
+
+
+def test_a_file_of_other_examples_is_one_line(shards: Path, tmp_path: Path) -> None:
+    other = (shards / "train-000-001.npz").read_bytes()
+    with pytest.raises(InputError, match=r"train-000-000\.npz: damaged, or of another recipe"):
+        train_on_shards(
+            damaged(shards, tmp_path / "shards", "train-000-000.npz", other), tmp_path / "t5", tiny_training.silent
+        )
 
 
 @pytest.mark.parametrize(

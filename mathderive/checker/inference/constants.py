@@ -1,241 +1,241 @@
-"""Can constants of integration be chosen so that an equation is true?
+"""Decides whether constants of integration can be chosen so that an equation is true.
 
-Each indefinite integral is one antiderivative plus a constant, which depends on all names but the variable of
-integration. On a grid of those variables, where all other names stay put, the constants are solved for by least
-squares over more points than there are unknowns: at once where the equation is linear in them, and else by Gauss-Newton
-steps from several starts.
+Near a random point, both sides are power series in the variables of integration. Their coefficients are equations for
+the constants, which are unknown numbers. Linear equations are solved by elimination in ball arithmetic, and others by
+Newton's method.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-import numpy as np
-from sympy import Derivative, Expr, Integral
+from flint import acb, arb, ctx
+from sympy import Expr, Integral, Symbol
 
-from mathderive.checker.inference.integrals import holds, outer_integrals
-from mathderive.checker.inference.rewriting import Sides, by_argument, peeled, under_integrals
-from mathderive.checker.numeric.evaluator import REGIONS, Definitions, Evaluator
-from mathderive.checker.numeric.taylor import Array
+from mathderive.checker.inference.rewriting import Sides, peeled, without_common_terms
+from mathderive.checker.numeric.comparison import Comparer, precision
+from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.evaluator import Evaluator, UnknownKey
+from mathderive.checker.numeric.points import Point, Stream
+from mathderive.checker.numeric.taylor import UnsupportedError, leaves
 
-LINEAR = 1e-8
-"""Relative to the largest term: an equation that is linear in the constants is so to this."""
+PRECISION = 640
+"""Bits."""
 
-SOLVED = 1e-6
-"""Relative to the largest term: what may be left over when the constants are solved for."""
+MAX_SIZE = 40
+"""The largest size of the numbers at a point at which constants are solved for."""
 
-UNSOLVED = 1e-5
-"""Smallest residual, from the best start, that shows that no constant solves the equation."""
+ORDERS = {1: 8, 2: 4, 3: 2}
+"""Order of the power series by number of variables."""
 
-GRID = {1: 9, 2: 7, 3: 5}
-"""Values of each variable of integration, by how many there are."""
+MIN_SPARE = 3
+"""Minimum number of equations beyond the number of unknowns."""
 
-STARTS = (0.0, 1.0, -1.0, 0.4 + 0.5j)
-"""Where the search for constants begins that an equation is not linear in."""
+MAX_UNKNOWNS = 40
+MAX_NEWTON_STEPS = 24
 
-MAX_STEPS = 12
-MAX_CONSTANT = 50.0
-"""Sides with large constants are nearly the same whatever else they hold."""
+MIN_NEWTON_STEPS = 6
+"""Number of steps after which the equations have to be closer to being solved at every step."""
 
-MOVED = 1e-5
-"""Step by which a constant is moved to measure how the sides change."""
+MAX_EVALUATIONS = 400
+"""Maximum number of evaluations of an equation in the search for its constants."""
 
-NEGLIGIBLE = 1e-14
-"""A size far below which a term is rounding error of 0."""
+STARTS = (0, 1, -1)
+"""Values of the constants at which Newton's method starts."""
 
-MIN_POINTS = 3
-"""Usable points beyond the number of unknowns."""
+DRAWS = (0, 3)
+"""Numbers of the points at which constants have to exist."""
+
+Row = list[acb]
 
 
-def constants_exist(sides: Sides, definitions: Definitions, bound: Mapping[Integral, Expr]) -> bool | None:
+def constants_exist(
+    sides: Sides,
+    definitions: Definitions,
+    stream: Stream,
+    bound: Mapping[Integral, Expr],
+    fixed: Collection[Symbol] = (),
+) -> bool | None:
     """Whether open integrals can have constants that make the equation true; None where that was not found out.
 
     Args:
-        bound: integrals that are not open, and what they are.
+        stream: the points.
+        bound: integrals that are not open, and their values.
+        fixed: names that the constants may not depend on.
 
     Raises:
         BudgetError, UnsupportedError: as `Evaluator.value`.
     """
-    known = dict(bound)
-    first = (under_integrals(sides[0].xreplace(known)), under_integrals(sides[1].xreplace(known)))
-    versions = dict.fromkeys((first, (by_argument(first[0]), by_argument(first[1]))))
     answers: list[bool | None] = []
-    for simpler in (one for version in versions for one in peeled(version)):
-        answers.append(_exist(simpler, definitions))
-        if answers[-1]:
+    found: bool | None
+    for version in peeled(sides):
+        grid = _grid(version, definitions)
+        if grid is None:
+            return None
+        if not grid:
+            found = Comparer(definitions, stream).compare(*version, bound).holds
+            if found:
+                return True
+            answers.append(found)
+            continue
+        found = True
+        for draw in DRAWS:
+            found = _Problem(without_common_terms(version), definitions, stream, draw, bound, grid, fixed).solve()
+            if not found:
+                break
+        if found:
             return True
+        answers.append(found)
     return None if None in answers else False
 
 
-def _exist(sides: Sides, definitions: Definitions) -> bool | None:
-    integrals = [integral for side in sides for integral in outer_integrals(side)]
-    classes = _classes(list(dict.fromkeys(integrals)), definitions)
-    if not classes:
-        return holds(*sides, definitions)
-    variables = sorted({variable for group in classes for variable in group[0].variables}, key=str)
-    if len(variables) not in GRID:
-        return None
-    # A branch or a pole in one region says nothing about the other.
-    unknown = False
-    for region in (0, 1):
-        problems = (_Problem(sides, definitions, classes, variables, region, point) for point in (0, 3))
-        answers = [next(problems).solve()]
-        if answers[0]:
-            answers.append(next(problems).solve())
-        if all(answers):
-            return True
-        unknown = unknown or None in answers
-    return None if unknown else False
-
-
-def _classes(integrals: Sequence[Integral], definitions: Definitions) -> list[list[Integral]]:
-    """Integrals that are the same one, and so have the same constant, together."""
-    classes: list[list[Integral]] = []
-    for integral in integrals:
-        for group in classes:
-            alike = group[0].variables == integral.variables
-            if alike and holds(group[0].function, integral.function, definitions):
-                group.append(integral)
-                break
-        else:
-            classes.append([integral])
-    return classes
+def _grid(sides: Sides, definitions: Definitions) -> dict[Symbol, int] | None:
+    """The variables of integration with the orders of the series; None where there are too many."""
+    names: dict[Symbol, None] = {}
+    waiting: list[Expr] = list(sides)
+    seen: set[Expr] = set()
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        for integral in one.atoms(Integral):
+            for limit in integral.limits:
+                if len(limit) == 1:
+                    variable = limit[0] if isinstance(limit[0], Symbol) else limit[0].args[0]
+                    names[variable] = None
+        for name, body in definitions.exact.items():
+            if one.has(name):
+                waiting.append(body)
+    if not names:
+        return {}
+    order = ORDERS.get(len(names))
+    return None if order is None else dict.fromkeys(sorted(names, key=str), order)
 
 
 class _Problem:
-    """The constants of classes of integrals, at one point of the other names."""
+    """The equations for the constants at one point."""
 
     def __init__(
         self,
         sides: Sides,
         definitions: Definitions,
-        classes: list[list[Integral]],
-        variables: list[Expr],
-        region: int,
-        point: int,
+        stream: Stream,
+        draw: int,
+        bound: Mapping[Integral, Expr],
+        grid: Mapping[Symbol, int],
+        fixed: Collection[Symbol],
     ) -> None:
-        low, high = REGIONS[region]
-        steps = GRID[len(variables)]
-        line = low + (high - low) * (np.arange(steps) + 0.37) / steps
-        grid = np.array(list(product(line, repeat=len(variables))), complex).T
-        self._values = dict(zip(variables, grid, strict=True))
-        self._sides, self._definitions = sides, definitions
-        self._classes, self._region, self._point = classes, region, point
-        self._size = grid.shape[1]
-        # Each class's unknowns: what its constant is on the grid is a sum of these columns.
-        self._columns = [np.array(list(self._parts(group[0]))).T for group in classes]
-
-    def _parts(self, integral: Integral) -> Iterator[Array]:
-        """A column for each number that may be chosen freely.
-
-        An integral by x takes a function of the other variables: a column a place of theirs. One by x and y takes one
-        such function for each of them, and one by x and x again takes one more, times x.
-        """
-        for variable, times in Counter(integral.variables).items():
-            others = [values for other, values in self._values.items() if other != variable]
-            keys = [tuple(values[place] for values in others) for place in range(self._size)]
-            for key, power in product(dict.fromkeys(keys), range(times)):
-                yield np.where([key == one for one in keys], self._values[variable] ** power, 0)
-
-    def _residual(self, constants: Sequence[Array], within: complex = 0) -> tuple[Array, Array]:
-        """The difference of the sides on the grid, and the size of their terms.
-
-        Args:
-            within: the constant of integrals within the integrals of the classes.
-        """
-        of = {part: c for group, c in zip(self._classes, constants, strict=True) for part in group}
-        inner = {part for group in self._classes for one in group for part in one.function.atoms(Integral)}
-        evaluator = Evaluator(
-            self._definitions,
-            self._region,
-            values=self._values,
-            constants={**{part: np.full(1, within) for part in inner}, **of},
-            point=self._point,
-            independent=True,
-        )
-        difference = evaluator.value(self._sides[0]) - evaluator.value(self._sides[1])
-        scale = evaluator.scale(self._sides[0]) + evaluator.scale(self._sides[1]) + NEGLIGIBLE
-        return np.broadcast_to(difference, self._size), np.broadcast_to(scale, self._size)
+        self._sides, self._definitions, self._bound, self._grid = sides, definitions, bound, grid
+        self._points = [stream.point(draw)]
+        if fixed:
+            # A constant that does not depend on these names is the same where they have other values.
+            other = Point(stream.key, draw + 1)
+            moved = {name.name: other.value(name.name) for name in fixed}
+            self._points.append(replace(self._points[0], values={**moved, **self._points[0].values}))
+        self._keys: list[UnknownKey] = []
+        self._size = 0
 
     def solve(self) -> bool | None:
         """Whether there are constants; None where that was not found out."""
-        left_over = []
-        for start in STARTS:
-            found, is_linear = self._search(start)
-            if found is None:
-                continue
-            if found <= SOLVED:
-                return True
-            left_over.append(found)
-            if is_linear:
-                break
-        if not left_over or min(left_over) < UNSOLVED:
-            return None
-        return None if self._has_constants_within() or self._has_slopes_of_constants() else False
+        with precision(PRECISION):
+            start = self._residual({})
+            if start is None or self._size > MAX_SIZE or len(self._keys) > MAX_UNKNOWNS:
+                return None
+            if len(start) < len(self._keys) + MIN_SPARE and self._keys:
+                return None
+            if not self._keys:
+                return all(map(self._vanishes, start))
+            slopes = self._slopes({}, start, acb(1))
+            probe = {key: acb(arb(place) / 7 + 2) for place, key in enumerate(self._keys)}
+            after = self._residual(probe)
+            if slopes is None or after is None or len(slopes) != len(self._keys):
+                return None
+            predicted = [
+                value + sum((slope[row] * probe[key] for key, slope in zip(self._keys, slopes, strict=True)), acb(0))
+                for row, value in enumerate(start)
+            ]
+            if all((a - b).contains(0) for a, b in zip(after, predicted, strict=True)):
+                return self._solvable(slopes, start)
+            return self._newton()
 
-    def _has_constants_within(self) -> bool:
-        """Whether integrals within integrals have constants that make a difference, which are not looked for."""
-        if not any(part.function.has(Integral) for group in self._classes for part in group):
+    def _residual(self, unknowns: Mapping[UnknownKey, acb]) -> Row | None:
+        """The coefficients of the sides' difference; None where it has no value."""
+        rows: Row = []
+        for point in self._points:
+            evaluator = Evaluator(self._definitions, point, self._grid, self._bound, unknowns)
+            difference = evaluator.value(self._sides[0]) - evaluator.value(self._sides[1])
+            if evaluator.is_ambiguous:
+                raise UnsupportedError("a derivative by a name that stands for an expression")
+            rows += leaves(difference)
+            self._size = max(self._size, evaluator.size)
+            self._keys += [key for key in evaluator.met_unknowns if key not in self._keys]
+        return rows if all(row.is_finite() for row in rows) else None
+
+    def _slopes(self, at: Mapping[UnknownKey, acb], here: Row, step: acb) -> list[Row] | None:
+        """For each unknown, the change of every coefficient with it."""
+        slopes = []
+        for key in tuple(self._keys):
+            moved = self._residual({**at, key: at.get(key, acb(0)) + step})
+            if moved is None or len(moved) != len(here):
+                return None
+            slopes.append([(a - b) / step for a, b in zip(moved, here, strict=True)])
+        return slopes
+
+    def _solvable(self, slopes: list[Row], start: Row) -> bool | None:
+        _, rest = eliminate(slopes, start)
+        if any(not value.contains(0) for value in rest):
             return False
-        nothing = [np.zeros(self._size, complex)] * len(self._classes)
-        (before, scale), (after, _) = self._residual(nothing), self._residual(nothing, within=0.7)
-        return not (np.abs(after - before) <= LINEAR * scale).all()
+        return True if all(map(self._vanishes, rest)) else None
 
-    def _has_slopes_of_constants(self) -> bool:
-        """Whether an integral is differentiated by a name that its constant may depend on, one way or another."""
-        return any(
-            variable not in integral.variables
-            for side in self._sides
-            for derivative in side.atoms(Derivative)
-            for integral in outer_integrals(derivative.expr)
-            for variable, _ in derivative.variable_count
-        )
+    def _newton(self) -> bool | None:
+        evaluations = 0
+        for first in STARTS:
+            best = arb("inf")
+            at = {key: acb(first) + acb(arb(place) / 11) for place, key in enumerate(self._keys)}
+            for step in range(MAX_NEWTON_STEPS):
+                here = self._residual(at)
+                if here is None or len(here) < len(self._keys) + MIN_SPARE:
+                    break
+                distance = max((abs(value).mid() for value in here), default=arb(0))
+                if distance < arb(2) ** -300:
+                    return True
+                if step >= MIN_NEWTON_STEPS and not distance < best:
+                    break  # it does not converge
+                best = distance
+                evaluations += len(self._keys) + 1
+                if evaluations > MAX_EVALUATIONS:
+                    return None
+                slopes = self._slopes(at, here, acb(arb(2) ** -200))
+                if slopes is None or len(slopes) != len(self._keys):
+                    break
+                solution, _ = eliminate(slopes, [acb(value.mid()) for value in here])
+                at = {key: acb((at[key] - change).mid()) for key, change in zip(self._keys, solution, strict=True)}
+        return None
 
-    def _search(self, start: complex) -> tuple[float | None, bool]:
-        """Returns the residual of the equation relative to its terms, and whether it is linear in the constants.
+    def _vanishes(self, value: acb) -> bool:
+        return bool(value.contains(0) and value.abs_upper() < arb(2) ** -(PRECISION // 3))
 
-        The first is None where the equation has too few values.
-        """
-        constants = [np.full(self._size, start, complex) for _ in self._classes]
-        best: float | None = None
-        is_linear = False
-        residual, scale = self._residual(constants)
-        for step in range(MAX_STEPS):
-            usable = np.isfinite(residual) & np.isfinite(scale)
-            slopes = [self._slope(constants, position, residual) for position in range(len(constants))]
-            matrix = np.hstack([c * slope[:, None] for c, slope in zip(self._columns, slopes, strict=True)])
-            usable &= np.isfinite(matrix).all(axis=1)
-            weights = 1 / np.where(usable, scale, 1)
-            matrix = (matrix * weights[:, None])[usable]
-            now = (residual * weights)[usable]
-            if now.size < np.linalg.matrix_rank(matrix) + MIN_POINTS:
-                return best, is_linear
-            here = float(np.abs(now).max())
-            if best is not None and here > 0.9 * best:
-                break
-            best = here
-            if best <= LINEAR:
-                break
-            change = np.asarray(np.linalg.lstsq(matrix, -now, rcond=1e-10)[0], complex)
-            constants = self._moved(constants, change)
-            residual, scale = self._residual(constants)
-            if step == 0:
-                predicted = now + matrix @ change
-                more = 1 + np.abs(matrix) @ np.abs(change)
-                is_linear = bool((np.abs((residual * weights)[usable] - predicted) <= LINEAR * more).all())
-                if is_linear:
-                    return float((np.abs(predicted) / more).max()), True
-        return best, is_linear
 
-    def _slope(self, constants: Sequence[Array], position: int, residual: Array) -> Array:
-        """How the difference of the sides changes with a class's constant."""
-        moved = [value + MOVED * (place == position) for place, value in enumerate(constants)]
-        return (self._residual(moved)[0] - residual) / MOVED
-
-    def _moved(self, constants: Sequence[Array], change: Array) -> list[Array]:
-        moved = []
-        for value, columns in zip(constants, self._columns, strict=True):
-            own, change = change[: columns.shape[1]], change[columns.shape[1] :]
-            there = value + columns @ own
-            moved.append(there / np.maximum(1, np.abs(there) / MAX_CONSTANT))
-        return moved
+def eliminate(slopes: list[Row], start: Row) -> tuple[Row, Row]:
+    """Solves `start = sum of unknown * slope`; returns the solution and what is left over of the equations."""
+    rows = [[slope[place] for slope in slopes] + [value] for place, value in enumerate(start)]
+    count = len(slopes)
+    pivots: list[tuple[int, Row]] = []
+    tiny = arb(2) ** (-ctx.prec // 4)
+    for column in range(count):
+        best = max(rows, key=lambda row: abs(row[column]).lower(), default=None)
+        if best is None or not abs(best[column]).lower() > tiny:
+            continue
+        rows = [row for row in rows if row is not best]
+        pivots.append((column, best))
+        for row in rows:
+            if row[column] != 0:
+                factor = row[column] / best[column]
+                for place in range(count + 1):
+                    row[place] = row[place] - factor * best[place]
+                row[column] = acb(0)
+    solution = [acb(0)] * count
+    for column, row in reversed(pivots):
+        known = sum((row[place] * solution[place] for place in range(count) if place != column), acb(0))
+        solution[column] = (row[count] - known) / row[column]
+    return solution, [row[count] for row in rows]

@@ -7,14 +7,13 @@ integrand.
 from collections.abc import Collection
 from itertools import product
 
-import numpy as np
 from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, S, Symbol, preorder_traversal
 from sympy.core.basic import Basic
 
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.numeric.evaluator import BudgetError, Definitions, Evaluator
-from mathderive.checker.numeric.fingerprints import TOLERANCE, close, fingerprint
-from mathderive.checker.numeric.taylor import UnsupportedError
+from mathderive.checker.numeric.comparison import equal
+from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.fingerprints import close, fingerprint
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
 
 NO_DEFINITIONS = Definitions()
@@ -100,7 +99,7 @@ def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> boo
     """Whether the value is an antiderivative plus one of the fresh symbols."""
     return any(
         symbol in value.free_symbols
-        and holds(Derivative(value, symbol, evaluate=False), S.One)
+        and equal(Derivative(value, symbol, evaluate=False), S.One, NO_DEFINITIONS)
         and is_antiderivative(value, integral)
         for symbol in fresh
     )
@@ -108,27 +107,12 @@ def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> boo
 
 def is_antiderivative(value: Expr, integral: Integral) -> bool:
     """Whether the derivative of the value by the variables of integration is the integrand."""
-    return not value.has(integral) and holds(derivative_by(value, integral), integral.function)
+    return not value.has(Integral) and equal(derivative_by(value, integral), integral.function, NO_DEFINITIONS)
 
 
 def derivative_by(value: Expr, integral: Integral) -> Derivative:
     """The unevaluated derivative by the variables of an integral."""
     return Derivative(value, *[(variable, 1) for variable in integral.variables], evaluate=False)
-
-
-def holds(left: Expr, right: Expr, definitions: Definitions = NO_DEFINITIONS) -> bool:
-    """Whether two expressions have the same values at the points of one region."""
-    for region in (0, 1):
-        evaluator = Evaluator(definitions, region, independent=True)
-        try:
-            values, others = np.broadcast_arrays(evaluator.value(left), evaluator.value(right))
-            scale = np.abs(values) + evaluator.scale(right)
-        except (BudgetError, UnsupportedError):
-            return False
-        usable = np.isfinite(values) & np.isfinite(others)
-        if usable.any() and (np.abs(values - others) <= TOLERANCE * (1 + scale))[usable].all():
-            return True
-    return False
 
 
 def standing_for(target: Basic, before: Expr, after: Expr) -> Expr | None:

@@ -16,7 +16,7 @@ from sympy import Derivative, Expr, Integral, Symbol
 from mathderive.checker.inference.facts import Fact, size_of
 from mathderive.checker.inference.integrals import evaluates_integrals
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.numeric import functions
+from mathderive.checker.numeric import array_functions as functions
 from mathderive.checker.numeric.fingerprints import (
     Fingerprint,
     close,
@@ -128,10 +128,10 @@ class FactComparison:
         return evaluates_integrals(self.new.sides, self.before.equation, self.fresh, carry_out)
 
 
-def justifications(new: Fact, facts: Sequence[Fact]) -> list[Justification]:
+def justifications(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol] = frozenset()) -> list[Justification]:
     """Every way to get an equation, or its mirror image, from earlier ones by one operator, the plainest first."""
     known = dict.fromkeys(part for fact in facts for part in fact.ordered_parts)
-    fresh = new.symbols.difference(*(fact.symbols for fact in facts if fact.number))
+    fresh = new.symbols.difference(used, *(fact.symbols for fact in facts))
     targets = (new, new.mirrored())
     on_one = _inverses((Arity.EQUATION, Arity.OPERAND), inverse_of)
     on_two = _inverses((Arity.TWO_EQUATIONS,), inverse_of)

@@ -7,7 +7,7 @@ derivatives of integrals become integrals of derivatives.
 from collections import Counter
 from itertools import chain
 
-from sympy import Add, Derivative, Expr, Integral, Mul, Pow, S, Symbol
+from sympy import Add, Expr, Integral, Mul, Pow, S
 from sympy.core.function import AppliedUndef, Function
 
 Sides = tuple[Expr, Expr]
@@ -15,8 +15,8 @@ Sides = tuple[Expr, Expr]
 MAX_PEELED = 6
 """Maximum number of shared functions that are removed one after another."""
 
-EVEN = ("cos", "cosh", "sec", "Abs", "sin", "csc")
-"""Functions with the same value at an argument and, a constant aside, at its negative."""
+EVEN = ("cos", "cosh", "sec", "Abs")
+"""Functions with the same value at an argument and its negative."""
 
 
 def without_common_terms(sides: Sides) -> Sides:
@@ -75,47 +75,8 @@ def _inside(left: Expr, right: Expr) -> list[Sides]:
         return []
     if len(left.args) != 1:
         return []
-    # sin(x) equals sin(pi - x), so the sign is open apart from a constant.
     return _signed(left.args[0], right.args[0], even=left.func.__name__ in EVEN)
 
 
 def _signed(left: Expr, right: Expr, even: bool) -> list[Sides]:
     return [(left, right), (left, S.NegativeOne * right)] if even else [(left, right)]
-
-
-def by_argument(side: Expr) -> Expr:
-    """Rewrites integrals by a function as integrals by its argument."""
-    changed = {}
-    for integral in side.atoms(Integral):
-        name, *rest = integral.limits[0]
-        if rest or len(integral.limits) > 1 or not isinstance(name, AppliedUndef):
-            continue
-        if len(name.args) == 1 and isinstance(name.args[0], Symbol):
-            slope = Derivative(name, name.args[0], evaluate=False)
-            changed[integral] = Integral(integral.function * slope, name.args[0])
-    return side.xreplace(changed)
-
-
-def under_integrals(side: Expr) -> Expr:
-    """Rewrites derivatives of integrals by other variables as integrals of derivatives; their constants stay open."""
-    changed = {}
-    for derivative in side.atoms(Derivative):
-        if derivative.expr.has(Integral) and all(count == 1 for _, count in derivative.variable_count):
-            moved = derivative.expr
-            for variable in derivative.variables:
-                moved = _slope(moved, variable)
-            changed[derivative] = moved
-    return side.xreplace(changed)
-
-
-def _slope(part: Expr, variable: Expr) -> Expr:
-    """The unevaluated derivative; it is moved inside sums, products and integrals by other variables."""
-    if isinstance(part, Integral) and all(len(limit) == 1 and limit[0] != variable for limit in part.limits):
-        return Integral(Derivative(part.function, variable, evaluate=False), *part.limits)
-    if isinstance(part, Add) and part.has(Integral):
-        return Add(*(_slope(term, variable) for term in part.args))
-    if isinstance(part, Mul) and part.has(Integral):
-        return Add(
-            *(part.func(*part.args[:n], _slope(f, variable), *part.args[n + 1 :]) for n, f in enumerate(part.args))
-        )
-    return Derivative(part, variable, evaluate=False)

@@ -1,46 +1,31 @@
-"""Decides whether an equation is true, by numeric evaluation at random points.
+"""Decides whether an equation is true in every model of the premises.
 
-An equation is true if both sides have the same value at the points, after functions are replaced by their definitions,
-derivatives and integrals are carried out, and constants of integration are chosen. The constant of an indefinite
-integral is open until an equation gives the integral's value; then the integral has that value, unless an equation
-introduces its own name for the constant. `docs/validity.md` says how points, tolerance and domains are chosen.
+A premise that defines a name by an expression makes the name depend on the expression's names. A premise that defines
+nothing is a condition: equations are then tested where it holds. The constant of an indefinite integral is open until
+an equation gives the integral's value; while it is open, an equation is true if some constant makes it true.
+`docs/validity.md` describes points and precision.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-from sympy import Derivative, Expr, Integral, Symbol
+from sympy import Derivative, Expr, Integral, S, Symbol
 from sympy.core.function import AppliedUndef
 
-from mathderive.checker.inference.constants import NEGLIGIBLE, constants_exist
-from mathderive.checker.inference.integrals import derivative_by, holds, outer_integrals, standing_for
+from mathderive.checker.inference.conditions import can_be_solved, solution_points
+from mathderive.checker.inference.constants import constants_exist
+from mathderive.checker.inference.integral_values import IntegralValue, values_in
+from mathderive.checker.inference.integrals import derivative_by, outer_integrals, standing_for
 from mathderive.checker.inference.rewriting import Sides, without_common_terms
-from mathderive.checker.numeric.evaluator import (
-    MORE_NODES,
-    REGIONS,
-    BudgetError,
-    Definitions,
-    Evaluator,
-)
-from mathderive.checker.numeric.taylor import Array, UnsupportedError
+from mathderive.checker.numeric.comparison import Comparer, Comparison, OpenConstantError, equal, shown
+from mathderive.checker.numeric.definitions import Definitions, is_name
+from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument
+from mathderive.checker.numeric.points import Point, Stream
+from mathderive.checker.numeric.taylor import UnsupportedError, head
+from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
-
-SAME = 1e-8
-"""Maximum distance of equal values, relative to the largest term."""
-
-DIFFERENT = 1e-5
-"""Minimum distance of different values, relative to the largest term; between the two, the comparison is undecided."""
-
-MIN_POINTS = 3
-"""Minimum number of points at which both sides need a value."""
-
-MAX_UNFOLDED = 3
-"""Maximum depth of definitions within definitions that are followed to find integrals."""
-
-MAX_CANDIDATE_NAMES = 4
-"""Maximum number of names, beside those of the premises, among which a new one may be an alias of an old one."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +36,11 @@ class Decision:
         holds: None where that is not known.
         reason: why it is false or not known.
         counterexample: values of names at which a false equation fails.
-        alias: two names that have to be one constant of integration for the equation to be true.
     """
 
     holds: bool | None
     reason: str = ""
     counterexample: dict[str, str] | None = None
-    alias: tuple[Symbol, Symbol] | None = None
-
-
-@dataclass(frozen=True)
-class IntegralValue:
-    """The value that an equation gives an indefinite integral.
-
-    Attributes:
-        constants: the names in the value that the integrand lacks.
-        requested: whether an equation of the prompt gives the value, not one of the answer.
-    """
-
-    integral: Integral
-    value: Expr
-    constants: frozenset[Symbol]
-    requested: bool
 
 
 @dataclass
@@ -80,251 +48,351 @@ class Context:
     """The assumptions before an equation, and the values that earlier equations give integrals.
 
     Attributes:
-        definitions: the assumptions about names.
+        stream: the points at which equations are tested.
+        arguments: symbols that are arguments of functions in the prompt; equations about them are conditions.
+        definitions: the definitions of names.
+        conditions: premises that define no name but restrict the values of symbols.
+        unresolved: premises that can be neither arranged nor tested.
         integral_values: what earlier equations say integrals are.
         requested: the equations that the prompt asks for and that were not looked at yet; true ones name constants.
-        unresolved: premises that no definition of a name makes true.
+        premise_symbols: the symbols of the premises.
+        asked_symbols: the symbols of the equations that the prompt asks for.
+        doubtful: names that the prompt may mean as aliases of others.
     """
 
+    stream: Stream
+    arguments: frozenset[Symbol] = frozenset()
     definitions: Definitions = field(default_factory=Definitions)
+    conditions: list[Sides] = field(default_factory=list)
+    unresolved: list[str] = field(default_factory=list)
     integral_values: list[IntegralValue] = field(default_factory=list)
     requested: list[Sides] = field(default_factory=list)
     premise_symbols: set[Symbol] = field(default_factory=set)
-    requested_symbols: set[Symbol] = field(default_factory=set)
-    unresolved: list[str] = field(default_factory=list)
+    asked_symbols: frozenset[Symbol] = frozenset()
+    doubtful: set[Symbol] = field(default_factory=set)
+    _points: list[Point] | None = None
+
+    def copy(self) -> "Context":
+        """The same assumptions; what is noted in one of them does not change the other."""
+        return replace(
+            self,
+            definitions=Definitions({**self.definitions.exact}, {**self.definitions.functions}),
+            conditions=[*self.conditions],
+            unresolved=[*self.unresolved],
+            integral_values=[*self.integral_values],
+            requested=[*self.requested],
+            premise_symbols={*self.premise_symbols},
+            doubtful={*self.doubtful},
+        )
+
+    def move_to(self, stream: Stream) -> None:
+        """Tests the next equations at the points of another stream."""
+        self.stream, self._points = stream, None
 
     def take_premise(self, sides: Sides) -> None:
-        """Notes the name that a premise defines, or that it defines none, so that no point need obey it."""
+        """Notes the name that a premise defines, or that it is a condition."""
+        self._points = None
         self.premise_symbols |= {symbol for side in sides for symbol in side.atoms(Symbol)}
         for name, body in (sides, sides[::-1]):
-            if is_name(name) and not self.definitions.has(name) and not body.has(name):
+            if self._can_define(name, body):
                 self.definitions.define(name, body)
                 return
         for side, other in (sides, sides[::-1]):
-            # Turned around, an equation of functions would say what their argument is.
+            # Turned around, an equation of functions would define their argument.
             names = side.atoms(AppliedUndef) or (set() if other.has(AppliedUndef) else side.free_symbols)
             for name in sorted(names, key=str):
-                if is_name(name) and not other.has(name) and not self.definitions.has(name):
-                    body = standing_for(name, side, other)
-                    if body is not None and not body.has(name):
-                        self.definitions.define(name, body)
-                        return
-        if not holds(*sides, self.definitions):
+                body = standing_for(name, side, other) if is_name(name) and not other.has(name) else None
+                if body is not None and self._can_define(name, body):
+                    self.definitions.define(name, body)
+                    return
+        if can_be_solved(sides, self.definitions):
+            self.conditions.append(sides)
+        elif not equal(*sides, self.definitions, self.stream):
             self.unresolved.append("a premise that defines nothing")
+
+    def _can_define(self, name: Expr, body: Expr) -> bool:
+        """Whether an equation can be the definition of a name."""
+        if not is_name(name) or self.definitions.has(name) or name in self.arguments:
+            return False
+        if body.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN):
+            return False
+        key = name.func if isinstance(name, AppliedUndef) else name
+        return all(key not in self.definitions.names_under(part) for part in self._foundation(body))
+
+    def _foundation(self, expression: Expr) -> list[Expr]:
+        """An expression, and the values of the integrals that it may rest on."""
+        if not self.definitions.has_integral(expression):
+            return [expression]
+        return [expression, *(one.value for one in self.integral_values)]
 
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
-        sides = self._unfolded(sides)
-        for side, other in (sides, sides[::-1]):
-            if other.has(Integral):
-                continue
-            for integral in outer_integrals(side):
-                value = standing_for(integral, side, other)
-                if value is None or value.has(Integral):
+        sides = self.definitions.unfolded(sides)
+        for integral in dict.fromkeys(part for side in sides for part in outer_integrals(side)):
+            for value in values_in(integral, sides):
+                self._take_value(integral, value, requested)
+
+    def take_evaluation(self, before: Sides, after: Sides, nested: bool = False) -> None:
+        """Notes the values that a step which evaluates integrals gives them, also inside other expressions.
+
+        Args:
+            nested: whether integrals with integrals inside are tried, which takes long.
+        """
+        known = {one.integral for one in self.integral_values if not one.requested}
+        names = before[0].free_symbols | before[1].free_symbols
+        for left, right in (
+            *zip(before, after, strict=True),
+            *zip(self.definitions.unfolded(before), after, strict=True),
+        ):
+            for integral in sorted(left.atoms(Integral) - known, key=str):
+                if len(integral.limits) > 1 or len(integral.limits[0]) > 1:
                     continue
-                known = self._values_of(integral)
-                if any(one.value == value and one.requested == requested for one in known):
+                if integral.function.has(Integral) and not nested:
                     continue
-                if self._is_antiderivative(value, integral):
-                    constants = frozenset(value.free_symbols - integral.function.free_symbols)
-                    new = IntegralValue(integral, value, constants, requested)
-                    self._identify(new, known)
-                    self.integral_values.append(new)
+                value = standing_for(integral, left, right)
+                if value is None or not value.free_symbols - names:
+                    continue
+                if not self.definitions.has_integral(value) and not self._values_of(integral):
+                    self._take_value(integral, value, requested=False)
+                    known.add(integral)
+
+    def _take_value(self, integral: Integral, value: Expr, requested: bool) -> None:
+        """Notes that an integral has a value, if the value is an antiderivative."""
+        integral = by_argument(integral)
+        known = self._values_of(integral)
+        if any(one.value == value and one.requested == requested for one in known):
+            return
+        if self._leads_to(value, integral):
+            return
+        slope = derivative_by(value, integral)
+        if not self._same(slope, integral.function):
+            if value.has(Integral):
+                # An integral inside the value is taken to have a constant that does not depend on this variable.
+                if not self._decision((slope, integral.function), ()).holds:
+                    return
+            else:
+                inner = {} if known else self._inner_values(integral.function)
+                integrand = self.definitions.unfolded((integral.function, S.Zero))[0]
+                if not inner or not self._same(slope, integrand.xreplace(inner)):
+                    return
+                # The constants of the integrals inside were left out, so they are zero.
+                for part, body in inner.items():
+                    self.integral_values.append(IntegralValue(part, body, frozenset(), requested))
+        constants = frozenset(value.free_symbols - integral.function.free_symbols)
+        new = IntegralValue(integral, value, constants, requested)
+        self._identify(new, known)
+        self.integral_values.append(new)
+
+    def _inner_values(self, integrand: Expr) -> dict[Integral, Expr]:
+        """Antiderivatives, without constants, of the open integrals in an integrand."""
+        found: dict[Integral, Expr] = {}
+        for part in outer_integrals(self.definitions.unfolded((integrand, S.Zero))[0]):
+            if not self._values_of(part):
+                try:
+                    body = carry_out(part)
+                except (IntegralError, TooLargeError, *SYMPY_ERRORS):
+                    continue
+                if not body.has(Integral):
+                    found[part] = body
+        return found
+
+    def _leads_to(self, value: Expr, integral: Integral) -> bool:
+        """Whether a value rests on the integral, also by the values of other integrals."""
+        waiting, met = [value], [integral]
+        while waiting:
+            parts = self.definitions.integrals_under(waiting.pop())
+            if any(self._are_one(part, integral) for part in parts):
+                return True
+            for known in self.integral_values:
+                if known.integral not in met and any(self._are_one(part, known.integral) for part in parts):
+                    met.append(known.integral)
+                    waiting.append(known.value)
+        return False
+
+    def _are_one(self, first: Integral, second: Integral) -> bool:
+        """Whether two integrals have the same variables and equal integrands."""
+        first, second = by_argument(first), by_argument(second)
+        return first == second or (first.variables == second.variables and self._same(first.function, second.function))
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:
-        """Makes two constants of one integral the same constant."""
+        """Ties the constants of one integral to each other."""
         for one in known:
-            for name in new.constants - one.constants - self.premise_symbols:
-                for other in one.constants - new.constants:
-                    if holds(new.value.xreplace({name: other}), one.value, self.definitions):
-                        alias = self._alias(name, other)
-                        if alias is not None:
-                            self.definitions.exact[alias[0]] = alias[1]
+            for name in sorted(new.constants - one.constants - self.premise_symbols, key=str):
+                body = standing_for(name, new.value, one.value)
+                if body is not None and self._can_define(name, body):
+                    self.definitions.define(name, self._simplest(body))
+                    return
 
-    def _alias(self, name: Symbol, other: Symbol) -> tuple[Symbol, Symbol] | None:
-        """The two names as an alias and what it stands for; None where they are the same or cannot be made so."""
-        name, other = self.definitions.root(name), self.definitions.root(other)
-        return None if name == other or self.definitions.has(name) else (name, other)
+    def _simplest(self, body: Expr) -> Expr:
+        """A name that an expression equals, or the expression."""
+        names = sorted(body.free_symbols, key=str)
+        return next((name for name in names if equal(body, name, self.definitions, self.stream)), body)
 
-    def _is_antiderivative(self, value: Expr, integral: Integral) -> bool:
-        return holds(derivative_by(value, integral), integral.function, self.definitions)
+    def _tie(self, name: Symbol, body: Expr) -> None:
+        """Makes a constant stand for an expression, or gives the integral in the expression its value."""
+        before = len(self.integral_values)
+        if self.definitions.has_integral(body):
+            self.take_equation((name, body))
+        if len(self.integral_values) == before:
+            self.definitions.define(name, self._simplest(body))
 
-    def _unfolded(self, sides: Sides) -> Sides:
-        """The sides with the integrals in place of functions that are defined as integrals."""
-        for _ in range(MAX_UNFOLDED):
-            bodies = {
-                part: self.definitions.exact[part]
-                for side in sides
-                for part in side.atoms(AppliedUndef)
-                if part in self.definitions.exact and self.definitions.exact[part].has(Integral)
-            }
-            if not bodies:
-                break
-            try:
-                sides = (sides[0].xreplace(bodies), sides[1].xreplace(bodies))
-            except SYMPY_ERRORS:
-                break  # a derivative by such a function
-        return sides
+    def tie_constant(self, sides: Sides, fresh: Collection[Symbol], variables: Collection[Symbol]) -> None:
+        """Ties the new constant of an integral to the constant that the integral has already.
 
-    def take_requested(self) -> None:
-        """Notes the integrals' values in those equations of the prompt that are true."""
+        Args:
+            variables: the variables of integration, which a constant does not depend on.
+        """
+        for side, other in (sides, sides[::-1]):
+            for name in sorted(set(fresh) & side.free_symbols, key=str):
+                body = standing_for(name, side, other)
+                if body is None or not self._can_define(name, body):
+                    continue
+                slopes = (Derivative(body, variable, evaluate=False) for variable in variables)
+                if all(self._decision((slope, S.Zero), ()).holds for slope in slopes):
+                    self._tie(name, body)
+                    return
+        for name in sorted(set(fresh) & (sides[0].free_symbols | sides[1].free_symbols), key=str):
+            for known in self.integral_values:
+                for other in sorted(known.constants, key=str):
+                    tied = (sides[0].xreplace({name: other}), sides[1].xreplace({name: other}))
+                    if known.integral.variables[0] in variables and self._decision(tied, ()).holds:
+                        self.definitions.alias(name, other)
+                        return
+
+    def _values_of(self, integral: Integral) -> list[IntegralValue]:
+        return [known for known in self.integral_values if self._are_one(known.integral, integral)]
+
+    def _same(self, left: Expr, right: Expr) -> bool:
+        """Whether expressions are equal, whatever the open constants of integration in them are."""
+        try:
+            return bool(self._comparer().compare(left, right, self._said(), random_constants=True).holds)
+        except (BudgetError, UnsupportedError):
+            return False
+
+    def take_requested(self) -> bool:
+        """Notes the integrals' values in those equations of the prompt that are true; says whether it found any."""
         wanted, self.requested = self.requested, []
+        before = len(self.integral_values)
         for equation in wanted:
-            self.requested_symbols |= {symbol for side in equation for symbol in side.free_symbols}
-        for equation in wanted:
-            names = frozenset().union(*(side.free_symbols for side in equation)) - self.premise_symbols
-            decision = self._decision(equation, names)
-            self.assume(decision)
-            if decision.holds:
-                self.take_equation(equation, requested=True)
+            if any(side.has(Integral) for side in self.definitions.unfolded(equation)):
+                names = frozenset().union(*(side.free_symbols for side in equation)) - self.premise_symbols
+                if self._decision(equation, names).holds:
+                    self.take_equation(equation, requested=True)
+        return len(self.integral_values) > before
 
     def decide(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
         """Whether an equation is true.
 
         Args:
-            fresh: names that no earlier equation has.
+            fresh: names that neither a premise nor an earlier equation has.
         """
         decision = self._decision(sides, fresh)
-        if decision.holds is False and self.unresolved:
+        if decision.holds is not False:
+            return decision
+        if self.unresolved:
             return Decision(None, f"not true by definitions alone; there is {self.unresolved[0]}")
+        if self._holds_for_another_constant(sides, fresh):
+            return Decision(None, "true for another constant of integration than an earlier equation has")
+        # The prompt may give one constant of integration two names; that is neither shown nor refuted.
+        names = sides[0].free_symbols | sides[1].free_symbols
+        for name in sorted((self.doubtful | (self.asked_symbols - self.premise_symbols)) & names, key=str):
+            for other in sorted(names.union(*(one.constants for one in self.integral_values)), key=str):
+                if other == name or other in self.premise_symbols:
+                    continue
+                if self._decision((sides[0].xreplace({name: other}), sides[1].xreplace({name: other})), ()).holds:
+                    self.doubtful.add(name)
+                    return Decision(None, f"true only if ${latex(name)}$ and ${latex(other)}$ are one constant")
         return decision
 
-    def assume(self, decision: Decision) -> None:
-        """Makes the names that a true equation needs to be one constant the same."""
-        if decision.alias is not None:
-            self.definitions.exact[decision.alias[0]] = decision.alias[1]
+    def _holds_for_another_constant(self, sides: Sides, fresh: Collection[Symbol]) -> bool:
+        """Whether an equation is true if integrals that an equation gives a value without a constant have one."""
+        loose = {by_argument(one.integral) for one in self.integral_values if not one.constants}
+        if not loose or not any(side.has(Integral) for side in self.definitions.unfolded(sides)):
+            return False
+        try:
+            values = {integral: value for integral, value in self._said().items() if integral not in loose}
+            return bool(self._with_values(sides, fresh, values).holds)
+        except (BudgetError, UnsupportedError):
+            return False
+
+    def is_zero(self, expression: Expr) -> bool | None:
+        """Whether an expression is zero; None where it has no value or that is not known."""
+        try:
+            return self._comparer().compare(expression, S.Zero, self._said(), random_constants=True).holds
+        except (BudgetError, UnsupportedError):
+            return None
+
+    def _said(self) -> dict[Integral, Expr]:
+        """The values that equations of the answer give integrals."""
+        return {by_argument(one.integral): one.value for one in self.integral_values if not one.requested}
 
     def _decision(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
+        if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in sides):
+            return Decision(None, "infinity is no number")
+        sides = without_common_terms(sides)
+        names = {symbol for side in sides for symbol in side.free_symbols}
+        said = self._said()
+        wished = {one.integral: one.value for one in self.integral_values if one.requested and one.constants & names}
         try:
-            with np.errstate(all="ignore"):
-                decision = self._decide(self._unfolded(sides), fresh)
-                if decision.holds is False:
-                    alias = self._needed_alias(sides, fresh)
-                    return decision if alias is None else Decision(True, alias=alias)
-                return decision
+            first = self._with_values(sides, fresh, said)
+            if first.holds is not True and wished:
+                other = self._with_values(sides, fresh, {**wished, **said})
+                first = other if other.holds else first
+            if (
+                first.holds is False
+                and fresh
+                and said
+                and any(side.has(Integral) for side in self.definitions.unfolded(sides))
+            ):
+                again = self._open(sides, fresh, {})
+                return again if again.holds is not False else first
+            return first
         except (BudgetError, UnsupportedError) as error:
             return Decision(None, str(error))
 
-    def _needed_alias(self, sides: Sides, fresh: Collection[Symbol]) -> tuple[Symbol, Symbol] | None:
-        """A name that the prompt asks for and a constant of integration that make the equation true as one name."""
-        constants = {symbol for side in sides for symbol in side.free_symbols} - self.premise_symbols
-        if len(constants) > MAX_CANDIDATE_NAMES:
-            return None
-        for name in sorted(constants & set(fresh) & self.requested_symbols, key=str):
-            for other in sorted(constants - {name}, key=str):
-                alias = self._alias(name, other)
-                if alias is None:
-                    continue
-                trial = replace(self, definitions=self.definitions.with_alias(*alias))
-                if trial._decide(trial._unfolded(sides), ()).holds:
-                    return alias
-        return None
+    def _with_values(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
+        """Decides with these values of integrals; other integrals are open."""
+        try:
+            return self._explained(sides, self._comparer().compare(*sides, values), values)
+        except OpenConstantError:
+            if self._comparer().compare(*sides, values, random_constants=True).holds:
+                return Decision(True)
+            return self._open(sides, fresh, values)
 
-    def _decide(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
-        integrals = [part for side in sides for part in side.atoms(Integral) if all(len(li) == 1 for li in part.limits)]
-        if not integrals:
-            return self._compare(sides, {})
-        names = {symbol for side in sides for symbol in side.free_symbols}
-        said: dict[Integral, Expr] = {}
-        said_last: dict[Integral, Expr] = {}
-        wished: dict[Integral, Expr] = {}
-        for integral in dict.fromkeys(integrals):
-            values = self._values_of(integral)
-            by_answer = [one.value for one in values if not one.requested]
-            by_prompt = [one.value for one in values if one.requested and one.constants & names]
-            if by_answer:
-                said[integral], said_last[integral] = by_answer[0], by_answer[-1]
-            if by_prompt:
-                wished[integral] = by_prompt[0]
-        first = self._compare(sides, said)
-        choices: tuple[dict[Integral, Expr], ...] = (said_last, {**said, **wished}, {})
-        if first.holds or any(self._compare(sides, choice).holds for choice in choices if choice != said):
+    def _open(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
+        """Decides an equation with open constants of integration."""
+        if self.conditions:
+            return Decision(None, "a constant of integration under a condition")
+        unfolded = self.definitions.unfolded(sides)
+        inside: set[object] = set()
+        for side in unfolded:
+            for integral in side.atoms(Integral):
+                inside |= self.definitions.names_under(integral)
+        names = {name for side in unfolded for name in self.definitions.names_under(side) if isinstance(name, Symbol)}
+        names |= {name for one in self.integral_values if not one.requested for name in one.constants}
+        fixed = sorted((n for n in names - inside - set(fresh) if not self.definitions.has(n)), key=str)
+        found = constants_exist(unfolded, self.definitions, self.stream, values, fixed)
+        if found:
             return Decision(True)
-        if fresh or len(said) < len(set(integrals)):
-            found = constants_exist(sides, self.definitions, {} if fresh else said)
-            if found is None:
-                return Decision(None, "no constant of integration was found that makes it true")
-            if found:
-                return Decision(True)
-            if first.holds is False:
-                return Decision(False, f"whatever the constants of integration; {first.reason}", first.counterexample)
-        return first
+        if found is None:
+            return Decision(None, "no constant of integration was found that makes it true")
+        if fixed and constants_exist(unfolded, self.definitions, self.stream, values) is not False:
+            return Decision(None, "a constant of integration would have to be a name that is in use")
+        shown_at = self._explained(sides, self._comparer().compare(*sides, values, random_constants=True), values)
+        reason = f"whatever the constants of integration; {shown_at.reason}"
+        return Decision(False, reason, shown_at.counterexample)
 
-    def _values_of(self, integral: Integral) -> list[IntegralValue]:
-        return [
-            known
-            for known in self.integral_values
-            if known.integral.variables == integral.variables
-            and holds(known.integral.function, integral.function, self.definitions)
-        ]
+    def _comparer(self) -> Comparer:
+        if self.conditions and self._points is None:
+            self._points = solution_points(self.conditions, self.definitions, self.stream)
+        return Comparer(self.definitions, self.stream, self._points if self.conditions else None)
 
-    def _compare(self, sides: Sides, bound: Mapping[Integral, Expr]) -> Decision:
-        """Compares the sides; a derivative by a function is tried in both its interpretations."""
-        by_function = any(
-            isinstance(variable, AppliedUndef)
-            for side in sides
-            for derivative in side.atoms(Derivative)
-            for variable, _ in derivative.variable_count
-        )
-        decision = self._compare_values(sides, bound, by_function)
-        return decision if decision.holds or not by_function else self._compare_values(sides, bound, False)
-
-    def _compare_values(self, sides: Sides, bound: Mapping[Integral, Expr], independent: bool) -> Decision:
-        """Compares the sides at the points of each region; they are equal if they are so in one region."""
-        sides = without_common_terms(sides)
-        worst: Decision | None = None
-        usable_anywhere = False
-        apart = np.inf  # the smallest difference of the sides in earlier regions
-        for region in range(len(REGIONS)):
-            evaluator = Evaluator(self.definitions, region, bound=bound, independent=independent)
-            left, right = np.broadcast_arrays(evaluator.value(sides[0]), evaluator.value(sides[1]))
-            usable = np.isfinite(left) & np.isfinite(right)
-            if any(side.has(Integral) for side in sides) or self.definitions.exact:
-                finer = Evaluator(self.definitions, region, MORE_NODES, bound=bound, independent=independent)
-                for side, values in zip(sides, (left, right), strict=True):
-                    usable &= np.abs(finer.value(side) - values) <= SAME * (np.abs(values) + 1e-9)
-            if usable.sum() < min(MIN_POINTS, left.size):
-                continue
-            usable_anywhere = True
-            scale = np.broadcast_to(evaluator.scale(sides[0]) + evaluator.scale(sides[1]), left.shape)
-            off = np.abs(left - right) / (scale + NEGLIGIBLE)
-            # If the terms are too large to resolve the earlier difference, agreement here is inconclusive.
-            same = usable & (off <= SAME) & (scale * SAME < apart)
-            if same.sum() >= min(2, left.size):
-                return Decision(True)
-            different = usable & (off >= DIFFERENT)
-            if different.sum() < usable.sum():
-                worst = worst or Decision(None, "too close to tell")
-                continue
-            apart = min(apart, float(np.abs(left - right)[different].min()))
-            if worst is None or worst.holds is None:
-                place = int(np.argmax(np.where(different, off, -1)))
-                worst = self._counterexample(sides, evaluator, place, left, right)
-        if worst is not None:
-            return worst
-        return Decision(
-            None, "too few values are accurate" if usable_anywhere else "there is no value at any point tried"
-        )
-
-    def _counterexample(self, sides: Sides, evaluator: Evaluator, place: int, left: Array, right: Array) -> Decision:
+    def _explained(self, sides: Sides, comparison: Comparison, values: Mapping[Integral, Expr]) -> Decision:
+        if comparison.holds is not False or comparison.point is None:
+            return Decision(comparison.holds, comparison.reason)
         example: dict[str, str] = {}
         names = {name for side in sides for name in side.atoms(Symbol, AppliedUndef) if not self.definitions.has(name)}
+        evaluator = Evaluator(self.definitions, comparison.point, bound=values)
         for name in sorted(names, key=str):
-            values = evaluator.value(name)
-            example[latex(name)] = _number(values[place % values.size])
-        reason = f"the left side is {_number(left[place])} where the right one is {_number(right[place])}"
-        return Decision(False, reason, example)
-
-
-def is_name(expression: Expr) -> bool:
-    """Whether the expression can be defined: a symbol, or an undefined function of distinct symbols."""
-    if isinstance(expression, AppliedUndef):
-        distinct = len(set(expression.args)) == len(expression.args)
-        return distinct and all(isinstance(part, Symbol) for part in expression.args)
-    return isinstance(expression, Symbol)
-
-
-def _number(value: complex) -> str:
-    if abs(value.imag) <= 1e-12 * abs(value):
-        return f"{value.real:.6g}"
-    return f"{value.real:.6g} {'-' if value.imag < 0 else '+'} {abs(value.imag):.6g} i"
+            example[latex(name)] = shown(head(evaluator.value(name)))
+        return Decision(False, comparison.reason, example)

@@ -30,7 +30,7 @@ class NodeEvaluator(ABC, Generic[V, C]):
     def power(self, base: V, exponent: V) -> V: ...
 
     @abstractmethod
-    def number(self, value: complex) -> V: ...
+    def number(self, node: Basic) -> V: ...
 
     @abstractmethod
     def symbol(self, node: Symbol, scope: C) -> V: ...
@@ -58,7 +58,7 @@ class NodeEvaluator(ABC, Generic[V, C]):
         if isinstance(node, Pow):
             return self.power(self.evaluate(node.base, scope), self.evaluate(node.exp, scope))
         if node.is_Number or isinstance(node, NumberSymbol) or node is S.ImaginaryUnit:
-            return self.number(_complex(node))
+            return self.number(node)
         if isinstance(node, Symbol):
             return self.symbol(node, scope)
         if isinstance(node, Derivative):
@@ -68,10 +68,3 @@ class NodeEvaluator(ABC, Generic[V, C]):
         if isinstance(node, AppliedUndef):
             return self.application(node, scope)
         return self.function(node, scope)
-
-
-def _complex(node: Basic) -> complex:
-    try:
-        return complex(node)
-    except OverflowError:
-        return complex("inf")

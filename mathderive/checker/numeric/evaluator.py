@@ -1,310 +1,378 @@
-"""Evaluates expressions numerically, with values for names and definitions for functions.
+"""Evaluates expressions at one point in ball arithmetic, with definitions for names.
 
-Derivatives are exact (`taylor.py`), and integrals are Gauss-Legendre quadratures. An indefinite integral runs from a
-fixed point to the variable's value, plus its constant of integration, unless an earlier equation gives its value. A
-function without definition is a fixed smooth function.
+Every value is a ball that contains the exact one. Derivatives are exact (`taylor.py`). An indefinite integral is a
+power series about the point, which its integrand determines except for the constant of integration. The constant is an
+unknown function of the other names, unless an earlier equation gives the integral's value. A function without
+definition is a smooth function drawn at random.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
+from itertools import product
 
-import numpy as np
-from sympy import Add, Derivative, Expr, Integral, Mul, S, Symbol
+from flint import acb, arb, fmpq
+from sympy import Derivative, E, Expr, Integral, Rational, S, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
+from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.dispatch import NodeEvaluator
-from mathderive.checker.numeric.fingerprints import rng_of
 from mathderive.checker.numeric.functions import FUNCTIONS, exp, raise_to, sin
-from mathderive.checker.numeric.taylor import Array, Taylor, UnsupportedError, Value, coefficient
-
-POINTS = 8
-
-REGIONS = ((0.55, 0.95), (1.1, 1.9), (2.1, 3.4))
-"""Bounds of the values of names, for each draw. No integral from a region's lower end passes 0 or 1."""
-
-BEGINS = (0.02, 0.09)
-"""Distances below the region at which indefinite integrals begin: with an inner integral, and without one."""
-
-QUADRATURE_NODES, MORE_NODES = 16, 25
-"""Numbers of nodes of an integral, and of the second computation that tests its accuracy."""
+from mathderive.checker.numeric.points import Point
+from mathderive.checker.numeric.sizes import INFINITE, SATURATING, log2, saturation, vanishes
+from mathderive.checker.numeric.taylor import (
+    ONE,
+    ZERO,
+    Taylor,
+    UnsupportedError,
+    Value,
+    coefficient,
+    head,
+    leaves,
+    total_order,
+)
 
 MAX_ORDER = 12
-MAX_NESTED = 24
-MAX_WORK = 500_000
-"""Maximum count of numbers computed for one question; an equation of the data takes some thousands."""
+"""Maximum order of a derivative."""
+
+MIN_ORDER = 3
+"""Number of coefficients of an integrand by which it is recognised."""
+
+MAX_NESTED = 96
+
+MAX_WORK = 20_000
+"""Maximum count of numbers computed by one evaluator; an equation of the data takes some hundreds."""
+
+UnknownKey = tuple[int, tuple[tuple[str, int], ...]]
+"""A class of integrals, and the powers of names whose coefficient is the unknown."""
 
 
 class BudgetError(ValueError):
     """Computing the value would take too much work."""
 
 
-@dataclass(frozen=True)
-class Definition:
-    """The definition of a function of these parameters; without parameters, of a symbol."""
+class Scope:
+    """Values that replace those of the point, and the results computed with them."""
 
-    parameters: tuple[Symbol, ...]
-    body: Expr
-
-
-@dataclass
-class Definitions:
-    """Definitions of names: of applications and symbols as written, and of functions of any arguments."""
-
-    exact: dict[Basic, Expr] = field(default_factory=dict)
-    functions: dict[tuple[str, int], Definition] = field(default_factory=dict)
-
-    def define(self, name: Basic, body: Expr) -> None:
-        """Adds a definition; the first one of a name stands."""
-        self.exact.setdefault(name, body)
-        if isinstance(name, AppliedUndef) and all(isinstance(part, Symbol) for part in name.args):
-            self.functions.setdefault((name.func.__name__, len(name.args)), Definition(name.args, body))
-
-    def with_alias(self, name: Symbol, other: Symbol) -> "Definitions":
-        """A copy in which one name stands for another."""
-        return Definitions({**self.exact, name: other}, dict(self.functions))
-
-    def root(self, name: Basic) -> Basic:
-        """Follows aliases to the final symbol."""
-        while isinstance(self.exact.get(name), Symbol):
-            name = self.exact[name]
-        return name
-
-    def has(self, name: Basic) -> bool:
-        """Whether the name has a definition."""
-        if isinstance(name, AppliedUndef):
-            return name in self.exact or (name.func.__name__, len(name.args)) in self.functions
-        return name in self.exact
-
-
-class _Scope:
-    """Values that replace those of the points, and the results computed with them."""
-
-    def __init__(self, values: Mapping[Basic, Value], axes: int) -> None:
+    def __init__(self, values: Mapping[Basic, Value]) -> None:
         self.values = values
-        self.axes = axes  # of quadratures around this
         self.known: dict[Basic, Value] = {}
 
-    def within(self, values: Mapping[Basic, Value], more_axes: int = 0) -> "_Scope":
-        return _Scope({**self.values, **values}, self.axes + more_axes)
+    def within(self, values: Mapping[Basic, Value]) -> "Scope":
+        return Scope({**self.values, **values})
 
 
-class Evaluator(NodeEvaluator[Value, _Scope]):
-    """Evaluates expressions at the points of one region."""
+class Evaluator(NodeEvaluator[Value, Scope]):
+    """Evaluates expressions at a point.
+
+    Attributes:
+        size: the largest absolute binary logarithm of any number that was met.
+        is_ambiguous: whether a derivative by a name that stands for an expression was taken.
+    """
 
     def __init__(
         self,
         definitions: Definitions,
-        region: int = 0,
-        nodes: int = QUADRATURE_NODES,
-        values: Mapping[Basic, Array] | None = None,
+        point: Point,
+        grid: Mapping[Symbol, int] | None = None,
         bound: Mapping[Integral, Expr] | None = None,
-        constants: Mapping[Integral, Array] | None = None,
-        point: int | None = None,
-        independent: bool = False,
+        unknowns: Mapping[UnknownKey, acb] | None = None,
+        random_constants: bool = False,
     ) -> None:
         """
         Args:
-            values: of names, instead of those of the region's points.
-            point: the one point at which all other names have their values.
-            independent: whether a derivative by a function keeps the function's argument fixed, as SymPy's does;
-                otherwise both change.
+            grid: names that expressions are expanded in, with the orders.
             bound: integrals and their known values.
-            constants: integrals and their constants of integration.
+            unknowns: values of the constants of integration.
+            random_constants: whether a constant without value is a random number, not 0.
         """
         self.definitions = definitions
-        self.region = REGIONS[region]
+        self.point = point
+        self.size = 0
+        self.is_ambiguous = False
+        self.met_unknowns: dict[UnknownKey, None] = {}
         self._bound = bound or {}
-        self._constants = constants or {}
-        self._draw = region
-        self._point = point
-        self._independent = independent
-        self._nodes, self._weights = _rule(nodes)
-        self._base = _Scope(values or {}, 0)
+        self._unknowns = unknowns or {}
+        self._random_constants = random_constants
+        self._classes: list[tuple[Symbol, list[acb]]] = []
+        self._compared: set[Integral] = set()
         self._level = 0
         self._nested = 0
         self._work = 0
+        seeds: dict[Basic, Value] = {}
+        for name, order in (grid or {}).items():
+            self._level += 1
+            seed = Taylor(self._level, [self.symbol(name, Scope({})), ONE, *[ZERO] * (order - 1)])
+            seeds |= {name: seed, definitions.root(name): seed}
+        self.base = Scope(seeds)
 
-    def value(self, expression: Expr) -> Array:
-        """Its values at the points; NaN or infinity where it has none.
+    def value(self, expression: Expr) -> Value:
+        """The value; a ball that is not finite where it has none.
 
         Raises:
             BudgetError: it would take too much work.
             UnsupportedError: it holds what cannot be evaluated.
         """
-        with np.errstate(all="ignore"):
-            value = self.evaluate(expression, self._base)
-        return np.atleast_1d(np.asarray(value, complex))
+        return self.evaluate(expression, self.base)
 
-    def scale(self, expression: Expr) -> Array:
-        """The size of the terms that add up to an expression."""
-        with np.errstate(all="ignore"):
-            return self._scale(expression)
-
-    def _scale(self, node: Expr) -> Array:
-        if isinstance(node, Add):
-            return np.max(np.broadcast_arrays(*map(self._scale, node.args)), axis=0)
-        if isinstance(node, Mul):
-            return math.prod(map(self._scale, node.args))  # type: ignore[return-value]
-        return np.abs(self.value(node))
-
-    def evaluate(self, node: Basic, scope: _Scope) -> Value:
+    def evaluate(self, node: Basic, scope: Scope) -> Value:
         known = scope.known.get(node)
         if known is not None:
             return known
         self._nested += 1
-        if self._nested > MAX_NESTED * 4:
+        if self._nested > MAX_NESTED:
             raise BudgetError("definitions within definitions")
-        value = self.compute(node, scope)
+        value = scope.values[node] if node in scope.values else self.compute(node, scope)
         self._nested -= 1
-        self._work += _count(value)
-        if self._work > MAX_WORK:
-            raise BudgetError("too much to compute")
+        self._measure(node, value)
         scope.known[node] = value
         return value
 
-    def compute(self, node: Basic, scope: _Scope) -> Value:
-        """The value of an expression; the scope's own values come first."""
-        return scope.values[node] if node in scope.values else super().compute(node, scope)
+    def _measure(self, node: Basic, value: Value) -> None:
+        if isinstance(value, Taylor):
+            self._work += sum(1 for _ in leaves(value))
+            value = head(value)
+        self._work += 1
+        if self._work > MAX_WORK:
+            raise BudgetError("too much to compute")
+        exponent = log2(value)
+        if exponent is None:
+            # A sum may be 0; an exponential is not, so such a ball has lost its digits.
+            if value != 0 and (node.is_Pow or node.func.__name__ == "exp"):
+                self.size = max(self.size, INFINITE)
+        elif abs(exponent) > self.size:
+            self.size = abs(exponent)
 
     def add(self, terms: Sequence[Value]) -> Value:
-        return _total(terms)
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
 
     def multiply(self, factors: Sequence[Value]) -> Value:
-        result, *rest = factors
-        for factor in rest:
+        result = factors[0]
+        for factor in factors[1:]:
             result = result * factor
         return result
 
     def power(self, base: Value, exponent: Value) -> Value:
+        if self._is_zero(base):
+            return raise_to(ZERO, exponent)
         return raise_to(base, exponent)
 
-    def number(self, value: complex) -> Value:
-        return np.full(1, value)
+    def _is_zero(self, value: Value) -> bool:
+        """Whether a value is 0, by the same test as two equal values."""
+        parts = list(leaves(value))
+        return all(part.contains(0) for part in parts) and all(vanishes(part, self.size) for part in parts)
 
-    def symbol(self, node: Symbol, scope: _Scope) -> Value:
-        if node in self.definitions.exact:
-            return self.evaluate(self.definitions.exact[node], scope)
-        return self.of_name(node.name)
+    def number(self, node: Basic) -> Value:
+        if node.is_Rational or node.is_Float:
+            exact = node if node.is_Rational else Rational(node)
+            numerator, denominator = int(exact.p), int(exact.q)
+            self.size = max(self.size, numerator.bit_length(), denominator.bit_length())
+            return acb(fmpq(numerator, denominator))
+        if node is S.ImaginaryUnit:
+            return acb(0, 1)
+        if node is S.Pi:
+            return acb.pi()
+        if node is E:
+            return acb(1).exp()
+        raise UnsupportedError(f"{node} has no value")
 
-    def function(self, node: Expr, scope: _Scope) -> Value:
+    def symbol(self, node: Symbol, scope: Scope) -> Value:
+        body = self.definitions.exact.get(node)
+        return self.point.value(node.name) if body is None else self.evaluate(body, scope)
+
+    def function(self, node: Expr, scope: Scope) -> Value:
         function = FUNCTIONS.get(node.func.__name__)
         if function is None or len(node.args) != 1:
             raise UnsupportedError(f"{node.func.__name__} has no value")
-        return function(self.evaluate(node.args[0], scope))
+        argument = self.evaluate(node.args[0], scope)
+        if node.func.__name__ in SATURATING:
+            # The distance from a limit is an exponential, whose size counts.
+            self.size = max(self.size, saturation(node.func.__name__, head(argument)))
+        return function(argument)
 
-    def of_name(self, name: str) -> Array:
-        """The values of a name that nothing defines."""
-        values = rng_of(f"{name} {self._draw}").uniform(*self.region, POINTS).astype(complex)
-        return values if self._point is None else values[self._point : self._point + 1]
-
-    def application(self, node: AppliedUndef, scope: _Scope) -> Value:
+    def application(self, node: AppliedUndef, scope: Scope) -> Value:
+        definition = self.definitions.functions.get((node.func.__name__, len(node.args)))
+        arguments = [self.evaluate(part, scope) for part in node.args]
+        if definition is not None:
+            return self.evaluate(
+                definition.body, scope.within(dict(zip(definition.parameters, arguments, strict=True)))
+            )
         if node in self.definitions.exact:
             return self.evaluate(self.definitions.exact[node], scope)
-        arguments = [self.evaluate(part, scope) for part in node.args]
-        definition = self.definitions.functions.get((node.func.__name__, len(node.args)))
-        if definition is None:
-            return _some_function(node.func.__name__, arguments)
-        return self.evaluate(definition.body, scope.within(dict(zip(definition.parameters, arguments, strict=True))))
+        return self._some_function(node.func.__name__, arguments)
 
-    def derivative(self, node: Derivative, scope: _Scope) -> Value:
+    def _some_function(self, name: str, arguments: Sequence[Value]) -> Value:
+        """The value of a smooth function that stands for an undefined one."""
+
+        def number(label: str, low: float, high: float) -> acb:
+            return acb(arb(low + (high - low) * self.point.number(f"{label} of {name} of {len(arguments)}")))
+
+        start = number("start", 1, 2)
+        linear, wave, decay = (
+            self.add([number(f"{kind} {place}", 0.3, 0.9) * one for place, one in enumerate(arguments)])
+            for kind in ("slope", "wave", "decay")
+        )
+        return start + linear + fmpq(2, 5) * sin(wave + start) + fmpq(1, 2) * exp(-1 * decay)
+
+    def derivative(self, node: Derivative, scope: Scope) -> Value:
         (variable, count), *others = node.variable_count
-        if isinstance(variable, AppliedUndef) and not self._independent:
-            if others or count != 1 or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
-                raise UnsupportedError("a derivative by a function of several variables")
-            # The chain rule: both change with the function's argument.
-            of_expression, of_variable = (
-                self._taken(part, [(variable.args[0], S.One)], scope) for part in (node.expr, variable)
-            )
-            return of_expression * raise_to(of_variable, -1.0)  # type: ignore[arg-type]
-        return self._taken(node.expr, node.variable_count, scope)
+        if not isinstance(variable, AppliedUndef):
+            return self._taken(node.expr, node.variable_count, scope)
+        if others or count != 1 or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
+            raise UnsupportedError("a derivative by a function of several variables")
+        # The chain rule: both change with the function's argument.
+        above, below = (self._taken(part, [(variable.args[0], S.One)], scope) for part in (node.expr, variable))
+        return above * raise_to(below, acb(-1))
 
-    def _taken(self, expression: Expr, counts: Iterable[tuple[Expr, Expr]], scope: _Scope) -> Value:
+    def _taken(self, expression: Expr, counts: Iterable[tuple[Expr, Expr]], scope: Scope) -> Value:
         """The value of a derivative."""
         seeded: dict[Basic, Value] = {}
         orders: list[tuple[int, int]] = []
         first = self._level
         for variable, count in counts:
-            if not (isinstance(variable, Symbol | AppliedUndef) and count.is_Integer and 0 < count <= MAX_ORDER):
+            if not (isinstance(variable, Symbol) and count.is_Integer and 0 < count <= MAX_ORDER):
                 raise UnsupportedError("a derivative of an order that is no small number")
+            root = self.definitions.root(variable)
+            if root in self.definitions.exact and variable not in scope.values:
+                self.is_ambiguous = True
             self._level += 1
             order = int(count)
             here = seeded[variable] if variable in seeded else self.evaluate(variable, scope)
-            one, zero = np.ones(1, complex), np.zeros(1, complex)
-            series = Taylor(self._level, [here, one, *[zero] * (order - 1)])
-            seeded |= {variable: series, self.definitions.root(variable): series}
+            series = Taylor(self._level, [here, ONE, *[ZERO] * (order - 1)])
+            seeded |= {variable: series, root: series}
             orders.append((self._level, order))
         value = self.evaluate(expression, scope.within(seeded))
         for level, order in reversed(orders):
-            value = coefficient(value, level, order) * float(math.factorial(order))
+            value = coefficient(value, level, order) * math.factorial(order)
         self._level = first
         return value
 
-    def integral(self, node: Integral, scope: _Scope) -> Value:
+    def integral(self, node: Integral, scope: Scope) -> Value:
         if node in self._bound:
             return self.evaluate(self._bound[node], scope)
-        value = self._quadrature(node.function, list(node.limits), scope)
-        constant = self._constants.get(node)
-        return value if constant is None else value + constant
-
-    def _quadrature(self, integrand: Expr, limits: list[Any], scope: _Scope) -> Value:
-        if not limits:
-            return self.evaluate(integrand, scope)
-        *inner, (variable, *ends) = limits
+        *inner, (variable, *ends) = node.limits
+        integrand = Integral(node.function, *inner) if inner else node.function
+        if not isinstance(variable, Symbol):
+            changed = by_argument(node)
+            name = self.definitions.name_equal_to(variable) if changed == node else None
+            if name is not None:
+                changed = Integral(integrand, (name, *ends))
+            if changed == node:
+                raise UnsupportedError("an integral by an expression")
+            return self.evaluate(changed, scope)
         if len(ends) == 2:
-            lower, upper = (self.evaluate(end, scope) for end in ends)
-        else:
-            # The integral begins below the one around it, so that a power or a logarithm of it is smooth there.
-            begins = BEGINS[0 if integrand.has(Integral) else 1]
-            lower = np.full(1, self.region[0] - begins + 0j)
-            upper = self.evaluate(ends[0] if ends else variable, scope)
+            return self._definite(integrand, variable, ends, scope)
+        if self.definitions.root(variable) in self.definitions.exact and variable not in scope.values:
+            raise UnsupportedError("an integral by a name that stands for an expression")
+        return self._indefinite(node, integrand, variable, ends[0] if ends else variable, scope)
+
+    def _indefinite(self, node: Integral, integrand: Expr, variable: Symbol, end: Expr, scope: Scope) -> Value:
+        """The series of an integral up to an end, with an unknown constant."""
+        here = self.evaluate(end, scope)
+        start = head(here)
+        order = max(MIN_ORDER, total_order(here))
+        self._level += 1
+        level = self._level
+        seed = Taylor(level, [start, ONE, *[ZERO] * (order - 1)])
+        inside = scope.within({variable: seed, self.definitions.root(variable): seed})
+        value = self.evaluate(integrand, inside)
+        slopes = [coefficient(value, level, place) for place in range(order)]
+        for known, body in self._bound.items():
+            if known.limits == node.limits and known not in self._compared:
+                self._compared.add(known)  # its integrand may hold the integral that it is compared with
+                is_known = self._agree(self.evaluate(known.function, inside), value, level, order)
+                self._compared.remove(known)
+                if is_known:
+                    self._level -= 1
+                    return self.evaluate(body, scope)
+        self._level -= 1
+        step = here - start if isinstance(here, Taylor) else None
+        total = self._constant(variable, [head(slope) for slope in slopes], scope)
+        if step is not None:
+            power: Value = step
+            for place, slope in enumerate(slopes[: total_order(here)], start=1):
+                total = total + slope * power * fmpq(1, place)
+                power = power * step
+        return total
+
+    def _agree(self, first: Value, second: Value, level: int, order: int) -> bool:
+        return all(
+            head(coefficient(first, level, place)).overlaps(head(coefficient(second, level, place)))
+            for place in range(order)
+        )
+
+    def _constant(self, variable: Symbol, slopes: list[acb], scope: Scope) -> Value:
+        """The constant of an integral, as a polynomial in the names that it may depend on."""
+        number = self._class_of(variable, slopes)
+        moving: dict[str, Taylor] = {
+            name.name: value
+            for name, value in scope.values.items()
+            if isinstance(name, Symbol) and name != variable and isinstance(value, Taylor)
+        }
+        total: Value = ZERO
+        for powers in product(*(range(total_order(value) + 1) for value in moving.values())):
+            key = number, tuple((name, power) for name, power in zip(moving, powers, strict=True) if power)
+            self.met_unknowns[key] = None
+            unknown = self._unknowns.get(key, ZERO)
+            if self._random_constants:
+                unknown = acb(arb(1 + self.point.number(f"constant {key} {self.point.draw}")))
+            elif unknown == 0:
+                continue
+            term: Value = unknown
+            for value, power in zip(moving.values(), powers, strict=True):
+                step = value - head(value)
+                for _ in range(power):
+                    term = term * step
+            total = total + term
+        return total
+
+    def _class_of(self, variable: Symbol, slopes: list[acb]) -> int:
+        """The number of the class of integrals that share their variable, integrand and so their constant."""
+        for number, (other, theirs) in enumerate(self._classes):
+            if other == variable and all(a.overlaps(b) for a, b in zip(slopes, theirs, strict=False)):
+                return number
+        self._classes.append((variable, slopes))
+        return len(self._classes) - 1
+
+    def _definite(self, integrand: Expr, variable: Symbol, ends: Sequence[Expr], scope: Scope) -> Value:
+        lower, upper = (self.evaluate(end, scope) for end in ends)
         length = upper - lower
-        share = (len(self._nodes), *[1] * (scope.axes + 1))
-        if math.prod(share) ** (scope.axes + 1) > MAX_WORK:
-            raise BudgetError("integrals within integrals")
-        place = lower + length * self._nodes.reshape(share)
-        values = {variable: place, self.definitions.root(variable): place}
-        value = self._quadrature(integrand, inner, scope.within(values, 1))
-        return _contracted(value, self._weights, scope.axes + 2) * length
+        fine, rough = (self._quadrature(integrand, variable, lower, length, scope, nodes) for nodes in (36, 28))
+        return _widened(fine, rough)
+
+    def _quadrature(
+        self, integrand: Expr, variable: Symbol, lower: Value, length: Value, scope: Scope, nodes: int
+    ) -> Value:
+        total: Value = ZERO
+        for place in range(nodes):
+            root, weight = arb.legendre_p_root(nodes, place, True)
+            at = lower + length * acb((root + 1) / 2)
+            total = total + self.evaluate(integrand, scope.within({variable: at})) * acb(weight / 2)
+        return total * length
 
 
-@lru_cache(maxsize=4)
-def _rule(count: int) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights on the unit interval."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return np.asarray((nodes + 1) / 2, complex), np.asarray(weights / 2, complex)
+def _widened(fine: Value, rough: Value) -> Value:
+    """The value with balls so wide that they hold the difference of two quadratures."""
+    if isinstance(fine, Taylor) or isinstance(rough, Taylor):
+        if not (isinstance(fine, Taylor) and isinstance(rough, Taylor) and fine.level == rough.level):
+            raise UnsupportedError("an integral of an unsteady form")
+        return Taylor(fine.level, list(map(_widened, fine.coefficients, rough.coefficients)))
+    error = abs(fine - rough).upper() * 2
+    return fine + acb(arb(0, error), arb(0, error))
 
 
-def _contracted(value: Value, weights: Array, dimensions: int) -> Value:
-    """The weighted sum over the foremost axis; a value without it is the same at all nodes."""
-    if isinstance(value, Taylor):
-        return Taylor(value.level, [_contracted(part, weights, dimensions) for part in value.coefficients])
-    array = np.asarray(value)
-    if array.ndim < dimensions:
-        return array
-    return array[0] if array.shape[0] == 1 else np.tensordot(weights, array, 1)
-
-
-def _total(values: Iterable[Value]) -> Value:
-    first, *rest = values
-    for value in rest:
-        first = first + value
-    return first
-
-
-def _count(value: Value) -> int:
-    return sum(map(_count, value.coefficients)) if isinstance(value, Taylor) else np.size(value)
-
-
-def _some_function(name: str, arguments: list[Value]) -> Value:
-    """Values of a smooth function that stands for an undefined one."""
-    rng = rng_of(f"function {name} of {len(arguments)}")
-    start, slopes, waves, decays = rng.uniform(1, 2), *rng.uniform(0.3, 0.9, (3, len(arguments)))
-    linear, wave, decay = (
-        _total([factor * argument for factor, argument in zip(factors, arguments, strict=True)])
-        for factors in (slopes, waves, decays)
-    )
-    return start + linear + 0.4 * sin(wave + start) + 0.5 * exp(-decay)
+def by_argument(node: Integral) -> Integral:
+    """An indefinite integral by a function as one by the function's argument; others as they are."""
+    *inner, (variable, *ends) = node.limits
+    if (
+        ends
+        or not isinstance(variable, AppliedUndef)
+        or len(variable.args) != 1
+        or not isinstance(variable.args[0], Symbol)
+    ):
+        return node
+    integrand = Integral(node.function, *inner) if inner else node.function
+    return Integral(integrand * Derivative(variable, variable.args[0], evaluate=False), variable.args[0])

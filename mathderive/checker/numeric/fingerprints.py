@@ -7,8 +7,8 @@ carries derivatives and integrals out.
 Each name has fixed positive values around 1, where the usual branches of powers and logarithms are the principal ones.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +16,8 @@ from sympy import Derivative, Expr, Integral, S, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
+from mathderive.checker.numeric.array_functions import FUNCTIONS, Array, raise_to
 from mathderive.checker.numeric.dispatch import NodeEvaluator
-from mathderive.checker.numeric.functions import FUNCTIONS, raise_to
-from mathderive.checker.numeric.taylor import Array
 
 POINTS = 5
 """The number of points of a fingerprint."""
@@ -41,7 +40,8 @@ class Fingerprint(NamedTuple):
 
 def rng_of(text: str) -> np.random.Generator:
     """A stream of random numbers that depends only on a text."""
-    return np.random.Generator(np.random.Philox(key=zlib.crc32(text.encode())))
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "big")))
 
 
 def close(first: Fingerprint, second: Fingerprint) -> bool:
@@ -105,8 +105,8 @@ class _Fingerprinter(NodeEvaluator[Fingerprint, None]):
     def power(self, base: Fingerprint, exponent: Fingerprint) -> Fingerprint:
         return _exact(raise_to(base.values, exponent.values))
 
-    def number(self, value: complex) -> Fingerprint:
-        return _exact(np.full(POINTS, value))
+    def number(self, node: Basic) -> Fingerprint:
+        return _exact(np.full(POINTS, _complex(node)))
 
     def symbol(self, node: Symbol, scope: None) -> Fingerprint:
         return _exact(values_of_name(node.name, POINTS))
@@ -132,6 +132,13 @@ _FINGERPRINTER = _Fingerprinter()
 
 def _exact(values: Any) -> Fingerprint:
     return Fingerprint(values, np.abs(values))
+
+
+def _complex(node: Basic) -> complex:
+    try:
+        return complex(node)
+    except OverflowError:
+        return complex("inf")
 
 
 def values_of_name(name: str, count: int, draw: int = 0) -> Array:

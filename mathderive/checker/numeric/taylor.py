@@ -1,28 +1,27 @@
-"""Truncated power series over arrays: exact derivatives of what can be computed, without a formula for them.
+"""Truncated power series over ball arithmetic, which give exact derivatives of everything that can be computed.
 
-A series in one small quantity has arrays, or series in another, as its coefficients. Each small quantity has a number,
-its `level`; series of a higher level have those of lower levels as coefficients, so that a derivative within a
-derivative does not take one quantity for the other. Values stay on the branch of a logarithm or power that they are
-on, because only the leading coefficient is ever given to one.
+The coefficients of a series in one small quantity are balls, or series in another quantity. Each small quantity has a
+number, its `level`; series of a higher level have those of lower levels as coefficients, so that a derivative within a
+derivative does not mistake one quantity for the other. Values stay on their branch of a logarithm or power, because
+only the leading coefficient is ever passed to one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Union
 
-import numpy as np
+from flint import acb, fmpq
 
-Array = np.ndarray[Any, np.dtype[np.complex128]]
-Value = Union[Array, "Taylor"]
+Value = Union[acb, "Taylor"]
+
+ZERO, ONE = acb(0), acb(1)
 
 
 class UnsupportedError(ValueError):
-    """A derivative of what has none, or none that is known here."""
+    """A derivative that does not exist or is not known, or a value that cannot be computed."""
 
 
 class Taylor:
     """A power series up to an order, its coefficients from the constant one upwards."""
-
-    __array_ufunc__ = None  # so that an array on the left leaves the operation to this class
 
     def __init__(self, level: int, coefficients: Sequence[Value]) -> None:
         self.level = level
@@ -32,7 +31,7 @@ class Taylor:
         """The other's coefficients in this series' quantity."""
         if isinstance(other, Taylor) and other.level == self.level:
             return other.coefficients
-        return [other, *[0.0] * (len(self.coefficients) - 1)]  # type: ignore[list-item]
+        return [other, *[ZERO] * (len(self.coefficients) - 1)]
 
     def _is_below(self, other: Any) -> bool:
         return isinstance(other, Taylor) and other.level > self.level
@@ -64,8 +63,11 @@ class Taylor:
 
 
 def multiply(first: Sequence[Value], second: Sequence[Value]) -> list[Value]:
-    """The coefficients of a product, as many as there are of each factor."""
-    return [_sum(first[j] * second[k - j] for j in range(k + 1)) for k in range(len(first))]
+    """The coefficients of a product, as many as each factor has."""
+    return [
+        _sum(first[j] * second[k - j] for j in range(k + 1) if first[j] is not ZERO and second[k - j] is not ZERO)
+        for k in range(len(first))
+    ]
 
 
 def compose(series: Taylor, value: Callable[[Value], Value], derivative: Callable[[Value], Value]) -> Taylor:
@@ -78,7 +80,7 @@ def compose(series: Taylor, value: Callable[[Value], Value], derivative: Callabl
     coefficients = [value(head)]
     for k in range(1, len(rest) + 1):
         terms = (series.coefficients[j] * slopes[k - j] * j for j in range(1, k + 1)) if slopes else None
-        coefficients.append(_sum(terms) * (1.0 / k) if terms else series.coefficients[k] * slope)
+        coefficients.append(_sum(terms) * fmpq(1, k) if terms else series.coefficients[k] * slope)
     return Taylor(series.level, coefficients)
 
 
@@ -87,7 +89,7 @@ def exponential(series: Taylor, value: Callable[[Value], Value]) -> Taylor:
     a = series.coefficients
     b = [value(a[0])]
     for k in range(1, len(a)):
-        b.append(_sum(a[j] * b[k - j] * j for j in range(1, k + 1)) * (1.0 / k))
+        b.append(_sum(a[j] * b[k - j] * j for j in range(1, k + 1)) * fmpq(1, k))
     return Taylor(series.level, b)
 
 
@@ -95,9 +97,9 @@ def power(series: Taylor, exponent: Value, value: Callable[[Value, Value], Value
     """The series raised to an exponent that is constant in its quantity; `value` raises a coefficient."""
     a = series.coefficients
     b = [value(a[0], exponent)]
-    inverse = value(a[0], -1.0)  # type: ignore[arg-type]
+    inverse = value(a[0], acb(-1))
     for k in range(1, len(a)):
-        b.append(_sum(a[j] * b[k - j] * (exponent * j - (k - j)) for j in range(1, k + 1)) * inverse * (1.0 / k))
+        b.append(_sum(a[j] * b[k - j] * (exponent * j - (k - j)) for j in range(1, k + 1)) * inverse * fmpq(1, k))
     return Taylor(series.level, b)
 
 
@@ -107,12 +109,34 @@ def coefficient(value: Value, level: int, order: int) -> Value:
         return value.coefficients[order]
     if isinstance(value, Taylor) and value.level > level:
         return Taylor(value.level, [coefficient(part, level, order) for part in value.coefficients])
-    return value if order == 0 else value * 0.0
+    return value if order == 0 else ZERO
+
+
+def head(value: Value) -> acb:
+    """The leading coefficient of a value in all quantities."""
+    while isinstance(value, Taylor):
+        value = value.coefficients[0]
+    return value
+
+
+def leaves(value: Value) -> Iterable[acb]:
+    """All coefficients of a value."""
+    if isinstance(value, Taylor):
+        for part in value.coefficients:
+            yield from leaves(part)
+    else:
+        yield value
+
+
+def total_order(value: Value) -> int:
+    """The highest total degree in which a value can be developed."""
+    if not isinstance(value, Taylor):
+        return 0
+    return len(value.coefficients) - 1 + max(map(total_order, value.coefficients))
 
 
 def _sum(terms: Any) -> Value:
     total = None
     for term in terms:
         total = term if total is None else total + term
-    assert total is not None
-    return total
+    return ZERO if total is None else total

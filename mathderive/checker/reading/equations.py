@@ -7,9 +7,10 @@ from itertools import islice
 
 from sympy import Derivative, Expr
 
-from mathderive.checker.reading.notation import Notation
+from mathderive.checker.reading.notation import Notation, parsed
 from mathderive.symbolic.latex.lexer import ACCENTS, ELEMENTARY, LETTERS
-from mathderive.symbolic.latex.parser import LatexError, parse, readings
+from mathderive.symbolic.latex.parser import LatexError, readings
+from mathderive.symbolic.latex.printer import latex
 
 Chain = tuple[Expr, ...]
 """The sides of an equation `a = b`, or of a chain `a = b = c`."""
@@ -20,11 +21,18 @@ MAX_READINGS = 64
 MAX_SIDES = 8
 """Maximum number of sides of a chain."""
 
+MAX_PRINTED = 8
+"""Maximum number of readings that are printed to be compared with the text."""
+
+_BLANK = re.compile(r"[\s$~]|\.\s*\Z")
+MAX_CHARACTERS = 10_000
+"""Maximum number of characters of a text that is looked at, with a remark; `latex.tree` reads fewer."""
+
 _REMARK = re.compile(
-    r"\s*\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
-    r".*\)\s*\Z",
-    re.DOTALL,
+    r"\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
 )
+"""The beginning of a remark."""
+
 _WORD = re.compile(r"(?<![A-Za-z{\\\\])(?<![{\\\\] )[A-Za-z]{5,}(?![A-Za-z])")
 _PHRASE = re.compile(r"(?:\A|(?<=[.,:;] ))(?:Let|Now|So|Thus|Then|Since|By|We|The|If)(?=,?\s)")
 _COMMANDS = (
@@ -40,11 +48,13 @@ class Reading:
         text: the text as written.
         chains: the readings; empty where the text is no equation.
         fault: why there is no reading.
+        unlikely: further readings, which the data would print in another way.
     """
 
     text: str
     chains: tuple[Chain, ...]
     fault: str = ""
+    unlikely: tuple[Chain, ...] = ()
 
     @property
     def plausible(self) -> list[Chain]:
@@ -58,7 +68,9 @@ def read(text: str, notation: Notation) -> Reading:
 
     People's notation for the functions of the prompt is tried before the data's own notation.
     """
-    mathematics = _REMARK.sub("", text)
+    if len(text) > MAX_CHARACTERS:
+        return Reading(text, (), f"{len(text)} characters; at most {MAX_CHARACTERS} are looked at")
+    mathematics = _without_remark(text)
     words = [word for word in _WORD.findall(mathematics) if word not in _COMMANDS]
     words += _PHRASE.findall(mathematics)
     if words:
@@ -76,12 +88,44 @@ def read(text: str, notation: Notation) -> Reading:
             fault = fault or error
     if not chains:
         return Reading(text, (), str(fault))
-    preferred = next(iter(chains))
+    meant = notation.consistent(chains)
+    if not meant:
+        return Reading(text, (), "a constant of the derivation is used as a name")
+    preferred = meant[0]
     if len(preferred) < 2:
         return Reading(text, (), "no equation: there is no equals sign")
     if len(preferred) > MAX_SIDES:
         return Reading(text, (), f"more than {MAX_SIDES} sides")
-    return Reading(text, tuple(chains))
+    likely = _as_printed(mathematics, tuple(meant), notation)
+    whole = Reading(text, tuple(meant))
+    return Reading(text, likely, unlikely=tuple(chain for chain in whole.plausible if chain not in likely))
+
+
+def _without_remark(text: str) -> str:
+    """The text without the remark in brackets at its end, if it has one."""
+    whole = text.rstrip()
+    remark = _REMARK.search(whole) if whole.endswith(")") else None
+    return text if remark is None else whole[: remark.start()].rstrip()
+
+
+def _as_printed(text: str, chains: tuple[Chain, ...], notation: Notation) -> tuple[Chain, ...]:
+    """The readings whose sides are printed as they are written, if there are any; others are then not meant.
+
+    Where no reading of a side with a derivative is printed so, the preferred one is meant.
+    """
+    if len(chains) == 1:
+        return chains
+    written = _BLANK.sub("", text).split("=")
+    for place, part in enumerate(written):
+        sides = dict.fromkeys(chain[place] for chain in chains if len(chain) == len(written))
+        if 1 < len(sides) <= MAX_PRINTED:
+            meant = [side for side in sides if _BLANK.sub("", latex(side)) == part]
+            preferred = next(iter(sides))
+            if not meant and preferred.has(Derivative):
+                # The data writes a factor before a derivative, so what stands after it is differentiated.
+                meant = [preferred, *notation.applied((preferred,))]
+            chains = tuple(chain for chain in chains if len(chain) == len(written) and chain[place] in meant) or chains
+    return chains
 
 
 def _derivatives_of_constants(chain: Chain) -> int:
@@ -94,7 +138,7 @@ def _derivatives_of_constants(chain: Chain) -> int:
 
 
 def _chains(text: str) -> Iterator[Chain]:
-    preferred = parse(text)
+    preferred = parsed(text)
     yield preferred
     for sides in readings(text):
         if sides != preferred:

@@ -5,10 +5,12 @@ defines a function, so `f(x)` is read as that function in the whole derivation.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from sympy import Expr, Symbol
+from sympy import Derivative, Expr, Integral, Symbol
+from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.latex.lexer import LETTERS
@@ -22,23 +24,55 @@ _DEFINITION = re.compile(rf"(?:\A{_HEAD}=)")
 _MIRRORED = re.compile(rf"(?:=(?P<only>{_HEAD})\Z)")
 
 
+CONSTANT_OR_NAME = (Symbol("i"), Symbol(r"\pi"))
+"""Symbols that are constants in a derivation if its premises use them, but not as variables."""
+
+
+MAX_REWRITTEN = 10_000
+"""Maximum number of characters of a text that is rewritten."""
+
+MAX_REMEMBERED = 500
+"""Maximum number of texts whose preferred readings are remembered."""
+
+
 @dataclass(frozen=True)
 class Notation:
-    """The functions that premises define.
+    r"""The functions that premises define.
 
     Attributes:
         heads: the functions' names as written before an argument list, with the arguments of their definitions.
         applications: for each bare name, the application that it stands for.
+        constants: those of `i` and `\pi` that are constants, not names, in the whole derivation.
+        unsettled: those of which the prompt does not tell whether they are constants or names.
+        may_have_unit: whether the name `i` may be meant as the imaginary unit.
     """
 
     heads: dict[str, str]
     applications: dict[Symbol, AppliedUndef]
+    constants: frozenset[Symbol] = frozenset()
+    unsettled: frozenset[Symbol] = frozenset()
+    may_have_unit: bool = True
+
+    @property
+    def with_constants(self) -> "Notation":
+        r"""The same notation where unsettled symbols are constants; elsewhere they are names."""
+        return replace(self, constants=self.constants | self.unsettled, unsettled=frozenset())
 
     def rewritten(self, text: str) -> str:
-        """Rewrites a text in the data's notation."""
+        """Rewrites a text in the data's notation; one that is too long to be read stays as it is."""
+        if len(text) > MAX_REWRITTEN:
+            return text
         for head, arguments in self.heads.items():
             text = _with_applications(text, head, arguments)
         return text
+
+    def consistent(self, readings: Iterable[tuple[Expr, ...]]) -> list[tuple[Expr, ...]]:
+        r"""The readings that take `i` and `\pi` for what they are in the whole derivation."""
+        kept = list(readings)
+        for symbol in CONSTANT_OR_NAME:
+            using = [sides for sides in kept if any(side.has(symbol) for side in sides)]
+            kept = [sides for sides in kept if sides not in using] if symbol in self.constants else using or kept
+        return kept
 
     def applied(self, sides: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """Replaces bare names of functions by their applications."""
@@ -46,6 +80,16 @@ class Notation:
         if not present:
             return sides
         return tuple(side.xreplace({symbol: self.applications[symbol] for symbol in present}) for side in sides)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def parsed(text: str) -> tuple[Expr, ...]:
+    """The preferred reading of a text.
+
+    Raises:
+        LatexError: the text is no equation.
+    """
+    return parse(text)
 
 
 def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
@@ -57,7 +101,7 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
     """
     heads: dict[str, str] = {}
     for text in premises:
-        match = _DEFINITION.search(text) or _MIRRORED.search(text)
+        match = (_DEFINITION.search(text) or _MIRRORED.search(text)) if len(text) <= MAX_REWRITTEN else None
         if match:
             heads.setdefault(match["name"], match["arguments"])
     first = Notation(heads, {})
@@ -65,13 +109,16 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
     symbols: set[Symbol] = set()
     for text in (*premises, *others):
         try:
-            sides = parse(first.rewritten(text))
+            sides = parsed(first.rewritten(text))
         except LatexError:
             continue
         for side in sides:
             symbols |= side.atoms(Symbol)
             for application in side.atoms(AppliedUndef):
                 applications.setdefault(str(name_of(application)), set()).add(application)
+    variables, in_premises = _variables(premises, others, first)
+    constants = frozenset(symbol for symbol in CONSTANT_OR_NAME if symbol in in_premises - variables)
+    unsettled = frozenset(symbol for symbol in CONSTANT_OR_NAME if symbol not in in_premises | variables)
     bare: dict[Symbol, AppliedUndef] = {}
     for name, found in applications.items():
         symbol = Symbol(name)
@@ -80,12 +127,33 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
             arguments = ",".join(map(latex, application.args))
             for head in (latex(symbol), latex(application).removesuffix(f"{{({arguments})}}")):
                 heads.setdefault(head, arguments)
-    return Notation(heads, bare)
+    return Notation(heads, bare, constants, unsettled, CONSTANT_OR_NAME[0] not in variables)
+
+
+def _variables(premises: Sequence[str], others: Sequence[str], notation: Notation) -> tuple[set[Basic], set[Basic]]:
+    """The variables of functions, derivatives and integrals in the prompt, and all symbols of the premises."""
+    variables: set[Basic] = set()
+    in_premises: set[Basic] = set()
+    for number, text in enumerate((*premises, *others)):
+        try:
+            sides = parsed(notation.rewritten(text))
+        except LatexError:
+            continue
+        for side in sides:
+            if number < len(premises):
+                in_premises |= side.atoms(Symbol)
+            for part in side.atoms(AppliedUndef, Derivative, Integral):
+                if isinstance(part, AppliedUndef):
+                    variables |= set(part.args)
+                else:
+                    limits = part.limits if isinstance(part, Integral) else part.variable_count
+                    variables |= {limit[0] for limit in limits}
+    return variables, in_premises
 
 
 def _with_applications(text: str, head: str, arguments: str) -> str:
     """Rewrites `head(...)` as an application, and `head'(...)` as a derivative of one."""
-    pattern = re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?P<primes>'*)\s*(?:\\left\s*)?\(")
+    pattern = re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?:(?P<primes>'+)\s*)?(?:\\left\s*)?\(")
     place = 0
     while (match := pattern.search(text, place)) is not None:
         end = _closing(text, match.end() - 1)
@@ -93,7 +161,7 @@ def _with_applications(text: str, head: str, arguments: str) -> str:
             break
         inside = re.sub(r"\\right\s*\Z", "", text[match.end() : end])
         written = f"{head}{{({inside})}}"
-        order = len(match["primes"])
+        order = len(match["primes"] or "")
         if order and "," not in arguments and inside.strip() == arguments.strip():
             power = f"^{{{order}}}" if order > 1 else ""
             written = rf"(\frac{{d{power}}}{{d {arguments}{power}}} {written})"

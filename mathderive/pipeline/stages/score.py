@@ -16,12 +16,15 @@ from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Predicti
 def known_score_stamp(run: Run) -> Stamp:
     """The part of the stamp that earlier stages do not decide."""
     checks, bleurt = run.config.score.validity, run.config.score.bleurt
-    libraries = versions(["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark", "numpy"] if checks else [])])
+    libraries = versions(
+        ["rouge-score", "nltk", "sacrebleu", *(["sympy", "lark", "numpy", "python-flint"] if checks else [])]
+    )
+    seed = {"seed": run.config.run.seed} if checks else {}
     if bleurt is None:
-        return make_stamp("score", validity=checks, libraries=libraries)
+        return make_stamp("score", validity=checks, libraries=libraries, **seed)
     libraries |= versions(["jax", "jaxlib", "flax", "numpy", "transformers", "tokenizers"])
     digest = {**bleurt.model_dump(), "checkpoint": run.opened.digest(bleurt.checkpoint)}
-    return make_stamp("score", validity=checks, libraries=libraries, bleurt=digest)
+    return make_stamp("score", validity=checks, libraries=libraries, bleurt=digest, **seed)
 
 
 def score(run: Run, data: DataResults, names: Sequence[str]) -> None:
@@ -89,7 +92,7 @@ def _check(
         for name, predictions in answered.items()
         for kind in EVALUATION_SETS
     ]
-    checked = check_answers(jobs, run.config.score.workers, on_progress)
+    checked = check_answers(jobs, run.config.score.workers, on_progress, str(run.config.run.seed))
     return {(line.model, line.id): summarise(line.validity) for lines in checked for line in lines}
 
 

@@ -49,8 +49,8 @@ def train_model(
     folder = run.paths.checkpoint(model.name)
 
     def work() -> TrainResults:
-        from mathderive.training.checkpoints import digest
         from mathderive.training.conversion import load_model
+        from mathderive.training.digests import digest
 
         result = _train_in(folder, run, data, shards)
         trained = load_model(folder)

@@ -16,10 +16,14 @@ MAX_CHARACTERS = 2000
 MAX_DEPTH = 100
 """Maximum depth of a tree, which is reached by about thirty nested brackets."""
 
+MAX_REMEMBERED = 200
+"""Maximum number of texts whose trees are remembered."""
+
 MAX_DIGITS = 100
 """Maximum number of digits of a number."""
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def parse_tree(text: str) -> "tuple[Node, ...]":
     """Parses the sides of a chain of equations into trees.
 

@@ -40,6 +40,10 @@ def _is_not_zero(premises: Sequence[Equality], operand: Expr) -> bool:
     return not is_zero_given(premises, operand)
 
 
+def _is_known_not_to_be_zero(is_zero: bool | None) -> bool:
+    return is_zero is False
+
+
 def _power(side: Expr, exponent: Expr) -> Expr:
     check_power(side, exponent)
     return side**exponent
@@ -153,9 +157,16 @@ def _find_exponent(operator: Operator, comparison: Comparison) -> Iterator[tuple
             yield (exponent,)
 
 
+@lru_cache(maxsize=1)
+def _powers_in(equation: Equality) -> set[Expr]:
+    """The powers and exponentials of the new equation, which is compared with every earlier one."""
+    found: set[Expr] = equation.atoms(Pow, exp)
+    return found
+
+
 def _likely_exponents(comparison: Comparison) -> list[Expr]:
     new, before = comparison.new, comparison.before
-    powers = new.equation.atoms(Pow, exp)
+    powers = _powers_in(new.equation)
     if not powers and not any(side.is_Number for side in new.sides):
         return []
     candidates: dict[Expr, None] = {}
@@ -196,6 +207,7 @@ TIMES = Operator(
     sentence="{0} times {operand}",
     function=with_operand(lambda side, operand: side * operand),
     operands=earlier_parts,
+    side_condition=_is_known_not_to_be_zero,
     inverse=_find_factor,
 )
 DIVIDE = Operator(
@@ -205,6 +217,7 @@ DIVIDE = Operator(
     function=with_operand(lambda side, operand: side / operand),
     operands=earlier_parts,
     guard=_is_not_zero,
+    side_condition=_is_known_not_to_be_zero,
     inverse=_find_divisor,
 )
 POWER = Operator(
@@ -213,5 +226,6 @@ POWER = Operator(
     sentence="{0} to the power of {operand}",
     function=with_operand(_power),
     operands=_exponents,
+    side_condition=_is_known_not_to_be_zero,
     inverse=_find_exponent,
 )

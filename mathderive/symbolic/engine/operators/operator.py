@@ -172,6 +172,9 @@ Operands = Callable[[Equality, Collection[Expr]], Sequence[Expr]]
 Guard = Callable[[Sequence[Equality], Expr], bool]
 """Returns whether the sampler may apply the operator to an operand, given the premises."""
 
+SideCondition = Callable[[bool | None], bool]
+"""Returns whether the checker accepts an operand that is zero in the model, is not, or of which neither is known."""
+
 DrawPremise = Callable[[Past, Sequence[str], random.Random], Equality | None]
 """Draws a premise over the given names; None where none is found."""
 
@@ -195,6 +198,7 @@ class Operator:
         weight: how often the operator is drawn among those of its number of arguments, unless a config says otherwise.
         operands: the operands that can be drawn, for arity `OPERAND`.
         guard: refuses drawn operands; None refuses none.
+        side_condition: refuses operands that the checker finds, such as a divisor that may be zero; None refuses none.
         draw_premise: draws the equation, for arity `PREMISE`.
         draw_pair: draws the two steps, for arity `TWO_EQUATIONS`; None draws any two.
         inverse: finds the operands that lead from one equation to another; None applies the operator and compares.
@@ -212,6 +216,7 @@ class Operator:
     weight: float = 1
     operands: Operands | None = None
     guard: Guard | None = None
+    side_condition: SideCondition | None = None
     draw_premise: DrawPremise | None = None
     draw_pair: DrawPair | None = None
     inverse: Inverse | None = None

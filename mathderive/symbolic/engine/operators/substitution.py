@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 
 from sympy import Dummy, Equality, Expr
 
@@ -23,6 +24,9 @@ from mathderive.symbolic.names import names_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 _PROBE = Dummy()
+
+MAX_REMEMBERED = 5_000
+"""Maximum number of substitutions whose results the inverse remembers."""
 
 
 def substitute(equation: Equality, old: Expr, new: Expr) -> Equality | None:
@@ -77,14 +81,21 @@ def _substitute_and_compare(left_for_right: bool) -> Inverse:
         old, replacement = rule if left_for_right else rule[::-1]
         if old in (0, 1) or not names_of(old) <= names_of(equation):
             return
-        try:
-            result = substitute(equation, old, replacement)
-        except (OperatorError, TooLargeError, *SYMPY_ERRORS):
-            return
-        if result is not None and comparison.states((result.lhs, result.rhs)):
+        result = _sides_after(equation, old, replacement)
+        if result is not None and comparison.states(result):
             yield ()
 
     return find
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _sides_after(equation: Equality, old: Expr, new: Expr) -> Sides | None:
+    """The sides after a substitution; None where it changes nothing or fails. Every later equation asks for them."""
+    try:
+        result = substitute(equation, old, new)
+    except (OperatorError, TooLargeError, *SYMPY_ERRORS):
+        return None
+    return None if result is None else (result.lhs, result.rhs)
 
 
 SUBSTITUTE_LEFT_FOR_RIGHT = Operator(

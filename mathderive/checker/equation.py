@@ -1,0 +1,229 @@
+"""Judges one equation against everything that is known before it."""
+
+from collections.abc import Collection, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise, product
+
+from sympy import Integral, Symbol
+from sympy.core.function import AppliedUndef
+
+from mathderive.checker.inference.confirmation import is_confirmed
+from mathderive.checker.inference.facts import Fact
+from mathderive.checker.inference.integrals import outer_integrals
+from mathderive.checker.inference.matching import Justification, justifications
+from mathderive.checker.inference.truth import Context, Decision
+from mathderive.checker.numeric.definitions import is_name
+from mathderive.checker.numeric.points import Stream
+from mathderive.checker.reading.equations import Chain
+from mathderive.checker.reasons import sentence
+from mathderive.checker.verdicts import TRUE, Truth
+from mathderive.symbolic.names import name_of, names_of
+
+MAX_CHOICES = 16
+"""Maximum number of combinations of justifications of a chain's links."""
+
+ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
+"""The verdicts from worst to best; a chain of equations gets the verdict of its worst link."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The judgement on one equation, before the dependencies between equations are known.
+
+    Attributes:
+        justifications: the operators that give it.
+        sources: the equations that it may rest on where there is no justification; None for all earlier ones.
+        repeats: the number of the equation that says the same.
+    """
+
+    truth: Truth
+    reason: str
+    justifications: tuple[Justification, ...] = ()
+    sources: tuple[int, ...] | None = ()
+    counterexample: dict[str, str] | None = None
+    repeats: int | None = None
+
+
+class Knowledge:
+    """The premises, the equations that the prompt asks for, and the names in use."""
+
+    def __init__(self, given: Sequence[Sequence[Fact]], asked: Sequence[Fact], stream: Stream) -> None:
+        """
+        Args:
+            given: the equations of every premise; none for a premise that cannot be read.
+            asked: the equations that the prompt asks for.
+            stream: the points at which premises are compared.
+        """
+        self.given = given
+        premises = [fact for facts in given for fact in facts]
+        self.context = Context(stream, _arguments([*premises, *asked]))
+        for fact in premises:
+            self.context.take_premise(fact.sides)
+        self.context.requested += [fact.sides for fact in asked]
+        self.context.asked_symbols = frozenset().union(*(fact.symbols for fact in asked))
+        self._asked_names = frozenset().union(*map(_names, asked))
+        self._used: set[Symbol] = set()
+        self._used_names: set[str] = set()
+        self.use(premises)
+
+    def copy(self) -> "Knowledge":
+        """The same knowledge; what one of them learns the other does not."""
+        other = copy(self)
+        other.context = self.context.copy()
+        other._used, other._used_names = {*self._used}, {*self._used_names}
+        return other
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """All symbols of the prompt and of the equations so far."""
+        return self.context.asked_symbols | self._used
+
+    def use(self, facts: Collection[Fact]) -> None:
+        """Notes the names of equations, which are no longer new."""
+        for fact in facts:
+            self._used |= fact.symbols
+            self._used_names |= _names(fact)
+
+    def learn(self, judgement: Judgement, stated: Sequence[Fact], facts: Sequence[Fact]) -> None:
+        """Notes the values that a true equation gives integrals.
+
+        Args:
+            stated: the equation, in every reading in which it is true.
+            facts: the equations that it follows from.
+        """
+        for new in stated:
+            self.context.take_equation(new.sides)
+        self._learn_evaluation(judgement.justifications, stated, facts)
+
+    def _learn_evaluation(
+        self, found: Sequence[Justification], stated: Sequence[Fact], facts: Sequence[Fact], nested: bool = False
+    ) -> bool:
+        """Notes the values that integrals get where a step evaluates them; says whether there were any."""
+        steps = {step for one in found if one.operator == "evaluate_integrals" for step in one.steps[:1]}
+        before = len(self.context.integral_values)
+        for new, fact in product(stated, facts):
+            if fact.number in steps:
+                self.context.take_evaluation(fact.sides, new.sides, nested)
+                self.context.take_evaluation(fact.sides, new.mirrored().sides, nested)
+        return len(self.context.integral_values) > before
+
+    def _definition(self, new: Fact, facts: Sequence[Fact]) -> Judgement | None:
+        """Judges a definition of a new name; it is a renaming premise if the expression has occurred."""
+        known = [*facts, *(fact for given in self.given for fact in given)]
+        used = self._asked_names | self._used_names
+        for name, body in (new.sides, new.sides[::-1]):
+            if not is_name(name) or name_of(name) in used | names_of(body) or body.is_number:
+                continue
+            of_function = isinstance(name, AppliedUndef)
+            if of_function and set(name.args) != body.free_symbols:
+                continue
+            self.context.take_premise((name, body))
+            if of_function and any(body in fact.parts for fact in known):
+                renaming = Justification("renaming_premise", (body,), ())
+                return Judgement("valid", sentence(renaming), (renaming,))
+            return Judgement("skipped", "a new name for an expression")
+        return None
+
+    def judge_chain(self, number: int, chain: Chain, facts: Sequence[Fact]) -> Judgement:
+        """Judges an equation; in a chain, each side is compared with the one before it and with the first.
+
+        Args:
+            facts: the equations that it may follow from.
+        """
+        if len(chain) == 2:
+            return self.judge(Fact(number, *chain), facts)
+        found: list[Judgement] = []
+        for position in range(1, len(chain)):
+            pair = [self._link(Fact(number, chain[earlier], chain[position]), facts) for earlier in {position - 1, 0}]
+            found.append(max(pair, key=lambda link: ORDER.index(link.truth)))
+            if found[-1].truth in TRUE:
+                facts = [*facts, *links(number, chain[: position + 1])]
+        worst = min(found, key=lambda link: ORDER.index(link.truth))
+        if worst.truth != "valid":
+            return worst
+        # Every link is valid or a premise, so the chain rests on everything that its links rest on.
+        choices = product(*(link.justifications for link in found if link.justifications))
+        together = [
+            replace(chosen[0], steps=tuple(sorted({step for part in chosen for step in part.steps} - {number})))
+            for chosen in islice(choices, MAX_CHOICES)
+        ]
+        return replace(worst, justifications=tuple(together))
+
+    def _link(self, new: Fact, facts: Sequence[Fact]) -> Judgement:
+        """Judges one link of a chain."""
+        if any(fact.says(new) for given in self.given for fact in given):
+            return Judgement("premise", "given")
+        return self.judge(new, facts)
+
+    def judge(self, new: Fact, facts: Sequence[Fact]) -> Judgement:
+        """Judges an equation: first whether it is true, then whether an operator derives it."""
+        if new.lhs == new.rhs:
+            return Judgement("skipped", "both sides are the same")
+        definition = self._definition(new, facts)
+        if definition is not None:
+            return definition
+        fresh = new.symbols - self._used
+        decision = self.context.decide(new.sides, fresh)
+        if not decision.holds and self.context.take_requested():
+            decision = self.context.decide(new.sides, fresh)
+        if not decision.holds and fresh:
+            decision = self._decide_with_constants(new, facts, fresh) or decision
+        if decision.holds is False:
+            return Judgement("incorrect", decision.reason, sources=None, counterexample=decision.counterexample)
+        if decision.holds is None:
+            return Judgement("undecided", decision.reason, sources=None)
+        found = [one for one in justifications(new, facts, frozenset(self._used)) if self._confirms(one, new, facts)]
+        if found:
+            return Judgement("valid", sentence(found[0]), tuple(found))
+        return Judgement("skipped", "true, but no single operator gives it", sources=None)
+
+    def _decide_with_constants(self, new: Fact, facts: Sequence[Fact], fresh: frozenset[Symbol]) -> Decision | None:
+        """Decides an equation that evaluates integrals, whose new names are their constants; None for others."""
+        found = justifications(new, facts, frozenset(self._used))
+        decision = (
+            self.context.decide(new.sides, ()) if self._learn_evaluation(found, [new], facts, nested=True) else None
+        )
+        if decision is not None and decision.holds:
+            return decision
+        steps = {step for one in found if one.operator == "evaluate_integrals" for step in one.steps[:1]}
+        limits = {
+            limit
+            for fact in facts
+            if fact.number in steps
+            for side in fact.sides
+            for integral in outer_integrals(side, bounded=True)
+            for limit in integral.limits
+        }
+        # A definite integral brings no constant.
+        if not limits or any(len(limit) > 1 for limit in limits):
+            return decision
+        variables = {limit[0] for limit in limits if isinstance(limit[0], Symbol)}
+        self.context.tie_constant(new.sides, fresh, variables)
+        return self.context.decide(new.sides, ())
+
+    def _confirms(self, justification: Justification, new: Fact, facts: Sequence[Fact]) -> bool:
+        return is_confirmed(justification, new, facts, self.context.stream.key, self.context.is_zero)
+
+
+def links(number: int, chain: Chain) -> list[Fact]:
+    """The equations in a chain: each side with the next, and the first with the last."""
+    pairs = list(pairwise(chain))
+    if len(chain) > 2:
+        pairs.append((chain[0], chain[-1]))
+    return [Fact(number, *pair) for pair in pairs]
+
+
+def _arguments(facts: Sequence[Fact]) -> frozenset[Symbol]:
+    """The symbols that are arguments of functions, or that are integrated by: variables, not names for expressions."""
+    found: set[object] = set()
+    for fact in facts:
+        for application in fact.equation.atoms(AppliedUndef):
+            found |= set(application.args)
+        for integral in fact.equation.atoms(Integral):
+            found |= {limit[0] for limit in integral.limits}
+    return frozenset(part for part in found if isinstance(part, Symbol))
+
+
+def _names(fact: Fact) -> frozenset[str]:
+    return names_of(fact.lhs) | names_of(fact.rhs)

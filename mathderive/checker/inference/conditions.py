@@ -1,0 +1,110 @@
+"""Points that satisfy the premises that define no name, such as `x^{2} = 4`."""
+
+from collections.abc import Sequence
+
+from flint import acb, arb
+from sympy import Derivative, Integral, Symbol
+from sympy.core.function import AppliedUndef
+
+from mathderive.checker.inference.constants import eliminate
+from mathderive.checker.inference.rewriting import Sides
+from mathderive.checker.numeric.comparison import precision
+from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
+from mathderive.checker.numeric.points import Point, Stream
+from mathderive.checker.numeric.taylor import UnsupportedError, head
+
+PRECISION = 640
+"""Bits of the search."""
+
+ACCURATE = 500
+"""Bits of a solution that are right."""
+
+DRAWS = 6
+MAX_STEPS = 60
+
+
+def can_be_solved(sides: Sides, definitions: Definitions) -> bool:
+    """Whether a condition restricts the values of symbols alone."""
+    for side in sides:
+        if side.has(Derivative, Integral) or any(not definitions.has(one) for one in side.atoms(AppliedUndef)):
+            return False
+    return bool(free_names([sides], definitions))
+
+
+def free_names(conditions: Sequence[Sides], definitions: Definitions) -> list[Symbol]:
+    """The undefined symbols that conditions depend on."""
+    names = {name for sides in conditions for side in sides for name in definitions.names_under(side)}
+    return sorted((name for name in names if isinstance(name, Symbol) and not definitions.has(name)), key=str)
+
+
+def solution_points(conditions: Sequence[Sides], definitions: Definitions, stream: Stream) -> list[Point]:
+    """Points at which all conditions hold, with positive and negative values; none where none was found.
+
+    The conditions are solved by Newton's method for as many names as there are conditions.
+    """
+    names = free_names(conditions, definitions)
+    own = [free_names([sides], definitions) for sides in conditions]
+    found: list[Point] = []
+    for draw in range(DRAWS):
+        for sign in (1, -1):
+            for turn in range(2):
+                unknowns = _chosen(own, turn)
+                if unknowns is None:
+                    continue
+                values = _newton(conditions, definitions, stream.point(draw), names, unknowns, sign)
+                if values is not None:
+                    found.append(Point(stream.key, draw, values))
+    return found
+
+
+def _chosen(own: Sequence[Sequence[Symbol]], turn: int) -> list[Symbol] | None:
+    """A different name for each condition."""
+    chosen: list[Symbol] = []
+    for names in own:
+        left = [name for name in (names[::-1] if turn else names) if name not in chosen]
+        if not left:
+            return None
+        chosen.append(left[0])
+    return chosen
+
+
+def _newton(
+    conditions: Sequence[Sides],
+    definitions: Definitions,
+    point: Point,
+    names: Sequence[Symbol],
+    unknowns: Sequence[Symbol],
+    sign: int,
+) -> dict[str, acb] | None:
+    with precision(PRECISION):
+        at = {name.name: point.value(name.name) for name in names}
+        for name in unknowns:
+            at[name.name] = at[name.name] * sign
+        try:
+            for _ in range(MAX_STEPS):
+                here = _residuals(conditions, definitions, point, at)
+                if all(abs(value).mid() < arb(2) ** -(ACCURATE + 60) for value in here):
+                    wide = arb(0, arb(2) ** -ACCURATE)
+                    return {
+                        name: acb(value.real.mid() + wide) if name in {one.name for one in unknowns} else value
+                        for name, value in at.items()
+                    }
+                step = arb(2) ** -250
+                slopes = []
+                for name in unknowns:
+                    moved = _residuals(conditions, definitions, point, {**at, name.name: at[name.name] + step})
+                    slopes.append([(a - b) / step for a, b in zip(moved, here, strict=True)])
+                change, _ = eliminate(slopes, [acb(value.mid()) for value in here])
+                for name, move in zip(unknowns, change, strict=True):
+                    at[name.name] = acb((at[name.name] - move).real.mid())
+                if not all(value.is_finite() for value in at.values()):
+                    return None
+        except (BudgetError, UnsupportedError, ValueError, ZeroDivisionError):
+            return None
+    return None
+
+
+def _residuals(conditions: Sequence[Sides], definitions: Definitions, point: Point, at: dict[str, acb]) -> list[acb]:
+    evaluator = Evaluator(definitions, Point(point.key, point.draw, {**point.values, **at}))
+    return [head(evaluator.value(left)) - head(evaluator.value(right)) for left, right in conditions]

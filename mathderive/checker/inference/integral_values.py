@@ -1,0 +1,48 @@
+"""The values that equations give indefinite integrals."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sympy import Dummy, Expr, Integral, S, Symbol
+
+from mathderive.checker.inference.integrals import standing_for
+from mathderive.checker.inference.rewriting import Sides
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
+
+
+@dataclass(frozen=True)
+class IntegralValue:
+    """The value that an equation gives an indefinite integral.
+
+    Attributes:
+        constants: the names in the value that the integrand lacks.
+        requested: whether an equation of the prompt gives the value, not one of the answer.
+    """
+
+    integral: Integral
+    value: Expr
+    constants: frozenset[Symbol]
+    requested: bool
+
+
+def values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
+    """The values that an equation may give an integral: where it stands alone, and where it occurs linearly."""
+    for side, other in (sides, sides[::-1]):
+        value = None if other.has(integral) or not side.has(integral) else standing_for(integral, side, other)
+        if value is not None and not value.has(integral):
+            yield value
+            return
+    unknown = Dummy()
+    difference = (sides[0] - sides[1]).xreplace({integral: unknown})
+    try:
+        slope, rest = difference.diff(unknown), difference.xreplace({unknown: S.Zero})
+    except SYMPY_ERRORS:
+        return
+    if slope != 0 and not slope.has(unknown, Integral) and _is_without(integral, rest):
+        yield -rest / slope
+
+
+def _is_without(integral: Integral, value: Expr) -> bool:
+    """Whether a value holds no integral by the same variable, and not the integral itself."""
+    variables = set(integral.variables)
+    return not any(variables & set(part.variables) or part.has(integral) for part in value.atoms(Integral))

@@ -1,0 +1,301 @@
+"""Judges one answer equation by equation, with one reading of every premise."""
+
+import re
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sympy import Expr, Symbol
+
+from mathderive.checker.equation import ORDER, Judgement, Knowledge, links
+from mathderive.checker.inference.dependencies import smallest_supports
+from mathderive.checker.inference.facts import Fact
+from mathderive.checker.numeric.points import Stream, key_of
+from mathderive.checker.reading.equations import Chain, Reading, read
+from mathderive.checker.reading.notation import Notation
+from mathderive.checker.verdicts import TRUE, StateVerdict, StepVerdict, Truth, Validity
+from mathderive.symbolic.latex.printer import latex
+
+MAX_EQUATIONS = 60
+"""Maximum number of equations of an answer; further ones are undecided. The longest reference has 9."""
+
+MAX_FACTS = 30
+"""Maximum number of earlier equations that an equation is compared with; the latest ones are taken."""
+
+MAX_VALID_READINGS = 4
+"""Maximum number of parses tried per equation that an operator derives in each of them."""
+
+MAX_EVALUATED = 6
+"""Maximum number of parses of an equation that are judged."""
+
+TOO_MUCH = "it takes more time or memory than is given to an equation"
+
+DEPENDS_ON_READING = "whether it is true depends on how it is read"
+
+_FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
+
+_INFINITE = re.compile(r"\\infty|NaN|\\frac\s*\{[^{}]*\}\s*\{\s*0\s*\}")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt, with one reading of every premise.
+
+    Attributes:
+        prompt: the text.
+        premises: the premises' readings; a premise that cannot be read has none.
+        intermediates: the equations that are to be derived first.
+        notation: reads the equations of an answer.
+    """
+
+    prompt: str
+    premises: Sequence[Reading]
+    intermediates: Sequence[Reading]
+    goal: Reading
+    notation: Notation
+
+
+@dataclass(frozen=True)
+class _Step:
+    text: str
+    link: Judgement
+    stated: tuple[Fact, ...] = ()
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The equations that later ones may follow from."""
+        if self.link.truth not in (*TRUE, "undecided"):
+            return ()
+        return tuple(fact for fact in self.stated if fact.lhs != fact.rhs)
+
+
+class AnswerCheck:
+    """The check of one answer, equation by equation."""
+
+    def __init__(self, question: Question, seed: str) -> None:
+        """
+        Args:
+            seed: with the prompt and an equation's text, it determines the points at which the equation is tested.
+        """
+        self._question = question
+        self._seed = seed
+        self.steps: list[_Step] = []
+        self._given = [_facts(0, reading) for reading in question.premises]
+        asked = [fact for reading in (*question.intermediates, question.goal) for fact in _facts(0, reading)]
+        self._knowledge = Knowledge(self._given, asked, self._points(""))
+        self._knowledge.context.unresolved += [
+            f"a premise that cannot be read: {reading.text}"
+            for reading, facts in zip(question.premises, self._given, strict=True)
+            if not facts
+        ]
+        self._stated: set[int] = set()
+        self._said: dict[frozenset[Expr], int] = {}
+        self._grounded: set[int] = {0}
+
+    def copy(self) -> "AnswerCheck":
+        """The same check; taking equations in one of them leaves the other as it is."""
+        other = copy(self)
+        other.steps = [*self.steps]
+        other._knowledge, other._stated = self._knowledge.copy(), {*self._stated}
+        other._said, other._grounded = {**self._said}, {*self._grounded}
+        return other
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """All symbols of the prompt and of the equations so far."""
+        return self._knowledge.symbols
+
+    def _points(self, text: str) -> Stream:
+        # The points depend on the text, so no equation can be written that fits the points it is tested at.
+        return Stream(key_of(self._seed, self._question.prompt, text), self._question.notation.may_have_unit)
+
+    def facts(self) -> list[Fact]:
+        """The equations that the next one may follow from: earlier ones, and premises that were not stated yet."""
+        unstated = [fact for index, facts in enumerate(self._given) if index not in self._stated for fact in facts]
+        known = [fact for step in self.steps for fact in step.facts]
+        return (unstated + known)[-MAX_FACTS:]
+
+    def take(self, text: str) -> None:
+        """Judges the next equation."""
+        number = len(self.steps) + 1
+        if number > MAX_EQUATIONS:
+            self.leave_out(text)
+            return
+        reading = self._restored(text) if number == 1 else read(text, self._question.notation)
+        if not reading.chains:
+            self.steps.append(_Step(text, Judgement("unparsable", reading.fault)))
+            return
+        self._knowledge.context.move_to(self._points(text))
+        with np.errstate(all="ignore"):  # an undefined value compares as unequal
+            facts = self.facts()
+            link, chain = self._best(number, reading)
+            if link.truth in ("valid", "skipped") and _INFINITE.search(text):
+                # SymPy may have taken the infinity away, with what it stood beside.
+                link = Judgement("undecided", "infinity is no number", sources=None)
+            chains = [chain, *self._also_meant(number, reading, chain, link.truth)]
+        stated = tuple(fact for one in chains for fact in links(number, one))
+        self.steps.append(_Step(text, link, stated))
+        for fact in stated:
+            self._said.setdefault(frozenset(fact.sides), number)
+        if link.truth == "premise" or any(self._grounded.issuperset(one.steps) for one in link.justifications):
+            self._grounded.add(number)
+        self._knowledge.use(links(number, chain))
+        if link.truth in TRUE:
+            self._knowledge.learn(link, self.steps[-1].facts, facts)
+
+    def leave_out(self, text: str) -> None:
+        """Notes an equation that is not checked."""
+        self.steps.append(_Step(text, Judgement("undecided", TOO_MUCH)))
+
+    def repeat(self, other: "AnswerCheck") -> None:
+        """Takes the equations of another check of the same answer."""
+        for step in other.steps:
+            self.leave_out(step.text) if step.link.reason == TOO_MUCH else self.take(step.text)
+
+    def _also_meant(self, number: int, reading: Reading, chain: Chain, truth: Truth) -> list[Chain]:
+        """Further readings of an equation, any of which later equations may build on."""
+        if truth != "valid":
+            return []
+        others = [other for other in reading.plausible[:MAX_VALID_READINGS] if len(other) == 2 and other != chain]
+        return [other for other in others if self._knowledge.judge(Fact(number, *other), self.facts()).truth == "valid"]
+
+    def _restored(self, text: str) -> Reading:
+        """Reads the first equation; a premise that lacks only its first token is read as that premise.
+
+        Models trained like those of Meadows et al. (2024) never write an answer's first token.
+        """
+        bare = "".join(text.split())
+        for premise in self._question.premises:
+            whole = "".join(premise.text.split())
+            if bare and whole.endswith(bare) and _FIRST_TOKEN.fullmatch(whole.removesuffix(bare)):
+                return replace(premise, text=text)
+        return read(text, self._question.notation)
+
+    def _best(self, number: int, reading: Reading) -> tuple[Judgement, Chain]:
+        """The most favourable reading of an equation, and the judgement on it."""
+        for chain in reading.chains:
+            known = self._known(number, chain)
+            if known is not None:
+                return known, chain
+        best: tuple[Judgement, Chain] | None = None
+        for chain in reading.plausible[:MAX_EVALUATED]:
+            link = self._knowledge.judge_chain(number, chain, self.facts())
+            if link.truth == "valid":
+                return link, chain
+            if best is None or ORDER.index(link.truth) > ORDER.index(best[0].truth):
+                best = link, chain
+        assert best is not None
+        if best[0].truth == "incorrect":
+            # Another writer may mean a reading that the data's own notation excludes.
+            for chain in reading.unlikely[:MAX_EVALUATED]:
+                if self._knowledge.judge_chain(number, chain, self.facts()).truth not in ("incorrect", "unparsable"):
+                    return Judgement("undecided", DEPENDS_ON_READING, sources=None), best[1]
+        return best
+
+    def _known(self, number: int, chain: Chain) -> Judgement | None:
+        """Judges an equation that the prompt or an earlier equation says; None for others."""
+        if len(chain) != 2:
+            return None
+        new = Fact(number, *chain)
+        for index, facts in enumerate(self._given):
+            if any(fact.says(new) for fact in facts) and index not in self._stated:
+                self._stated.add(index)
+                return Judgement("premise", "given")
+        earlier = self._said.get(frozenset(new.sides))
+        if earlier is None:
+            return None
+        link = self.steps[earlier - 1].link
+        if link.truth == "skipped":
+            # An equation may be stated first and derived later.
+            others = [fact for fact in self.facts() if not fact.says(new)]
+            again = self._knowledge.judge(new, others)
+            link = again if again.truth == "valid" else link
+        return replace(link, reason=f"says again what equation {earlier} says", repeats=earlier)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the goal is reached and every equation is true."""
+        return self._goal is not None and all(step.link.truth in TRUE for step in self.steps)
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the answer is sound and the goal rests on premises and valid equations alone."""
+        return self.is_sound and self._goal in self._grounded
+
+    @property
+    def _goal(self) -> int | None:
+        """The number of the equation that says the goal; the first derived one if there is one."""
+        saying = [number for number, step in enumerate(self.steps, start=1) if _has(step, self._question.goal)]
+        return next((number for number in saying if number in self._grounded), next(iter(saying), None))
+
+    def _is_said(self, reading: Reading) -> bool:
+        return any(_has(step, reading) for step in self.steps)
+
+    def state_verdict(self) -> StateVerdict:
+        """The verdict on the last equation, and on the answer as if it ended here."""
+        number = len(self.steps)
+        return StateVerdict(
+            step=self._step(number, self.steps[-1], needed=True) if self.steps else None,
+            verified_so_far=len(self._grounded) > number,
+            goal_reached=self._goal is not None,
+            sound=self.is_sound,
+            verified=self.is_verified,
+            open_intermediates=[one.text for one in self._question.intermediates if not self._is_said(one)],
+        )
+
+    def verdict(self) -> Validity:
+        """The verdicts on all equations and on the whole answer."""
+        question = self._question
+        needed = self._needed(self._goal or len(self.steps)) if self.steps else set()
+        return Validity(
+            steps=[self._step(number, step, number in needed) for number, step in enumerate(self.steps, start=1)],
+            premises_used=list(map(self._is_said, question.premises)),
+            intermediates_present=list(map(self._is_said, question.intermediates)),
+            goal_reached=self._goal is not None,
+            sound=self.is_sound,
+            verified=self.is_verified,
+        )
+
+    def _needed(self, end: int) -> set[int]:
+        """The steps in at least one minimal proof of the last step; premises do not count towards its size."""
+        options = {number: _options(number, step.link) for number, step in enumerate(self.steps, start=1)}
+        free = {number for number, step in enumerate(self.steps, start=1) if step.link.truth == "premise"}
+        return smallest_supports(end, options, free)
+
+    def _step(self, number: int, step: _Step, needed: bool) -> StepVerdict:
+        link = step.link
+        shown = link.justifications[0] if link.justifications else None
+        return StepVerdict(
+            text=step.text,
+            truth=link.truth,
+            redundant=link.repeats is not None,
+            irrelevant=link.truth in TRUE and not needed,
+            operator=shown.operator if shown and link.truth == "valid" else None,
+            operands=[latex(operand) for operand in shown.operands] if shown else [],
+            steps=[source for source in shown.steps if source] if shown else list(link.sources or ()),
+            reason=link.reason,
+            counterexample=link.counterexample,
+        )
+
+
+def _facts(number: int, reading: Reading) -> list[Fact]:
+    return links(number, reading.plausible[0]) if reading.chains else []
+
+
+def _has(step: _Step, reading: Reading) -> bool:
+    """Whether a step says an equation of the prompt in one of its readings, mirrored or not."""
+    if not step.stated:
+        return False
+    wanted = [Fact(0, *chain) for chain in reading.chains if len(chain) == 2]
+    return any(fact.says(one) for fact in step.stated for one in wanted)
+
+
+def _options(number: int, link: Judgement) -> list[frozenset[int]]:
+    """The sets of equations that one may rest on; justifications whose operand has occurred are preferred."""
+    if link.repeats is not None:
+        return [frozenset({link.repeats})]
+    if link.justifications:
+        plain = [one for one in link.justifications if one.plain] or link.justifications
+        return list(dict.fromkeys(frozenset(one.steps) - {0} for one in plain))
+    return [frozenset(range(1, number) if link.sources is None else link.sources)]

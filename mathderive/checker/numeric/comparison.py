@@ -1,0 +1,210 @@
+"""Compares two expressions at random points.
+
+Balls that do not meet prove that two values differ. Balls that meet show equality only if no digits were lost: the
+precision has to exceed the size of every number on the way several times over, else it is raised or the point is
+inconclusive.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from flint import acb, ctx
+from sympy import Expr, Integral, Pow, S
+from sympy.core.function import AppliedUndef, Function
+
+from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
+from mathderive.checker.numeric.functions import PIECEWISE
+from mathderive.checker.numeric.points import Point, Stream
+from mathderive.checker.numeric.sizes import CANCELLED, GUARD, vanishes
+from mathderive.checker.numeric.taylor import UnsupportedError, Value, head
+
+PRECISION, MAX_PRECISION = 512, 4096
+"""Bits of the first evaluation, and the most that are tried."""
+
+POINTS, MORE_POINTS, MAX_POINTS = 4, 12, 16
+"""Numbers of points: of most equations, of those with branches, and the most where few have a value."""
+
+MIN_POINTS = 2
+"""Minimum number of conclusive points for equality."""
+
+NO_KEY = Stream(b"")
+"""The points of comparisons that only find candidates."""
+
+Outcome = Literal["same", "different", "unclear", "undefined"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The comparison of two expressions.
+
+    Attributes:
+        holds: None where it is inconclusive.
+        reason: why it is not True.
+        point: a point at which the sides differ.
+        values: the sides' values there.
+    """
+
+    holds: bool | None
+    reason: str = ""
+    point: Point | None = None
+    values: tuple[acb, ...] = field(default=())
+
+
+class OpenConstantError(UnsupportedError):
+    """The comparison depends on a constant of integration that is open."""
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Sets the working precision for a block."""
+    before, ctx.prec = ctx.prec, bits
+    try:
+        yield
+    finally:
+        ctx.prec = before
+
+
+class Comparer:
+    """Compares expressions under definitions at the points of a stream."""
+
+    def __init__(self, definitions: Definitions, stream: Stream, points: Sequence[Point] | None = None) -> None:
+        """
+        Args:
+            points: the points that satisfy further conditions, in place of all points of the stream.
+        """
+        self._definitions = definitions
+        self._stream = stream
+        self._points = points
+
+    def compare(
+        self,
+        left: Expr,
+        right: Expr,
+        bound: Mapping[Integral, Expr] | None = None,
+        random_constants: bool = False,
+    ) -> Comparison:
+        """Compares two expressions.
+
+        Args:
+            bound: integrals and their known values.
+            random_constants: whether open constants of integration are random numbers.
+
+        Raises:
+            OpenConstantError: a constant of integration is open, and not to be random.
+            BudgetError, UnsupportedError: as `Evaluator.value`.
+        """
+        if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in (left, right)):
+            return Comparison(None, "infinity is no number")
+        wanted = MORE_POINTS if has_branches((left, right), self._definitions) else POINTS
+        same = 0
+        usable = False
+        found: Comparison | None = None
+        for place, point in enumerate(self.points()):
+            if place >= wanted and same + (found is not None) >= MIN_POINTS:
+                break
+            outcome, values = self._at(left, right, point, bound, random_constants)
+            usable = usable or outcome != "undefined"
+            if outcome == "same":
+                same += 1
+            elif outcome == "different":
+                if found is not None and not same:
+                    return found
+                found = found or Comparison(False, _difference(*values), point, values)
+        if found is not None:
+            if same:
+                return Comparison(None, "it is true at some points and false at others", found.point, found.values)
+            return found
+        if same >= (MIN_POINTS if self._points is None else 1):
+            return Comparison(True)
+        return Comparison(None, "too few values are accurate" if usable else "there is no value at any point tried")
+
+    def points(self) -> Iterator[Point]:
+        if self._points is not None:
+            yield from self._points
+            return
+        for draw in range(MAX_POINTS):
+            yield self._stream.point(draw)
+
+    def _at(
+        self, left: Expr, right: Expr, point: Point, bound: Mapping[Integral, Expr] | None, random_constants: bool
+    ) -> tuple[Outcome, tuple[acb, ...]]:
+        bits = PRECISION
+        while True:
+            with precision(bits):
+                evaluator = Evaluator(self._definitions, point, bound=bound, random_constants=random_constants)
+                try:
+                    values = head(evaluator.value(left)), head(evaluator.value(right))
+                except OverflowError:
+                    return "unclear", ()
+                if evaluator.is_ambiguous:
+                    raise UnsupportedError("a derivative by a name that stands for an expression")
+                if evaluator.met_unknowns and not random_constants:
+                    raise OpenConstantError("an integral whose constant is open")
+                outcome = meet(values[0], values[1], evaluator.size)
+            if outcome != "unclear" or bits >= MAX_PRECISION:
+                return outcome, values
+            wanted = GUARD + CANCELLED * evaluator.size
+            if not bits < wanted <= MAX_PRECISION:
+                return outcome, ()
+            bits = wanted
+
+
+def meet(left: Value, right: Value, size: int) -> Outcome:
+    """The relation of two values, given the size of the numbers that they were computed from."""
+    return _meet(head(left) - head(right), size)
+
+
+def _meet(difference: acb, size: int) -> Outcome:
+    if not difference.is_finite():
+        return "undefined"
+    if not difference.contains(0):
+        return "different"
+    return "same" if vanishes(difference, size) else "unclear"
+
+
+def equal(left: Expr, right: Expr, definitions: Definitions, stream: Stream = NO_KEY) -> bool:
+    """Whether two expressions are shown to be equal; integrals in both have to be the same."""
+    try:
+        return bool(Comparer(definitions, stream).compare(left, right).holds)
+    except (BudgetError, UnsupportedError):
+        return False
+
+
+def has_branches(expressions: Sequence[Expr], definitions: Definitions) -> bool:
+    """Whether functions with branches occur in expressions, or in the definitions of their names."""
+    waiting, seen = list(expressions), set()
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        for part in one.atoms(Function, Pow):
+            if isinstance(part, Pow):
+                if not part.exp.is_Integer and not part.base.is_positive:
+                    return True
+            elif part.func.__name__ in PIECEWISE:
+                return True
+            elif isinstance(part, AppliedUndef):
+                definition = definitions.functions.get((part.func.__name__, len(part.args)))
+                if definition is not None:
+                    waiting.append(definition.body)
+        waiting += [definitions.exact[name] for name in one.free_symbols if name in definitions.exact]
+    return False
+
+
+def shown(value: acb) -> str:
+    """A value with six digits."""
+    try:
+        number = complex(float(value.real.mid()), float(value.imag.mid()))
+    except (OverflowError, ValueError):
+        return value.str(6, radius=False)
+    if abs(number.imag) <= 1e-12 * abs(number):
+        return f"{number.real:.6g}"
+    return f"{number.real:.6g} {'-' if number.imag < 0 else '+'} {abs(number.imag):.6g} i"
+
+
+def _difference(left: acb, right: acb) -> str:
+    return f"the left side is {shown(left)} where the right one is {shown(right)}"

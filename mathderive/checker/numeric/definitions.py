@@ -1,0 +1,123 @@
+"""Definitions of names by premises and earlier equations."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sympy import Expr, Integral, Symbol
+from sympy.core.basic import Basic
+from sympy.core.function import AppliedUndef
+
+from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.fast.integration import IntegralError, carry_out
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
+
+MAX_UNFOLDED = 3
+"""Maximum depth of definitions within definitions that are followed to find integrals."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The definition of a function of these parameters."""
+
+    parameters: tuple[Symbol, ...]
+    body: Expr
+
+
+@dataclass
+class Definitions:
+    """Definitions of names: of symbols, of functions, and of applications such as `f(0)` as written."""
+
+    exact: dict[Basic, Expr] = field(default_factory=dict)
+    functions: dict[tuple[str, int], Definition] = field(default_factory=dict)
+
+    def define(self, name: Basic, body: Expr) -> None:
+        """Adds a definition; the first one of a name stands."""
+        if isinstance(name, AppliedUndef) and all(isinstance(part, Symbol) for part in name.args):
+            self.functions.setdefault((name.func.__name__, len(name.args)), Definition(name.args, body))
+        self.exact.setdefault(name, body)
+
+    def alias(self, name: Symbol, other: Symbol) -> None:
+        """Makes a name an alias of another."""
+        self.exact[name] = other
+
+    def root(self, name: Basic) -> Basic:
+        """Follows aliases to the final symbol."""
+        while isinstance(self.exact.get(name), Symbol):
+            name = self.exact[name]
+        return name
+
+    def has(self, name: Basic) -> bool:
+        """Whether the name has a definition."""
+        if isinstance(name, AppliedUndef):
+            return name in self.exact or (name.func.__name__, len(name.args)) in self.functions
+        return name in self.exact
+
+    def unfolded(self, sides: tuple[Expr, Expr]) -> tuple[Expr, Expr]:
+        """The sides with the integrals in place of functions that are defined as integrals."""
+        for _ in range(MAX_UNFOLDED):
+            bodies = {
+                part: self.exact[part]
+                for side in sides
+                for part in side.atoms(AppliedUndef)
+                if part in self.exact and self.has_integral(part)
+            }
+            if not bodies:
+                break
+            try:
+                sides = (sides[0].xreplace(bodies), sides[1].xreplace(bodies))
+            except SYMPY_ERRORS:
+                break  # a derivative by such a function
+        return sides
+
+    def name_equal_to(self, expression: Expr) -> Symbol | None:
+        """The name without definition that an expression equals by definitions and derivatives; None for others."""
+        bodies = {part: self.exact[part] for part in expression.atoms(AppliedUndef) if part in self.exact}
+        try:
+            found = carry_out(expression.xreplace(bodies))
+        except (IntegralError, TooLargeError, *SYMPY_ERRORS):
+            return None
+        return found if isinstance(found, Symbol) and not self.has(found) else None
+
+    def names_under(self, expression: Basic) -> set[Basic]:
+        """The symbols and functions in an expression and in the definitions of its names, without end."""
+        found: set[Basic] = set()
+        for part in self._closure(expression):
+            found |= {
+                name.func if isinstance(name, AppliedUndef) else name for name in part.atoms(Symbol, AppliedUndef)
+            }
+        return found
+
+    def has_integral(self, expression: Basic) -> bool:
+        """Whether an integral is in an expression or in the definitions of its names."""
+        return any(part.has(Integral) for part in self._closure(expression))
+
+    def integrals_under(self, expression: Basic) -> list[Integral]:
+        """The integrals in an expression and in the definitions that it rests on."""
+        found = dict.fromkeys(part for one in self._closure(expression) for part in one.atoms(Integral))
+        return sorted(found, key=str)
+
+    def _closure(self, expression: Basic) -> Iterator[Basic]:
+        """An expression and the definitions that it rests on."""
+        seen: set[Basic] = set()
+        waiting = [expression]
+        while waiting:
+            part = waiting.pop()
+            if part in seen:
+                continue
+            seen.add(part)
+            yield part
+            for name in part.atoms(Symbol, AppliedUndef):
+                if name in self.exact:
+                    waiting.append(self.exact[name])
+                elif isinstance(name, AppliedUndef):
+                    definition = self.functions.get((name.func.__name__, len(name.args)))
+                    if definition is not None:
+                        waiting.append(definition.body)
+
+
+def is_name(expression: Expr) -> bool:
+    """Whether the expression can be defined: a symbol, or an undefined function of distinct symbols."""
+    if isinstance(expression, AppliedUndef):
+        distinct = len(set(expression.args)) == len(expression.args)
+        return distinct and all(isinstance(part, Symbol) for part in expression.args)
+    return isinstance(expression, Symbol)

@@ -1,0 +1,74 @@
+"""Random points at which equations are tested.
+
+A point gives every name a positive real value. The values come from a keyed stream: the same key gives the same points,
+and names are told apart by a cryptographic hash, so no text can be written that fits the points it is tested at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from flint import acb, arb
+
+RANGES = ((0.4, 1.6), (1.6, 5.0), (0.05, 0.4), (0.3, 3.0))
+"""Bounds of the values of names; a name takes one of them at each point."""
+
+
+UNIT = "i"
+"""The name that may be the imaginary unit."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The stream of points of a key.
+
+    Attributes:
+        has_unit: whether the name `i` may be the imaginary unit, which it then is at every second point.
+    """
+
+    key: bytes
+    has_unit: bool = False
+
+    def point(self, draw: int) -> "Point":
+        return Point(self.key, draw, {UNIT: acb(0, 1)} if self.has_unit and draw % 2 else {})
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the keyed stream.
+
+    Attributes:
+        key: the stream's key.
+        draw: the point's number.
+        values: values that replace those of the stream.
+    """
+
+    key: bytes
+    draw: int
+    values: Mapping[str, acb] = field(default_factory=dict)
+
+    def value(self, name: str) -> acb:
+        """The value of a name."""
+        if name in self.values:
+            return self.values[name]
+        digest = self._digest(name)
+        # The first two points keep all names in one range, where most expressions are of moderate size.
+        low, high = RANGES[self.draw] if self.draw < 2 else RANGES[digest[8] % len(RANGES)]
+        return acb(arb(low + (high - low) * fraction(digest)))
+
+    def number(self, label: str) -> float:
+        """A number between 0 and 1 for a label; it does not depend on the point."""
+        return fraction(blake2b(label.encode(), key=self.key, digest_size=8).digest())
+
+    def _digest(self, name: str) -> bytes:
+        return blake2b(f"{self.draw} {name}".encode(), key=self.key, digest_size=9).digest()
+
+
+def fraction(digest: bytes) -> float:
+    """The number between 0 and 1 that the first 53 bits of a digest spell."""
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
+
+
+def key_of(*texts: str) -> bytes:
+    """The key of the stream that belongs to these texts."""
+    return blake2b("\x00".join(texts).encode("utf-8", "surrogatepass"), digest_size=32).digest()
