@@ -62,7 +62,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("5.0.0")
     RELEASE_NOTES = {  # noqa: RUF012 - TFDS's own form
         "5.0.0": "Integrals that a substitution or integration by parts turns into special functions are evaluated, as "
-        "are factors before sums.",
+        "are factors before sums. No step multiplies by 0, raises 0 to a power or applies a function to an integral of "
+        "0; no premise names a constant of integration.",
         "4.0.0": "Nothing is divided by what is 0 where the premises hold.",
         "3.0.0": "A substitution leaves alone what it does not reach, and no power counts as one of an integral of 0.",
         "2.0.0": "Variants that are in train or validation up to renaming are left out of leak-free splits; a faster "
