@@ -46,8 +46,15 @@ undecided: the checker reached its limit on work.
 ErrorCategory = Literal["incorrect", "redundant", "irrelevant", "skipped"]
 """The error categories of Meadows et al. (2024), by precedence: an equation counts under the first that applies."""
 
+MissingOperators = Literal["2", "3", "more", "unknown"]
+"""The least number of operators that a bounded search finds to lead to a skipped equation.
+
+more: the search finds none or needs more than three; unknown: it was ended by its limits on time or memory.
+"""
+
 TRUTHS: tuple[Truth, ...] = get_args(Truth)
 ERROR_CATEGORIES: tuple[ErrorCategory, ...] = get_args(ErrorCategory)
+MISSING_OPERATORS: tuple[MissingOperators, ...] = get_args(MissingOperators)
 
 
 class Record(BaseModel):
@@ -112,6 +119,7 @@ class ValiditySummary(Record):
         equations: the number of equations in the answer.
         truths: the number of equations by verdict.
         errors: the number of equations by the paper's error category.
+        missing_operators: the number of skipped equations by how many operators are missing.
         goal_reached: an equation of the answer states the goal, mirrored or not.
         sound: the goal is reached, and every equation is true.
         verified: the answer is sound, and every equation that the goal depends on is a premise or valid.
@@ -120,6 +128,7 @@ class ValiditySummary(Record):
     equations: int
     truths: dict[Truth, int]
     errors: dict[ErrorCategory, int]
+    missing_operators: dict[MissingOperators, int]
     goal_reached: bool
     sound: bool
     verified: bool

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, product
 
+from mathderive.checker.filling import MaySearch, with_missing_operators
 from mathderive.checker.judging import DEPENDS_ON_READING, MAX_EQUATIONS, TOO_MUCH, AnswerCheck, Question
 from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.reading.equations import Reading, read
@@ -66,13 +67,18 @@ class Checker:
         return [AnswerCheck(question, self._seed) for question in questions]
 
     def check(
-        self, output: str, leave_out: Collection[int] = (), starts: Callable[[int], None] = lambda number: None
+        self,
+        output: str,
+        leave_out: Collection[int] = (),
+        starts: Callable[[int], None] = lambda number: None,
+        may_search: MaySearch | None = None,
     ) -> Validity:
         """Checks a derivation, in the combination of readings of the prompt that suits it best.
 
         Args:
             leave_out: as in `check`.
             starts: called with the number of each equation before it is checked, and with 0 before the verdict.
+            may_search: says whether to search for the missing operators of a skipped equation; None for no search.
         """
         texts = split_answer(output)
         # Of the equations that are too many, one is taken, so that the answer is not sound; the others are alike.
@@ -89,7 +95,11 @@ class Checker:
 
         if not any(judge(AnswerCheck(question, self._seed)) for question in self._questions):
             any(map(judge, self.with_constants(done)))
-        found = _most_favourable([one.verdict() for one in done])
+        verdicts = [one.verdict() for one in done]
+        found = _most_favourable(verdicts)
+        if may_search is not None and any(step.truth == "skipped" for step in found.steps):
+            again = done[verdicts.index(max(verdicts, key=_rank))].anew()
+            found = with_missing_operators(found, again, may_search)
         return found.model_copy(update={"steps": [*found.steps, *_undecided(further, TOO_MUCH)]})
 
 

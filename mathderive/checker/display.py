@@ -1,6 +1,6 @@
 """Prints verdicts to a terminal: a block for each step, and a summary below."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from mathderive.checker.verdicts import StepVerdict, Validity
 
@@ -17,18 +17,21 @@ Paint = Callable[[str, str], str]
 """A function that colours a text, given the text and a colour's name."""
 
 
-def display(validity: Validity, paint: Paint = lambda text, colour: text) -> str:
+def display(
+    validity: Validity, paint: Paint = lambda text, colour: text, missing: Collection[int] = frozenset()
+) -> str:
     """The verdict on every step with its reason, and a summary.
 
     Args:
         paint: colours a text; by default there are no colours.
+        missing: the numbers of the equations that were inserted because the derivation skips them.
     """
-    blocks = [_block(number, step, paint) for number, step in enumerate(validity.steps, start=1)]
+    blocks = [_block(number, step, paint, number in missing) for number, step in enumerate(validity.steps, start=1)]
     return "\n".join([*blocks, _summary(validity)])
 
 
-def _block(number: int, step: StepVerdict, paint: Paint) -> str:
-    verdict = ", ".join(step.label.words)
+def _block(number: int, step: StepVerdict, paint: Paint, is_missing: bool) -> str:
+    verdict = ", ".join(["missing"] if is_missing else step.label.words)
     lines = [
         f"{number:>3}  {paint(f'{verdict:<12}', COLOURS[step.truth])}  {printable(step.text)}",
         f"     {printable(step.reason.replace('$', ''))}",

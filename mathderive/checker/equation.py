@@ -12,7 +12,9 @@ from mathderive.checker.inference.confirmation import is_confirmed
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.matching import Justification, justifications
+from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.truth import Context, Decision
+from mathderive.checker.numeric.branches import values_on_other_branches
 from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.points import Stream
 from mathderive.checker.reading.equations import Chain
@@ -169,6 +171,8 @@ class Knowledge:
             decision = self.context.decide(new.sides, fresh)
         if not decision.holds and fresh:
             decision = self._decide_with_constants(new, facts, fresh) or decision
+        if decision.holds and not self._holds_on_every_branch(new.sides, fresh):
+            decision = Decision(None, "it is true at some points and false at others")
         if decision.holds is False:
             return Judgement("incorrect", decision.reason, sources=None, counterexample=decision.counterexample)
         if decision.holds is None:
@@ -177,6 +181,17 @@ class Knowledge:
         if found:
             return Judgement("valid", sentence(found[0]), tuple(found))
         return Judgement("skipped", "true, but no single operator gives it", sources=None)
+
+    def _holds_on_every_branch(self, sides: Sides, fresh: frozenset[Symbol]) -> bool:
+        """Whether an equation that is true at the usual points is not false where other branches of functions hold."""
+        context = self.context.copy()
+        here = context.stream
+        restricted = {symbol for pair in context.conditions for side in pair for symbol in side.free_symbols}
+        for values in values_on_other_branches(sides, context.definitions, here, restricted):
+            context.move_to(replace(here, values=values))
+            if context.decide(sides, fresh).holds is False:
+                return False
+        return True
 
     def _decide_with_constants(self, new: Fact, facts: Sequence[Fact], fresh: frozenset[Symbol]) -> Decision | None:
         """Decides an equation that evaluates integrals, whose new names are their constants; None for others."""

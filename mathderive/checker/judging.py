@@ -101,6 +101,10 @@ class AnswerCheck:
         other._said, other._grounded = {**self._said}, {*self._grounded}
         return other
 
+    def anew(self) -> "AnswerCheck":
+        """A check with the same readings of the prompt and without equations."""
+        return AnswerCheck(self._question, self._seed)
+
     @property
     def symbols(self) -> frozenset[Symbol]:
         """All symbols of the prompt and of the equations so far."""

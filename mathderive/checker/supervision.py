@@ -33,6 +33,12 @@ ANSWER_SECONDS = 4.0
 With the starts of `MAX_ENDED` further children, an answer has its verdict within ten seconds.
 """
 
+SEARCH_SECONDS = 4.0
+"""CPU time, in seconds, after which no further search for the missing operators of an answer begins."""
+
+MAX_SEARCHES_ENDED = 2
+"""Maximum number of an answer's searches for missing operators that may end a child; then there are no more."""
+
 
 @dataclass(frozen=True)
 class CheckRequest:
@@ -47,6 +53,10 @@ class CheckRequest:
     """With the texts, it determines the points at which equations are tested."""
     seconds: float = ANSWER_SECONDS
     """CPU time after which no further equation is checked."""
+    counts_missing: bool = False
+    """Whether the missing operators of skipped equations are counted."""
+    leave_uncounted: frozenset[int] = frozenset()
+    """The numbers of the skipped equations whose missing operators are not counted."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,8 @@ class EquationMark:
 
     number: int
     seconds: float
+    searches: bool = False
+    """Whether the child searches for the equation's missing operators."""
 
 
 class _LeftOut(Collection[int]):
@@ -96,6 +108,10 @@ def check_request(request: CheckRequest) -> CheckOutcome:
         if request.stop_file is not None and request.stop_file.exists():
             raise _StoppedError
 
+    def may_search(number: int) -> bool:
+        mark(EquationMark(number, used(), searches=True))
+        return number not in request.leave_uncounted and used() <= request.seconds + SEARCH_SECONDS
+
     mark(EquationMark(0, 0.0))
     try:
         checker = Checker(request.prompt, request.seed)
@@ -103,7 +119,7 @@ def check_request(request: CheckRequest) -> CheckOutcome:
         return str(error)
     try:
         left_out = _LeftOut(request.leave_out, lambda: used() > request.seconds)
-        return checker.check(request.output, left_out, begin)
+        return checker.check(request.output, left_out, begin, may_search if request.counts_missing else None)
     except _StoppedError:
         return unchecked(request.output, "the check was stopped")
 
@@ -122,6 +138,11 @@ def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRe
         if isinstance(found, str):
             raise ValueError(found)
         reached: EquationMark = found.mark or EquationMark(0, 0.0)
+        if reached.searches:
+            uncounted = request.leave_uncounted | {reached.number}
+            more = len(uncounted) <= MAX_SEARCHES_ENDED
+            request = replace(request, leave_uncounted=uncounted, counts_missing=more)
+            continue
         left = request.seconds - reached.seconds - EQUATION_LIMITS.cpu_seconds
         request = replace(request, seconds=max(0.0, left))
         if found.for_memory and found.had_worked:
@@ -165,6 +186,7 @@ class SupervisedChecker(ChildOwner):
         """Ends the check in progress, which raises InputError; the next check starts a new child."""
         self._worker.interrupt()
 
-    def check(self, prompt: str, output: str, stop_file: Path | None = None) -> Validity:
+    def check(self, prompt: str, output: str, stop_file: Path | None = None, counts_missing: bool = False) -> Validity:
         """Checks an answer; see `check_in`. The check stops before the next equation once `stop_file` exists."""
-        return check_in(self._worker, CheckRequest(prompt, output, stop_file=stop_file, seed=self._seed))
+        request = CheckRequest(prompt, output, stop_file=stop_file, seed=self._seed, counts_missing=counts_missing)
+        return check_in(self._worker, request)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from mathderive.records import ErrorCategory, Record, Truth
+from mathderive.records import ErrorCategory, MissingOperators, Record, Truth
 
 TRUE: tuple[Truth, ...] = ("premise", "valid", "skipped")
 """The verdicts that call an equation true."""
@@ -33,6 +33,8 @@ class StepVerdict(Record):
         steps: the numbers, from 1, of the equations that it follows from.
         reason: a line for the reader, with formulas between dollar signs.
         counterexample: values of names at which it fails, where `truth` is incorrect.
+        missing_operators: how many operators lead to it, where `truth` is skipped and somebody asked; else null.
+        missing_equations: the equations between these operators, as LaTeX.
     """
 
     text: str
@@ -44,6 +46,8 @@ class StepVerdict(Record):
     steps: list[int] = Field(default_factory=list)
     reason: str
     counterexample: dict[str, str] | None = None
+    missing_operators: MissingOperators | None = None
+    missing_equations: list[str] = Field(default_factory=list)
 
     @property
     def category(self) -> ErrorCategory | None:

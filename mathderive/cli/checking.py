@@ -40,9 +40,13 @@ def check_derivation(
         str, typer.Argument(metavar="[DERIVATION]", help="A file with equations, one a line or joined by ` and `.")
     ] = "-",
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as a JSON object.")] = False,
+    fills: Annotated[
+        bool, typer.Option("--fill", help="Insert the equations that are missing before skipped ones.")
+    ] = False,
 ) -> None:
     """Check a derivation step by step: exit code 0 if it is verified, 1 if not. `-` is standard input."""
     from mathderive.checker.display import display
+    from mathderive.checker.filling import fill
     from mathderive.checker.supervision import SupervisedChecker
 
     if prompt == derivation == "-":
@@ -52,14 +56,19 @@ def check_derivation(
         raise InputError(f"{derivation}: empty; expected equations, one a line or joined by ` and `")
     with SupervisedChecker() as checker:
         try:
-            validity = checker.check(asked, answered)
+            validity = checker.check(asked, answered, counts_missing=fills)
+            filled = fill(validity) if fills and not as_json else None
+            shown = validity if filled is None else checker.check(asked, filled.text)
         except ValueError as error:
             raise InputError(f"{prompt}: {error}; expected `Given P and ..., then derive X, then obtain G`") from None
     if as_json:
         print(validity.model_dump_json(indent=2))
     else:
         colours = sys.stdout.isatty()
-        print(display(validity, lambda text, colour: typer.style(text, fg=colour) if colours else text))
+        missing = filled.missing if filled is not None else frozenset()
+        print(display(shown, lambda text, colour: typer.style(text, fg=colour) if colours else text, missing))
+        if filled is not None:
+            print(f"missing equations inserted: {len(missing)}; equations still skipped: {filled.open}")
     raise typer.Exit(0 if validity.verified else 1)
 
 

@@ -11,7 +11,7 @@ from mathderive.cli.checkpoints import convert_checkpoint, serve_checkpoint
 from mathderive.cli.development import run_linters, run_tests
 from mathderive.cli.ledger import ledger_app
 from mathderive.cli.stages import add_stages
-from mathderive.core.errors import InputError, Terminated, machine_fault
+from mathderive.core.errors import InputError, ending_of
 from mathderive.core.progress import say
 
 app = typer.Typer(
@@ -49,18 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS and Orbax warn of things that are intended
     try:
         app(given, prog_name="mathderive")  # ends in SystemExit, usage errors and --help included
-    except InputError as error:
-        say(f"mathderive: {error}")
-        return 2
-    except Terminated as ended:
-        say(f"mathderive: {ended}")
-        return ended.exit_code
     except Exception as error:
-        fault = machine_fault(error)
-        if fault is None:
-            raise
-        say(f"mathderive: {fault}")
-        return 2
+        message, exit_code = ending_of(error)
+        say(f"mathderive: {message}")
+        return exit_code
     return 0
 
 

@@ -43,6 +43,20 @@ def is_rust_panic(error: BaseException) -> bool:
     return (type(error).__module__, type(error).__name__) == ("pyo3_runtime", "PanicException")
 
 
+def ending_of(error: Exception) -> tuple[str, int]:
+    """The line and the exit code that a program ends with.
+
+    Raises:
+        Exception: the error itself, if it is a bug, so that its traceback is shown.
+    """
+    if isinstance(error, Terminated):
+        return str(error), error.exit_code
+    message = str(error) if isinstance(error, InputError) else machine_fault(error)
+    if message is None:
+        raise error
+    return message, 2
+
+
 def machine_fault(error: BaseException | None) -> str | None:
     """Names the machine's fault behind an error, which a library may have wrapped; None for any other error."""
     while error is not None:

@@ -3,6 +3,7 @@
 from mathderive.checker.verdicts import Validity
 from mathderive.records import (
     ERROR_CATEGORIES,
+    MISSING_OPERATORS,
     TRUTHS,
     ErrorCategory,
     EvaluationSet,
@@ -50,10 +51,12 @@ def summarise(validity: Validity) -> ValiditySummary:
     """Counts an answer's equations by verdict and by the paper's error category."""
     truths = [step.truth for step in validity.steps]
     categories = [step.category for step in validity.steps]
+    missing = [step.missing_operators for step in validity.steps]
     return ValiditySummary(
         equations=len(truths),
         truths={truth: truths.count(truth) for truth in TRUTHS},
         errors={category: categories.count(category) for category in ERROR_CATEGORIES},
+        missing_operators={count: missing.count(count) for count in MISSING_OPERATORS},
         goal_reached=validity.goal_reached,
         sound=validity.sound,
         verified=validity.verified,

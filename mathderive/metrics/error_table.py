@@ -8,8 +8,10 @@ from mathderive.metrics.statistics import Estimate, mean, rate
 from mathderive.records import (
     ERROR_CATEGORIES,
     EVALUATION_SETS,
+    MISSING_OPERATORS,
     ErrorCategory,
     EvaluationSet,
+    MissingOperators,
     Score,
     Scores,
     ValiditySummary,
@@ -52,6 +54,7 @@ class ErrorRow:
         valid_equations: the share of all equations that are a premise or valid.
         sound: the share of all answers that are sound.
         verified: the share of all answers that are verified.
+        missing_operators: the number of skipped equations by how many operators are missing, redundant ones included.
     """
 
     model: str
@@ -62,6 +65,7 @@ class ErrorRow:
     sound: Estimate | None
     verified: Estimate | None
     findings: dict[Finding, FindingRates]
+    missing_operators: dict[MissingOperators, int]
 
 
 def error_rows(scores: Scores) -> list[ErrorRow]:
@@ -104,6 +108,9 @@ def _row(model: str, name: EvaluationSet | None, answers: Sequence[Score]) -> Er
         sound=mean([summary.sound for summary in summaries], sources),
         verified=mean([summary.verified for summary in summaries], sources),
         findings={finding: rates(finding) for finding in FINDINGS},
+        missing_operators={
+            count: sum(summary.missing_operators[count] for summary in summaries) for count in MISSING_OPERATORS
+        },
     )
 
 

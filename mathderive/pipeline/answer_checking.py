@@ -60,7 +60,7 @@ def check_answers(
     wanted = sum(len(job.answers) for job in jobs)
     count = sum(len(job.done) for job in jobs)
     open_questions = (
-        CheckRequest(example.prompt, prediction.text, seed=seed)
+        CheckRequest(example.prompt, prediction.text, seed=seed, counts_missing=True)
         for job in jobs
         for example, prediction in job.answers[len(job.done) :]
     )

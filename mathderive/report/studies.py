@@ -12,7 +12,7 @@ from mathderive.metrics.measures import Measure, measures
 from mathderive.metrics.metric_study import MetricStudyRow, metric_study
 from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Comparison, Estimate
-from mathderive.records import EvaluationSet, Example, Scores
+from mathderive.records import EvaluationSet, Example, MissingOperators, Scores
 from mathderive.report.numbers import decimals, percent, value_of, with_interval
 from mathderive.report.text_tables import TextTable
 from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
@@ -111,7 +111,27 @@ def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextT
             *shares(row, lambda rates: f"{_shown(rates.of_answers, percent, intervals)} ({rates.answers})"),
         ],
     )
-    return [by_equation, by_derivation]
+    return [by_equation, by_derivation, _missing_steps_table(rows)]
+
+
+def _missing_steps_table(rows: Sequence[ErrorRow]) -> TextTable:
+    """Lays out how many operators are missing where an answer skips steps."""
+
+    def cells(counts: Mapping[MissingOperators, int]) -> list[str]:
+        skipped = sum(counts.values())
+        return [
+            str(skipped),
+            *(f"{100 * count / skipped:.1f} ({count})" if count else "0" for count in counts.values()),
+        ]
+
+    return TextTable(
+        "Missing steps",
+        "How many operators lead from earlier equations to a skipped one, in percent of the skipped equations, with "
+        "their number in parentheses. More: more than three, or more than the bounded search finds. Unknown: the "
+        "search was ended by its limits.",
+        ["Model", "Set", "Skipped equations", "Two", "Three", "More", "Unknown"],
+        [[row.model, _set_name(row.set), *cells(row.missing_operators)] for row in rows],
+    )
 
 
 ERRORS_KEY = (

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mathderive.core.errors import InputError, Terminated, machine_fault
+from mathderive.core.errors import ending_of
 from mathderive.core.progress import progress, say
 from mathderive.training.shards import train_on_shards
 
@@ -22,18 +22,10 @@ def main() -> int:
     try:
         with progress("train") as on_progress:
             result = train_on_shards(options.shards, options.folder, on_progress)
-    except InputError as error:
-        say(f"mathderive: {error}")
-        return 2
-    except Terminated as ended:
-        say(f"mathderive: {ended}")
-        return ended.exit_code
     except Exception as error:
-        fault = machine_fault(error)
-        if fault is None:
-            raise
-        say(f"mathderive: {fault}")
-        return 2
+        message, exit_code = ending_of(error)
+        say(f"mathderive: {message}")
+        return exit_code
     say(f"train: {result.steps} steps, validation loss {result.validation_loss:.4f}")
     return 0
 

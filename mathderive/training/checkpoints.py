@@ -268,7 +268,7 @@ def _read(
         restored = Restored(step, *(dict(items[name]) if name in wanted else {} for name in kinds))
         if has_checksums:
             found = digests.compute_checksums(*restored[1:])
-            digests.verify_checksums(items.checksums, {name: found[name] for name in wanted})
+            digests.verify_items(items.checksums, {name: found[name] for name in wanted})
         return restored
     except Exception as error:  # each layer below Orbax has its own errors for damage
         _silence_late_reads()

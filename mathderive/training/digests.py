@@ -26,7 +26,7 @@ def compute_checksums(
     return {"params": _checksum(params), "training": _checksum(training), "data": position}
 
 
-def verify_checksums(stored: Mapping[str, str], found: Mapping[str, str]) -> None:
+def verify_items(stored: Mapping[str, str], found: Mapping[str, str]) -> None:
     """Raises an `InputError` if an item that was read has another checksum than the one that was written with it."""
     for name, checksum in found.items():
         if stored.get(name) != checksum:

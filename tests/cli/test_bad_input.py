@@ -3,9 +3,6 @@
 import contextlib
 import importlib.util
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -157,20 +154,6 @@ def test_no_network_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatc
     line = command.refused("data", "--config", TINY, "evaluation.source=released", *nothing_else)
     assert "cannot be reached" in line
     assert "--released DIR" in line
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB and 1,000 files."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root can mount a small file system")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,nr_inodes=1000", "tmpfs", str(place)], check=False)
-    if mounted.returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(

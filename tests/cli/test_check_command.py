@@ -39,6 +39,19 @@ def test_a_wrong_one_as_json(folder: Path) -> None:
     assert set(found["steps"][2]["counterexample"]) == {"x"}
 
 
+def test_missing_equations_are_inserted(folder: Path) -> None:
+    [premise, step, goal] = DERIVATION.splitlines()
+    (folder / "short.txt").write_text(f"{premise}\n{goal}\n")
+    done = run("check", "prompt.txt", "short.txt", "--fill", cwd=folder, code=1)
+    numbered = [line for line in done.stdout.splitlines() if line.lstrip()[0].isdigit()]
+    verdicts = [line.split(maxsplit=2)[1:] for line in numbered[:3]]
+    assert [verdict for verdict, _ in verdicts] == ["premise", "missing", "valid"]
+    assert verdicts[1][1].replace("{(x)}", "(x)").replace(" ", "") == step.replace(" ", "")
+    assert done.stdout.splitlines()[-1] == "missing equations inserted: 1; equations still skipped: 0"
+    found = json.loads(run("check", "prompt.txt", "short.txt", "--fill", "--json", cwd=folder, code=1).stdout)
+    assert [step["missing_operators"] for step in found["steps"]] == [None, "2"]
+
+
 @pytest.mark.parametrize("arguments", [("prompt.txt",), ("prompt.txt", "-")])
 def test_from_standard_input(folder: Path, arguments: tuple[str, ...]) -> None:
     with (folder / "right.txt").open() as stream:

@@ -14,6 +14,7 @@ from mathderive.metrics.error_table import FINDINGS, error_rows
 from mathderive.records import (
     ERROR_CATEGORIES,
     EVALUATION_SETS,
+    MISSING_OPERATORS,
     TRUTHS,
     EvaluationSet,
     Example,
@@ -29,6 +30,7 @@ def summary(verified: bool = False, errors: dict[Any, int] | None = None, **trut
         equations=sum(truths.values()),
         truths={truth: truths.get(truth, 0) for truth in TRUTHS},
         errors={category: (errors or {}).get(category, 0) for category in ERROR_CATEGORIES},
+        missing_operators=dict.fromkeys(MISSING_OPERATORS, 0),
         goal_reached=verified,
         sound=verified,
         verified=verified,

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from mathderive.metrics.metric_study import MetricStudyRow, auc, metric_study, spearman
 from mathderive.metrics.statistics import FEWER_RESAMPLES
-from mathderive.records import EVALUATION_SETS, ErrorCategory, Score, Scores, Truth, ValiditySummary
+from mathderive.records import EVALUATION_SETS, MISSING_OPERATORS, ErrorCategory, Score, Scores, Truth, ValiditySummary
 from tests.support.resampling import rng_of
 
 few_values = st.integers(0, 4).map(lambda value: value / 4)
@@ -76,7 +76,13 @@ def make_score(source: int, model: str = "m", name: str = "static", verified: bo
         "skipped": 0,
     }
     validity = ValiditySummary(
-        equations=4, truths=truths, errors=errors, goal_reached=True, sound=verified, verified=verified
+        equations=4,
+        truths=truths,
+        errors=errors,
+        missing_operators=dict.fromkeys(MISSING_OPERATORS, 0),
+        goal_reached=True,
+        sound=verified,
+        verified=verified,
     )
     values = {"rouge2": 0.5, "bleu": source / 100, "gleu": 0.9 if verified else 0.1, "ends_with_goal": True}
     return Score(**{**ids, **values, "validity": validity, **changes})

@@ -10,6 +10,7 @@ from mathderive.metrics.sensitivity import SensitivityScorer
 from mathderive.records import (
     ERROR_CATEGORIES,
     EVALUATION_SETS,
+    MISSING_OPERATORS,
     TRUTHS,
     ErrorCategory,
     EvaluationSet,
@@ -32,7 +33,15 @@ def make_validity(prediction: Prediction) -> ValiditySummary:
     right = prediction.model != "copy" and int(prediction.source_id) % 2 == 0
     truths: dict[Truth, int] = {**dict.fromkeys(TRUTHS, 0), "premise": 1, "valid" if right else "incorrect": 2}
     errors: dict[ErrorCategory, int] = {**dict.fromkeys(ERROR_CATEGORIES, 0), "incorrect": truths["incorrect"]}
-    return ValiditySummary(equations=3, truths=truths, errors=errors, goal_reached=right, sound=right, verified=right)
+    return ValiditySummary(
+        equations=3,
+        truths=truths,
+        errors=errors,
+        missing_operators=dict.fromkeys(MISSING_OPERATORS, 0),
+        goal_reached=right,
+        sound=right,
+        verified=right,
+    )
 
 
 def make_example(source: str, name: EvaluationSet) -> Example:

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Callable
 
+from mathderive.metrics.error_table import error_rows
+from mathderive.records import MISSING_OPERATORS, EvaluationSet, Score
 from mathderive.report.page import ReportContents
 from mathderive.report.studies import Studies, as_json, as_markdown, error_tables, make_studies, summary_tables
 from mathderive.report.text_tables import TextTable
+from tests.metrics.test_comparisons import make_score, summary
 
 MakeContents = Callable[..., ReportContents]
 
@@ -15,7 +18,7 @@ def studies_of(contents: ReportContents) -> Studies:
 
 
 def test_the_error_table_says_shares_intervals_and_counts(make_contents: MakeContents) -> None:
-    by_equation, by_derivation = error_tables(studies_of(make_contents(sources=6, checked=True)).errors)
+    by_equation, by_derivation, _ = error_tables(studies_of(make_contents(sources=6, checked=True)).errors)
     head = ["Incorrect", "Redundant", "Irrelevant", "Skipped", "Unparsable", "Undecided"]
     assert by_equation.head == ["Model", "Set", "Equations", "Valid", *head]
     assert by_derivation.head == ["Model", "Set", "Answers", "Sound", "Verified", *head]
@@ -25,6 +28,18 @@ def test_the_error_table_says_shares_intervals_and_counts(make_contents: MakeCon
     assert rows["copy", "All sets"] == ["90", "33.3", "66.7 (60)", *["0.0 (0)"] * 5]
     rows = {tuple(row[:2]): row[2:] for row in by_derivation.rows}
     assert rows["t5", "All sets"] == ["30", *["50.0 [16.7, 83.3]"] * 2, "50.0 [16.7, 83.3] (15)", *["0.0 (0)"] * 5]
+
+
+def test_missing_steps_are_counted_by_model_and_set() -> None:
+    scores: dict[str, dict[EvaluationSet, list[Score]]] = {"m": {}}
+    for name, counts in (("static", (1, 0, 2, 0)), ("vr", (0, 3, 0, 2))):
+        validity = summary(skipped=sum(counts)).model_copy(
+            update={"missing_operators": dict(zip(MISSING_OPERATORS, counts, strict=True))}
+        )
+        scores["m"][name] = [make_score(0, name=name, validity=validity)]
+    rows = {row[1]: row[2:] for row in error_tables(error_rows(scores))[-1].rows}
+    assert rows["Static"] == ["3", "33.3 (1)", "0", "66.7 (2)", "0"]
+    assert rows["All sets"] == ["8", "12.5 (1)", "37.5 (3)", "25.0 (2)", "25.0 (2)"]
 
 
 def test_markdown_and_json_hold_every_study(make_contents: MakeContents) -> None:
@@ -82,6 +97,7 @@ def test_a_terminal_has_columns(make_contents: MakeContents) -> None:
     assert [table.title for table in tables] == [
         "Errors by equation",
         "Errors by derivation",
+        "Missing steps",
         "Do metrics see that a derivation is right?",
         "Do metrics see how many equations are valid?",
     ]

@@ -3,9 +3,8 @@
 import os
 import shutil
 import signal
-import subprocess
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from mathderive.core.errors import InputError, Terminated
 from mathderive.training.checkpoints import Checkpoints
 from tests.support import tiny_training
 from tests.support.tiny_training import Finished
-from tests.training.test_loop import KilledError, assert_same_ending, killer, start
+from tests.training.test_loop import KilledError, assert_close_losses, assert_same_ending, killer, start
 
 EPOCH = 13
 """Number of steps of an epoch of the tiny training: 50 examples in batches of 4."""
@@ -90,11 +89,7 @@ def test_a_run_on_four_devices_goes_on_with_one_from_an_undamaged_checkpoint(tmp
     assert start(moved, 4, **changes, end_after=EPOCH).wait(timeout=240) == 0
     flip(newest(moved))
     assert start(moved, **changes).wait(timeout=240) == 0
-    found, expected = tiny_training.rows(moved), tiny_training.rows(whole)
-    assert [row["step"] for row in found] == [row["step"] for row in expected]
-    for row, other in zip(found, expected, strict=True):
-        for key in row.keys() & {"loss", "validation_loss"}:
-            assert row[key] == pytest.approx(other[key], abs=1e-5), row["step"]
+    assert_close_losses(moved, whole)
 
 
 @pytest.mark.parametrize("position", [{"next_index": 41}, {"next_index": 7}, {"next_index": "20"}, {}])
@@ -121,19 +116,6 @@ def test_a_step_beyond_the_end_is_one_line(finished: Finished, tmp_path: Path) -
         checkpoints.save(41, last.params, last.training, {"next_index": 41}, None)
     with pytest.raises(InputError, match=r"orbax/41: its step is beyond the end of the training"):
         tiny_training.run(folder)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root can mount a small file system")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)], check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_full_disk_ends_a_save_with_one_line_and_the_run_goes_on_later(finished: Finished, small_disk: Path) -> None:

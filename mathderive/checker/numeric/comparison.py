@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from flint import acb, ctx
-from sympy import Expr, Integral, Pow, S
-from sympy.core.function import AppliedUndef, Function
+from sympy import Expr, Integral, S
 
+from mathderive.checker.numeric.branches import has_branches
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
-from mathderive.checker.numeric.functions import PIECEWISE
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.sizes import CANCELLED, GUARD, vanishes
 from mathderive.checker.numeric.taylor import UnsupportedError, Value, head
@@ -98,7 +97,10 @@ class Comparer:
         """
         if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in (left, right)):
             return Comparison(None, "infinity is no number")
-        wanted = MORE_POINTS if has_branches((left, right), self._definitions) else POINTS
+        if self._stream.values:
+            wanted = MIN_POINTS  # one of many such streams
+        else:
+            wanted = MORE_POINTS if has_branches((left, right), self._definitions) else POINTS
         same = 0
         usable = False
         found: Comparison | None = None
@@ -171,28 +173,6 @@ def equal(left: Expr, right: Expr, definitions: Definitions, stream: Stream = NO
         return bool(Comparer(definitions, stream).compare(left, right).holds)
     except (BudgetError, UnsupportedError):
         return False
-
-
-def has_branches(expressions: Sequence[Expr], definitions: Definitions) -> bool:
-    """Whether functions with branches occur in expressions, or in the definitions of their names."""
-    waiting, seen = list(expressions), set()
-    while waiting:
-        one = waiting.pop()
-        if one in seen:
-            continue
-        seen.add(one)
-        for part in one.atoms(Function, Pow):
-            if isinstance(part, Pow):
-                if not part.exp.is_Integer and not part.base.is_positive:
-                    return True
-            elif part.func.__name__ in PIECEWISE:
-                return True
-            elif isinstance(part, AppliedUndef):
-                definition = definitions.functions.get((part.func.__name__, len(part.args)))
-                if definition is not None:
-                    waiting.append(definition.body)
-        waiting += [definitions.exact[name] for name in one.free_symbols if name in definitions.exact]
-    return False
 
 
 def shown(value: acb) -> str:

@@ -81,7 +81,7 @@ class Definitions:
     def names_under(self, expression: Basic) -> set[Basic]:
         """The symbols and functions in an expression and in the definitions of its names, without end."""
         found: set[Basic] = set()
-        for part in self._closure(expression):
+        for part in self.closure(expression):
             found |= {
                 name.func if isinstance(name, AppliedUndef) else name for name in part.atoms(Symbol, AppliedUndef)
             }
@@ -89,14 +89,14 @@ class Definitions:
 
     def has_integral(self, expression: Basic) -> bool:
         """Whether an integral is in an expression or in the definitions of its names."""
-        return any(part.has(Integral) for part in self._closure(expression))
+        return any(part.has(Integral) for part in self.closure(expression))
 
     def integrals_under(self, expression: Basic) -> list[Integral]:
         """The integrals in an expression and in the definitions that it rests on."""
-        found = dict.fromkeys(part for one in self._closure(expression) for part in one.atoms(Integral))
+        found = dict.fromkeys(part for one in self.closure(expression) for part in one.atoms(Integral))
         return sorted(found, key=str)
 
-    def _closure(self, expression: Basic) -> Iterator[Basic]:
+    def closure(self, expression: Basic) -> Iterator[Basic]:
         """An expression and the definitions that it rests on."""
         seen: set[Basic] = set()
         waiting = [expression]

@@ -24,13 +24,15 @@ class Stream:
 
     Attributes:
         has_unit: whether the name `i` may be the imaginary unit, which it then is at every second point.
+        values: values that names have at every point.
     """
 
     key: bytes
     has_unit: bool = False
+    values: Mapping[str, acb] = field(default_factory=dict)
 
     def point(self, draw: int) -> "Point":
-        return Point(self.key, draw, {UNIT: acb(0, 1)} if self.has_unit and draw % 2 else {})
+        return Point(self.key, draw, {**self.values, UNIT: acb(0, 1)} if self.has_unit and draw % 2 else self.values)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,47 @@
+"""Equations that hold on one branch of a function and not on another one, however far away that is."""
+
+import pytest
+
+from mathderive.checker.checker import check
+from mathderive.checker.verdicts import TRUE
+
+PROMPT = r"Given f{(x)} = (x - 9)^{2}, then obtain f{(x)} = x"
+
+ON_ONE_BRANCH = (
+    r"\sqrt{(x - 9)^{2}} = 9 - x",
+    r"\sqrt{(x - 2)^{2} (x - 2.0001)^{2}} = (x - 2) (x - 2.0001)",
+    r"\sqrt{(x - y - 100000)^{2}} = y + 100000 - x",
+    r"\sqrt{x^{2} - 40 x + 400} = 20 - x",
+    r"\log{((x - 9)^2)} = 2 \log{(9 - x)}",
+    r"\arctan{(\tan{(\frac{x}{100})})} = \frac{x}{100}",
+    r"\arcsin{(\sin{(\frac{x}{100000000})})} = \frac{x}{100000000}",
+    r"\int \sqrt{(x - 9)^{2}} dx = \int (9 - x) dx",
+    r"\sqrt{f{(x)}} = 9 - x",
+)
+
+
+@pytest.mark.parametrize("equation", ON_ONE_BRANCH)
+def test_an_equation_that_holds_on_one_branch_is_not_true(equation: str) -> None:
+    [_, step] = check(PROMPT, f"f{{(x)}} = (x - 9)^{{2}}\n{equation}").steps
+    assert step.truth in ("undecided", "incorrect")
+
+
+def test_a_name_that_stands_for_another_is_followed_to_the_branches() -> None:
+    prompt = r"Given V = x - 9 and U = V and T = 2 U and S = T and W = S, then obtain W = x"
+    [step] = check(prompt, r"\sqrt{W^{2}} = - W").steps
+    assert step.truth in ("undecided", "incorrect")
+
+
+ON_EVERY_BRANCH = (
+    r"\sqrt{x^{4} - 40 x^{3} + 600 x^{2} - 4000 x + 10000} = (x - 10)^{2}",
+    r"\log{(x y)} = \log{(x)} + \log{(y)}",
+    r"\log{(x \sin{(x)})} = \log{(x)} + \log{(\sin{(x)})}",
+    r"\sqrt{f{(x)}} \sqrt{f{(x)}} = (x - 9)^{2}",
+    r"\sqrt{(x - 9)^{2}} = \sqrt{(9 - x)^{2}}",
+)
+
+
+@pytest.mark.parametrize("equation", ON_EVERY_BRANCH)
+def test_an_equation_that_holds_on_every_branch_is_true(equation: str) -> None:
+    [_, step] = check(PROMPT, f"f{{(x)}} = (x - 9)^{{2}}\n{equation}").steps
+    assert step.truth in TRUE
