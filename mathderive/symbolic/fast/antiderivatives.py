@@ -15,9 +15,11 @@ from sympy import (
     Expr,
     Function,
     Integral,
+    Mul,
     Piecewise,
     Pow,
     S,
+    Symbol,
     Tuple,
     cancel,
     cos,
@@ -35,6 +37,7 @@ from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
 from sympy.simplify.fu import sincos_to_sum
 
+from mathderive.symbolic.fast.integrals_with_cases import has_cases, has_constant_denominator
 from mathderive.symbolic.fast.special_integrals import (
     SPECIAL_FUNCTIONS,
     is_within_reach,
@@ -47,6 +50,12 @@ MAX_OPERATIONS = 30
 
 MAX_RULE_OPERATIONS = 10
 """Maximum number of operations in an integrand that is given to SymPy's rule-based algorithm."""
+
+MAX_TERMS = 20
+"""Maximum number of terms that an integrand may expand to."""
+
+INNER = Symbol("u")
+"""The variable that replaces an undefined function; no pattern has this name."""
 
 ELEMENTARY = (sin, cos, exp, log)
 CHAIN: dict[type, Callable[[Expr], Expr]] = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
@@ -88,12 +97,8 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """Tries one method after another."""
     if not integrand.has(variable):
         return integrand * variable
-    factor = integrand.as_independent(variable, as_Add=False)[1]
-    if isinstance(factor, Pow) and factor.base == 0:
-        return S.Zero
-    undone = undo_derivative(integrand, variable)
-    if undone is not None:
-        return undone
+    if not integrand.is_Add and any(power.base == 0 for power in integrand.atoms(Pow)):
+        return S.Zero if isinstance(integrand.as_independent(variable)[1], Pow) else None
     polynomial = integrand.as_poly(variable)
     if polynomial is not None:
         return polynomial.integrate().as_expr()
@@ -109,12 +114,30 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
-    """Integrates a term by SymPy's algorithms and then by special functions."""
+    """Integrates a term by SymPy's algorithms, then by special functions, and then the terms that it expands to."""
     constant, term = integrand.as_independent(variable)
+    if has_cases(term, variable):
+        raise IntegralError("an integral evaluates to cases")
     result = None if _is_out_of_reach(term, variable) else _elementary_antiderivative(term, variable)
-    if result is None:
-        result = _special_antiderivative(term, variable)
-    return None if result is None else constant * result
+    for method in (_undo_inner_function, _undo_tower, _special_antiderivative):
+        if result is None:
+            result = method(term, variable)
+    if result is not None:
+        return constant * result
+    expanded = _expand(integrand)
+    return _antiderivative_by_terms(expanded, variable) if expanded.is_Add else None
+
+
+def _expand(integrand: Expr) -> Expr:
+    """Multiplies out an integrand, after powers and products of waves, if few terms can result."""
+    terms = 1
+    for factor in Mul.make_args(integrand):
+        base, exponent = factor.as_base_exp()
+        if exponent.is_Integer and exponent.is_positive:
+            terms *= len(Add.make_args(base)) ** min(int(exponent), MAX_TERMS)
+    if terms > MAX_TERMS or integrand.count_ops() > MAX_OPERATIONS:
+        return integrand
+    return sincos_to_sum(integrand).expand(deep=False)
 
 
 def _elementary_antiderivative(term: Expr, variable: Expr) -> Expr | None:
@@ -136,9 +159,6 @@ def _special_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     if not is_within_reach(rest, variable) or (integrand.is_Add and elementary == 0):
         return None  # the terms of a sum are integrated one by one
     result = special_antiderivative(rest, variable, _quick_antiderivative)
-    if result is None and rest.has(sin, cos):
-        linear = sincos_to_sum(rest).expand(deep=False)
-        result = special_antiderivative(linear, variable, _quick_antiderivative) if linear.is_Add else None
     if result is S.NaN:
         raise IntegralError("an integral evaluates to cases")
     return None if result is None else elementary + result
@@ -193,10 +213,8 @@ def _risch_parts(integrand: Expr, variable: Expr) -> tuple[Expr, Expr] | None:
     """
     try:
         result, rest = risch_integrate(integrand, variable, separate_integral=True)
-    except NotImplementedError:
+    except (NotImplementedError, AttributeError):  # the latter where it has divided by zero
         return None
-    if S.NaN in (result, rest):
-        return None  # the algorithm has divided by zero, as it does for powers of zero
     if result == 0 and rest:
         return result, integrand  # as SymPy does, because the algorithm has rewritten the integrand
     return result, rest.function if rest else S.Zero
@@ -224,25 +242,82 @@ def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
 
 
 def undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """Returns `c*F` for `c*dF/dx`, if the derivative of F cannot be evaluated to something simpler."""
+    """Returns `c*F` for the unevaluated integrand `c*dF/dx`, if F has a power with the variable in base and exponent.
+
+    Raises:
+        IntegralError: c divides by something that may be zero.
+    """
     factor, derivative = integrand.as_independent(variable, as_Add=False)
     if not isinstance(derivative, Derivative) or variable not in derivative.variables:
         return None
-    if not derivative.has(AppliedUndef) and not _has_tower(derivative, variable):
+    if derivative.has(AppliedUndef) or not _has_tower(derivative, variable):
         return None
+    if has_constant_denominator(factor, variable):
+        raise IntegralError("an integral evaluates to cases")
+    lowered = _lower(derivative, variable)
+    return factor * (_with_exponentials(lowered, variable) if isinstance(lowered, Pow) else lowered)
+
+
+def _lower(derivative: Derivative, variable: Expr) -> Expr:
+    """Takes a variable off a derivative once."""
     variables = list(derivative.variables)
     variables.remove(variable)
-    return factor * (Derivative(derivative.expr, *variables) if variables else derivative.expr)
+    return Derivative(derivative.expr, *variables) if variables else derivative.expr
+
+
+def _with_exponentials(power: Expr, variable: Expr) -> Expr:
+    """Writes a power as an exponential if its base has functions of the variable, as SymPy's answers do."""
+    if not isinstance(power, Pow) or not any(part.has(variable) for part in power.base.atoms(log, exp)):
+        return power
+    base = power.base
+    return exp(power.exp * (base.args[0] if isinstance(base, exp) else log(base)))
+
+
+def _undo_inner_function(term: Expr, variable: Expr) -> Expr | None:
+    """Integrates `g(f(x))*df/dx`, where f is an undefined function, by substitution."""
+    for factor in Mul.make_args(term):
+        if not isinstance(factor, Derivative) or variable not in factor.variables or not factor.has(AppliedUndef):
+            continue
+        inner = _lower(factor, variable)
+        outer = (term / factor).subs(inner, INNER)
+        has_symbolic_power = any(power.exp.free_symbols for power in outer.atoms(Pow))
+        if not outer.has(variable) and (isinstance(outer, Pow) or not has_symbolic_power):
+            result = find_antiderivative(outer, INNER)
+            return None if result is None else result.subs(INNER, inner)
+    return None
+
+
+def _undo_tower(term: Expr, variable: Expr) -> Expr | None:
+    """Returns `c*F` for `c*dF/dx`, where F is a power with the variable in base and exponent or its exponential."""
+    if not _has_tower(term, variable):
+        return None
+    for factor in Mul.make_args(term):
+        if isinstance(factor, Pow) and factor.base.has(variable) and factor.exp.has(variable):
+            inner = factor.exp * log(factor.base)
+        elif isinstance(factor, exp) and _has_tower(factor, variable):
+            inner = factor.args[0]
+        else:
+            continue
+        constant = cancel(term / factor / inner.diff(variable))
+        if not constant.has(variable):
+            return constant * _with_exponentials(factor, variable)
+    return None
 
 
 def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
-    """Returns `c*F(u)` for `c*f(u)*du/dx`, where f is a sine, cosine or exponential and F its antiderivative."""
+    """Returns `c*F(u)` for `c*f(u)*du/dx`, where f is a sine, cosine or exponential and F its antiderivative.
+
+    Raises:
+        IntegralError: c divides by something that may be zero.
+    """
     factor: Expr
     for factor in integrand.as_ordered_factors():
         if factor.func in CHAIN and factor.has(variable):
             inner = factor.args[0]
             constant = cancel(integrand / factor / inner.diff(variable))
             if not constant.has(variable):
+                if has_constant_denominator(constant, variable):
+                    raise IntegralError("an integral evaluates to cases")
                 return constant * CHAIN[factor.func](inner)
     return None
 
@@ -276,7 +351,8 @@ def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:
         if part != variable and part.has(variable) and not isinstance(part, ELEMENTARY):
             return True
     return any(
-        power.base.has(variable) and not power.exp.is_Number and not _is_linear(power.base, variable)
+        power.base == 0
+        or (power.base.has(variable) and not power.exp.is_Number and not _is_linear(power.base, variable))
         for power in integrand.atoms(Pow)
     )
 

@@ -17,7 +17,7 @@ method, never by the clock.
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sympy import Derivative, Expr, Integral, Pow, S, Symbol, Tuple, factor_terms, simplify
+from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, factor_terms, simplify
 from sympy.core import random as sympy_random
 
 from mathderive.symbolic.fast.antiderivatives import IntegralError, find_antiderivative, undo_derivative
@@ -68,8 +68,12 @@ def _is_replaced(integral: Integral, value: Expr) -> bool:
     if value == integral:
         return False
     factored = factor_terms(integral)
-    if not value.has(Integral) and isinstance(factored, Integral):
-        return True
+    if not value.has(Integral):
+        if isinstance(factored, Integral):
+            return True
+        is_indefinite = all(len(limit) == 1 for limit in integral.limits)
+        if factored.is_Mul and is_indefinite and not any(factor.is_Add for factor in Mul.make_args(value)):
+            return False  # SymPy leaves a product without sums as it is
     try:
         return str(_simplify(integral)) != str(_simplify(value))
     except IntegralError:
@@ -77,22 +81,14 @@ def _is_replaced(integral: Integral, value: Expr) -> bool:
 
 
 def _simplify(expression: Expr) -> Expr:
-    """Returns `simplify(expression)`, which evaluates the derivatives and integrals in it first and last."""
+    """Returns `simplify(expression)`, which ends by evaluating the derivatives and integrals that are left."""
     if isinstance(expression, Integral):
         factored = factor_terms(expression)
         if isinstance(factored, Integral):
             return Integral(_simplify(factored.function), *factored.limits)
         expression = factored
-    return carry_out(simplify(_simplify_parts(expression), doit=False))
-
-
-def _simplify_parts(expression: Expr) -> Expr:
-    """Simplifies the arguments of functions, derivatives and integrals in an expression, as `simplify` does first."""
-    if not expression.has(Integral, Derivative):
-        return expression
-    if expression.is_Add or expression.is_Mul or expression.is_Pow:
-        return expression.func(*map(_simplify_parts, expression.args))
-    return expression.func(*[_simplify(part) if isinstance(part, Expr) else part for part in expression.args])
+    inner = {part: Integral(_simplify(part.function), *part.limits) for part in expression.atoms(Integral)}
+    return carry_out(simplify(expression.xreplace(inner), doit=False))
 
 
 def carry_out(expression: Expr) -> Expr:
@@ -123,7 +119,7 @@ def _carry_out_integral(integral: Integral) -> Expr:
     first, *bounds = integral.limits[0]
     undone = None if bounds else undo_derivative(integral.function, first)
     limits = integral.limits if undone is None else integral.limits[1:]
-    result = carry_out(integral.function) if undone is None else undone
+    result = carry_out(integral.function if undone is None else undone)
     remaining: list[Tuple] = []
     for limit in limits:
         variable, *bounds = limit

@@ -69,7 +69,7 @@ def is_within_reach(term: Expr, variable: Symbol) -> bool:
         if not part.has(variable):
             continue
         if isinstance(part, Pow):
-            if part.base.has(variable) and part.exp.has(variable):
+            if part.base.has(variable) and (part.exp.has(variable) or isinstance(part.base, exp)):
                 return False
         elif not isinstance(part, OUTER_FUNCTIONS):
             return False
@@ -235,14 +235,14 @@ def _look_up(integrand: Expr, variable: Symbol, is_direct: bool) -> Expr | None:
     if len(functions) != 1:
         return None
     (function,) = functions
+    if isinstance(function, exp | cos | sin) and power == -1:
+        return _integrate_over_variable(function, variable, is_direct)
     if isinstance(function, exp | cos | sin) and _has_symbolic_power(function.args[0], variable):
         return S.NaN if is_direct else None  # a hypergeometric or incomplete gamma function
     if isinstance(function, Pow) and isinstance(function.base, log) and function.exp == -1 and power == 0:
         return _integrate_inverse_logarithm(function.base.args[0], variable)
     if not isinstance(function, exp | cos | sin):
         return None
-    if power == -1:
-        return _integrate_over_variable(function, variable, is_direct)
     if power == 0:
         return _integrate_quadratic(function, variable)
     if not isinstance(function, exp) or (is_direct and power.is_Integer):
