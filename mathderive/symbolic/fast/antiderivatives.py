@@ -266,11 +266,18 @@ def _lower(derivative: Derivative, variable: Expr) -> Expr:
 
 
 def _with_exponentials(power: Expr, variable: Expr) -> Expr:
-    """Writes a power as an exponential if its base has functions of the variable, as SymPy's answers do."""
-    if not isinstance(power, Pow) or not any(part.has(variable) for part in power.base.atoms(log, exp)):
+    """Writes a power as an exponential if its base has functions or towers, as SymPy's answers do."""
+    if not isinstance(power, Pow):
         return power
-    base = power.base
-    return exp(power.exp * (base.args[0] if isinstance(base, exp) else log(base)))
+    base, exponent = power.base, power.exp
+    if isinstance(base, Pow):
+        if not _has_tower(base, variable):
+            return power
+        inverse = base.base.as_base_exp()
+        return exp(exponent * base.exp * inverse[1] * log(inverse[0]))
+    if not any(part.has(variable) for part in base.atoms(log, exp)):
+        return power
+    return exp(exponent * (base.args[0] if isinstance(base, exp) else log(base)))
 
 
 def _undo_inner_function(term: Expr, variable: Expr) -> Expr | None:
@@ -289,7 +296,7 @@ def _undo_inner_function(term: Expr, variable: Expr) -> Expr | None:
 
 def _undo_tower(term: Expr, variable: Expr) -> Expr | None:
     """Returns `c*F` for `c*dF/dx`, where F is a power with the variable in base and exponent or its exponential."""
-    if not _has_tower(term, variable):
+    if not term.has(log) or not _has_tower(term, variable):
         return None
     for factor in Mul.make_args(term):
         if isinstance(factor, Pow) and factor.base.has(variable) and factor.exp.has(variable):
@@ -311,7 +318,13 @@ def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
         IntegralError: c divides by something that may be zero.
     """
     factor: Expr
-    for factor in integrand.as_ordered_factors():
+    factors = integrand.as_ordered_factors()
+    for factor in factors:
+        if isinstance(factor, sin) and factor.has(variable) and cos(factor.args[0]) in factors:
+            constant = cancel(integrand / factor / factor.diff(variable))
+            if not constant.has(variable):
+                return constant * factor**2 / 2
+    for factor in factors:
         if factor.func in CHAIN and factor.has(variable):
             inner = factor.args[0]
             constant = cancel(integrand / factor / inner.diff(variable))

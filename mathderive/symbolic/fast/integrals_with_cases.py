@@ -10,15 +10,15 @@ def has_cases(term: Expr, variable: Symbol) -> bool:
     """Whether a product is of such a kind.
 
     The kinds are products of powers of which one has a symbolic exponent (`x**y`, with the case `y = -1`, and
-    `(x + z)**y/x`, a Lerch function), such powers of an exponential (`exp(x)**y`), the variable times a function of an exponential (`x*exp(exp(x))`, a
-    hypergeometric function), and waves with a quadratic argument (Fresnel functions).
+    `(x + z)**y/x`, a Lerch function), such powers of an exponential (`exp(x)**y`), the variable times a function of an
+    exponential (`x*exp(exp(x))`, a hypergeometric function), and waves with a quadratic argument (Fresnel functions).
     """
     factors = [factor for factor in Mul.make_args(term) if factor.has(variable)]
     if all(_is_simple_power(factor, variable) for factor in factors):
         return any(isinstance(factor, Pow) and not factor.exp.is_number for factor in factors)
     if len(factors) == 1:
         return _is_power_of_exponential(factors[0], variable) or (
-            isinstance(factors[0], sin | cos) and _degree(factors[0].args[0], variable) == 2
+            isinstance(factors[0], sin | cos) and _is_quadratic(factors[0].args[0], variable)
         )
     return len(factors) == 2 and variable in factors and any(_is_of_exponential(factor, variable) for factor in factors)
 
@@ -35,12 +35,11 @@ def has_constant_denominator(expression: Expr, variable: Symbol) -> bool:
 
 
 def _is_simple_power(factor: Expr, variable: Symbol) -> bool:
-    """Whether a factor is a power of a linear expression or of an inverse, with a constant exponent."""
+    """Whether a factor is a power of an expression that is linear in the variable or in its inverse."""
     base, exponent = (factor.base, factor.exp) if isinstance(factor, Pow) else (factor, variable**0)
     if exponent.has(variable):
         return False
-    inverse = base.as_independent(variable, as_Add=False)[1]
-    return _degree(base, variable) == 1 or inverse == 1 / variable
+    return _degree(base, variable) == 1 or _degree(base.xreplace({1 / variable: variable}), variable) == 1
 
 
 def _is_power_of_exponential(factor: Expr, variable: Symbol) -> bool:
@@ -63,3 +62,8 @@ def _is_of_exponential(factor: Expr, variable: Symbol) -> bool:
 def _degree(expression: Expr, variable: Symbol) -> int:
     polynomial = expression.as_poly(variable)
     return -1 if polynomial is None else int(polynomial.degree())
+
+
+def _is_quadratic(expression: Expr, variable: Symbol) -> bool:
+    """Whether an expression is a quadratic polynomial that is multiplied out; SymPy finds no others."""
+    return _degree(expression, variable) == 2 and expression == expression.expand()

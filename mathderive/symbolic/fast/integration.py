@@ -17,7 +17,7 @@ method, never by the clock.
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, factor_terms, simplify
+from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, cos, exp, factor_terms, simplify, sin
 from sympy.core import random as sympy_random
 
 from mathderive.symbolic.fast.antiderivatives import IntegralError, find_antiderivative, undo_derivative
@@ -39,7 +39,9 @@ def evaluate_integral(integral: Integral) -> Expr | None:
         IntegralError: the value distinguishes cases.
     """
     pattern, names = to_pattern(integral)
-    return _in_names(_evaluate_pattern(pattern), names)
+    result = _evaluate_pattern(pattern)
+    sympy_random.seed(0)  # so that later work does not depend on whether the result was cached
+    return _in_names(result, names)
 
 
 def _in_names(result: Expr | None, names: Mapping[str, str]) -> Expr | None:
@@ -67,20 +69,54 @@ def _is_replaced(integral: Integral, value: Expr) -> bool:
     """Whether the texts of an integral and its value differ once both are simplified."""
     if value == integral:
         return False
-    factored = factor_terms(integral)
-    if not value.has(Integral):
-        if isinstance(factored, Integral):
-            return True
-        is_indefinite = all(len(limit) == 1 for limit in integral.limits)
-        if factored.is_Mul and is_indefinite and not any(factor.is_Add for factor in Mul.make_args(value)):
-            return False  # SymPy leaves a product without sums as it is
+    is_replaced = _is_clearly_replaced(factor_terms(integral), value)
+    if is_replaced is not None:
+        return is_replaced
     try:
         return str(_simplify(integral)) != str(_simplify(value))
     except IntegralError:
         return True  # the text differs from that of every value, as a text with cases does
 
 
+def _is_clearly_replaced(factored: Expr, value: Expr) -> bool | None:
+    """Decides from an integral with its constant factors taken out, as simplifying is slow; None where it must be done.
+
+    Simplifying leaves an integral without constant factors an integral. It evaluates the product of a constant and an
+    integral in the form of its value, unless that has sums.
+    """
+    if isinstance(factored, Integral):
+        return None if isinstance(value, Integral) else True
+    if value == factored:
+        return False
+    is_indefinite = all(len(limit) == 1 for part in factored.atoms(Integral) for limit in part.limits)
+    if not factored.is_Mul or not is_indefinite or value.has(Integral):
+        return None
+    if any(factor.as_base_exp()[0].is_Add for factor in Mul.make_args(value)):
+        return None
+    return _has_cases_without_factors(factored)
+
+
+def _has_cases_without_factors(factored: Expr) -> bool:
+    """Whether an integral with a value would have cases without its constant factors, as `y*exp(x*y)` by x has."""
+    if not factored.has(exp, sin, cos):
+        return False
+    try:
+        carry_out(factored)
+    except IntegralError:
+        return True
+    return False
+
+
 def _simplify(expression: Expr) -> Expr:
+    """`_simplified` from a cache, with the random state that it starts from."""
+    sympy_random.seed(0)
+    result = _simplified(expression)
+    sympy_random.seed(0)
+    return result
+
+
+@lru_cache(maxsize=5_000)
+def _simplified(expression: Expr) -> Expr:
     """Returns `simplify(expression)`, which ends by evaluating the derivatives and integrals that are left."""
     if isinstance(expression, Integral):
         factored = factor_terms(expression)
