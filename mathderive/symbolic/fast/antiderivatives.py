@@ -8,6 +8,7 @@ to special functions in `special_integrals`.
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import comb
 
 from sympy import (
     Add,
@@ -54,6 +55,9 @@ MAX_RULE_OPERATIONS = 10
 MAX_TERMS = 20
 """Maximum number of terms that an integrand may expand to."""
 
+MAX_TERMS_OF_POWER = 1000
+"""Maximum number of terms that a power of a sum may have when it is multiplied out."""
+
 INNER = Symbol("u")
 """The variable that replaces an undefined function; no pattern has this name."""
 
@@ -99,6 +103,8 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
         return integrand * variable
     if not integrand.is_Add and any(power.base == 0 for power in integrand.atoms(Pow)):
         return S.Zero if isinstance(integrand.as_independent(variable)[1], Pow) else None
+    if any(is_large_power(power) for power in integrand.atoms(Pow)):
+        return None
     polynomial = integrand.as_poly(variable)
     if polynomial is not None:
         return polynomial.integrate().as_expr()
@@ -111,6 +117,13 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     if integrand.is_Add:
         return _antiderivative_by_terms(integrand, variable)
     return _antiderivative_of_term(integrand, variable)
+
+
+def is_large_power(power: Pow) -> bool:
+    """Whether a power of a sum has too many terms when it is multiplied out."""
+    if not power.exp.is_Integer or not power.base.is_Add:
+        return False
+    return comb(abs(int(power.exp)) + len(power.base.args) - 1, len(power.base.args) - 1) > MAX_TERMS_OF_POWER
 
 
 def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:

@@ -20,15 +20,12 @@ from functools import lru_cache
 from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, cos, exp, factor_terms, simplify, sin
 from sympy.core import random as sympy_random
 
-from mathderive.symbolic.fast.antiderivatives import IntegralError, find_antiderivative, undo_derivative
+from mathderive.symbolic.fast.antiderivatives import IntegralError, find_antiderivative, is_large_power, undo_derivative
 from mathderive.symbolic.fast.differentiation import differentiate
 from mathderive.symbolic.names import rename, to_pattern
 
 MAX_OPERATIONS = 60
 """Maximum number of operations in an integrand without an antiderivative that is factorised."""
-
-MAX_EXPONENT = 12
-"""Maximum exponent in such an integrand."""
 
 
 @lru_cache(maxsize=20_000)
@@ -187,9 +184,7 @@ def _factor_out(integral: Expr) -> Expr:
 
 def _factor(expression: Expr) -> Expr:
     """Factorises an integral, whose integrand must be small."""
-    if expression.count_ops() > MAX_OPERATIONS or any(
-        abs(power.exp) > MAX_EXPONENT for power in expression.atoms(Pow) if power.exp.is_Integer
-    ):
+    if expression.count_ops() > MAX_OPERATIONS or any(map(is_large_power, expression.atoms(Pow))):
         return expression
     return expression.factor()
 
