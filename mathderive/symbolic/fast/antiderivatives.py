@@ -39,11 +39,8 @@ from sympy.integrals.trigonometry import trigintegrate
 from sympy.simplify.fu import sincos_to_sum
 
 from mathderive.symbolic.fast.integrals_with_cases import has_cases, has_constant_denominator
-from mathderive.symbolic.fast.special_integrals import (
-    SPECIAL_FUNCTIONS,
-    is_within_reach,
-    special_antiderivative,
-)
+from mathderive.symbolic.fast.special_integrals import SPECIAL_FUNCTIONS, is_within_reach, special_antiderivative
+from mathderive.symbolic.fast.waves import integrate_squared_wave
 from mathderive.symbolic.names import names_of, rename, to_pattern
 
 MAX_OPERATIONS = 30
@@ -135,8 +132,10 @@ def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
     for method in (_undo_inner_function, _undo_tower, _special_antiderivative):
         if result is None:
             result = method(term, variable)
+    if result is None and (linear := sincos_to_sum(term).expand(deep=False)).is_Add and is_within_reach(term, variable):
+        result = special_antiderivative(linear, variable, _quick_antiderivative, is_direct=False)
     if result is not None:
-        return constant * result
+        return _without_cases(constant * result)
     expanded = _expand(integrand)
     return _antiderivative_by_terms(expanded, variable) if expanded.is_Add else None
 
@@ -157,7 +156,7 @@ def _elementary_antiderivative(term: Expr, variable: Expr) -> Expr | None:
     """Tries SymPy's algorithms for single terms in SymPy's order."""
     if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
         return _power_of_linear(term, variable)
-    for method in (_rational, trigintegrate, _by_risch, _undo_chain_rule, _by_rules):
+    for method in (_rational, trigintegrate, integrate_squared_wave, _by_risch, _undo_chain_rule, _by_rules):
         result = method(term, variable)
         if result is not None:
             return _without_cases(result)
@@ -234,7 +233,7 @@ def _risch_parts(integrand: Expr, variable: Expr) -> tuple[Expr, Expr] | None:
 
 
 def _without_cases(result: Expr) -> Expr:
-    if result.has(Piecewise):
+    if result.has(Piecewise, S.NaN):
         raise IntegralError("an integral evaluates to cases")
     return result
 

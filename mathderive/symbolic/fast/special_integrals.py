@@ -76,17 +76,20 @@ def is_within_reach(term: Expr, variable: Symbol) -> bool:
     return True
 
 
-def special_antiderivative(integrand: Expr, variable: Symbol, elementary: Method) -> Expr | None:
+def special_antiderivative(
+    integrand: Expr, variable: Symbol, elementary: Method, is_direct: bool = True
+) -> Expr | None:
     """Integrates by the table, by a substitution or by parts, in this order.
 
     Args:
         integrand: a term, or a sum of which each term is integrated.
         elementary: integrates what remains after a substitution or by parts; it is tried before the table.
+        is_direct: whether SymPy would try Meijer G functions, which give the cosine integral another form.
 
     Returns:
         An antiderivative; None where no method finds one, and NaN where SymPy's answer distinguishes cases.
     """
-    return _Search(elementary, is_direct=True, depth=MAX_DEPTH).integrate_sum(integrand, variable)
+    return _Search(elementary, is_direct=is_direct, depth=MAX_DEPTH).integrate_sum(integrand, variable)
 
 
 class _Search(NamedTuple):
@@ -148,7 +151,7 @@ class _Search(NamedTuple):
         search = self._replace(depth=self.depth - 1, is_direct=is_direct)
         integral = variable if second is S.One else search.integrate_rest(second, variable)
         if integral is None or integral is S.NaN:
-            return integral
+            return None
         rest = search.integrate_rest(integral * differentiate(first, variable), variable)
         return None if rest is None else expand(first * integral, deep=False) - rest
 

@@ -214,7 +214,13 @@ def test_what_is_left_of_an_integral_comes_in_the_authors_form(integrand: Expr) 
 
 @pytest.mark.parametrize(
     "integrand",
-    [2 * x * Derivative(f(x), x), Derivative(x * f(x), x), Derivative(Integral(f(x), x) * x, x), y * f(x)],
+    [
+        x * exp(y**x),
+        2 * x * Derivative(f(x), x),
+        Derivative(x * f(x), x),
+        Derivative(Integral(f(x), x) * x, x),
+        y * f(x),
+    ],
     ids=str,
 )
 def test_a_remainder_with_the_text_of_the_integral_stays(integrand: Expr) -> None:
@@ -233,6 +239,12 @@ AUTHORS_SUBSTITUTIONS: dict[Expr, Expr] = {
     exp(x**y) / x: Ei(x**y) / y,
     sin(x**y) / x: Si(x**y) / y,
     sin(sin(x)) * Derivative(sin(sin(x)), x): sin(sin(x)) ** 2 / 2,
+    sin(x) ** 2 / x: log(x) / 2 - Ci(2 * x) / 2,
+    sin(x - y) ** 2: (x * sin(x - y) ** 2 + x * cos(x - y) ** 2 - sin(x - y) * cos(x - y)) / 2,
+    x * cos(2 * x) ** 2: x**2 * sin(2 * x) ** 2 / 4
+    + x**2 * cos(2 * x) ** 2 / 4
+    + x * sin(2 * x) * cos(2 * x) / 4
+    - sin(2 * x) ** 2 / 16,
 }
 """More integrals by x as SymPy 1.5.1 gives them."""
 
@@ -240,7 +252,7 @@ AUTHORS_SUBSTITUTIONS: dict[Expr, Expr] = {
 @pytest.mark.parametrize("integrand", AUTHORS_SUBSTITUTIONS, ids=str)
 def test_substitutions_come_in_the_authors_form(integrand: Expr) -> None:
     value = evaluate_integral(Integral(integrand, x))
-    assert value == AUTHORS_SUBSTITUTIONS[integrand]
+    assert value == AUTHORS_SUBSTITUTIONS[integrand].expand(deep=False)
     difference = (value.diff(x) - integrand).subs(f(x), sin(x) + 2).doit()
     assert abs(complex(difference.subs({x: 0.7, y: 1.3}).evalf())) < 1e-9
 
