@@ -129,7 +129,7 @@ def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
     if has_cases(term, variable):
         raise IntegralError("an integral evaluates to cases")
     result = None if _is_out_of_reach(term, variable) else _elementary_antiderivative(term, variable)
-    for method in (_undo_inner_function, _undo_tower, _special_antiderivative):
+    for method in (_undo_inner_function, _undo_chain_rule_of_undefined, _undo_tower, _special_antiderivative):
         if result is None:
             result = method(term, variable)
     if result is None and (linear := sincos_to_sum(term).expand(deep=False)).is_Add and is_within_reach(term, variable):
@@ -304,6 +304,10 @@ def _undo_inner_function(term: Expr, variable: Expr) -> Expr | None:
             result = find_antiderivative(outer, INNER)
             return None if result is None else result.subs(INNER, inner)
     return None
+
+
+def _undo_chain_rule_of_undefined(term: Expr, variable: Expr) -> Expr | None:
+    return _undo_chain_rule(term, variable) if term.has(Derivative) else None
 
 
 def _undo_tower(term: Expr, variable: Expr) -> Expr | None:

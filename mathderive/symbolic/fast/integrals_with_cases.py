@@ -20,7 +20,13 @@ def has_cases(term: Expr, variable: Symbol) -> bool:
         return _is_power_of_exponential(factors[0], variable) or (
             isinstance(factors[0], sin | cos) and _is_quadratic(factors[0].args[0], variable)
         )
-    return len(factors) == 2 and variable in factors and any(_is_of_exponential(factor, variable) for factor in factors)
+    return (
+        len(factors) == 2
+        and variable in factors
+        and any(
+            _is_of_exponential(factor, variable) or _is_power_of_exponential(factor, variable) for factor in factors
+        )
+    )
 
 
 def has_constant_denominator(expression: Expr, variable: Symbol) -> bool:
@@ -43,12 +49,11 @@ def _is_simple_power(factor: Expr, variable: Symbol) -> bool:
 
 
 def _is_power_of_exponential(factor: Expr, variable: Symbol) -> bool:
-    return (
-        isinstance(factor, Pow)
-        and isinstance(factor.base, exp)
-        and not factor.exp.has(variable)
-        and _degree(factor.base.args[0], variable) == 1
-    )
+    """Whether a factor is `exp(a*x)**y` or `(z**(a*x))**y`."""
+    if not isinstance(factor, Pow) or factor.exp.has(variable) or not isinstance(factor.base, exp | Pow):
+        return False
+    base, exponent = (factor.base.base, factor.base.exp)
+    return not base.has(variable) and _degree(exponent, variable) == 1
 
 
 def _is_of_exponential(factor: Expr, variable: Symbol) -> bool:

@@ -95,7 +95,7 @@ def _is_clearly_replaced(factored: Expr, value: Expr) -> bool | None:
 
 def _has_cases_without_factors(factored: Expr) -> bool:
     """Whether an integral with a value would have cases without its constant factors, as `y*exp(x*y)` by x has."""
-    if not factored.has(exp, sin, cos):
+    if not factored.has(exp, sin, cos) and all(power.exp.is_number for power in factored.atoms(Pow)):
         return False
     try:
         carry_out(factored)
