@@ -8,11 +8,11 @@ Every class of attacks in `tests/validity_corpus/attacks` builds `--attempts` at
 authors' references, where the folder of their result files is at hand, and those of our own generator. The goals are
 true but underived, false, or `1 = 0`. The independent judge of `tests/validity_corpus` labels each attempt; one that
 it cannot show to be an attack is not counted. Beside them, as many honest derivations are checked, which have other
-names, exchanged sides, repeated steps or detours. A table shows the classes; `--failures` writes the attempts that
-succeeded, and the honest derivations that are not verified. The last line is a JSON object: attempts, how many of them
-were wrongly verified, how many had a false equation called premise, valid or skipped, and how many honest derivations
-were verified. The exit code is 1 unless the first two counts are 0 and at least 99.9 % of the honest derivations are
-verified.
+names, exchanged sides, repeated steps or detours. A table shows the classes; `--failures` appends to FILE, as they are
+found, the attempts that succeeded and the honest derivations that are not verified. The last line is a JSON object:
+attempts, how many of them were wrongly verified, how many had a false equation called premise, valid or skipped, and
+how many honest derivations were verified. The exit code is 1 unless the first two counts are 0 and at least 99.9 % of
+the honest derivations are verified.
 
 `--cases` checks written cases instead. FILE has one JSON object a line: `kind`, `prompt`, `derivation` (equations, one
 a line), and what is expected of the checker: `verified`, and the numbers of equations that are `not_true`. Only kinds
@@ -201,15 +201,14 @@ def run_attacks(options: argparse.Namespace) -> int:
         done = 0
         for future in as_completed(running):
             chunk = running[future]
-            tallies[chunk.name].add(future.result())
+            tally = future.result()
+            tallies[chunk.name].add(tally)
+            note_failures(options.failures, chunk.name, tally)
             done += chunk.count
             failed = sum(len(tally.failures) for tally in tallies.values())
             report("derivations", done, wanted, f"{failed} wrong verdicts")
     honest = tallies.pop(HONEST)
     print_table(tallies, honest)
-    if options.failures is not None:
-        texts = [f"{name}: {text}" for name, t in {**tallies, HONEST: honest}.items() for text in t.failures]
-        options.failures.write_text("\n".join(texts), encoding="utf-8")
     results = {
         "seed": options.seed,
         "classes": len(tallies),
@@ -222,6 +221,13 @@ def run_attacks(options: argparse.Namespace) -> int:
     print(json.dumps(results))
     fooled = results["wrongly_verified"] or results["false_called_true"]
     return int(bool(fooled) or honest.verified < LEAST_HONEST_VERIFIED * honest.attempts)
+
+
+def note_failures(path: Path | None, name: str, tally: Tally) -> None:
+    """Appends a chunk's failures to a file at once, because a run of all classes takes hours."""
+    if path is not None and tally.failures:
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}: {text}\n" for text in tally.failures)
 
 
 def print_table(tallies: dict[str, Tally], honest: Tally) -> None:

@@ -37,3 +37,8 @@ def flat_indices(rows: jax.Array, beam_indices: jax.Array, beams: int) -> jax.Ar
         `[rows * new_beams]`.
     """
     return flatten_beam_dim(rows[:, None] * beams + jnp.asarray(beam_indices))
+
+
+def write_tokens(tokens: jax.Array, token_ids: jax.Array, position: jax.Array) -> jax.Array:
+    """Writes a token of each beam, `[batch, beams]`, at `position` of `[batch, beams, length]`."""
+    return jax.lax.dynamic_update_slice_in_dim(tokens, token_ids[:, :, None], position, axis=2)

@@ -10,7 +10,7 @@ padded as a group.
 A batch is shared among the devices of this process. Each device goes on alone until the cache is full.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,10 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mathderive.core import devices
-from mathderive.model.cache import LayerCache, concatenate_groups, resize_axis
+from mathderive.model.cache import LayerCache, concatenate_groups
 from mathderive.model.config import T5Config
+from mathderive.model.outputs import Hypotheses, Outputs, Watcher
 from mathderive.model.parameters import Params, bind
-from mathderive.model.search import BeamState, best_tokens, initial_state, search_step
+from mathderive.model.sampling import Sample, SampleState, Sampling, initial_samples, sample_step
+from mathderive.model.search import initial_state, search_step
 from mathderive.model.search_settings import SearchSettings
 
 MIN_LENGTH = 64
@@ -36,11 +38,23 @@ WATCH_INTERVAL = 8
 
 GREEDY = SearchSettings()
 
-Watcher = Callable[[int, list[int]], None]
-"""A function that gets a row and its token ids so far."""
-
 _NO_ROW = -1
 """Row number in a place that is filled up, where the devices cannot have equally many rows."""
+
+
+class _Samples(NamedTuple):
+    """What the compiled program of sampling depends on, in place of the settings of a search.
+
+    Attributes:
+        num_beams: number of samples of a row.
+        truncates: whether any row has top-k or top-p.
+    """
+
+    num_beams: int
+    truncates: bool
+
+
+_Search = SearchSettings | _Samples
 
 
 class _DecodingState(NamedTuple):
@@ -53,7 +67,7 @@ class _DecodingState(NamedTuple):
 
     position: jax.Array
     token_ids: jax.Array
-    beams: BeamState
+    beams: Hypotheses
     cache: tuple[LayerCache, ...]
 
 
@@ -79,18 +93,64 @@ def decode(
     Returns:
         The token ids of each row, without the start token, and with the end-of-sequence token where it was reached.
     """
+    outputs = Outputs(config, search, sources, max_length, watch)
+    _decode(config, params, sources, dtype, search, outputs)
+    return [ids[0] if len(source) else [] for ids, source in zip(outputs.ids, sources, strict=False)]
+
+
+def sample(
+    config: T5Config,
+    params: Mapping[str, Any],
+    sources: Sequence[Sequence[int]],
+    samplings: Sequence[Sampling],
+    max_length: int | Sequence[int],
+    dtype: str = "float32",
+) -> list[list[Sample]]:
+    """Draws samples of the output for each source, which is encoded once for all its samples.
+
+    Args:
+        params, sources, max_length, dtype: as in `decode`.
+        samplings: how the samples of each source are drawn; all sources have equally many.
+
+    Returns:
+        The samples of each source; an empty source has none.
+
+    Raises:
+        ValueError: the sources differ in the number of samples, or a beginning leaves no room for a token.
+    """
+    outputs = Outputs(config, None, sources, max_length, None)
+    if len({len(one.keys) for one in samplings}) > 1:
+        raise ValueError("expected equally many samples of each source")
+    if any(len(one.beginning) >= limit for one, limit in zip(samplings, outputs.limits, strict=False)):
+        raise ValueError("expected a beginning that is shorter than the longest output")
+    truncates = any(one.top_k is not None or one.top_p < 1 for one in samplings)
+    search = _Samples(len(samplings[0].keys), truncates) if samplings else _Samples(1, False)
+    _decode(config, params, sources, dtype, search, outputs, samplings)
+    found = zip(outputs.ids, outputs.log_probabilities, sources, strict=False)
+    return [list(map(Sample, ids, numbers)) if len(source) else [] for ids, numbers, source in found]
+
+
+def _decode(
+    config: T5Config,
+    params: Mapping[str, Any],
+    sources: Sequence[Sequence[int]],
+    dtype: str,
+    search: _Search,
+    outputs: Outputs,
+    samplings: Sequence[Sampling] = (),
+) -> None:
+    """Decodes all sources and stores the outputs."""
     if not any(len(source) for source in sources):
-        return [[] for _ in sources]
-    lengths = np.array([*map(len, sources), 0])  # the last one is that of `_NO_ROW`
-    limits = np.append(np.broadcast_to(max_length, len(sources)), 1)
+        return
+    lengths, limits = outputs.lengths, outputs.limits
     rows = _deal_rows(lengths[:-1])
     # Rounded up, so that few limits need shapes of their own.
     longest = -(-int(limits.max()) // MIN_LENGTH) * MIN_LENGTH
-    outputs = _Outputs(config, search, lengths, limits, watch)
     groups = group_by_length(lengths[rows].max(axis=0).tolist())
     input_ids, encoder_mask = _pad_sources(config, sources, rows, groups)
     last_position = (limits[rows] - 1).astype(np.int32)
     decode_segment = partial(_decode_segment, config, dtype, search, params)
+    samples = _deal_samples(config, samplings, lengths, rows) if samplings else None
 
     def fill_cache(state: _DecodingState, length: int) -> _DecodingState:
         """Decodes until the cache, with room for `length` tokens, is full or every row is done."""
@@ -102,7 +162,7 @@ def decode(
         return decode_segment(encoder_mask, last_position, _on_every_device(length), state)
 
     length = MIN_LENGTH
-    state = fill_cache(_start(config, dtype, search, length, params, input_ids, encoder_mask), length)
+    state = fill_cache(_start(config, dtype, search, length, params, input_ids, encoder_mask, samples), length)
     while length < longest and not np.all(state.beams.done):
         selected = _unfinished_rows(np.asarray(state.beams.done))
         if selected.shape != rows.shape:
@@ -114,27 +174,6 @@ def decode(
         length = min(padded_length(length + 1), longest)
         state = fill_cache(_grow_cache(length, state), length)
     outputs.store(rows, state.beams, length)
-    return [outputs.ids[row] if len(source) else [] for row, source in enumerate(sources)]
-
-
-class _Outputs:
-    """The output of each row so far; `watched` is true where somebody follows them."""
-
-    def __init__(
-        self, config: T5Config, search: SearchSettings, lengths: np.ndarray, limits: np.ndarray, watch: Watcher | None
-    ) -> None:
-        """Takes the source length and the maximum number of tokens of each row, `_NO_ROW` included."""
-        self.ids: list[list[int]] = [[] for _ in lengths]
-        self.watched = watch is not None and search.num_beams == 1
-        self._config, self._search, self._lengths, self._limits, self._watch = config, search, lengths, limits, watch
-
-    def store(self, rows: np.ndarray, beams: BeamState, length: int) -> None:
-        """Stores the first `length` tokens of each row, `[devices, rows]`, and calls the watcher."""
-        tokens = np.asarray(_best_tokens(self._search, beams)).reshape(rows.size, -1).tolist()
-        for row, ids in zip(rows.flat, tokens, strict=True):
-            self.ids[row] = _cut_at_end(ids[: min(self._limits[row], length)], self._config.eos_token_id)
-            if self._watch and self.watched and self._lengths[row]:
-                self._watch(int(row), self.ids[row])
 
 
 def _deal_rows(lengths: np.ndarray) -> np.ndarray:
@@ -145,6 +184,16 @@ def _deal_rows(lengths: np.ndarray) -> np.ndarray:
     device_count = devices.local_device_count()
     order = np.argsort(lengths, kind="stable")
     return np.pad(order, (0, -len(order) % device_count), constant_values=_NO_ROW).reshape(-1, device_count).T
+
+
+def _deal_samples(
+    config: T5Config, samplings: Sequence[Sampling], lengths: np.ndarray, rows: np.ndarray
+) -> SampleState:
+    """The samples of each row before the first token, `[devices, rows, ...]`."""
+    longest = padded_length(max(1, *(len(one.beginning) for one in samplings)))
+    no_row = Sampling(samplings[0].keys)
+    state = initial_samples(config, [*samplings, no_row], lengths == 0, longest)
+    return jax.tree.map(lambda array: array[rows], state)
 
 
 def padded_length(length: int) -> int:
@@ -215,20 +264,27 @@ def _unfinished_rows(done: np.ndarray) -> np.ndarray:
 def _start(
     config: T5Config,
     dtype: str,
-    search: SearchSettings,
+    search: _Search,
     length: int,
     params: Params,
     input_ids: tuple[jax.Array, ...],
     encoder_mask: tuple[jax.Array, ...],
+    samples: SampleState | None,
 ) -> _DecodingState:
     """Encodes the sources of each group and makes the state before the first token."""
     model = bind(config, params, dtype)
     encoded = [model.encode(*group) for group in zip(input_ids, encoder_mask, strict=True)]
     empty = jnp.concatenate([~jnp.any(mask, axis=1) for mask in encoder_mask])
+    beams: Hypotheses
+    if isinstance(search, SearchSettings):
+        beams = initial_state(search, config, empty, length)
+    else:
+        assert samples is not None
+        beams = samples.resize(length)
     return _DecodingState(
         position=jnp.zeros((), jnp.int32),
         token_ids=jnp.full((len(empty), search.num_beams), config.decoder_start_token_id, jnp.int32),
-        beams=initial_state(search, config, empty, length),
+        beams=beams,
         cache=model.start_cache(encoded, length, search.num_beams),
     )
 
@@ -237,7 +293,7 @@ def _start(
 def _decode_segment(
     config: T5Config,
     dtype: str,
-    search: SearchSettings,
+    search: _Search,
     params: Params,
     encoder_mask: tuple[jax.Array, ...],
     last_position: jax.Array,
@@ -253,7 +309,13 @@ def _decode_segment(
     def step(state: _DecodingState) -> _DecodingState:
         position, token_ids, beams, cache = state
         logits, cache = model.decode_step(token_ids, position, cache, encoder_mask)
-        beams, parents = search_step(search, config, beams, logits, position, last_position)
+        parents = None
+        if isinstance(beams, SampleState):
+            assert isinstance(search, _Samples)
+            beams = sample_step(config, search.truncates, beams, logits, position, last_position)
+        else:
+            assert isinstance(search, SearchSettings)
+            beams, parents = search_step(search, config, beams, logits, position, last_position)
         if parents is not None:
             cache = tuple(layer.gather_beams(parents) for layer in cache)
         token_ids = jax.lax.dynamic_index_in_dim(beams.live_tokens, position, axis=2, keepdims=False)
@@ -280,23 +342,9 @@ def _select_rows(
 @partial(devices.each_device, static_argnums=0)
 def _grow_cache(length: int, state: _DecodingState) -> _DecodingState:
     """Makes room for `length` tokens."""
-    beams = state.beams
-    finished = None if beams.finished_tokens is None else resize_axis(beams.finished_tokens, length, 2)
-    return state._replace(
-        beams=beams._replace(live_tokens=resize_axis(beams.live_tokens, length, 2), finished_tokens=finished),
-        cache=tuple(layer.resize(length) for layer in state.cache),
-    )
-
-
-@partial(devices.each_device, static_argnums=0)
-def _best_tokens(search: SearchSettings, beams: BeamState) -> jax.Array:
-    return best_tokens(search, beams)
+    return state._replace(beams=state.beams.resize(length), cache=tuple(layer.resize(length) for layer in state.cache))
 
 
 def _on_every_device(number: int) -> np.ndarray:
     """The number once for each device of this process."""
     return np.full(devices.local_device_count(), number, np.int32)
-
-
-def _cut_at_end(ids: list[int], eos_token_id: int) -> list[int]:
-    return ids[: ids.index(eos_token_id) + 1] if eos_token_id in ids else ids

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from mathderive.model import ops
-from mathderive.model.beams import gather_beams
+from mathderive.model.beams import gather_beams, write_tokens
+from mathderive.model.cache import resize_axis
 from mathderive.model.config import T5Config
 from mathderive.model.search_settings import SearchSettings
 
@@ -38,6 +39,11 @@ class BeamState(NamedTuple):
     live_scores: jax.Array | None = None
     finished_tokens: jax.Array | None = None
     finished_scores: jax.Array | None = None
+
+    def resize(self, length: int) -> "BeamState":
+        """Makes room for `length` tokens."""
+        finished = None if self.finished_tokens is None else resize_axis(self.finished_tokens, length, 2)
+        return self._replace(live_tokens=resize_axis(self.live_tokens, length, 2), finished_tokens=finished)
 
 
 def initial_state(search: SearchSettings, config: T5Config, empty: jax.Array, length: int) -> BeamState:
@@ -100,7 +106,7 @@ def _greedy_step(
     token_ids = ops.argmax(_penalise_repetition(logits, state.seen, search.repetition_penalty))
     token_ids = jnp.where(state.done[:, None], config.pad_token_id, token_ids)
     return state._replace(
-        live_tokens=_write_tokens(state.live_tokens, token_ids, position),
+        live_tokens=write_tokens(state.live_tokens, token_ids, position),
         done=state.done | (token_ids[:, 0] == config.eos_token_id) | (position == last_position),
         seen=_mark_seen(state.seen, token_ids),
     )
@@ -123,7 +129,7 @@ def _beam_step(
     # Twice as many as there are beams. Each beam can end in one way only, so at least `beams` of these go on.
     scores, indices = jax.lax.top_k(continuations, 2 * beams)
     parents, token_ids = indices // vocab_size, (indices % vocab_size).astype(jnp.int32)
-    tokens = _write_tokens(gather_beams(state.live_tokens, parents), token_ids, position)
+    tokens = write_tokens(gather_beams(state.live_tokens, parents), token_ids, position)
     ends = (token_ids == config.eos_token_id) | (position == last_position)[:, None]
 
     # A hypothesis finishes if it ends among the best `beams` continuations of a row that is not done.
@@ -161,8 +167,3 @@ def _mark_seen(seen: jax.Array | None, token_ids: jax.Array) -> jax.Array | None
         return None
     rows, beams = jnp.indices(token_ids.shape)
     return seen.at[rows, beams, token_ids].set(True)
-
-
-def _write_tokens(tokens: jax.Array, token_ids: jax.Array, position: jax.Array) -> jax.Array:
-    """Writes a token of each beam, `[batch, beams]`, at `position` of `[batch, beams, length]`."""
-    return jax.lax.dynamic_update_slice_in_dim(tokens, token_ids[:, :, None], position, axis=2)

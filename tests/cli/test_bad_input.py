@@ -91,27 +91,26 @@ def test_beam_that_is_not_installed_is_one_line(command: Command, tmp_path: Path
     assert not (tmp_path / "runs" / "tiny" / "data").exists()
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"VR derivation": None}, "row 0: VR derivation: expected text, got nothing"),
-        ({"SR prompt": "derive it"}, "row 0: SR prompt: a prompt begins with 'Given '"),
-        ({"prompt": 7}, "row 0: prompt: expected text, got int"),
-        ({"AG srepr_derivation": [["premise"]]}, "row 0: AG srepr_derivation: expected a list of [annotation, srepr]"),
-        ({"static_mine": None}, "row 0: expected one key static_MODEL"),
-        ({"static_other": "x"}, "row 0: expected one key static_MODEL"),
-        ({"static_../x": "x", "static_mine": None}, "cannot name a model"),
-    ],
-)
-def test_a_malformed_result_file_leaves_earlier_results(
-    command: Command, tmp_path: Path, changes: dict[str, object], named: str
-) -> None:
+MALFORMED: list[tuple[dict[str, object], str]] = [
+    ({"VR derivation": None}, "row 0: VR derivation: expected text, got nothing"),
+    ({"SR prompt": "derive it"}, "row 0: SR prompt: a prompt begins with 'Given '"),
+    ({"prompt": 7}, "row 0: prompt: expected text, got int"),
+    ({"AG srepr_derivation": [["premise"]]}, "row 0: AG srepr_derivation: expected a list of [annotation, srepr]"),
+    ({"static_mine": None}, "row 0: expected one key static_MODEL"),
+    ({"static_other": "x"}, "row 0: expected one key static_MODEL"),
+    ({"static_../x": "x", "static_mine": None}, "cannot name a model"),
+]
+"""Changes of a result file that make it malformed, and the complaint about each."""
+
+
+def test_a_malformed_result_file_leaves_earlier_results(command: Command, tmp_path: Path) -> None:
     command.accepted("eval", "--predictions", released_file(tmp_path), "--config", TINY)
     before = jsonl_files(tmp_path / "runs" / "eval-tiny")
-    line = command.refused("eval", "--predictions", released_file(tmp_path, **changes), "--config", TINY)
-    assert "mine_results.json: " in line
-    assert named in line
-    assert jsonl_files(tmp_path / "runs" / "eval-tiny") == before
+    for changes, complaint in MALFORMED:
+        line = command.refused("eval", "--predictions", released_file(tmp_path, **changes), "--config", TINY)
+        assert "mine_results.json: " in line
+        assert complaint in line
+        assert jsonl_files(tmp_path / "runs" / "eval-tiny") == before
 
 
 def test_files_about_other_examples_are_refused(command: Command, tmp_path: Path) -> None:

@@ -78,8 +78,9 @@ import numpy as np
 from mathderive.core import devices
 from mathderive.model.config import T5Config
 from mathderive.model.search_settings import SearchSettings
-from mathderive.model.decoding import decode
+from mathderive.model.decoding import decode, sample
 from mathderive.model.parameters import initialise
+from mathderive.model.sampling import Sampling, sample_key
 
 config = T5Config(vocab_size=40, d_model=16, d_kv=4, d_ff=32, num_heads=2, num_layers=1, num_decoder_layers=1)
 rng = np.random.default_rng(0)
@@ -87,6 +88,8 @@ sources = [rng.integers(2, 40, length).tolist() for length in (1, 30, 7, 0, 12)]
 params = devices.replicate(initialise(config, 0))
 for search in (SearchSettings(), SearchSettings(num_beams=2, repetition_penalty=2.5)):
     print(json.dumps(decode(config, params, sources, 20, search=search)))
+samplings = [Sampling([sample_key(0, str(row), number) for number in range(3)], 0.8, 20, 0.9) for row in range(5)]
+print(json.dumps([[one.ids for one in drawn] for drawn in sample(config, params, sources, samplings, 20)]))
 """
 
 

@@ -13,6 +13,7 @@ SHORT = ("training.steps=2", "decoding.max_target_length=8", "score.validity=fal
 PAPER = Path(__file__).parents[2] / "configs" / "paper" / "flan_t5_large.yaml"
 
 
+@pytest.mark.slow
 def test_it_says_what_it_will_do_and_where(tmp_path: Path) -> None:
     said = run("data", "--config", TINY, *SHORT, cwd=tmp_path).stderr
     assert "plan: data, in runs/tiny, on" in said

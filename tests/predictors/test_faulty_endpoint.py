@@ -103,6 +103,7 @@ def kill_and_finish(place: Place, proxy: FaultyProxy, moments: list[int]) -> Non
     assert "may have been billed without an answer; `ledger unaccounted` lists them" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_run_does_not_ask_again_for_recorded_answers(
     server: ChatServer, proxy: FaultyProxy, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_published_ledger_is_replayed_without_key_or_network(server: ChatServe
     assert len(server.requests) == asked
 
 
+@pytest.mark.slow
 def test_the_key_is_shown_nowhere(server: ChatServer, tmp_path: Path) -> None:
     server.headers = {"X-Echo": KEY}
     server.faults = [400, 429]

@@ -74,6 +74,7 @@ def finished(place: Path) -> Iterator[Path]:
         yield place / "runs"
 
 
+@pytest.mark.slow
 def test_an_added_set_leaves_the_other_splits_as_they_are(finished: Path) -> None:
     small, extended = read_dataset(finished / "small"), read_dataset(finished / "extended")
     assert tuple(small.splits) == ("train", "validation", *PAPER_SETS)
@@ -81,6 +82,7 @@ def test_an_added_set_leaves_the_other_splits_as_they_are(finished: Path) -> Non
     assert extended.content_hash != small.content_hash
 
 
+@pytest.mark.slow
 def test_the_guides_set_reverses_the_premises(finished: Path) -> None:
     splits = read_dataset(finished / "extended").splits
     static = {example.source_id: example for example in splits["static"]}
@@ -94,6 +96,7 @@ def test_the_guides_set_reverses_the_premises(finished: Path) -> None:
         assert variant.id == f"{variant.source_id}-pr"
 
 
+@pytest.mark.slow
 def test_an_added_set_is_answered_scored_and_reported(finished: Path) -> None:
     folder = finished / "extended"
     expected = [example.id for example in read_dataset(folder).splits["pr"]]
@@ -111,6 +114,7 @@ def test_an_added_set_is_answered_scored_and_reported(finished: Path) -> None:
     assert '<abbr title="Premise reversal">PR</abbr>' in page
 
 
+@pytest.mark.slow
 def test_a_changed_extension_file_makes_the_data_anew(finished: Path, place: Path) -> None:
     again = run("report", "--config", place / "extended.yaml", cwd=place)
     assert again.stderr.count("nothing to do") == 4  # data, predict, score, report

@@ -103,6 +103,7 @@ def test_files_come_in_order_and_examples_once_an_epoch(tmp_path: Path) -> None:
     assert orders[0] != orders[1]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     result = train_on_shards(shards, whole, tiny_training.silent)

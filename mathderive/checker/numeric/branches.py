@@ -5,10 +5,11 @@ Between two such places both sides of an equation are analytic, so a few random 
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import islice
 
-from flint import acb, acb_poly, arb, fmpq
+from flint import acb, acb_poly, fmpq
 from sympy import Add, Expr, Float, Mul, Poly, Pow, Rational, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, Function
@@ -18,14 +19,17 @@ from mathderive.checker.numeric.definitions import MAX_UNFOLDED, Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
 from mathderive.checker.numeric.functions import PIECEWISE
 from mathderive.checker.numeric.points import Stream
+from mathderive.checker.numeric.scanning import between, critical_places
 from mathderive.checker.numeric.taylor import UnsupportedError, head
+from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 SCALES = tuple(fmpq(10) ** power for power in (-4, -2, 1, 2, 4))
-"""Sizes of the values that are tried for a name; the usual points are between 0.05 and 5."""
+"""Sizes of the values that are tried for a name where an argument cannot be scanned."""
 
 FACTORS = (fmpq(1, 2), fmpq(3, 2), fmpq(12))
-"""Multiples of the numbers in an argument, and of their inverses, that are tried for a name."""
+"""Multiples of the numbers in such an argument, and of their inverses, that are tried for a name."""
 
 MAX_DEGREE = 12
 """Maximum degree of a polynomial whose roots are computed."""
@@ -33,17 +37,36 @@ MAX_DEGREE = 12
 MAX_NAMES = 3
 """Maximum number of names in such a polynomial."""
 
-MAX_VALUES = 60
+MAX_VALUES = 24
 """Maximum number of values tried for one equation."""
 
+BRANCH_POINTS: dict[str, tuple[complex, ...]] = {
+    **dict.fromkeys(("asin", "acos", "acosh", "atanh"), (1, -1)),
+    **dict.fromkeys(("atan", "asinh"), (1j, -1j)),
+    "acot": (0, 1j, -1j),
+}
+"""The arguments at which branches of a function meet; 0 for others."""
 
-def branch_arguments(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[Expr]:
-    """The arguments of functions with branches, and the bases of roots, also in the definitions of names."""
+
+@dataclass(frozen=True)
+class BranchArgument:
+    """The argument of a function with branches, or the base of a root.
+
+    Attributes:
+        points: the values at which branches meet.
+    """
+
+    expression: Expr
+    points: tuple[complex, ...]
+
+
+def _branch_arguments(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[BranchArgument]:
+    """The arguments of functions with branches that may leave their branch, also in the definitions of names."""
     for expression in expressions:
         for one in definitions.closure(expression):
             for part in one.atoms(Function, Pow):
-                if _has_branch(part):
-                    yield part.args[0]
+                if _has_branch(part) and not _is_positive(part.args[0], definitions):
+                    yield BranchArgument(part.args[0], BRANCH_POINTS.get(part.func.__name__, (0,)))
 
 
 def _has_branch(part: Function | Pow) -> bool:
@@ -53,8 +76,8 @@ def _has_branch(part: Function | Pow) -> bool:
 
 
 def has_branches(expressions: Sequence[Expr], definitions: Definitions) -> bool:
-    """Whether functions with branches occur in expressions, or in the definitions of their names."""
-    return next(branch_arguments(expressions, definitions), None) is not None
+    """Whether expressions, or the definitions of their names, hold functions that may change their branch."""
+    return next(_branch_arguments(expressions, definitions), None) is not None
 
 
 def values_on_other_branches(
@@ -62,11 +85,11 @@ def values_on_other_branches(
 ) -> Iterator[dict[str, acb]]:
     """Values of names, at least one for every branch that functions with branches are found to have.
 
-    For an argument that is a polynomial in a name, there is one between any two of its roots. For others, the values
-    have many sizes, and the sizes of the numbers in the argument.
+    There is one between any two places where an argument equals a value at which branches meet, has a pole, or crosses
+    an axis. Where an argument cannot be scanned for these, the values have many sizes.
 
     Args:
-        stream: gives the values of the other names in a polynomial.
+        stream: gives the values of the other names.
         fixed: names that keep their values.
     """
     changing = _changing_arguments(expressions, definitions)
@@ -74,22 +97,28 @@ def values_on_other_branches(
     return islice(found, MAX_VALUES)
 
 
-def _changing_arguments(expressions: Sequence[Expr], definitions: Definitions) -> list[Expr]:
-    """The arguments that may change their sign."""
-    arguments = {_unfolded(one, definitions) for one in branch_arguments(expressions, definitions)}
+def _changing_arguments(expressions: Sequence[Expr], definitions: Definitions) -> list[BranchArgument]:
+    arguments = {
+        BranchArgument(_unfolded(one.expression, definitions), one.points)
+        for one in _branch_arguments(expressions, definitions)
+    }
     # In an order that is the same in every process, because only the first values are tried.
-    return sorted((one for one in arguments if not _is_positive(one, definitions)), key=str)
+    return sorted((one for one in arguments if not _is_positive(one.expression, definitions)), key=str)
 
 
 def _unfolded(argument: Expr, definitions: Definitions) -> Expr:
-    """The argument with the bodies of definitions in place of names, as far as that is possible."""
+    """The argument with the bodies of definitions in place of names and derivatives evaluated, where possible."""
     for _ in range(MAX_UNFOLDED):
         for name in sorted(argument.atoms(Symbol, AppliedUndef) & definitions.exact.keys(), key=str):
             try:
                 argument = argument.xreplace({name: definitions.exact[name]})
             except SYMPY_ERRORS:
                 continue
-    return argument.xreplace({number: Rational(number) for number in argument.atoms(Float)})
+    argument = argument.xreplace({number: Rational(number) for number in argument.atoms(Float)})
+    try:
+        return carry_out(argument)
+    except (IntegralError, TooLargeError, *SYMPY_ERRORS):
+        return argument
 
 
 def _is_positive(expression: Basic, definitions: Definitions) -> bool:
@@ -104,33 +133,47 @@ def _is_positive(expression: Basic, definitions: Definitions) -> bool:
 
 
 def _values(
-    argument: Expr, definitions: Definitions, stream: Stream, fixed: Collection[Symbol]
+    argument: BranchArgument, definitions: Definitions, stream: Stream, fixed: Collection[Symbol]
 ) -> Iterator[dict[str, acb]]:
+    names = {name for name in definitions.names_under(argument.expression) if isinstance(name, Symbol)}
+    for name in sorted((name for name in names - set(fixed) if not definitions.has(name)), key=str):
+        try:
+            places = _places(argument, name, definitions, stream)
+        except UnsupportedError:
+            yield from _of_many_sizes(argument.expression, name, stream)
+            continue
+        others = {other.name: stream.point(0).value(other.name) for other in names - {name}}
+        for value in between(places):
+            yield {**others, name.name: acb(value)}
+
+
+def _places(argument: BranchArgument, name: Symbol, definitions: Definitions, stream: Stream) -> list[float]:
+    """Positive values of a name at which an argument may change its branch."""
+    if argument.points == (0,) and not any(map(definitions.has, argument.expression.free_symbols)):
+        roots = _roots(argument.expression, name, definitions, stream)
+        if roots is not None:
+            return roots
+    return critical_places(argument.expression, name, definitions, stream.point(0), argument.points)
+
+
+def _of_many_sizes(argument: Expr, name: Symbol, stream: Stream) -> Iterator[dict[str, acb]]:
     numbers = {abs(Fraction(int(one.p), int(one.q))) for one in argument.atoms(Rational)} - {0, 1}
     sizes = [fmpq(*size.as_integer_ratio()) for one in sorted(numbers) for size in (one, 1 / one)]
-    names = {name for name in definitions.names_under(argument) if isinstance(name, Symbol)}
-    for name in sorted((name for name in names - set(fixed) if not definitions.has(name)), key=str):
-        yield from _between_roots(argument, name, definitions, stream)
-        jitter = fmpq(1 + int(2**20 * stream.point(0).number(f"scale of {name.name}")), 2**20)
-        for size in (*SCALES, *(factor * one for one in sizes for factor in FACTORS)):
-            yield {name.name: acb(size * (1 + jitter / 4))}
+    jitter = fmpq(1 + int(2**20 * stream.point(0).number(f"scale of {name.name}")), 2**20)
+    for size in (*SCALES, *(factor * one for one in sizes for factor in FACTORS)):
+        yield {name.name: acb(size * (1 + jitter / 4))}
 
 
-def _between_roots(argument: Expr, name: Symbol, definitions: Definitions, stream: Stream) -> Iterator[dict[str, acb]]:
-    """Values between the positive roots of a polynomial in a name, with the values of the names in its coefficients."""
-    point = stream.point(0)
+def _roots(argument: Expr, name: Symbol, definitions: Definitions, stream: Stream) -> list[float] | None:
+    """The real parts of the roots of a polynomial in a name, as far as they are positive; None for others."""
     try:
         polynomial = Poly(argument, name)
         if polynomial.degree() > MAX_DEGREE or len(argument.free_symbols) > MAX_NAMES:
-            return
+            return None
         polynomial = polynomial.sqf_part()  # roots that coincide cannot be told apart
-        evaluator = Evaluator(definitions, point)
+        evaluator = Evaluator(definitions, stream.point(0))
         coefficients = [head(evaluator.value(one)) for one in reversed(polynomial.all_coeffs())]
         roots = acb_poly([acb(one.mid()) for one in coefficients]).roots()
     except (BudgetError, UnsupportedError, OverflowError, ValueError, *SYMPY_ERRORS):
-        return
-    places = sorted(float(root.real.mid()) for root in roots if root.imag.contains(0) and root.real.mid() > 0)
-    others = {other.name: point.value(other.name) for other in argument.free_symbols - {name}}
-    ends = [0.0, *places, 2 * places[-1] + 1] if places else []
-    for low, high in pairwise(ends):
-        yield {**others, name.name: acb((arb(low) + arb(high)) / 2)}
+        return None
+    return [float(root.real.mid()) for root in roots if root.imag.contains(0) and root.real.mid() > 0]

@@ -23,7 +23,7 @@ from mathderive.checker.numeric.taylor import UnsupportedError, Value, head
 PRECISION, MAX_PRECISION = 512, 4096
 """Bits of the first evaluation, and the most that are tried."""
 
-POINTS, MORE_POINTS, MAX_POINTS = 4, 12, 16
+POINTS, MORE_POINTS, MAX_POINTS = 4, 6, 16
 """Numbers of points: of most equations, of those with branches, and the most where few have a value."""
 
 MIN_POINTS = 2
@@ -98,14 +98,15 @@ class Comparer:
         if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in (left, right)):
             return Comparison(None, "infinity is no number")
         if self._stream.values:
-            wanted = MIN_POINTS  # one of many such streams
+            wanted = least = 1  # such a stream tests an equation that is true at enough other points
         else:
             wanted = MORE_POINTS if has_branches((left, right), self._definitions) else POINTS
+            least = MIN_POINTS if self._points is None else 1
         same = 0
         usable = False
         found: Comparison | None = None
         for place, point in enumerate(self.points()):
-            if place >= wanted and same + (found is not None) >= MIN_POINTS:
+            if place >= wanted and same + (found is not None) >= least:
                 break
             outcome, values = self._at(left, right, point, bound, random_constants)
             usable = usable or outcome != "undefined"
@@ -119,7 +120,7 @@ class Comparer:
             if same:
                 return Comparison(None, "it is true at some points and false at others", found.point, found.values)
             return found
-        if same >= (MIN_POINTS if self._points is None else 1):
+        if same >= least:
             return Comparison(True)
         return Comparison(None, "too few values are accurate" if usable else "there is no value at any point tried")
 

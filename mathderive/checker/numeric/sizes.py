@@ -42,4 +42,4 @@ def log2(value: acb) -> int | None:
     if not value.is_finite() or value.contains(0):
         return None
     mantissa, exponent = abs(value).mid().man_exp()
-    return int(exponent) + int(mantissa).bit_length()
+    return int(exponent) + int(mantissa.bit_length())

@@ -17,6 +17,11 @@ ON_ONE_BRANCH = (
     r"\arcsin{(\sin{(\frac{x}{100000000})})} = \frac{x}{100000000}",
     r"\int \sqrt{(x - 9)^{2}} dx = \int (9 - x) dx",
     r"\sqrt{f{(x)}} = 9 - x",
+    r"\sqrt{(\log{(x)} - 5)^{2}} = 5 - \log{(x)}",
+    r"\sqrt{(e^{x} - 2)^{2} (e^{x} - 2.001)^{2}} = (e^{x} - 2) (e^{x} - 2.001)",
+    r"\sqrt{(x - 7)^{-2}} = \frac{1}{7 - x}",
+    r"\sqrt{(\frac{d}{d x} x^{3} - 1000)^{2}} = 1000 - 3 x^{2}",
+    r"\arccos{(\cos{(x^{x})})} = x^{x}",
 )
 
 
@@ -38,6 +43,7 @@ ON_EVERY_BRANCH = (
     r"\log{(x \sin{(x)})} = \log{(x)} + \log{(\sin{(x)})}",
     r"\sqrt{f{(x)}} \sqrt{f{(x)}} = (x - 9)^{2}",
     r"\sqrt{(x - 9)^{2}} = \sqrt{(9 - x)^{2}}",
+    r"\sqrt{(e^{x} - 2)^{4}} = (e^{x} - 2)^{2}",
 )
 
 

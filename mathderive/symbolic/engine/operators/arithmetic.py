@@ -178,11 +178,14 @@ def _likely_exponents(comparison: Comparison) -> list[Expr]:
     for part in powers:
         exponent = part.exp
         candidates |= dict.fromkeys((exponent, exponent.as_coeff_Mul()[0], exponent.as_coeff_Mul()[1]))
-    candidates |= dict.fromkeys(sorted(before.symbols, key=str))
-    candidates |= dict.fromkeys(map(Integer, (2, 3, 4, -1, -2)))
-    candidates |= dict.fromkeys(sorted(before.equation.atoms(Integer), key=int))
-    candidates[Rational(1, 2)] = None
-    return list(candidates)
+    return list(candidates | dict.fromkeys(_usual_exponents(before.equation)))
+
+
+@lru_cache(maxsize=1_000)
+def _usual_exponents(equation: Equality) -> list[Expr]:
+    """The symbols and integers of an equation, and the most frequent numbers."""
+    symbols, integers = sorted(equation.atoms(Symbol), key=str), sorted(equation.atoms(Integer), key=int)
+    return [*symbols, *map(Integer, (2, 3, 4, -1, -2)), *integers, Rational(1, 2)]
 
 
 def _is_infinite_power(side: Expr, before: Expr, exponent: Expr) -> bool:

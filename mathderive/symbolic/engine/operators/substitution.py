@@ -81,6 +81,10 @@ def _substitute_and_compare(left_for_right: bool) -> Inverse:
         old, replacement = rule if left_for_right else rule[::-1]
         if old in (0, 1) or not names_of(old) <= names_of(equation):
             return
+        new, before = comparison.new, comparison.before
+        for side, after, value in ((before.lhs, new.left, before.left), (before.rhs, new.right, before.right)):
+            if not names_of(old) <= names_of(side) and not comparison.close(after, value):
+                return  # this side stays as it is
         result = _sides_after(equation, old, replacement)
         if result is not None and comparison.states(result):
             yield ()
