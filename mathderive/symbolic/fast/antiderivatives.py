@@ -223,6 +223,8 @@ def _risch_parts(integrand: Expr, variable: Expr) -> tuple[Expr, Expr] | None:
 
     Results are cached, because an integrand of one term is tried as a whole and then as a term.
     """
+    if any(part.args[0].has(exp) and part.has(variable) for part in integrand.atoms(log)):
+        return None  # for a logarithm of an exponential, SymPy's loop over its powers never ends
     try:
         result, rest = risch_integrate(integrand, variable, separate_integral=True)
     except (NotImplementedError, AttributeError):  # the latter where it has divided by zero
@@ -354,13 +356,14 @@ def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
 def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
     """Integrates by SymPy's rule-based algorithm (by parts, by substitution) where it is sure to end soon.
 
-    With symbolic powers, or sums in a denominator, it searches for seconds and hardly ever succeeds.
+    With symbolic powers, sums in a denominator or two logarithms, it searches for seconds and hardly ever succeeds.
     """
     functions = [part for part in integrand.atoms(Function) if part.has(variable)]
     powers = [part for part in integrand.atoms(Pow) if part.has(variable)]
     if (
         integrand.count_ops() > MAX_RULE_OPERATIONS
         or not all(_is_linear(part.args[0], variable) for part in functions)
+        or sum(isinstance(part, log) for part in functions) > 1
         or any(not part.exp.is_Number or (part.exp.is_negative and part.base.is_Add) for part in powers)
     ):
         return None

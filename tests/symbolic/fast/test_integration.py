@@ -287,6 +287,19 @@ def test_an_integral_of_a_logarithm_of_an_undefined_function_stays() -> None:
     assert evaluate_integral(Integral(log(f(x)), x)) is None
 
 
+@pytest.mark.parametrize(
+    ("integrand", "is_evaluated"),
+    [(exp(x) * log(exp(x) - y), True), (log(x) * log(x - y), False), (log(x) / log(x + 1), False)],
+)
+def test_integrands_that_keep_sympy_busy_for_ever_are_decided_soon(integrand: Expr, is_evaluated: bool) -> None:
+    start = time.process_time()
+    value = evaluate_integral(Integral(integrand, x))
+    assert time.process_time() - start < 5
+    assert (value is not None) == is_evaluated
+    if value is not None:
+        assert abs(complex((value.diff(x) - integrand).subs({x: 1.7, y: 0.3}).evalf())) < 1e-9
+
+
 def test_large_integrands_without_an_antiderivative_are_not_factorised() -> None:
     start = time.process_time()
     assert evaluate_integral(Integral((f(x) + x + y + z + 1) ** 40, x)) is None
