@@ -47,11 +47,18 @@ class SplitSizes(Settings):
     """Number of static examples; each comes with the variants that its rule allows."""
 
 
+CopyVerified = Literal["keep", "train_only", "leave_out"]
+"""The splits that may hold a derivation that the checker verifies where the prompt's equations are its answer."""
+
+
 class DataSettings(Settings):
     sizes: SplitSizes
     sampling: SamplingSettings = Field(default_factory=SamplingSettings)
     leak_free: bool = True
     """Makes splits disjoint up to renaming; `false` fills them with consecutive derivations, as the paper does."""
+    copy_verified: CopyVerified = "keep"
+    """Where derivations may be that the checker verifies if the prompt's own equations are given as the answer:
+    everywhere, as in the paper's data; in train and validation only; or nowhere."""
     workers: int = Field(default=0, ge=0, le=1024)
     """Number of worker processes that generate; 0 is one per core. No influence on the contents."""
     expected_content_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mathderive.predictors.base import make_prediction
 from mathderive.records import Example, Prediction
-from mathderive.symbolic.prompts import SEPARATOR, split_prompt
+from mathderive.symbolic.prompts import repeat_prompt
 
 
 class CopyBaseline:
@@ -24,6 +24,4 @@ class CopyBaseline:
             yield [self._predict(example) for example in batch]
 
     def _predict(self, example: Example) -> Prediction:
-        parts = split_prompt(example.prompt)
-        text = SEPARATOR.join((*parts.premises, *parts.derive, parts.goal))
-        return make_prediction(example, self.name, text, finish_reason="stop")
+        return make_prediction(example, self.name, repeat_prompt(example.prompt), finish_reason="stop")

@@ -52,6 +52,16 @@ def split_prompt(text: str) -> Prompt:
     return Prompt(tuple(premises.split(SEPARATOR)), tuple(derive), goal)
 
 
+def repeat_prompt(text: str) -> str:
+    """The equations of a prompt in the form of an answer: premises, intermediate results and goal.
+
+    Raises:
+        ValueError: the text is not a prompt; the message says what was expected where.
+    """
+    parts = split_prompt(text)
+    return SEPARATOR.join((*parts.premises, *parts.derive, parts.goal))
+
+
 def few_shot_prompt(pairs: Sequence[Pair], query: str) -> str:
     """Writes worked examples and then the prompt to answer, in one message."""
     examples = "".join(_PROMPT + asked + _DERIVATION + answered + _END for asked, answered in pairs)

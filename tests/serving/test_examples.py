@@ -21,7 +21,7 @@ def test_each_example_is_in_the_static_split_of_the_checkpoints_data() -> None:
         attempt = int(example["id"].removesuffix("-static"))
         (candidate,) = [
             candidate
-            for candidate in sample(config.data.sampling, config.run.seed, attempt)
+            for candidate in sample(config.data, config.run.seed, attempt)
             if candidate.prompt == example["prompt"]
         ]
         assert split_by_hash(candidate.canonical_hash, split_sizes(config.data)) == "static"

@@ -14,6 +14,7 @@ from etils import epath
 from tensorflow_datasets.core import dataset_metadata, shuffle
 
 import tfds_builders
+from mathderive.checker.checker import check
 from mathderive.config.schema import DataSettings, RunSettings
 from mathderive.core.checksums import CHECKSUMS
 from mathderive.core.errors import InputError
@@ -21,6 +22,7 @@ from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Example, Split
 from mathderive.symbolic.engine.derivation import Derivation, canonical_form, derivation_from_json
 from mathderive.symbolic.engine.evaluation_sets import evaluation_set
 from mathderive.symbolic.engine.settings import SamplingSettings
+from mathderive.symbolic.prompts import repeat_prompt
 from tfds_builders.building import build_derivations
 from tfds_builders.derivations import splits as splitting
 from tfds_builders.derivations.display import display
@@ -117,6 +119,20 @@ def test_only_the_papers_plain_splits_overlap(narrow: Built) -> None:
         assert built["overlap_with_train"]["static"] > 0
         assert built["overlap_with_train"]["ag"] > 0
         assert built["sizes"]["ee"] == built["sizes"]["static"]
+
+
+def is_solved_by_copying(example: Example) -> bool:
+    return check(example.prompt, repeat_prompt(example.prompt)).verified
+
+
+@pytest.mark.parametrize("rule", ["train_only", "leave_out"])
+def test_no_evaluated_question_is_solved_by_copying(tmp_path: Path, rule: str) -> None:
+    splits = build(tmp_path, copy_verified=rule)
+    assert {name: len(splits[name]) for name in SPLITS} == {"train": 40, "validation": 6, "static": 10}
+    solved = {name for name in splits if any(map(is_solved_by_copying, splits[name]))}
+    assert solved == ({"train", "validation"} if rule == "train_only" else set())
+    shown = islice(preview(settings(copy_verified=rule), 0, "static"), 10)
+    assert [example.prompt for example in shown] == [example.prompt for example in splits["static"]]
 
 
 def test_no_text_occurs_in_a_split_twice(splits: dict[str, list[Example]]) -> None:

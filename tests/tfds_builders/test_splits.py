@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mathderive.config.schema import CopyVerified
 from mathderive.core.errors import InputError
 from mathderive.records import Split
 from tfds_builders.derivations.chunks import Candidate, ChunkKeys, Key, LocalComputer, Task, candidates_path
@@ -41,6 +42,29 @@ def chunks_of_keys(draw: st.DrawFn) -> list[ChunkKeys]:
 
 
 sizes = st.tuples(*(st.integers(1, 6) for _ in SPLITS)).map(lambda drawn: dict(zip(SPLITS, drawn, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "filled"),
+    [("keep", ("train", "validation", "static")), ("train_only", ("train", "validation")), ("leave_out", ())],
+)
+def test_what_copying_solves_is_kept_out_of_splits(rule: CopyVerified, filled: tuple[Split, ...]) -> None:
+    hashes = [f"{number * 2**253 + 1:064x}" for number in range(8)]
+    assignment = Assignment(dict.fromkeys(SPLITS, 1), leak_free=True, copy_verified=rule)
+    for is_copy_verified in (True, False):
+        keys = [
+            Key(
+                attempt=8 * (not is_copy_verified) + number,
+                variant=None,
+                canonical_hash=text,
+                target_hash=text,
+                is_copy_verified=is_copy_verified,
+            )
+            for number, text in enumerate(hashes)
+        ]
+        assignment.add(ChunkKeys(keys=keys, lost=[]))
+    assert assignment.filled == len(SPLITS)
+    assert tuple(name for name in SPLITS if assignment.attempts[name][0] < 8) == filled
 
 
 @given(chunks_of_keys(), sizes, st.booleans())

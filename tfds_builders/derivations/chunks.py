@@ -26,12 +26,15 @@ class Key(Record):
         variant: the evaluation set of a variant; null for a derivation as sampled.
         canonical_hash: SHA-256 of the canonical form, which is equal for derivations that are equal up to renaming.
         target_hash: SHA-256 of the target text.
+        is_copy_verified: whether the checker verifies the prompt's own equations as the answer; false where the
+            settings do not ask.
     """
 
     attempt: int
     variant: EvaluationSet | None
     canonical_hash: str
     target_hash: str
+    is_copy_verified: bool = False
 
 
 class Candidate(Key):

@@ -10,7 +10,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from mathderive.config.schema import DataSettings
+from mathderive.checker.checker import check
+from mathderive.config.schema import CopyVerified, DataSettings
 from mathderive.core.errors import InputError
 from mathderive.core.random_streams import keyed_random
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Split, StepRecord
@@ -23,8 +24,8 @@ from mathderive.symbolic.engine.derivation import (
 )
 from mathderive.symbolic.engine.evaluation_sets import STATIC, evaluation_set
 from mathderive.symbolic.engine.sampling import sample_derivation
-from mathderive.symbolic.engine.settings import SamplingSettings
 from mathderive.symbolic.engine.texts import prompt, target
+from mathderive.symbolic.prompts import repeat_prompt
 from tfds_builders.derivations.chunks import Candidate
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "static")
@@ -33,13 +34,15 @@ MAX_ATTEMPTS_TO_SHOW = 20_000
 """Maximum number of attempts for one more example of a preview; a split may be a hundredth of all derivations."""
 
 
-def sample(sampling: SamplingSettings, seed: int, attempt: int) -> list[Candidate]:
+def sample(settings: DataSettings, seed: int, attempt: int) -> list[Candidate]:
     """Runs one attempt, which gives one candidate or none."""
-    derivation = sample_derivation(sampling, seed, attempt)
-    return [] if derivation is None else [_candidate(attempt, None, derivation)]
+    derivation = sample_derivation(settings.sampling, seed, attempt)
+    if derivation is None:
+        return []
+    return [_with_check_of_copy(_candidate(attempt, None, derivation), settings)]
 
 
-def perturb(sampling: SamplingSettings, seed: int, static: Candidate) -> list[Candidate]:
+def perturb(settings: DataSettings, seed: int, static: Candidate) -> list[Candidate]:
     """Makes the variants of a static derivation, in the order of the sets; a set may have no variant of it.
 
     Each variant has a random stream of its own.
@@ -49,13 +52,18 @@ def perturb(sampling: SamplingSettings, seed: int, static: Candidate) -> list[Ca
     for key in PERTURBED_SETS:
         definition = evaluation_set(key)
         assert definition.make_variant is not None
-        variant = definition.make_variant(derivation, sampling, _random(seed, static.attempt, key))
+        variant = definition.make_variant(derivation, settings.sampling, _random(seed, static.attempt, key))
         if variant is not None:
             # A set that changes the prompt alone shares all the rest with the static example.
             candidate = static if variant == derivation else _candidate(static.attempt, key, variant)
             changes = {"variant": key, "prompt": definition.write_prompt(variant)}
-            variants.append(candidate.model_copy(update=changes))
+            variants.append(_with_check_of_copy(candidate.model_copy(update=changes), settings))
     return variants
+
+
+def may_be_in(split: Split, is_copy_verified: bool, rule: CopyVerified) -> bool:
+    """Whether a split may hold a candidate under `data.copy_verified`."""
+    return not is_copy_verified or rule == "keep" or (rule == "train_only" and split in ("train", "validation"))
 
 
 def make_example(candidate: Candidate, split: Split) -> Example:
@@ -97,16 +105,26 @@ def preview(settings: DataSettings, seed: int, split: Split) -> Iterator[Example
     for attempt in itertools.count():
         if attempt - last > MAX_ATTEMPTS_TO_SHOW:
             raise InputError(f"data.sampling: no new example of {split} in {MAX_ATTEMPTS_TO_SHOW} attempts")
-        for candidate in sample(settings.sampling, seed, attempt):
+        for candidate in sample(settings, seed, attempt):
             elsewhere = settings.leak_free and split_by_hash(candidate.canonical_hash, sizes) != base
-            if elsewhere or candidate.target in texts:
+            is_left_out = not may_be_in(base, candidate.is_copy_verified, settings.copy_verified)
+            if elsewhere or is_left_out or candidate.target in texts:
                 continue
             texts.add(candidate.target)
-            found = [candidate] if split == base else perturb(settings.sampling, seed, candidate)
+            found = [candidate] if split == base else perturb(settings, seed, candidate)
             for variant in found:
-                if (variant.variant or base) == split:
+                name = variant.variant or base
+                if name == split and may_be_in(name, variant.is_copy_verified, settings.copy_verified):
                     last = attempt
                     yield make_example(variant, split)
+
+
+def _with_check_of_copy(candidate: Candidate, settings: DataSettings) -> Candidate:
+    """Records whether the prompt's own equations are a verified answer, where the settings ask."""
+    if settings.copy_verified == "keep":
+        return candidate
+    is_verified = check(candidate.prompt, repeat_prompt(candidate.prompt)).verified
+    return candidate.model_copy(update={"is_copy_verified": is_verified})
 
 
 def _candidate(attempt: int, variant: EvaluationSet | None, derivation: Derivation) -> Candidate:

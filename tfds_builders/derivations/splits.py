@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from mathderive.config.schema import DataSettings
+from mathderive.config.schema import CopyVerified, DataSettings
 from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
 from mathderive.records import PERTURBED_SETS, Example, Split
@@ -24,7 +24,15 @@ from tfds_builders.derivations.chunks import (
     candidates_path,
     read_candidates,
 )
-from tfds_builders.derivations.generation import SPLITS, make_example, perturb, sample, split_by_hash, split_sizes
+from tfds_builders.derivations.generation import (
+    SPLITS,
+    make_example,
+    may_be_in,
+    perturb,
+    sample,
+    split_by_hash,
+    split_sizes,
+)
 
 ATTEMPTS_PER_CHUNK = 64
 """Number of attempts in a chunk: some seconds of work, which a kill can lose."""
@@ -79,15 +87,15 @@ def generate(
     """Generates every split: train, validation, static, and a split of variants for each registered set.
 
     Args:
-        settings: sizes, sampling, `leak_free`.
+        settings: sizes, sampling, `leak_free`, `copy_verified`.
         seed: the seed of the run.
         folder: keeps finished chunks, from which a later call with the same settings and seed resumes.
         computer: computes the chunks.
         on_progress: is called with the number of finished derivations.
 
     Returns:
-        The examples of each split, sorted by attempt. A variant is missing if its set has none of this derivation or,
-        in leak-free splits, if it is in train or validation up to renaming.
+        The examples of each split, sorted by attempt. A variant is missing if its set has none of this derivation, if
+        `copy_verified` leaves it out or, in leak-free splits, if it is in train or validation up to renaming.
 
     Raises:
         InputError: the settings hardly ever give a new derivation, or `Computer.compute` raises it.
@@ -101,7 +109,7 @@ def generate(
     overlap: dict[Split, int] = {name: _count(assignment.forms[name], in_train) for name in SPLITS if name != "train"}
     elsewhere = in_train.union(assignment.forms["validation"]) if settings.leak_free else frozenset[bytes]()
 
-    task = Task(partial(perturb, settings.sampling, seed), f"{folder}/variants", load=_read_all)
+    task = Task(partial(perturb, settings, seed), f"{folder}/variants", load=_read_all)
     static = assignment.attempts["static"]
     groups = [static[start : start + STATIC_PER_CHUNK] for start in range(0, len(static), STATIC_PER_CHUNK)]
     chunks = [tuple(_slices(f"{folder}/candidates", "static", group, ATTEMPTS_PER_CHUNK)) for group in groups]
@@ -110,7 +118,13 @@ def generate(
     for number, found in enumerate(computer.compute(task, chunks, lambda: len(chunks))):
         lost += [f"variants of {groups[number][loss.position]}" for loss in found.lost]
         for name in PERTURBED_SETS:
-            kept = [key for key in found.keys if key.variant == name and _form(key) not in elsewhere]
+            kept = [
+                key
+                for key in found.keys
+                if key.variant == name
+                and _form(key) not in elsewhere
+                and may_be_in(name, key.is_copy_verified, settings.copy_verified)
+            ]
             overlap[name] += _count(map(_form, kept), in_train)
             if kept:
                 path = candidates_path(task.folder, number)
@@ -162,13 +176,15 @@ class Assignment:
     Attributes:
         sizes: the number of examples that each split takes.
         leak_free: choose the split by the hash of the canonical form; otherwise choose the first split with room.
+        copy_verified: see `DataSettings`.
         attempts: the attempts in each split so far.
         forms: the canonical hashes of these attempts.
     """
 
-    def __init__(self, sizes: Mapping[Split, int], leak_free: bool) -> None:
+    def __init__(self, sizes: Mapping[Split, int], leak_free: bool, copy_verified: CopyVerified = "keep") -> None:
         self.sizes = dict(sizes)
         self.leak_free = leak_free
+        self.copy_verified = copy_verified
         self.attempts: dict[Split, array[int]] = {name: array("q") for name in sizes}
         self.forms: dict[Split, list[bytes]] = {name: [] for name in sizes}
         self._texts: dict[Split, set[bytes]] = {name: set() for name in sizes}
@@ -178,9 +194,11 @@ class Assignment:
     def add(self, chunk: ChunkKeys) -> None:
         """Adds those candidates of the next chunk that a split has room for."""
         self._chunks += 1
-        self._candidates += len(chunk.keys)
         for key in chunk.keys:
             name, text = self._split_of(key), bytes.fromhex(key.target_hash)
+            if not may_be_in(name, key.is_copy_verified, self.copy_verified):
+                continue
+            self._candidates += 1
             if len(self.attempts[name]) < self.sizes[name] and text not in self._texts[name]:
                 self._texts[name].add(text)
                 self.attempts[name].append(key.attempt)
@@ -211,12 +229,12 @@ class Assignment:
 def _assign(
     settings: DataSettings, seed: int, folder: str, computer: Computer, on_progress: ProgressCallback
 ) -> tuple[Assignment, list[str]]:
-    assignment = Assignment(split_sizes(settings), settings.leak_free)
+    assignment = Assignment(split_sizes(settings), settings.leak_free, settings.copy_verified)
     wanted = sum(assignment.sizes.values())
     most = MAX_ATTEMPTS_PER_EXAMPLE * wanted
     starts = range(0, most, ATTEMPTS_PER_CHUNK)
     chunks = (range(start, start + ATTEMPTS_PER_CHUNK) for start in starts)
-    task: Task[int, range] = Task(partial(sample, settings.sampling, seed), folder, load=iter)
+    task: Task[int, range] = Task(partial(sample, settings, seed), folder, load=iter)
     lost: list[str] = []
     for start, found in zip(starts, computer.compute(task, chunks, assignment.chunks_wanted), strict=False):
         assignment.add(found)

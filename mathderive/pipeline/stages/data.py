@@ -50,12 +50,13 @@ def data_stage(run: Run) -> Stage[DataResults]:
     """
     config = run.config
     released = config.evaluation.source == "released"
+    is_checked = config.data is not None and config.data.copy_verified != "keep"
     stamp = make_stamp(
         "data",
         seed=config.run.seed,
         data=config.data and config.data.deciding(),
         released=released and [sha256(path) for path in _result_files(config) or []],
-        libraries=versions(["sympy"]),
+        libraries=versions(["sympy", *(["lark", "numpy", "python-flint"] if is_checked else [])]),
     )
     return Stage("data", stamp, [run.paths.data], DataResults)
 

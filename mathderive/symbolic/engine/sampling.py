@@ -114,6 +114,8 @@ def _propose_on_equation(
         if operand is None:
             return None
         annotation = (*annotation, write_operand(operand))
+    if operator.guard is not None and not operator.guard(history.premises(), equation, operand):
+        return None
 
     def draw_constant() -> Symbol:
         free = history.free_names(settings.names)
@@ -128,15 +130,12 @@ def _propose_on_equation(
 
 
 def _draw_operand(operator: Operator, equation: Equality, history: History, rng: random.Random) -> Expr | None:
-    """Draws an operand; None where there is none or the operator's guard refuses the drawn one."""
+    """Draws an operand; None where there is none."""
     assert operator.operands is not None
     candidates = operator.operands(equation, history.parts)
     if not candidates:
         return None
-    operand = rng.choice(candidates)
-    if operator.guard is not None and not operator.guard(history.premises(), operand):
-        return None
-    return operand
+    return rng.choice(candidates)
 
 
 def _draw_any_pair(

@@ -1,8 +1,10 @@
 """Whether an expression equals 0 where the premises hold, although it looks different."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from sympy import Add, Derivative, Equality, Expr, Integral
+from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Pow
+from sympy.core import random as sympy_random
 
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.fast.expansion import multiply_out
@@ -24,9 +26,26 @@ def is_zero_given(premises: Iterable[Equality], expression: Expr) -> bool:
     try:
         for premise in reversed(tuple(premises)):
             expression = replace(expression, premise.lhs, premise.rhs)
-        # Nothing else could cancel.
-        if expression.has(Add, Derivative, Integral):
-            expression = multiply_out(carry_out(expression))
-        return expression == 0
+    except SYMPY_ERRORS:
+        return False
+    is_zero = _evaluates_to_zero(expression)
+    sympy_random.seed(0)  # so that later work does not depend on whether the answer was cached
+    return is_zero
+
+
+@lru_cache(maxsize=20_000)
+def _evaluates_to_zero(expression: Expr) -> bool:
+    """Whether derivatives, integrals and expansion turn an expression into 0. Sides are asked about again and again."""
+    # Nothing else could cancel.
+    if not expression.has(Add, Derivative, Integral):
+        return bool(expression == 0)
+    if isinstance(expression, Mul):
+        return any(map(_evaluates_to_zero, expression.args))
+    if isinstance(expression, Pow) and expression.exp.is_Integer:
+        return bool(expression.exp.is_positive) and _evaluates_to_zero(expression.base)
+    if isinstance(expression, Integral) and all(len(limit) == 1 for limit in expression.limits):
+        return _evaluates_to_zero(expression.function)  # an integral is slow to evaluate
+    try:
+        return bool(multiply_out(carry_out(expression)) == 0)
     except (IntegralError, TooLargeError, *SYMPY_ERRORS):
         return False

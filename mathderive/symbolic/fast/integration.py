@@ -2,61 +2,30 @@
 
 The rule of Meadows et al. (2024) has a side effect that is part of their data: an integral `i` is evaluated if
 `str(simplify(i)) != str(simplify(i.doit()))`. SymPy's `simplify` takes factors and terms that do not depend on the
-variable out of the integral and, if there are any, evaluates the rest. So an integral with such a factor stays, an
-integral without such factors and terms is evaluated, and for an integral with such a term the two texts decide. For
-example, `∫ 2x dx` and `∫ x*y dx` stay as they are, while `∫ e^x dx` and `∫ (x + y) dx` are evaluated.
+variable out of the integral and, if there are any, evaluates the rest. So an integral without such factors and terms is
+evaluated, and for any other the two texts decide. For example, `∫ 2x dx` and `∫ x*y dx` stay as they are, while
+`∫ e^x dx`, `∫ (x + y) dx` and `∫ (x - y)/z dx` are evaluated.
 
-The work is bounded by size and method, never by the clock. SymPy's heuristic Risch and Meijer G algorithms can run for
-hours and are not used. Its rule-based algorithm can too, and is used only for small integrands with functions of linear
-arguments; two of its rules, undoing a derivative and undoing the chain rule, are implemented here.
+SymPy's `doit` also changes integrals for which it finds no antiderivative: it evaluates the derivatives and integrals
+within the integrand and takes factors out of the integral. Where the two texts then differ, the integral is replaced by
+a value that still holds integrals.
+
+Both `doit` and `simplify` are imitated here with the antiderivatives of this package, which are bounded by size and
+method, never by the clock.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
-from sympy import (
-    Add,
-    Derivative,
-    Expr,
-    Function,
-    Integral,
-    Piecewise,
-    Pow,
-    S,
-    Symbol,
-    Tuple,
-    cancel,
-    cos,
-    degree,
-    exp,
-    factor_terms,
-    log,
-    simplify,
-    sin,
-)
+from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, cos, exp, factor_terms, simplify, sin
 from sympy.core import random as sympy_random
-from sympy.core.function import AppliedUndef
-from sympy.integrals.manualintegrate import manualintegrate
-from sympy.integrals.rationaltools import ratint
-from sympy.integrals.risch import risch_integrate
-from sympy.integrals.trigonometry import trigintegrate
 
+from mathderive.symbolic.fast.antiderivatives import IntegralError, find_antiderivative, is_large_power, undo_derivative
 from mathderive.symbolic.fast.differentiation import differentiate
-from mathderive.symbolic.names import names_of, rename, to_pattern
+from mathderive.symbolic.names import rename, to_pattern
 
-MAX_OPERATIONS = 30
-"""Maximum number of operations in an integrand that is tried."""
-
-MAX_RULE_OPERATIONS = 10
-"""Maximum number of operations in an integrand that is given to SymPy's rule-based algorithm."""
-
-ELEMENTARY = (sin, cos, exp, log)
-CHAIN: dict[type, Callable[[Expr], Expr]] = {sin: lambda inner: -cos(inner), cos: sin, exp: exp}
-"""Antiderivatives of the functions for which the chain rule is undone."""
-
-
-class IntegralError(ValueError):
-    """The integral evaluates to an expression that no derivation may contain."""
+MAX_OPERATIONS = 60
+"""Maximum number of operations in an integrand without an antiderivative that is factorised."""
 
 
 @lru_cache(maxsize=20_000)
@@ -67,7 +36,9 @@ def evaluate_integral(integral: Integral) -> Expr | None:
         IntegralError: the value distinguishes cases.
     """
     pattern, names = to_pattern(integral)
-    return _in_names(_evaluate_pattern(pattern), names)
+    result = _evaluate_pattern(pattern)
+    sympy_random.seed(0)  # so that later work does not depend on whether the result was cached
+    return _in_names(result, names)
 
 
 def _in_names(result: Expr | None, names: Mapping[str, str]) -> Expr | None:
@@ -84,49 +55,73 @@ def _evaluate_pattern(integral: Integral) -> Expr | None:
     It always starts from the same random state, so that the result does not depend on the first caller.
     """
     sympy_random.seed(0)
-    factored = factor_terms(integral)
-    if factored.is_Mul:
-        return None
     try:
-        result = _compute(integral)
+        value = _carry_out_integral(integral)
     except IntegralError:
         return S.NaN
-    if result is None or isinstance(factored, Integral):
-        return result
-    return None if str(_simplify_integral(integral)) == str(simplify(result)) else result
+    return value if _is_replaced(integral, value) else None
 
 
-def _simplify_integral(integral: Integral) -> Expr:
-    """Returns `simplify(integral)`, which ends by integrating the remaining integrand with all of SymPy's algorithms.
-
-    Where these would search without end, because the integrand can only be integrated by undoing a derivative, the
-    remaining integral is evaluated by the methods of this module.
-    """
+def _is_replaced(integral: Integral, value: Expr) -> bool:
+    """Whether the texts of an integral and its value differ once both are simplified."""
+    if value == integral:
+        return False
+    is_replaced = _is_clearly_replaced(factor_terms(integral), value)
+    if is_replaced is not None:
+        return is_replaced
     try:
-        integrand = carry_out(integral.function)
-        if any(_is_out_of_reach(integrand, variable) for variable in integral.variables):
-            return carry_out(simplify(integral, doit=False))
+        return str(_simplify(integral)) != str(_simplify(value))
     except IntegralError:
-        return integral  # its text differs from that of every value, as a text with cases does
-    return simplify(integral)
+        return True  # the text differs from that of every value, as a text with cases does
 
 
-def _compute(integral: Integral) -> Expr | None:
-    """The value of an integral; None where no method of this module finds one."""
-    result: Expr | None = integral.function
-    for variable, *bounds in integral.limits:
-        if result is None:
-            return None
-        result = _antiderivative(result, variable)
-        if result is not None and bounds:
-            result = _between(result, variable, bounds)
+def _is_clearly_replaced(factored: Expr, value: Expr) -> bool | None:
+    """Decides from an integral with its constant factors taken out, as simplifying is slow; None where it must be done.
+
+    Simplifying leaves an integral without constant factors an integral. It evaluates the product of a constant and an
+    integral in the form of its value, unless that has sums.
+    """
+    if isinstance(factored, Integral):
+        return None if isinstance(value, Integral) else True
+    if value == factored:
+        return False
+    is_indefinite = all(len(limit) == 1 for part in factored.atoms(Integral) for limit in part.limits)
+    if not factored.is_Mul or not is_indefinite or value.has(Integral):
+        return None
+    if any(factor.as_base_exp()[0].is_Add for factor in Mul.make_args(value)):
+        return None
+    return _has_cases_without_factors(factored)
+
+
+def _has_cases_without_factors(factored: Expr) -> bool:
+    """Whether an integral with a value would have cases without its constant factors, as `y*exp(x*y)` by x has."""
+    if not factored.has(exp, sin, cos) and all(power.exp.is_number for power in factored.atoms(Pow)):
+        return False
+    try:
+        carry_out(factored)
+    except IntegralError:
+        return True
+    return False
+
+
+def _simplify(expression: Expr) -> Expr:
+    """`_simplified` from a cache, with the random state that it starts from."""
+    sympy_random.seed(0)
+    result = _simplified(expression)
+    sympy_random.seed(0)
     return result
 
 
-def _between(antiderivative: Expr, variable: Expr, bounds: list[Expr]) -> Expr:
-    """Inserts the bounds: two give a difference; a single one, left by a substitution, replaces the variable."""
-    upper = antiderivative.subs(variable, bounds[-1])
-    return upper - antiderivative.subs(variable, bounds[0]) if len(bounds) == 2 else upper
+@lru_cache(maxsize=5_000)
+def _simplified(expression: Expr) -> Expr:
+    """Returns `simplify(expression)`, which ends by evaluating the derivatives and integrals that are left."""
+    if isinstance(expression, Integral):
+        factored = factor_terms(expression)
+        if isinstance(factored, Integral):
+            return Integral(_simplify(factored.function), *factored.limits)
+        expression = factored
+    inner = {part: Integral(_simplify(part.function), *part.limits) for part in expression.atoms(Integral)}
+    return carry_out(simplify(expression.xreplace(inner), doit=False))
 
 
 def carry_out(expression: Expr) -> Expr:
@@ -136,8 +131,7 @@ def carry_out(expression: Expr) -> Expr:
         IntegralError: the value of an integral distinguishes cases.
     """
     if isinstance(expression, Integral):
-        value = _compute(expression)
-        return expression if value is None else value
+        return _carry_out_integral(expression)
     if not expression.has(Integral, Derivative):
         return expression
     parts = [carry_out(part) if isinstance(part, Expr) else part for part in expression.args]
@@ -153,161 +147,49 @@ def _carry_out_derivative(expression: Expr, *counts: Tuple) -> Expr:
     return Derivative(expression, *counts, evaluate=True)
 
 
-def _antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """`_pattern_antiderivative` in the original names."""
-    pattern, names = to_pattern(Tuple(integrand, variable))
-    result = _pattern_antiderivative(*pattern)
-    sympy_random.seed(0)  # so that later work does not depend on whether the result was cached
-    return _in_names(result, names)
-
-
-@lru_cache(maxsize=20_000)
-def _pattern_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """An antiderivative; None where no method finds one, and NaN where it distinguishes cases."""
-    sympy_random.seed(0)
-    try:
-        result = _find_antiderivative(integrand, variable)
-    except IntegralError:
-        return S.NaN
-    if result is not None and not names_of(result) <= names_of(integrand) | names_of(variable):
-        return None  # a sum over the roots of a polynomial, which binds a new name
+def _carry_out_integral(integral: Integral) -> Expr:
+    """Returns `integral.doit()`: the value, in which the integrals over some of the variables may remain."""
+    first, *bounds = integral.limits[0]
+    undone = None if bounds else undo_derivative(integral.function, first)
+    limits = integral.limits if undone is None else integral.limits[1:]
+    result = carry_out(integral.function if undone is None else undone)
+    remaining: list[Tuple] = []
+    for limit in limits:
+        variable, *bounds = limit
+        if _is_blocked(limit, remaining):
+            result = _factor_out(Integral(result, limit))
+            remaining.append(limit)
+            continue
+        antiderivative = find_antiderivative(result, variable)
+        if antiderivative is None:
+            result = _factor_out(_factor(Integral(result, limit)))
+            remaining.append(limit)
+        else:
+            result = _between(antiderivative, variable, bounds) if bounds else antiderivative
     return result
 
 
-def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """Tries one method after another; derivatives and integrals within the integrand are evaluated first."""
-    if not integrand.has(variable):
-        return integrand * variable
-    undone = _undo_derivative(integrand, variable)
-    if undone is not None:
-        return undone
-    integrand = carry_out(integrand)
-    polynomial = integrand.as_poly(variable)
-    if polynomial is not None:
-        return polynomial.integrate().as_expr()
-    if not _is_out_of_reach(integrand, variable):
-        result = _by_risch(integrand, variable)
-        if result is not None:
-            return result
-    if integrand.is_Add:
-        return _antiderivative_by_terms(integrand, variable)
-    if _is_out_of_reach(integrand, variable):
-        return None
-    return _antiderivative_of_term(integrand, variable)
+def _is_blocked(limit: Tuple, remaining: list[Tuple]) -> bool:
+    """Whether an integral over one of the earlier variables, which remains, keeps this one from being evaluated."""
+    variable, *bounds = limit
+    names = set().union(*(bound.free_symbols for bound in bounds)) if bounds else {variable}
+    return any(earlier[0] in names for earlier in remaining)
 
 
-def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
-    """Tries SymPy's algorithms for single terms in SymPy's order."""
-    constant, term = integrand.as_independent(variable)
-    if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
-        return constant * _power_of_linear(term, variable)
-    for method in (_rational, trigintegrate, _by_risch, _undo_chain_rule, _by_rules):
-        result = method(term, variable)
-        if result is not None:
-            return constant * _without_cases(result)
-    return None
+def _factor_out(integral: Expr) -> Expr:
+    """Takes factors out of an integral if there are any."""
+    factored = _factor(integral)
+    return integral if isinstance(factored, Integral) else factored
 
 
-def _power_of_linear(power: Pow, variable: Expr) -> Expr:
-    """Integrates a power of a linear expression; SymPy distinguishes cases unless the exponent is a number."""
-    if power.exp == -1:
-        result = log(power.base)
-    elif power.exp.is_Number:
-        result = power.base ** (power.exp + 1) / (power.exp + 1)
-    else:
-        raise IntegralError("an integral evaluates to cases")
-    return result / power.base.diff(variable)
+def _factor(expression: Expr) -> Expr:
+    """Factorises an integral, whose integrand must be small."""
+    if expression.count_ops() > MAX_OPERATIONS or any(map(is_large_power, expression.atoms(Pow))):
+        return expression
+    return expression.factor()
 
 
-def _rational(term: Expr, variable: Expr) -> Expr | None:
-    return ratint(term, variable) if term.is_rational_function(variable) else None
-
-
-@lru_cache(maxsize=1000)
-def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
-    """Integrates by the Risch algorithm for exponentials and logarithms.
-
-    Results are cached, because an integrand of one term is tried as a whole and then as a term.
-    """
-    try:
-        result, rest = risch_integrate(integrand, variable, separate_integral=True)
-    except NotImplementedError:
-        return None
-    return None if rest else _without_cases(result)
-
-
-def _without_cases(result: Expr) -> Expr:
-    if result.has(Piecewise):
-        raise IntegralError("an integral evaluates to cases")
-    return result
-
-
-def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
-    terms = [_antiderivative(term, variable) for term in integrand.args]
-    return None if None in terms else Add(*terms)
-
-
-def _undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """Returns `c*F` for `c*dF/dx`, if the derivative of F cannot be evaluated to something simpler."""
-    factor, derivative = integrand.as_independent(variable, as_Add=False)
-    if not isinstance(derivative, Derivative) or variable not in derivative.variables:
-        return None
-    if not derivative.has(AppliedUndef) and not _has_tower(derivative, variable):
-        return None
-    variables = list(derivative.variables)
-    variables.remove(variable)
-    return factor * (Derivative(derivative.expr, *variables) if variables else derivative.expr)
-
-
-def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
-    """Returns `c*F(u)` for `c*f(u)*du/dx`, where f is a sine, cosine or exponential and F its antiderivative."""
-    factor: Expr
-    for factor in integrand.as_ordered_factors():
-        if factor.func in CHAIN and factor.has(variable):
-            inner = factor.args[0]
-            constant = cancel(integrand / factor / inner.diff(variable))
-            if not constant.has(variable):
-                return constant * CHAIN[factor.func](inner)
-    return None
-
-
-def _by_rules(integrand: Expr, variable: Expr) -> Expr | None:
-    """Integrates by SymPy's rule-based algorithm (by parts, by substitution) where it is sure to end soon.
-
-    With symbolic powers, or sums in a denominator, it searches for seconds and hardly ever succeeds.
-    """
-    functions = [part for part in integrand.atoms(Function) if part.has(variable)]
-    powers = [part for part in integrand.atoms(Pow) if part.has(variable)]
-    if (
-        integrand.count_ops() > MAX_RULE_OPERATIONS
-        or not all(_is_linear(part.args[0], variable) for part in functions)
-        or any(not part.exp.is_Number or (part.exp.is_negative and part.base.is_Add) for part in powers)
-    ):
-        return None
-    result = manualintegrate(integrand, variable)
-    return None if result.has(Integral) else result
-
-
-def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:
-    """Whether an integrand is too large or of a kind for which SymPy has no antiderivative.
-
-    These kinds are undefined functions of the variable, powers with the variable in base and exponent, and powers of
-    non-linear terms with a symbolic exponent.
-    """
-    if integrand.count_ops() > MAX_OPERATIONS or _has_tower(integrand, variable):
-        return True
-    for part in integrand.atoms(AppliedUndef, Function, Integral, Derivative):
-        if part != variable and part.has(variable) and not isinstance(part, ELEMENTARY):
-            return True
-    return any(
-        power.base.has(variable) and not power.exp.is_Number and not _is_linear(power.base, variable)
-        for power in integrand.atoms(Pow)
-    )
-
-
-def _has_tower(expression: Expr, variable: Expr) -> bool:
-    return any(power.base.has(variable) and power.exp.has(variable) for power in expression.atoms(Pow))
-
-
-def _is_linear(expression: Expr, variable: Expr) -> bool:
-    return bool(expression.is_polynomial(variable)) and degree(expression, variable) <= 1
+def _between(antiderivative: Expr, variable: Expr, bounds: list[Expr]) -> Expr:
+    """Inserts the bounds: two give a difference; a single one, left by a substitution, replaces the variable."""
+    upper = antiderivative.subs(variable, bounds[-1])
+    return upper - antiderivative.subs(variable, bounds[0]) if len(bounds) == 2 else upper

@@ -36,8 +36,13 @@ def _is_large_integer(part: Expr) -> bool:
     return isinstance(part, Integer) and part.p not in _UNIT_INTEGERS
 
 
-def _is_not_zero(premises: Sequence[Equality], operand: Expr) -> bool:
-    return not is_zero_given(premises, operand)
+def _is_not_zero(premises: Sequence[Equality], _equation: Equality, operand: Expr | None) -> bool:
+    return operand is None or not is_zero_given(premises, operand)
+
+
+def _has_no_zero_side(premises: Sequence[Equality], equation: Equality, _operand: Expr | None) -> bool:
+    """Whether neither side is zero: SymPy substitutes wrongly in powers of zero."""
+    return not any(is_zero_given(premises, side) for side in equation.args)
 
 
 def _is_known_not_to_be_zero(is_zero: bool | None) -> bool:
@@ -210,6 +215,7 @@ TIMES = Operator(
     sentence="{0} times {operand}",
     function=with_operand(lambda side, operand: side * operand),
     operands=earlier_parts,
+    guard=_is_not_zero,
     side_condition=_is_known_not_to_be_zero,
     inverse=_find_factor,
 )
@@ -229,6 +235,7 @@ POWER = Operator(
     sentence="{0} to the power of {operand}",
     function=with_operand(_power),
     operands=_exponents,
+    guard=_has_no_zero_side,
     side_condition=_is_known_not_to_be_zero,
     inverse=_find_exponent,
 )

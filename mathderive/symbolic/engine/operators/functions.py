@@ -1,12 +1,13 @@
 """The operators that apply one function to both sides: cosine, sine, exponential, logarithm and expansion."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from sympy import Expr, cos, exp, log, sin
+from sympy import Equality, Expr, Integral, cos, exp, log, sin
 
 from mathderive.symbolic.bounds import check_exponential
 from mathderive.symbolic.engine.operators.inverses import apply_and_compare
 from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Function, Operator
+from mathderive.symbolic.engine.zero import is_zero_given
 from mathderive.symbolic.fast.expansion import multiply_out
 
 
@@ -39,6 +40,11 @@ def _compare_expanded(operator: Operator, comparison: Comparison) -> Iterator[tu
         yield ()
 
 
+def _has_no_integral_of_zero(premises: Sequence[Equality], equation: Equality, _operand: Expr | None) -> bool:
+    """Whether no side is an integral of zero, which SymPy's functions take for zero although it is any constant."""
+    return not any(side.has(Integral) and is_zero_given(premises, side) for side in equation.args)
+
+
 def _exponential(side: Expr) -> Expr:
     check_exponential(side)
     return exp(side)
@@ -50,6 +56,7 @@ def _function(name: str, transform: Callable[[Expr], Expr]) -> Operator:
         Arity.EQUATION,
         sentence=f"{name} of both sides of {{0}}",
         function=on_both_sides(transform),
+        guard=_has_no_integral_of_zero,
         inverse=compare_values,
     )
 

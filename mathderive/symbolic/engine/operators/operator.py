@@ -50,6 +50,9 @@ class Past(Protocol):
     names: set[str]
     """The names of all symbols and functions."""
 
+    def premises(self) -> list[Equality]:
+        """The premises in order."""
+
     def mentions(self, text: str) -> bool:
         """Whether a text occurs in the LaTeX of an equation."""
 
@@ -169,8 +172,8 @@ Function = Callable[[Equality, Expr | Equality | None, DrawConstant], Sides]
 Operands = Callable[[Equality, Collection[Expr]], Sequence[Expr]]
 """Returns the operands that can be drawn for an equation, given all subexpressions so far."""
 
-Guard = Callable[[Sequence[Equality], Expr], bool]
-"""Returns whether the sampler may apply the operator to an operand, given the premises."""
+Guard = Callable[[Sequence[Equality], Equality, Expr | None], bool]
+"""Returns whether the sampler may apply the operator to an equation and its operand, if any, given the premises."""
 
 SideCondition = Callable[[bool | None], bool]
 """Returns whether the checker accepts an operand that is zero in the model, is not, or of which neither is known."""
@@ -197,7 +200,7 @@ class Operator:
         function: makes the result; a premise has none.
         weight: how often the operator is drawn among those of its number of arguments, unless a config says otherwise.
         operands: the operands that can be drawn, for arity `OPERAND`.
-        guard: refuses drawn operands; None refuses none.
+        guard: refuses drawn equations and operands; None refuses none.
         side_condition: refuses operands that the checker finds, such as a divisor that may be zero; None refuses none.
         draw_premise: draws the equation, for arity `PREMISE`.
         draw_pair: draws the two steps, for arity `TWO_EQUATIONS`; None draws any two.

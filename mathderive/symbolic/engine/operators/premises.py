@@ -50,7 +50,11 @@ def draw_premise(past: Past, names: Sequence[str], rng: random.Random) -> Equali
 
 def draw_renaming_premise(past: Past, names: Sequence[str], rng: random.Random) -> Equality | None:
     """Draws a function name for an earlier subexpression; returns None where no draw gives a usable one."""
-    candidates = [part for part in past.parts if part.free_symbols and len(plain_text(part)) > 1]
+    # A premise that names a constant of integration would have the constant stand for something else before it is new.
+    known = frozenset().union(*(premise.free_symbols for premise in past.premises()))
+    candidates = [
+        part for part in past.parts if part.free_symbols and part.free_symbols <= known and len(plain_text(part)) > 1
+    ]
     if not candidates:
         return None
     for _ in range(1 + MAX_REDRAWS):
