@@ -122,12 +122,16 @@ def evaluate(
     config: ConfigOption = QUICK,
     runs: RunsOption = RUNS,
 ) -> None:
-    """Score checkpoints, or recorded outputs, without training anything; by default the kit's own, checkpoints/mini."""
+    """Score checkpoints, or recorded outputs, without training anything.
+
+    By default these are the predictors of a config that trains no model, or else the kit's own checkpoints/mini.
+    """
     if predictions and checkpoint:
         raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, not both")
-    checkpoints = checkpoint or ([] if predictions else [str(MINI)])
     changes = [*(overrides or ()), *([] if bleurt is None else [f"score.bleurt.checkpoint={json.dumps(bleurt)}"])]
     run = make_run(config, changes, released, runs)
+    has_predictors = run.config.model is None and bool(run.config.predictors)
+    checkpoints = checkpoint or ([] if predictions or has_predictors else [str(MINI)])
     print(run_evaluation(run, [str(path) for path in predictions or []], checkpoints))
 
 

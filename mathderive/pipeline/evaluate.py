@@ -21,7 +21,7 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         run: its config says how to decode, evaluate and report.
         predictions: result files in the authors' format.
         checkpoints: models that answer the released examples if those can be had, and the run's own otherwise.
-            Either `predictions` or `checkpoints` is empty.
+            Either `predictions` or `checkpoints` is empty; if both are, the config's own predictors answer.
 
     Returns:
         The report.
@@ -42,6 +42,8 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         run.opened.bleurt(run.config.score.bleurt)
     paths = RunPaths(run.paths.folder.with_name(name))
     models: list[PredictorSettings] = [T5Settings(kind="t5", checkpoint=place) for place in checkpoints]
+    if not predictions and not checkpoints:
+        models = [entry for entry in run.config.predictors if entry.kind != "copy"]
     settings, data_from = run.config.evaluation, None
     if predictions:
         models = [ReleasedSettings(kind="released")]

@@ -1,0 +1,188 @@
+"""Search: which of the sampled answers is taken, and what it depends on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mathderive.checker.checker import check
+from mathderive.config.loading import load_config
+from mathderive.config.schema import DecodingSettings
+from mathderive.core.errors import InputError
+from mathderive.predictors.base import predict_set
+from mathderive.predictors.search import EXHAUSTED, VERIFIED, SampledAnswer, Search, rounds
+from mathderive.predictors.settings import SamplerSettings
+from mathderive.predictors.t5 import T5Model
+from mathderive.records import Example, Prediction, read_jsonl
+
+MINI = Path(__file__).parents[2] / "checkpoints" / "mini"
+
+PROMPT = r"Given y{(h)} = h, then obtain \sin{(y^{2}{(h)})} + 3 = \sin{(h^{2})} + 3"
+GOAL = r"\sin{(y^{2}{(h)})} + 3 = \sin{(h^{2})} + 3"
+FALSE = rf"y{{(h)}} = h and y^{{2}}{{(h)}} = h^{{3}} and {GOAL}"
+SOUND = rf"y{{(h)}} = h and {GOAL}"
+RIGHT = rf"y{{(h)}} = h and y^{{2}}{{(h)}} = h^{{2}} and \sin{{(y^{{2}}{{(h)}})}} = \sin{{(h^{{2}})}} and {GOAL}"
+
+
+def example(name: str = "a", prompt: str = PROMPT, target: str = RIGHT) -> Example:
+    return Example(id=f"{name}-static", source_id=name, set="static", prompt=prompt, target=target, steps=[])
+
+
+def settings(**changes: object) -> SamplerSettings:
+    entry = {"kind": "search", "around": {"kind": "t5", "checkpoint": "x"}, "samples": 6, "samples_at_once": 2}
+    return SamplerSettings.model_validate({**entry, **changes})
+
+
+class Scripted:
+    """Gives the written answers in turn, and counts what it was asked for."""
+
+    name = "scripted"
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = texts
+        self.asked: list[int] = []
+
+    def sample(
+        self, examples: Sequence[Example], numbers: Sequence[int], settings: SamplerSettings, seed: int
+    ) -> list[list[SampledAnswer]]:
+        self.asked += numbers
+        texts = [self._texts[number % len(self._texts)] for number in numbers]
+        drawn = [SampledAnswer(text, number - 100.0, 7) for number, text in zip(numbers, texts, strict=True)]
+        return [drawn for _ in examples]
+
+
+def answer(sampler: Scripted, **changes: object) -> Prediction:
+    search = Search("search", sampler, settings(**changes), seed=0, checker_seed="0", workers=1)
+    ((prediction,),) = search.predict(search.batches([example()]))
+    return prediction
+
+
+def test_the_first_verified_answer_is_taken() -> None:
+    assert [check(PROMPT, text).verified for text in (FALSE, SOUND, RIGHT)] == [False, False, True]
+    sampler = Scripted(FALSE, SOUND, RIGHT)
+    found = answer(sampler)
+    assert (found.text, found.finish_reason) == (RIGHT, VERIFIED)
+    assert sampler.asked == [0, 1, 2]
+    assert found.usage is not None
+    milliseconds = found.usage.pop("milliseconds")
+    assert milliseconds > 0
+    expected = {"samples": 3, "greedy_verified": 0, "verified_samples": 1, "checks": 3, "completion_tokens": 21}
+    assert found.usage == expected
+
+
+def test_without_a_verified_answer_a_sound_one_is_taken() -> None:
+    sampler = Scripted(FALSE, SOUND)
+    found = answer(sampler)
+    assert (found.text, found.finish_reason) == (SOUND, EXHAUSTED)
+    assert sampler.asked == list(range(6))
+    assert found.usage is not None
+    assert found.usage["checks"] == 2
+
+
+def test_of_equal_verdicts_the_most_likely_one_is_taken() -> None:
+    first, second = "y{(h)} = h and h = 2", "y{(h)} = h and h = 3"
+    assert answer(Scripted(first, second)).text == second
+
+
+def test_all_samples_are_drawn_where_that_is_asked_for() -> None:
+    sampler = Scripted(RIGHT, RIGHT, FALSE)
+    found = answer(sampler, to_the_end=True)
+    assert sampler.asked == list(range(6))
+    assert found.usage is not None
+    assert (found.usage["greedy_verified"], found.usage["verified_samples"]) == (1, 3)
+
+
+def test_the_budget_of_tokens_ends_a_search() -> None:
+    sampler = Scripted(FALSE)
+    answer(sampler, tokens=20)
+    assert sampler.asked == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("samples", "at_once", "sizes"), [(1, 5, [1]), (6, 5, [1, 5]), (9, 5, [1, 5, 3])])
+def test_rounds_add_up_to_the_budget(samples: int, at_once: int, sizes: list[int]) -> None:
+    numbers = list(rounds(samples, at_once))
+    assert [len(one) for one in numbers] == sizes
+    assert [number for one in numbers for number in one] == list(range(samples))
+
+
+def test_a_prompt_that_cannot_be_read_costs_no_other_its_answer() -> None:
+    search = Search("search", Scripted(RIGHT), settings(), seed=0, checker_seed="0", workers=2)
+    batches = search.batches([example(), example("b", prompt="Prove it")])
+    assert [one.finish_reason for batch in search.predict(batches) for one in batch] == [EXHAUSTED, VERIFIED]
+
+
+QUESTIONS = [
+    example("c", r"Given h{(x)} = e^{x}, then obtain \frac{d}{d x} h{(x)} = e^{x}"),
+    example("d", r"Given g{(y)} = \cos{(y)}, then obtain \int g{(y)} dy = C + \sin{(y)}"),
+]
+
+
+@pytest.fixture(scope="module")
+def mini() -> T5Model:
+    return T5Model("mini", str(MINI), DecodingSettings(batch_size=8, max_source_length=200, max_target_length=100))
+
+
+def of_mini(mini: T5Model, examples: Sequence[Example], **changes: object) -> list[tuple[str, str, str | None]]:
+    search = Search("search", mini, settings(**changes), seed=0, checker_seed="0", workers=1)
+    found = [one for batch in search.predict(search.batches(examples)) for one in batch]
+    return sorted((one.id, one.text, one.finish_reason) for one in found)
+
+
+def test_answers_depend_neither_on_references_nor_on_other_questions(mini: T5Model) -> None:
+    together = of_mini(mini, QUESTIONS)
+    without = [one.model_copy(update={"target": "", "steps": []}) for one in QUESTIONS]
+    assert of_mini(mini, without[::-1]) == together
+    assert [of_mini(mini, [one])[0] for one in QUESTIONS] == together
+    for one, (_, text, reason) in zip(QUESTIONS, together, strict=True):
+        assert check(one.prompt, text).verified == (reason == VERIFIED)
+
+
+def test_samples_differ_from_the_greedy_answer_and_each_other(mini: T5Model) -> None:
+    (drawn,) = mini.sample(QUESTIONS[:1], range(1, 6), settings(temperature=1.5), seed=0)
+    (greedy,) = mini.sample(QUESTIONS[:1], [0], settings(), seed=0)
+    assert len({one.text for one in drawn}) > 2
+    source = [mini.encode(QUESTIONS[0].prompt)]
+    assert greedy[0].text == mini.complete(source)[0].text
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_killed_run_goes_on_from_its_last_batch(tmp_path: Path) -> None:
+    examples = [example(f"n{number}") for number in range(40)]
+
+    class Mortal(Scripted):
+        def sample(self, *arguments: object) -> list[list[SampledAnswer]]:
+            if len(self.asked) >= 3:
+                raise KilledError
+            return super().sample(*arguments)  # type: ignore[arg-type]
+
+    def predict(sampler: Scripted, path: Path) -> list[str]:
+        search = Search("search", sampler, settings(), seed=0, checker_seed="0", workers=1)
+        predict_set(search, examples, path, lambda *_: None)
+        return [one.text for one in read_jsonl(path, Prediction)]
+
+    with pytest.raises(KilledError):
+        predict(Mortal(FALSE, RIGHT), tmp_path / "static.jsonl")
+    resumed = Scripted(FALSE, RIGHT)
+    whole = Scripted(FALSE, RIGHT)
+    assert predict(resumed, tmp_path / "static.jsonl") == predict(whole, tmp_path / "other.jsonl")
+    assert len(resumed.asked) < len(whole.asked)
+
+
+def test_a_predictor_with_one_answer_cannot_be_searched(tmp_path: Path) -> None:
+    from mathderive.pipeline.paths import RunPaths
+    from mathderive.pipeline.run import Run
+    from mathderive.predictors.kinds import _plan_search
+    from mathderive.predictors.registry import RunInputs
+
+    path = tmp_path / "c.yaml"
+    path.write_text("evaluation: {source: released}\npredictors: [{kind: search, around: {kind: copy}}]\n")
+    config = load_config(path)
+    run = Run(config, RunPaths(tmp_path / "run"))
+    inputs = RunInputs(config, tmp_path / "ledger", run.opened, None, None, None)
+    entry = config.predictors[0]
+    assert isinstance(entry, SamplerSettings)
+    with pytest.raises(InputError, match="search around 'copy', which gives one answer; expected one of t5"):
+        _plan_search(entry, inputs)
