@@ -26,7 +26,7 @@ from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 SCALES = tuple(fmpq(10) ** power for power in (-4, -2, 1, 2, 4))
-"""Sizes of the values that are tried for a name where an argument cannot be scanned."""
+"""Sizes of the values that are tried for a name where an argument cannot be scanned, or has too many places."""
 
 FACTORS = (fmpq(1, 2), fmpq(3, 2), fmpq(12))
 """Multiples of the numbers in such an argument, and of their inverses, that are tried for a name."""
@@ -86,7 +86,7 @@ def values_on_other_branches(
     """Values of names, at least one for every branch that functions with branches are found to have.
 
     There is one between any two places where an argument equals a value at which branches meet, has a pole, or crosses
-    an axis. Where an argument cannot be scanned for these, the values have many sizes.
+    an axis. Where an argument cannot be scanned for these, or has too many, there are values of many sizes as well.
 
     Args:
         stream: gives the values of the other names.
@@ -138,21 +138,24 @@ def _values(
     names = {name for name in definitions.names_under(argument.expression) if isinstance(name, Symbol)}
     for name in sorted((name for name in names - set(fixed) if not definitions.has(name)), key=str):
         try:
-            places = _places(argument, name, definitions, stream)
+            places, is_complete = _places(argument, name, definitions, stream)
         except UnsupportedError:
+            places, is_complete = [], False
+        if not is_complete:
             yield from _of_many_sizes(argument.expression, name, stream)
-            continue
         others = {other.name: stream.point(0).value(other.name) for other in names - {name}}
         for value in between(places):
             yield {**others, name.name: acb(value)}
 
 
-def _places(argument: BranchArgument, name: Symbol, definitions: Definitions, stream: Stream) -> list[float]:
-    """Positive values of a name at which an argument may change its branch."""
+def _places(
+    argument: BranchArgument, name: Symbol, definitions: Definitions, stream: Stream
+) -> tuple[list[float], bool]:
+    """Positive values of a name at which an argument may change its branch, and whether these are all."""
     if argument.points == (0,) and not any(map(definitions.has, argument.expression.free_symbols)):
         roots = _roots(argument.expression, name, definitions, stream)
         if roots is not None:
-            return roots
+            return roots, True
     return critical_places(argument.expression, name, definitions, stream.point(0), argument.points)
 
 

@@ -53,12 +53,15 @@ CLOSE = 1e-2
 
 def critical_places(
     expression: Expr, name: Symbol, definitions: Definitions, point: Point, critical: Sequence[complex]
-) -> list[float]:
+) -> tuple[list[float], bool]:
     """Positive values of a name at which an expression equals a critical value, has a pole, or crosses an axis.
 
     Args:
         point: gives the values of the other names.
         critical: the critical values.
+
+    Returns:
+        The values, and whether they are all that the grid shows.
 
     Raises:
         UnsupportedError: the expression holds what cannot be computed on arrays.
@@ -72,9 +75,14 @@ def critical_places(
     grid = _grid(expression)
     values = values_at(grid)
     found: list[float] = []
+    is_complete = True
     for value in critical:
-        found += _zeros(lambda places, value=value: values_at(places) - value, grid, values - value)  # type: ignore[misc]
-    return _chosen(_distinct(found))
+        candidates = _candidates(values - value)
+        is_complete &= len(candidates) <= MAX_PLACES
+        shifted = values_at if value == 0 else (lambda places, value=value: values_at(places) - value)
+        found += _zeros(shifted, grid, values - value, candidates)
+    distinct = _distinct(found)
+    return _chosen(distinct), is_complete and len(distinct) <= MAX_PLACES
 
 
 def _distinct(places: Sequence[float]) -> list[float]:
@@ -95,9 +103,15 @@ def _grid(expression: Expr) -> Array:
     return np.logspace(-reach, reach, int(2 * reach * PER_DECADE)).astype(complex)
 
 
-def _zeros(function: Callable[[Array], Array], grid: Array, values: Array) -> Iterator[float]:
-    """Places where a function with these values on the coarse grid has a zero or a pole, or crosses an axis."""
-    places = _chosen([float(grid[index].real) for index in _candidates(values)])
+def _zeros(
+    function: Callable[[Array], Array], grid: Array, values: Array, candidates: Sequence[int]
+) -> Iterator[float]:
+    """Places where a function with these values on the coarse grid has a zero or a pole, or crosses an axis.
+
+    Args:
+        candidates: indices of the grid that may be near such places.
+    """
+    places = _chosen([float(grid[index].real) for index in candidates])
     for index in np.searchsorted(grid.real, places):
         low, high = max(0, index - 1), min(len(grid) - 1, index + 1)
         usual = _largest(np.abs(values[[low, high]]))

@@ -14,7 +14,7 @@ x, y, z = Symbol("x"), Symbol("y"), Symbol("z")
 
 
 def places(expression: Expr, *critical: complex, definitions: dict[Symbol, Expr] | None = None) -> list[float]:
-    return critical_places(expression, x, Definitions(dict(definitions or {})), Stream(b"key").point(0), critical)
+    return critical_places(expression, x, Definitions(dict(definitions or {})), Stream(b"key").point(0), critical)[0]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,12 @@ def test_of_places_without_end_the_nearest_to_1_are_found(function: Function, fi
 @pytest.mark.parametrize(("expression", "critical"), [(exp(x), 1j), (exp(-x) + 1, 0), (x * y + y, 0)])
 def test_an_expression_that_meets_no_critical_value_has_no_places(expression: Expr, critical: complex) -> None:
     assert places(expression, critical) == []
+
+
+def test_it_says_whether_there_are_more_places() -> None:
+    point = Stream(b"key").point(0)
+    found = [critical_places(one, x, Definitions(), point, (0,))[1] for one in (log(x), sin(x), 2 + sin(50 * x))]
+    assert found == [True, False, False]
 
 
 def test_names_have_their_definitions() -> None:
