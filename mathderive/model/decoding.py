@@ -43,7 +43,7 @@ _NO_ROW = -1
 
 
 class _Samples(NamedTuple):
-    """What the compiled program of sampling depends on, in place of the settings of a search.
+    """The shape of sampling, on which its compiled program depends, in place of the settings of a search.
 
     Attributes:
         num_beams: number of samples of a row.

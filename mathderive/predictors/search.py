@@ -76,7 +76,7 @@ class _Question:
 
     @property
     def cost(self) -> dict[str, int]:
-        """What the answer cost, and how many samples were verified."""
+        """The cost of the answer, and the number of verified samples."""
         greedy, *sampled = (self.verdicts[text].verified for text in self.texts)
         return {
             "samples": len(self.texts),
