@@ -64,7 +64,7 @@ def test_the_configs_in_the_docs_load(tmp_path: Path) -> None:
     for block in blocks:
         path = tmp_path / "mine.yaml"
         path.write_text(block.replace("configs/", f"{ROOT}/configs/"), encoding="utf-8")
-        assert any(model.kind == "openai" for model in load_config(path).predictors)
+        assert any(model.kind in ("openai", "search") for model in load_config(path).predictors)
 
 
 def test_overrides_reach_into_lists(config_file: Path) -> None:
