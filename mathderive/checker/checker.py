@@ -187,6 +187,11 @@ def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:
     )
 
 
+def unreadable(output: str, error: ValueError) -> Validity:
+    """The verdict on an answer to a prompt that the checker refuses to read: every equation is undecided."""
+    return unchecked(output, f"the prompt cannot be read: {error}")
+
+
 def _undecided(texts: Sequence[str], reason: str) -> list[StepVerdict]:
     return [StepVerdict(text=text, truth="undecided", reason=reason) for text in texts]
 

@@ -69,7 +69,6 @@ class SampleState(NamedTuple):
 
     Attributes:
         live_tokens: `[batch, samples, length]`, the tokens so far.
-        done: `[batch]`, true for rows of which every sample has ended.
         ended: `[batch, samples]`.
         log_probabilities: `[batch, samples]`, the model's, of the drawn tokens.
         keys: `[batch, samples, 2]`.
@@ -80,7 +79,6 @@ class SampleState(NamedTuple):
     """
 
     live_tokens: jax.Array
-    done: jax.Array
     ended: jax.Array
     log_probabilities: jax.Array
     keys: jax.Array
@@ -89,6 +87,11 @@ class SampleState(NamedTuple):
     top_p: jax.Array
     beginning: jax.Array
     beginning_length: jax.Array
+
+    @property
+    def done(self) -> jax.Array:
+        """`[batch]`, true for rows of which every sample has ended."""
+        return jnp.all(self.ended, axis=-1)
 
     def resize(self, length: int) -> "SampleState":
         """Makes room for `length` tokens."""
@@ -111,7 +114,6 @@ def initial_samples(
     top_k = [min(one.top_k or config.vocab_size, config.vocab_size) for one in samplings]
     return SampleState(
         live_tokens=jnp.zeros((rows, samples, 0), jnp.int32),
-        done=jnp.asarray(empty),
         ended=jnp.asarray(np.repeat(empty[:, None], samples, axis=1)),
         log_probabilities=jnp.zeros((rows, samples)),
         keys=jnp.array([one.keys for one in samplings], jnp.uint32),
@@ -146,7 +148,6 @@ def sample_step(
     ended = state.ended | (token_ids == config.eos_token_id) | (position == last_position)[:, None]
     return state._replace(
         live_tokens=write_tokens(state.live_tokens, token_ids, position),
-        done=jnp.all(ended, axis=1),
         ended=ended,
         log_probabilities=state.log_probabilities + jnp.where(state.ended | is_forced, 0.0, log_probabilities),
     )

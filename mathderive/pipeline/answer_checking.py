@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 
-from mathderive.checker.checker import unchecked
+from mathderive.checker.checker import unreadable
 from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
 from mathderive.core.progress import ProgressCallback
@@ -85,4 +85,4 @@ def _check(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRequ
     try:
         return check_in(worker, request)
     except ValueError as error:
-        return unchecked(request.output, f"the prompt cannot be read: {error}")
+        return unreadable(request.output, error)

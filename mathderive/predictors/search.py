@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from mathderive.checker.checker import unchecked
+from mathderive.checker.checker import unreadable
 from mathderive.checker.supervision import SupervisedChecker
 from mathderive.checker.verdicts import Validity
 from mathderive.predictors.base import make_prediction
@@ -44,7 +44,7 @@ class Sampler(Protocol):
     def sample(
         self, examples: Sequence[Example], numbers: Sequence[int], settings: SamplerSettings, seed: int
     ) -> list[list[SampledAnswer]]:
-        """The samples with these numbers of the answer to each example; number 0 is the greedy answer.
+        """The samples with these numbers of the answer to each example; `[0]` asks for the greedy answer alone.
 
         A sample depends on the seed, the example and its number alone.
         """
@@ -211,6 +211,6 @@ class _Checkers:
         try:
             return checker.check(question.example.prompt, text), time.monotonic() - started
         except ValueError as error:
-            return unchecked(text, f"the prompt cannot be read: {error}"), time.monotonic() - started
+            return unreadable(text, error), time.monotonic() - started
         finally:
             self._free.put(checker)

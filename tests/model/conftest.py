@@ -7,6 +7,7 @@ import pytest
 
 from mathderive.model.config import T5Config
 from mathderive.model.weights import from_hugging_face
+from tests.support.searches import prompts, sources_of
 from tests.support.torch_t5 import CONFIGS, Arrays
 
 
@@ -32,3 +33,8 @@ def params(golden: Arrays, config: T5Config) -> Arrays:
     prefix = "weights/"
     tensors = {name.removeprefix(prefix): array for name, array in golden.items() if name.startswith(prefix)}
     return from_hugging_face(tensors, config, "golden")
+
+
+@pytest.fixture
+def sources(config: T5Config) -> list[list[int]]:
+    return sources_of(prompts(config))[:3]

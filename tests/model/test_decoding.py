@@ -13,7 +13,7 @@ from mathderive.model import decoding
 from mathderive.model.config import T5Config
 from mathderive.model.decoding import MIN_LENGTH, MIN_ROWS, decode, group_by_length, padded_length
 from mathderive.model.search_settings import SearchSettings
-from tests.support.searches import prompts, sources_of
+from tests.support.searches import sources_of
 from tests.support.torch_t5 import Arrays, random_prompts
 
 BEAMS = SearchSettings(num_beams=3, repetition_penalty=1.5)
@@ -22,11 +22,6 @@ BEAMS = SearchSettings(num_beams=3, repetition_penalty=1.5)
 @pytest.fixture
 def replicated(params: Arrays) -> Any:
     return devices.replicate(params)
-
-
-@pytest.fixture
-def sources(config: T5Config) -> list[list[int]]:
-    return sources_of(prompts(config))[:3]
 
 
 def test_a_row_does_not_depend_on_its_neighbours(config: T5Config, replicated: Any, sources: list[list[int]]) -> None:

@@ -15,7 +15,7 @@ from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode, sample
 from mathderive.model.parameters import bind
 from mathderive.model.sampling import Sample, Sampling, sample_key, truncated
-from tests.support.searches import prompts, sharpened, sources_of
+from tests.support.searches import sharpened
 from tests.support.torch_t5 import Arrays
 
 DRAWS = 4000
@@ -34,11 +34,6 @@ def weights(params: Arrays, config: T5Config) -> Arrays:
 @pytest.fixture
 def replicated(weights: Arrays) -> Any:
     return devices.replicate(weights)
-
-
-@pytest.fixture
-def sources(config: T5Config) -> list[list[int]]:
-    return sources_of(prompts(config))[:3]
 
 
 def log_probabilities(config: T5Config, weights: Arrays, source: list[int], output: list[int]) -> np.ndarray:

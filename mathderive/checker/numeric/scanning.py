@@ -176,10 +176,7 @@ class _ArrayEvaluator(NodeEvaluator[Array, None]):
         return sum(terms[1:], terms[0])
 
     def multiply(self, factors: Sequence[Array]) -> Array:
-        result, *rest = factors
-        for factor in rest:
-            result = result * factor
-        return result
+        return math.prod(factors[1:], start=factors[0])
 
     def power(self, base: Array, exponent: Array) -> Array:
         return raise_to(base, exponent)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mathderive.checker import LIBRARIES as CHECKER_LIBRARIES
 from mathderive.config.schema import Config
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError
@@ -56,7 +57,7 @@ def data_stage(run: Run) -> Stage[DataResults]:
         seed=config.run.seed,
         data=config.data and config.data.deciding(),
         released=released and [sha256(path) for path in _result_files(config) or []],
-        libraries=versions(["sympy", *(["lark", "numpy", "python-flint"] if is_checked else [])]),
+        libraries=versions(CHECKER_LIBRARIES if is_checked else ["sympy"]),
     )
     return Stage("data", stamp, [run.paths.data], DataResults)
 
