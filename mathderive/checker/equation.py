@@ -16,6 +16,7 @@ from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.truth import Context, Decision
 from mathderive.checker.numeric.branches import values_on_other_branches
 from mathderive.checker.numeric.definitions import is_name
+from mathderive.checker.numeric.evaluator import BudgetError
 from mathderive.checker.numeric.points import Stream
 from mathderive.checker.reading.equations import Chain
 from mathderive.checker.reasons import sentence
@@ -171,7 +172,8 @@ class Knowledge:
             decision = self.context.decide(new.sides, fresh)
         if not decision.holds and fresh:
             decision = self._decide_with_constants(new, facts, fresh) or decision
-        if decision.holds and not self._holds_on_every_branch(new.sides, fresh):
+        known = decision.on_every_branch and not self.context.conditions
+        if decision.holds and not known and not self._holds_on_every_branch(new.sides, fresh):
             decision = Decision(None, "it is true at some points and false at others")
         if decision.holds is False:
             return Judgement("incorrect", decision.reason, sources=None, counterexample=decision.counterexample)
@@ -187,10 +189,13 @@ class Knowledge:
         context = self.context.copy()
         here = context.stream
         restricted = {symbol for pair in context.conditions for side in pair for symbol in side.free_symbols}
-        for values in values_on_other_branches(sides, context.definitions, here, restricted):
-            context.move_to(replace(here, values=values))
-            if context.decide(sides, fresh).holds is False:
-                return False
+        try:
+            for values in values_on_other_branches(sides, context.definitions, here, restricted):
+                context.move_to(replace(here, values=values))
+                if context.decide(sides, fresh).holds is False:
+                    return False
+        except BudgetError:
+            return False
         return True
 
     def _decide_with_constants(self, new: Fact, facts: Sequence[Fact], fresh: frozenset[Symbol]) -> Decision | None:

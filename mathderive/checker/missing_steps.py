@@ -163,10 +163,10 @@ class _Search:
             if any(_applies(operator, alone) for operator in _operators(with_two=False)):
                 return True
             for other in others:
-                for pair in ((one, other), (other, one)):
-                    if not pair[0].symbols & pair[1].symbols:
-                        continue
-                    both = FactComparison(target, *pair, self._parts, self._fresh)
+                if not one.symbols & other.symbols:
+                    continue
+                turned = FactComparison(target, other, one, self._parts, self._fresh)
+                for both in (alone.with_second(other), turned):
                     if any(_applies(operator, both) for operator in _operators(with_two=True)):
                         return True
         return False

@@ -12,6 +12,7 @@ from mathderive.checker.numeric.fingerprints import Fingerprint, close, fingerpr
 from mathderive.symbolic.engine.operators import OPERATORS
 from mathderive.symbolic.engine.operators.application import sides_given_by
 from mathderive.symbolic.engine.operators.inverses import size_of
+from mathderive.symbolic.names import names_of
 from mathderive.symbolic.parts import parts_of
 
 GROWTH = 3
@@ -79,6 +80,11 @@ class Fact:
     @cached_property
     def symbols(self) -> frozenset[Symbol]:
         return frozenset(self.equation.atoms(Symbol))
+
+    @cached_property
+    def names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names of symbols and functions in the left and in the right side."""
+        return names_of(self.lhs), names_of(self.rhs)
 
     @cached_property
     def parts(self) -> frozenset[Expr]:

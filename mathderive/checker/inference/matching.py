@@ -8,7 +8,7 @@ same however it is printed and however SymPy simplifies it on the way.
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations, product
+from itertools import product
 
 import numpy as np
 from sympy import Derivative, Expr, Integral, Symbol
@@ -30,6 +30,9 @@ from mathderive.checker.numeric.fingerprints import (
 from mathderive.symbolic.engine.operators import OPERATORS, Arity, Operator
 from mathderive.symbolic.engine.operators.inverses import inverse_of
 from mathderive.symbolic.engine.operators.operator import Inverse
+
+LOG_TOLERANCE = 1e-4
+"""Maximum relative distance of the logarithms' products where a power may have been taken."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class FactComparison:
     Attributes:
         known: the subexpressions of all earlier equations, in order.
         fresh: the symbols of the new equation that no earlier equation has.
+        without_second: the comparison of the same two facts alone, whose values are shared.
     """
 
     new: Fact
@@ -66,11 +70,22 @@ class FactComparison:
     second: Fact | None
     known: Collection[Expr]
     fresh: frozenset[Symbol]
+    without_second: "FactComparison | None" = None
+
+    def with_second(self, second: Fact) -> "FactComparison":
+        """The comparison for an operator that takes another equation as well."""
+        return FactComparison(self.new, self.before, second, self.known, self.fresh, self)
 
     @property
     def steps(self) -> tuple[int, ...]:
         """The numbers of the earlier equations."""
         return (self.before.number,) if self.second is None else (self.before.number, self.second.number)
+
+    @cached_property
+    def same_sides(self) -> tuple[bool, bool]:
+        if self.without_second is not None:
+            return self.without_second.same_sides
+        return close(self.new.left, self.before.left), close(self.new.right, self.before.right)
 
     @cached_property
     def has_same_difference(self) -> bool:
@@ -80,6 +95,15 @@ class FactComparison:
     def has_same_ratio(self) -> bool:
         new, before = self.new, self.before
         return close(times(new.left, before.right), times(new.right, before.left))
+
+    @cached_property
+    def may_be_power(self) -> bool:
+        new, before = self.new, self.before
+        pairs = ((new.left, before.right), (new.right, before.left))
+        with np.errstate(all="ignore"):
+            first, second = (np.log(np.abs(a.values)) * np.log(np.abs(b.values)) for a, b in pairs)
+        differ = np.abs(first - second) > LOG_TOLERANCE * (1 + np.abs(first) + np.abs(second))
+        return not bool(differ.any())  # a side that is 0 or infinite differs from nothing
 
     def number(self, expression: Expr) -> Fingerprint:
         return fingerprint(expression)
@@ -137,10 +161,12 @@ def justifications(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol] = f
     on_two = _inverses((Arity.TWO_EQUATIONS,), inverse_of)
     found: dict[Justification, None] = {}
     for target in targets:
-        for fact in facts:
-            found |= _justifications(FactComparison(target, fact, None, known, fresh), on_one)
-        for fact, rule in permutations(facts, 2):
-            found |= _justifications(FactComparison(target, fact, rule, known, fresh), on_two)
+        comparisons = [FactComparison(target, fact, None, known, fresh) for fact in facts]
+        for comparison in comparisons:
+            found |= _justifications(comparison, on_one)
+        for comparison, rule in product(comparisons, facts):
+            if rule is not comparison.before:
+                found |= _justifications(comparison.with_second(rule), on_two)
     if not found:
         slow = _inverses((Arity.EQUATION, Arity.OPERAND), lambda operator: operator.slow_inverse)
         for target, fact in product(targets, facts):

@@ -36,11 +36,13 @@ class Decision:
         holds: None where that is not known.
         reason: why it is false or not known.
         counterexample: values of names at which a false equation fails.
+        on_every_branch: whether it is true on every branch of the functions in it.
     """
 
     holds: bool | None
     reason: str = ""
     counterexample: dict[str, str] | None = None
+    on_every_branch: bool = False
 
 
 @dataclass
@@ -355,9 +357,8 @@ class Context:
         try:
             return self._explained(sides, self._comparer().compare(*sides, values), values)
         except OpenConstantError:
-            if self._comparer().compare(*sides, values, random_constants=True).holds:
-                return Decision(True)
-            return self._open(sides, fresh, values)
+            found = self._comparer().compare(*sides, values, random_constants=True)
+            return Decision(True, "", None, found.on_every_branch) if found.holds else self._open(sides, fresh, values)
 
     def _open(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
         """Decides an equation with open constants of integration."""
@@ -389,7 +390,7 @@ class Context:
 
     def _explained(self, sides: Sides, comparison: Comparison, values: Mapping[Integral, Expr]) -> Decision:
         if comparison.holds is not False or comparison.point is None:
-            return Decision(comparison.holds, comparison.reason)
+            return Decision(comparison.holds, comparison.reason, on_every_branch=comparison.on_every_branch)
         example: dict[str, str] = {}
         names = {name for side in sides for name in side.atoms(Symbol, AppliedUndef) if not self.definitions.has(name)}
         evaluator = Evaluator(self.definitions, comparison.point, bound=values)

@@ -6,7 +6,7 @@ in ball arithmetic, while a fingerprint only finds candidates.
 
 from collections.abc import Sequence
 
-from flint import acb, arb
+from flint import acb
 from sympy import Derivative, Expr, Integral, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
@@ -59,13 +59,7 @@ class _AlgebraicEvaluator(Evaluator):
             return self._unknown(f"number {node}", [])
 
     def _unknown(self, kind: str, parts: Sequence[Value]) -> acb:
-        """A number that changes with every part."""
-        mixed = arb(self.point.number(f"{kind} {len(parts)}"))
-        for place, part in enumerate(parts):
-            value = head(part)
-            for name, share in (("real", value.real), ("imaginary", value.imag)):
-                mixed += share.asinh() * arb(1 + self.point.number(f"{kind} {place} {name} {self.point.draw}"))
-        return acb(arb(3) / 2 + mixed.sin() / 2)
+        return self.point.number_of(kind, [head(part) for part in parts])
 
 
 _NO_DEFINITIONS = Definitions()

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import islice
 
 from flint import acb, acb_poly, fmpq
-from sympy import Add, Expr, Float, Mul, Poly, Pow, Rational, Symbol
+from sympy import Add, Expr, Float, Integral, Mul, Poly, Pow, Rational, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, Function
 from sympy.core.numbers import ImaginaryUnit
@@ -40,10 +40,14 @@ MAX_NAMES = 3
 MAX_VALUES = 24
 """Maximum number of values tried for one equation."""
 
+MAX_BODIES = 1_000
+"""Maximum number of definitions that an equation may rest on, counted once for each list of arguments."""
+
 BRANCH_POINTS: dict[str, tuple[complex, ...]] = {
     **dict.fromkeys(("asin", "acos", "acosh", "atanh"), (1, -1)),
     **dict.fromkeys(("atan", "asinh"), (1j, -1j)),
     "acot": (0, 1j, -1j),
+    "li": (0, 1),
 }
 """The arguments at which branches of a function meet; 0 for others."""
 
@@ -62,14 +66,51 @@ class BranchArgument:
 
 def _branch_arguments(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[BranchArgument]:
     """The arguments of functions with branches that may leave their branch, also in the definitions of names."""
-    for expression in expressions:
-        for one in definitions.closure(expression):
-            for part in one.atoms(Function, Pow):
-                if _has_branch(part) and not _is_positive(part.args[0], definitions):
-                    yield BranchArgument(part.args[0], BRANCH_POINTS.get(part.func.__name__, (0,)))
+    for one in _with_bodies(expressions, definitions):
+        for part in one.atoms(Function, Pow):
+            if has_branch(part) and not is_positive(part.args[0], definitions):
+                yield BranchArgument(part.args[0], BRANCH_POINTS.get(part.func.__name__, (0,)))
 
 
-def _has_branch(part: Function | Pow) -> bool:
+def _with_bodies(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[Expr]:
+    """Expressions, the bodies of the definitions that they rest on, and integrands at the ends of their integrals.
+
+    A parameter is a positive name like any other, but its argument need not be positive.
+
+    Raises:
+        BudgetError: there are too many, or one cannot be built.
+    """
+    seen: set[Expr] = set()
+    waiting = list(expressions)
+    while waiting:
+        expression = waiting.pop()
+        if expression in seen:
+            continue
+        if len(seen) == MAX_BODIES:
+            raise BudgetError("too many definitions within definitions")
+        seen.add(expression)
+        yield expression
+        for name in expression.atoms(Symbol, AppliedUndef):
+            if name in definitions.exact:
+                waiting.append(definitions.exact[name])
+            elif isinstance(name, AppliedUndef):
+                definition = definitions.functions.get((name.func.__name__, len(name.args)))
+                if definition is not None:
+                    waiting.append(_with_values(definition.body, definition.parameters, name.args))
+        for integral in expression.atoms(Integral):
+            for variable, *ends in integral.limits:
+                waiting += [_with_values(integral.function, [variable], [end]) for end in ends]
+
+
+def _with_values(body: Expr, names: Sequence[Expr], values: Sequence[Expr]) -> Expr:
+    try:
+        return body.xreplace(dict(zip(names, values, strict=True)))
+    except SYMPY_ERRORS:
+        raise BudgetError("a definition cannot be applied to its arguments") from None
+
+
+def has_branch(part: Expr) -> bool:
+    """Whether a power or function has several branches."""
     if isinstance(part, Pow):
         return not part.exp.is_Integer and not part.base.is_positive
     return part.func.__name__ in PIECEWISE
@@ -103,7 +144,7 @@ def _changing_arguments(expressions: Sequence[Expr], definitions: Definitions) -
         for one in _branch_arguments(expressions, definitions)
     }
     # In an order that is the same in every process, because only the first values are tried.
-    return sorted((one for one in arguments if not _is_positive(one.expression, definitions)), key=str)
+    return sorted((one for one in arguments if not is_positive(one.expression, definitions)), key=str)
 
 
 def _unfolded(argument: Expr, definitions: Definitions) -> Expr:
@@ -121,14 +162,14 @@ def _unfolded(argument: Expr, definitions: Definitions) -> Expr:
         return argument
 
 
-def _is_positive(expression: Basic, definitions: Definitions) -> bool:
+def is_positive(expression: Basic, definitions: Definitions) -> bool:
     """Whether an expression is positive because names are and positive parts make it up."""
     if isinstance(expression, Symbol):
-        return not definitions.has(expression) or _is_positive(definitions.exact[expression], definitions)
+        return not definitions.has(expression) or is_positive(definitions.exact[expression], definitions)
     if isinstance(expression, Add | Mul):
-        return all(_is_positive(part, definitions) for part in expression.args)
+        return all(is_positive(part, definitions) for part in expression.args)
     if isinstance(expression, Pow):
-        return _is_positive(expression.base, definitions) and not expression.exp.has(Function, ImaginaryUnit)
+        return is_positive(expression.base, definitions) and not expression.exp.has(Function, ImaginaryUnit)
     return expression.is_Number and bool(expression.is_positive)
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from flint import acb, ctx
 from sympy import Expr, Integral, S
 
+from mathderive.checker.numeric.any_branch import AnyBranchEvaluator
 from mathderive.checker.numeric.branches import has_branches
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
@@ -44,12 +45,14 @@ class Comparison:
         reason: why it is not True.
         point: a point at which the sides differ.
         values: the sides' values there.
+        on_every_branch: whether it is True on every branch of the functions in it, also far from the points.
     """
 
     holds: bool | None
     reason: str = ""
     point: Point | None = None
     values: tuple[acb, ...] = field(default=())
+    on_every_branch: bool = False
 
 
 class OpenConstantError(UnsupportedError):
@@ -100,8 +103,12 @@ class Comparer:
         if self._stream.values:
             wanted = least = 1  # such a stream tests an equation that is true at enough other points
         else:
-            wanted = MORE_POINTS if has_branches((left, right), self._definitions) else POINTS
-            least = MIN_POINTS if self._points is None else 1
+            wanted, least = POINTS, MIN_POINTS if self._points is None else 1
+        branching = has_branches((left, right), self._definitions)
+        if branching and not self._stream.values:
+            if self._points is None and self._same_on_every_branch(left, right, bound, random_constants):
+                return Comparison(True, on_every_branch=True)
+            wanted = MORE_POINTS
         same = 0
         usable = False
         found: Comparison | None = None
@@ -121,8 +128,27 @@ class Comparer:
                 return Comparison(None, "it is true at some points and false at others", found.point, found.values)
             return found
         if same >= least:
-            return Comparison(True)
+            return Comparison(True, on_every_branch=not branching)
         return Comparison(None, "too few values are accurate" if usable else "there is no value at any point tried")
+
+    def _same_on_every_branch(
+        self, left: Expr, right: Expr, bound: Mapping[Integral, Expr] | None, random_constants: bool
+    ) -> bool:
+        """Whether two expressions are equal on random branches of their functions, and so on all."""
+        outcomes: list[Outcome] = []
+        for draw in range(POINTS):
+            try:
+                outcome, _ = self._at(
+                    left, right, self._stream.point(draw), bound, random_constants, AnyBranchEvaluator
+                )
+            except OpenConstantError:
+                raise
+            except UnsupportedError:
+                return False
+            if outcome == "different":
+                return False
+            outcomes.append(outcome)
+        return outcomes.count("same") >= MIN_POINTS
 
     def points(self) -> Iterator[Point]:
         if self._points is not None:
@@ -132,12 +158,18 @@ class Comparer:
             yield self._stream.point(draw)
 
     def _at(
-        self, left: Expr, right: Expr, point: Point, bound: Mapping[Integral, Expr] | None, random_constants: bool
+        self,
+        left: Expr,
+        right: Expr,
+        point: Point,
+        bound: Mapping[Integral, Expr] | None,
+        random_constants: bool,
+        evaluator_class: type[Evaluator] = Evaluator,
     ) -> tuple[Outcome, tuple[acb, ...]]:
         bits = PRECISION
         while True:
             with precision(bits):
-                evaluator = Evaluator(self._definitions, point, bound=bound, random_constants=random_constants)
+                evaluator = evaluator_class(self._definitions, point, bound=bound, random_constants=random_constants)
                 try:
                     values = head(evaluator.value(left)), head(evaluator.value(right))
                 except OverflowError:

@@ -204,5 +204,8 @@ PIECEWISE = {
     "asinh",
     "acosh",
     "atanh",
+    "Ei",
+    "Ci",
+    "li",
 }
 """Functions with branches; equations that hold them are tested at more points."""

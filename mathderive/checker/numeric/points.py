@@ -4,7 +4,7 @@ A point gives every name a positive real value. The values come from a keyed str
 and names are told apart by a cryptographic hash, so no text can be written that fits the points it is tested at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -61,6 +61,14 @@ class Point:
     def number(self, label: str) -> float:
         """A number between 0 and 1 for a label; it does not depend on the point."""
         return fraction(blake2b(label.encode(), key=self.key, digest_size=8).digest())
+
+    def number_of(self, label: str, values: Sequence[acb]) -> acb:
+        """A number between 1 and 2 for a label and some values; it changes smoothly with each of them."""
+        mixed = arb(self.number(f"{label} {len(values)}"))
+        for place, value in enumerate(values):
+            for name, share in (("real", value.real), ("imaginary", value.imag)):
+                mixed += share.asinh() * arb(1 + self.number(f"{label} {place} {name} {self.draw}"))
+        return acb(arb(3) / 2 + mixed.sin() / 2)
 
     def _digest(self, name: str) -> bytes:
         return blake2b(f"{self.draw} {name}".encode(), key=self.key, digest_size=9).digest()

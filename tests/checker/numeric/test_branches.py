@@ -33,6 +33,23 @@ def test_an_equation_that_holds_on_one_branch_is_not_true(equation: str) -> None
     assert step.truth in ("undecided", "incorrect")
 
 
+OF_FUNCTIONS = (
+    (r"\sqrt{x^{2}}", r"g{(9 - x)} = 9 - x"),
+    (r"\operatorname{Abs}{(x)}", r"g{(x - y)} = x - y"),
+    (r"\sqrt{x^{2}}", r"\frac{d}{d x} g{(x - 9)} = -1"),
+    (r"\int_{0}^{x - 9} \sqrt{y^{2}} dy", r"g{(x)} = - \frac{(x - 9)^{2}}{2}"),
+    (r"\operatorname{Ci}{(x - 9)}", r"g{(x)} = \operatorname{Ci}{(9 - x)} + i \pi"),
+)
+"""Definitions of `g(x)`, and equations that hold where an argument that is positive for some `x` is."""
+
+
+@pytest.mark.parametrize(("body", "equation"), OF_FUNCTIONS)
+def test_a_function_is_tested_on_the_branches_of_its_argument(body: str, equation: str) -> None:
+    prompt = rf"Given \operatorname{{g}}{{(x)}} = {body}, then obtain x = y"
+    [_, step] = check(prompt, f"\\operatorname{{g}}{{(x)}} = {body}\n{equation}").steps
+    assert step.truth in ("undecided", "incorrect")
+
+
 def test_a_name_that_stands_for_another_is_followed_to_the_branches() -> None:
     prompt = r"Given V = x - 9 and U = V and T = 2 U and S = T and W = S, then obtain W = x"
     [step] = check(prompt, r"\sqrt{W^{2}} = - W").steps
@@ -46,6 +63,8 @@ ON_EVERY_BRANCH = (
     r"\sqrt{f{(x)}} \sqrt{f{(x)}} = (x - 9)^{2}",
     r"\sqrt{(x - 9)^{2}} = \sqrt{(9 - x)^{2}}",
     r"\sqrt{(e^{x} - 2)^{4}} = (e^{x} - 2)^{2}",
+    r"\frac{d}{d x} (x \log{(\sin{(7 x)})}) = \log{(\sin{(7 x)})} + \frac{7 x \cos{(7 x)}}{\sin{(7 x)}}",
+    r"\log{(f{(x)})} \arcsin{(\cos{(x)})} + x = x + \log{((x - 9)^{2})} \arcsin{(\cos{(x)})}",
 )
 
 
@@ -53,3 +72,25 @@ ON_EVERY_BRANCH = (
 def test_an_equation_that_holds_on_every_branch_is_true(equation: str) -> None:
     [_, step] = check(PROMPT, f"f{{(x)}} = (x - 9)^{{2}}\n{equation}").steps
     assert step.truth in TRUE
+
+
+ARGUMENTS = (r"(x - 9)", r"(x^{2} - 50)", r"\cos{(x)}", r"(\sin{(x)} - x)")
+ATOMS = (
+    r"\log{%s}",
+    r"\sqrt{%s}",
+    r"\operatorname{Abs}{(%s)}",
+    r"\operatorname{sign}{(%s)}",
+    r"\operatorname{atan}{(%s)}",
+    r"\operatorname{Ci}{(%s)}",
+    r"\operatorname{acosh}{(%s)}",
+)
+
+
+@pytest.mark.parametrize("atom", ATOMS)
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_functions_with_branches_are_numbers_like_others(atom: str, argument: str) -> None:
+    function = atom.replace("%s", argument)
+    equation = rf"({function} + x) ({function} - x) = {function} {function} - x^{{2}}"
+    false = rf"({function} + x) ({function} - x) = 1.0001 {function} {function} - x^{{2}}"
+    _, *steps = check(PROMPT, f"f{{(x)}} = (x - 9)^{{2}}\n{equation}\n{false}").steps
+    assert [step.truth in TRUE for step in steps] == [True, False]

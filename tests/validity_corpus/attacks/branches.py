@@ -255,6 +255,26 @@ def logarithm_of_negative(setting: Setting) -> Attempt:
 
 
 @attack("branches")
+def function_of_negative(setting: Setting) -> Attempt:
+    """A function that is defined for positive names is applied to an expression that is negative for some of them."""
+    f, x = setting.fresh_names(2)
+    number = setting.rng.randint(2, 60)
+    body, value = setting.rng.choice(
+        (
+            (rf"\sqrt{{{x}^{{2}}}}", "%s"),
+            (rf"\operatorname{{Abs}}{{({x})}}", "%s"),
+            (rf"({x}^{{4}})^{{\frac{{1}}{{4}}}}", "%s"),
+            (rf"\sqrt{{{x}^{{6}}}}", "(%s)^{3}"),
+            (rf"\operatorname{{sign}}{{({x})}}", "1"),
+        )
+    )
+    argument = setting.rng.choice((f"{number} - {x}", f"{x} - {number}"))
+    given = (*setting.premise_texts, f"{applied(f, x)} = {body}")
+    goal = f"{applied(f, argument)} = {value.replace('%s', argument)}"
+    return Attempt(given, goal, (*given, goal), honest=len(given), constants=setting.constants)
+
+
+@attack("branches")
 def sine_of_obtuse(setting: Setting) -> Attempt:
     """An inverse function undoes its function outside its range."""
     x = setting.fresh_names(1)[0]

@@ -78,7 +78,7 @@ def _summand(comparison: Comparison) -> Expr | None:
         return None
     summand = min((new.lhs - before.lhs, new.rhs - before.rhs), key=size_of)
     # Every trivially true equation has the same difference, 0; and a summand with the value 0 has to be visible.
-    doubtful = before.is_trivial() or comparison.close(new.left, before.left)
+    doubtful = before.is_trivial() or comparison.same_sides[0]
     if summand == 0 or (doubtful and (before.lhs + summand, before.rhs + summand) != new.sides):
         return None
     return summand
@@ -116,7 +116,7 @@ def _factor(comparison: Comparison) -> Expr | None:
     new, before = comparison.new, comparison.before
     if not comparison.has_same_ratio:
         return None
-    if comparison.close(new.left, before.left) and comparison.close(new.right, before.right):
+    if all(comparison.same_sides):
         return None
     sides = ((new.lhs, before.lhs, before.left), (new.rhs, before.rhs, before.right))
     ratios = [(after, side) for after, side, value in sides if not comparison.is_zero(value)]
@@ -150,6 +150,8 @@ def _find_exponent(operator: Operator, comparison: Comparison) -> Iterator[tuple
     new, before = comparison.new, comparison.before
     exponents = [part.exp for part in new.equation.atoms(Pow)] if not new.has_fingerprint else []
     yield from operands_by_letter(operator, comparison, sorted(exponents, key=size_of)[:MAX_EXPONENTS])
+    if not comparison.may_be_power:
+        return
     for exponent in _likely_exponents(comparison)[:MAX_EXPONENTS]:
         if exponent in (0, 1):
             continue

@@ -84,6 +84,9 @@ class EquationView(Protocol):
     def symbols(self) -> frozenset[Symbol]: ...
     @property
     def parts(self) -> frozenset[Expr]: ...
+    @property
+    def names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names of symbols and functions in the left and in the right side."""
 
     @property
     def has_fingerprint(self) -> bool:
@@ -130,12 +133,20 @@ class Comparison(Protocol):
         """All subexpressions of the earlier equations."""
 
     @property
+    def same_sides(self) -> tuple[bool, bool]:
+        """Whether the left side has the same value before and after, and whether the right side has."""
+
+    @property
     def has_same_difference(self) -> bool:
         """Whether left side minus right side has the same value before and after."""
 
     @property
     def has_same_ratio(self) -> bool:
         """Whether left side over right side has the same value before and after."""
+
+    @property
+    def may_be_power(self) -> bool:
+        """Whether the logarithms of both sides may have grown by the same factor."""
 
     def number(self, expression: Expr) -> Number:
         """The value of an expression."""

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from functools import lru_cache
 
-from sympy import Dummy, Equality, Expr
+from sympy import Dummy, Equality, Expr, S
 
 from mathderive.symbolic.bounds import UNIT, TooLargeError, check_expression, expression_size, tower_height
 from mathderive.symbolic.engine.operators.operator import (
@@ -77,15 +77,15 @@ def _substitute_and_compare(left_for_right: bool) -> Inverse:
     def find(_operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
         if comparison.second is None:
             return
-        equation, rule = comparison.before.equation, comparison.second.sides
-        old, replacement = rule if left_for_right else rule[::-1]
-        if old in (0, 1) or not names_of(old) <= names_of(equation):
+        rule, before = comparison.second, comparison.before
+        names = rule.names[0 if left_for_right else 1]
+        may_change = [names <= names_of_side for names_of_side in before.names]
+        old, replacement = rule.sides if left_for_right else rule.sides[::-1]
+        if not any(may_change) or old is S.Zero or old is S.One:
             return
-        new, before = comparison.new, comparison.before
-        for side, after, value in ((before.lhs, new.left, before.left), (before.rhs, new.right, before.right)):
-            if not names_of(old) <= names_of(side) and not comparison.close(after, value):
-                return  # this side stays as it is
-        result = _sides_after(equation, old, replacement)
+        if not all(changes or same for changes, same in zip(may_change, comparison.same_sides, strict=True)):
+            return  # a side that cannot change is another one
+        result = _sides_after(before.equation, old, replacement)
         if result is not None and comparison.states(result):
             yield ()
 
