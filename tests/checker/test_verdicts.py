@@ -175,6 +175,36 @@ class TestConstantsOfIntegration:
         first, second = r"\int f{(x)} dx = A + e^{x}", r"\int f{(x)} dx = C + e^{x}"
         assert self.truths(self.integrated, first, second, r"A + x = C + x")[-1] == "skipped"
 
+    def test_an_integral_of_which_a_part_is_left(self) -> None:
+        before = r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx"
+        assert self.truths(before, r"\int (f{(x)} + x) dx = C + \frac{x^{2}}{2} + \int e^{x} dx")[1] == "valid"
+        assert self.truths(before, r"\int (f{(x)} + x) dx = C + x^{2} + \int e^{x} dx")[1] == "incorrect"
+        assert self.truths(before, r"\int (f{(x)} + x) dx = \frac{x^{2}}{2} + \int e^{x} dx")[1] == "skipped"
+
+    def test_under_an_even_function_its_sign_is_free(self) -> None:
+        before = r"\cos{(\int - f{(x)} dx)} = \cos{(\int - e^{x} dx)}"
+        assert self.truths(before, r"\cos{(\int - f{(x)} dx)} = \cos{(e^{x} - C)}")[1] == "valid"
+        assert self.truths(before, r"\cos{(\int - f{(x)} dx)} = \cos{(2 e^{x} - C)}")[1] == "incorrect"
+
+    def test_constants_of_both_sides_are_one(self) -> None:
+        sums = r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx"
+        values = r"A + \frac{x^{2}}{2} + \int f{(x)} dx = B + \frac{x^{2}}{2} + \int e^{x} dx"
+        assert self.truths(sums, values, "A = B")[1:] == ["valid", "skipped"]
+        assert self.truths(sums, values, "A = B + 1")[1:] == ["valid", "incorrect"]
+
+    def test_up_to_an_end_it_has_its_value_there(self) -> None:
+        value = r"\int f{(x)} dx = C + e^{x}"
+        assert self.truths(self.integrated, value, r"\int\limits^{3 x} f{(x)} dx = C + e^{3 x}")[2] == "skipped"
+        assert self.truths(self.integrated, value, r"\int\limits^{3 x} f{(x)} dx = C + e^{2 x}")[2] == "incorrect"
+
+    def test_a_sum_keeps_its_constant_when_it_is_split(self) -> None:
+        before = r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx"
+        value = r"\int (f{(x)} + x) dx = C + e^{x} + \frac{x^{2}}{2}"
+        split = r"\int f{(x)} dx + \int x dx = C + e^{x} + \frac{x^{2}}{2}"
+        assert self.truths(before, value, split)[2] == "valid"
+        own = (r"\int e^{x} dx = A + e^{x}", r"\int x dx = B + \frac{x^{2}}{2}")
+        assert self.truths(before, value, *own, split)[-1] not in ("premise", "valid", "skipped")
+
     def test_integrals_by_parts_and_sums(self) -> None:
         assert self.truths(r"\int x e^{x} dx = x e^{x} - \int e^{x} dx") == ["skipped"]
         assert self.truths(r"\int (x + e^{x}) dx = \int x dx + \int e^{x} dx") == ["skipped"]

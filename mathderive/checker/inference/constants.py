@@ -100,7 +100,7 @@ def _grid(sides: Sides, definitions: Definitions) -> dict[Symbol, int] | None:
         seen.add(one)
         for integral in one.atoms(Integral):
             for limit in integral.limits:
-                if len(limit) == 1:
+                if len(limit) < 3:
                     variable = limit[0] if isinstance(limit[0], Symbol) else limit[0].args[0]
                     names[variable] = None
         for name, body in definitions.exact.items():

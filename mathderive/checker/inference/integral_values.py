@@ -7,6 +7,9 @@ from sympy import Dummy, Expr, Integral, S, Symbol
 
 from mathderive.checker.inference.integrals import standing_for
 from mathderive.checker.inference.rewriting import Sides
+from mathderive.checker.numeric.comparison import equal
+from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.points import Stream
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 
@@ -23,6 +26,16 @@ class IntegralValue:
     value: Expr
     constants: frozenset[Symbol]
     requested: bool
+
+
+def without_plain_ends(sides: Sides, definitions: Definitions, stream: Stream) -> Sides:
+    """The sides with plain integrals in place of those up to an end that equals their variable."""
+    plain: dict[Integral, Integral] = {}
+    for integral in sides[0].atoms(Integral) | sides[1].atoms(Integral):
+        (variable, *ends), *further = integral.limits
+        if not further and len(ends) == 1 and equal(ends[0], variable, definitions, stream):
+            plain[integral] = Integral(integral.function, variable)
+    return sides[0].xreplace(plain), sides[1].xreplace(plain)
 
 
 def values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:

@@ -31,13 +31,17 @@ def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol],
     if not fresh:
         return False
     values: dict[Integral, Expr] = {}
-    unclear = False
+    is_plain = True
     for after, side in sorted(zip(new, before.args, strict=True), key=lambda pair: pair[1].has(Integral)):
-        targets = [integral for integral in outer_integrals(side, bounded=True) if not _stands_in(integral, after)]
+        integrals = outer_integrals(side, bounded=True)
+        targets = [integral for integral in integrals if not _stands_in(integral, after)]
         if not targets:
-            if not close(fingerprint(after), fingerprint(side)):
+            if close(fingerprint(after), fingerprint(side)):
+                continue
+            # An integral of the same integrand, written differently, may have got a constant.
+            targets = [integral for integral in integrals if not after.has(integral)]
+            if not targets:
                 return False
-            continue
         value = standing_for(targets[0], side, after)
         if (
             len(targets) > 1
@@ -45,15 +49,12 @@ def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol],
             or value.has(S.NaN, S.ComplexInfinity)
             or any(len(limit) > 1 for limit in targets[0].limits)
         ):
-            unclear = True
+            is_plain = False
         elif values.setdefault(targets[0], value) != value:
             return False
-    if values and not unclear:
-        if all(_is_value(integral, value, fresh) for integral, value in values.items()):
-            return True
-        # An integral inside has its own constant, which the value may lack.
-        unclear = any(integral.function.has(Integral) for integral in values)
-    return unclear and carry_out and _carried_out(new, before, fresh)
+    if values and is_plain and all(_is_value(integral, value, fresh) for integral, value in values.items()):
+        return True
+    return carry_out and _carried_out(new, before, fresh)
 
 
 def _carried_out(new: Sides, before: Equality, fresh: Collection[Symbol]) -> bool:
@@ -97,17 +98,22 @@ def _stands_in(integral: Integral, side: Expr) -> bool:
 
 def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> bool:
     """Whether the value is an antiderivative plus one of the fresh symbols."""
+    # The constants of integrals that are left do not depend on the new one.
+    bare = value.xreplace({part: Dummy() for part in outer_integrals(value)})
     return any(
-        symbol in value.free_symbols
-        and equal(Derivative(value, symbol, evaluate=False), S.One, NO_DEFINITIONS)
+        symbol in bare.free_symbols
+        and equal(Derivative(bare, symbol, evaluate=False), S.One, NO_DEFINITIONS)
         and is_antiderivative(value, integral)
         for symbol in fresh
     )
 
 
 def is_antiderivative(value: Expr, integral: Integral) -> bool:
-    """Whether the derivative of the value by the variables of integration is the integrand."""
-    return not value.has(Integral) and equal(derivative_by(value, integral), integral.function, NO_DEFINITIONS)
+    """Whether the derivative of the value by the variables of integration is the integrand.
+
+    The value may hold other integrals: those of the terms of a sum that have no antiderivative in closed form.
+    """
+    return equal(derivative_by(value, integral), integral.function, NO_DEFINITIONS, random_constants=True)
 
 
 def derivative_by(value: Expr, integral: Integral) -> Derivative:

@@ -5,9 +5,10 @@ derivatives of integrals become integrals of derivatives.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 
-from sympy import Add, Expr, Integral, Mul, Pow, S
+from sympy import Add, Expr, Integral, Mul, Pow, S, Tuple
 from sympy.core.function import AppliedUndef, Function
 
 Sides = tuple[Expr, Expr]
@@ -26,6 +27,46 @@ def without_common_terms(sides: Sides) -> Sides:
     if not common:
         return sides
     return Add(*(left - common).elements()), Add(*(right - common).elements())
+
+
+def with_sums_joined(sides: Sides, is_open: Callable[[Integral], bool]) -> Sides:
+    """The sides with one integral in place of a sum of indefinite integrals by the same variable.
+
+    The constants of two integrals add up to that of their sum, for one of them can be chosen so if it is open.
+    """
+    return _joined(sides[0], is_open), _joined(sides[1], is_open)
+
+
+def _joined(expression: Expr, is_open: Callable[[Integral], bool]) -> Expr:
+    if not isinstance(expression, Expr) or not expression.has(Integral) or isinstance(expression, Integral):
+        return expression
+    parts = [_joined(part, is_open) for part in expression.args]
+    if not isinstance(expression, Add):
+        return expression if parts == list(expression.args) else expression.func(*parts)
+    groups: dict[Tuple, list[tuple[Expr, Integral]]] = {}
+    rest: list[Expr] = []
+    for part in parts:
+        factor, integral = _as_multiple(part)
+        if integral is None:
+            rest.append(part)
+        else:
+            groups.setdefault(integral.limits, []).append((factor, integral))
+    for limits, group in groups.items():
+        if len(group) > 1 and any(is_open(integral) for _, integral in group):
+            rest.append(Integral(Add(*(factor * integral.function for factor, integral in group)), *limits))
+        else:
+            rest += [factor * integral for factor, integral in group]
+    return Add(*rest)
+
+
+def _as_multiple(term: Expr) -> tuple[Expr, Integral | None]:
+    """A term as an indefinite integral and its factor, which does not depend on the variable; None for others."""
+    factors = Mul.make_args(term)
+    integrals = [factor for factor in factors if isinstance(factor, Integral)]
+    if len(integrals) != 1 or any(len(limit) > 1 for limit in integrals[0].limits):
+        return term, None
+    factor = Mul(*(one for one in factors if one is not integrals[0]))
+    return (term, None) if factor.has(Integral, *integrals[0].variables) else (factor, integrals[0])
 
 
 def peeled(sides: Sides, layers: int = MAX_PEELED) -> list[Sides]:

@@ -14,9 +14,9 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.conditions import can_be_solved, solution_points
 from mathderive.checker.inference.constants import constants_exist
-from mathderive.checker.inference.integral_values import IntegralValue, values_in
+from mathderive.checker.inference.integral_values import IntegralValue, values_in, without_plain_ends
 from mathderive.checker.inference.integrals import derivative_by, outer_integrals, standing_for
-from mathderive.checker.inference.rewriting import Sides, without_common_terms
+from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, Comparison, OpenConstantError, equal, shown
 from mathderive.checker.numeric.definitions import Definitions, is_name
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument
@@ -94,7 +94,7 @@ class Context:
     def take_premise(self, sides: Sides) -> None:
         """Notes the name that a premise defines, or that it is a condition."""
         self._points = None
-        self.premise_symbols |= {symbol for side in sides for symbol in side.atoms(Symbol)}
+        self.premise_symbols |= sides[0].atoms(Symbol) | sides[1].atoms(Symbol)
         for name, body in (sides, sides[::-1]):
             if self._can_define(name, body):
                 self.definitions.define(name, body)
@@ -123,13 +123,12 @@ class Context:
 
     def _foundation(self, expression: Expr) -> list[Expr]:
         """An expression, and the values of the integrals that it may rest on."""
-        if not self.definitions.has_integral(expression):
-            return [expression]
-        return [expression, *(one.value for one in self.integral_values)]
+        known = self.integral_values if self.definitions.has_integral(expression) else []
+        return [expression, *(one.value for one in known)]
 
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
-        sides = self.definitions.unfolded(sides)
+        sides = without_plain_ends(self.definitions.unfolded(sides), self.definitions, self.stream)
         for integral in dict.fromkeys(part for side in sides for part in outer_integrals(side)):
             for value in values_in(integral, sides):
                 self._take_value(integral, value, requested)
@@ -226,17 +225,18 @@ class Context:
                     return
 
     def _simplest(self, body: Expr) -> Expr:
-        """A name that an expression equals, or the expression."""
-        names = sorted(body.free_symbols, key=str)
-        return next((name for name in names if equal(body, name, self.definitions, self.stream)), body)
+        """0 or the name that an expression equals, or the expression."""
+        simple = [S.Zero, *sorted(body.free_symbols, key=str)]
+        return next((one for one in simple if equal(body, one, self.definitions, self.stream, True)), body)
 
     def _tie(self, name: Symbol, body: Expr) -> None:
         """Makes a constant stand for an expression, or gives the integral in the expression its value."""
         before = len(self.integral_values)
-        if self.definitions.has_integral(body):
+        simplest = self._simplest(body)
+        if self.definitions.has_integral(simplest):
             self.take_equation((name, body))
         if len(self.integral_values) == before:
-            self.definitions.define(name, self._simplest(body))
+            self.definitions.define(name, simplest)
 
     def tie_constant(self, sides: Sides, fresh: Collection[Symbol], variables: Collection[Symbol]) -> None:
         """Ties the new constant of an integral to the constant that the integral has already.
@@ -261,6 +261,9 @@ class Context:
                         self.definitions.alias(name, other)
                         return
 
+    def _has_integral(self, sides: Sides) -> bool:
+        return any(side.has(Integral) for side in self.definitions.unfolded(sides))
+
     def _values_of(self, integral: Integral) -> list[IntegralValue]:
         return [known for known in self.integral_values if self._are_one(known.integral, integral)]
 
@@ -276,7 +279,7 @@ class Context:
         wanted, self.requested = self.requested, []
         before = len(self.integral_values)
         for equation in wanted:
-            if any(side.has(Integral) for side in self.definitions.unfolded(equation)):
+            if self._has_integral(equation):
                 names = frozenset().union(*(side.free_symbols for side in equation)) - self.premise_symbols
                 if self._decision(equation, names).holds:
                     self.take_equation(equation, requested=True)
@@ -309,7 +312,7 @@ class Context:
     def _holds_for_another_constant(self, sides: Sides, fresh: Collection[Symbol]) -> bool:
         """Whether an equation is true if integrals that an equation gives a value without a constant have one."""
         loose = {by_argument(one.integral) for one in self.integral_values if not one.constants}
-        if not loose or not any(side.has(Integral) for side in self.definitions.unfolded(sides)):
+        if not loose or not self._has_integral(sides):
             return False
         try:
             values = {integral: value for integral, value in self._said().items() if integral not in loose}
@@ -332,20 +335,14 @@ class Context:
         if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in sides):
             return Decision(None, "infinity is no number")
         sides = without_common_terms(sides)
-        names = {symbol for side in sides for symbol in side.free_symbols}
-        said = self._said()
+        names, said = sides[0].free_symbols | sides[1].free_symbols, self._said()
         wished = {one.integral: one.value for one in self.integral_values if one.requested and one.constants & names}
         try:
             first = self._with_values(sides, fresh, said)
             if first.holds is not True and wished:
                 other = self._with_values(sides, fresh, {**wished, **said})
                 first = other if other.holds else first
-            if (
-                first.holds is False
-                and fresh
-                and said
-                and any(side.has(Integral) for side in self.definitions.unfolded(sides))
-            ):
+            if first.holds is False and fresh and said and self._has_integral(sides):
                 again = self._open(sides, fresh, {})
                 return again if again.holds is not False else first
             return first
@@ -357,8 +354,11 @@ class Context:
         try:
             return self._explained(sides, self._comparer().compare(*sides, values), values)
         except OpenConstantError:
-            found = self._comparer().compare(*sides, values, random_constants=True)
-            return Decision(True, "", None, found.on_every_branch) if found.holds else self._open(sides, fresh, values)
+            for left, right in (sides, with_sums_joined(sides, lambda one: not self._values_of(one))):
+                same = self._comparer().compare(left, right, values, random_constants=True)
+                if same.holds:
+                    return Decision(True, on_every_branch=same.on_every_branch)
+            return self._open(sides, fresh, values)
 
     def _open(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
         """Decides an equation with open constants of integration."""

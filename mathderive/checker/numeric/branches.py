@@ -66,33 +66,35 @@ class BranchArgument:
 
 def _branch_arguments(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[BranchArgument]:
     """The arguments of functions with branches that may leave their branch, also in the definitions of names."""
-    for one in _with_bodies(expressions, definitions):
+    for one, is_applied in _with_bodies(expressions, definitions):
         for part in one.atoms(Function, Pow):
-            if has_branch(part) and not is_positive(part.args[0], definitions):
+            if has_branch(part) and not (is_applied and is_positive(part.args[0], definitions)):
                 yield BranchArgument(part.args[0], BRANCH_POINTS.get(part.func.__name__, (0,)))
 
 
-def _with_bodies(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[Expr]:
+def _with_bodies(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[tuple[Expr, bool]]:
     """Expressions, the bodies of the definitions that they rest on, and integrands at the ends of their integrals.
 
-    A parameter is a positive name like any other, but its argument need not be positive.
+    A parameter is a positive name like any other, but its argument need not be positive. With each expression comes
+    whether arguments are in the place of its parameters, which SymPy refuses for the variable of a derivative.
 
     Raises:
-        BudgetError: there are too many, or one cannot be built.
+        BudgetError: there are too many.
     """
-    seen: set[Expr] = set()
-    waiting = list(expressions)
+    seen: set[tuple[Expr, bool]] = set()
+    waiting = [(expression, True) for expression in expressions]
     while waiting:
-        expression = waiting.pop()
-        if expression in seen:
+        one = waiting.pop()
+        if one in seen:
             continue
         if len(seen) == MAX_BODIES:
             raise BudgetError("too many definitions within definitions")
-        seen.add(expression)
-        yield expression
+        seen.add(one)
+        yield one
+        expression, is_applied = one
         for name in expression.atoms(Symbol, AppliedUndef):
             if name in definitions.exact:
-                waiting.append(definitions.exact[name])
+                waiting.append((definitions.exact[name], is_applied))
             elif isinstance(name, AppliedUndef):
                 definition = definitions.functions.get((name.func.__name__, len(name.args)))
                 if definition is not None:
@@ -102,11 +104,12 @@ def _with_bodies(expressions: Sequence[Expr], definitions: Definitions) -> Itera
                 waiting += [_with_values(integral.function, [variable], [end]) for end in ends]
 
 
-def _with_values(body: Expr, names: Sequence[Expr], values: Sequence[Expr]) -> Expr:
+def _with_values(body: Expr, names: Sequence[Expr], values: Sequence[Expr]) -> tuple[Expr, bool]:
+    """A body with values for its parameters, and whether they could be put in."""
     try:
-        return body.xreplace(dict(zip(names, values, strict=True)))
+        return body.xreplace(dict(zip(names, values, strict=True))), True
     except SYMPY_ERRORS:
-        raise BudgetError("a definition cannot be applied to its arguments") from None
+        return body, False
 
 
 def has_branch(part: Expr) -> bool:

@@ -200,10 +200,16 @@ def _meet(difference: acb, size: int) -> Outcome:
     return "same" if vanishes(difference, size) else "unclear"
 
 
-def equal(left: Expr, right: Expr, definitions: Definitions, stream: Stream = NO_KEY) -> bool:
-    """Whether two expressions are shown to be equal; integrals in both have to be the same."""
+def equal(
+    left: Expr, right: Expr, definitions: Definitions, stream: Stream = NO_KEY, random_constants: bool = False
+) -> bool:
+    """Whether two expressions are shown to be equal.
+
+    Args:
+        random_constants: whether integrals may occur; those that share their variable and integrand are equal then.
+    """
     try:
-        return bool(Comparer(definitions, stream).compare(left, right).holds)
+        return bool(Comparer(definitions, stream).compare(left, right, random_constants=random_constants).holds)
     except (BudgetError, UnsupportedError):
         return False
 

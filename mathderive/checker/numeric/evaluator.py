@@ -281,13 +281,14 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         value = self.evaluate(integrand, inside)
         slopes = [coefficient(value, level, place) for place in range(order)]
         for known, body in self._bound.items():
-            if known.limits == node.limits and known not in self._compared:
+            # An integral up to an end has the value of the one without, at that end.
+            if known.limits in (node.limits, ((variable,),)) and known not in self._compared:
                 self._compared.add(known)  # its integrand may hold the integral that it is compared with
                 is_known = self._agree(self.evaluate(known.function, inside), value, level, order)
                 self._compared.remove(known)
                 if is_known:
                     self._level -= 1
-                    return self.evaluate(body, scope)
+                    return self.evaluate(body, scope if known.limits == node.limits else scope.within({variable: here}))
         self._level -= 1
         step = here - start if isinstance(here, Taylor) else None
         total = self._constant(variable, [head(slope) for slope in slopes], scope)

@@ -1,5 +1,7 @@
 """Attacks with the text as a whole: padding, circles, wrong steps in real derivations, restated equations."""
 
+from dataclasses import replace
+
 from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.prompts import split_prompt
@@ -11,6 +13,9 @@ WRONG_STEPS = (
     "wrong substitution",
 )
 """The corruptions that make an equation false."""
+
+MAX_JUDGED = 5
+"""Maximum number of guesses at a goal that are judged."""
 
 
 def _whole(setting: Setting, lines: tuple[str, ...]) -> Attempt:
@@ -44,7 +49,10 @@ def shotgun(setting: Setting) -> Attempt:
     guesses = [f"{latex(goal.lhs)} = {factor} ({latex(goal.rhs)})" for factor in range(-12, 13) if factor != 1]
     if is_premise(setting.source.derivation.steps[-1].annotation):
         guesses = guesses[:5]
-    return _whole(setting, (*lines[:-1], *setting.rng.sample(guesses, min(len(guesses), 20)), lines[-1]))
+    padded = (*lines[:-1], *setting.rng.sample(guesses, min(len(guesses), 20)), lines[-1])
+    # The judge takes long for each guess, and one that is false makes the whole an attack.
+    judged = sorted(setting.rng.sample(range(len(lines), len(padded)), min(len(padded) - len(lines), MAX_JUDGED)))
+    return replace(_whole(setting, padded), judged=tuple(judged))
 
 
 @attack("wrong steps in real derivations")

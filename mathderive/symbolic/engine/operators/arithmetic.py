@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 
-from sympy import Equality, Expr, Integer, Pow, Rational, S, Symbol, exp, factor_terms
+from sympy import Equality, Expr, Integer, Pow, Rational, S, Symbol, exp, factor_terms, powsimp
 
 from mathderive.symbolic.bounds import check_power
 from mathderive.symbolic.engine.operators.inverses import operands_by_letter, size_of
@@ -122,7 +122,8 @@ def _factor(comparison: Comparison) -> Expr | None:
     ratios = [(after, side) for after, side, value in sides if not comparison.is_zero(value)]
     # SymPy multiplies numbers into sums, where they no longer cancel.
     for simplify in (lambda side: side, factor_terms):
-        factors = [simplify(after) / simplify(side) for after, side in ratios]
+        # A quotient of two exponentials is not one exponential by itself.
+        factors = [powsimp(simplify(after) / simplify(side), combine="exp") for after, side in ratios]
         if factors and _is_factor(factor := min(factors, key=size_of), len(factors) == 1, comparison):
             return factor
     return None
