@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sympy import Dummy, Expr, Integral, S, Symbol
 
 from mathderive.checker.inference.integrals import standing_for
-from mathderive.checker.inference.rewriting import Sides
+from mathderive.checker.inference.rewriting import Sides, peeled
 from mathderive.checker.numeric.comparison import equal
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.points import Stream
@@ -39,7 +39,15 @@ def without_plain_ends(sides: Sides, definitions: Definitions, stream: Stream) -
 
 
 def values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
-    """The values that an equation may give an integral: where it stands alone, and where it occurs linearly."""
+    """The values that an equation may give an integral.
+
+    The integral stands alone, or occurs linearly, in the equation or in what is left of it without shared functions.
+    """
+    for pair in dict.fromkeys((sides, *peeled(sides))):
+        yield from _values_in(integral, pair)
+
+
+def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
     for side, other in (sides, sides[::-1]):
         value = None if other.has(integral) or not side.has(integral) else standing_for(integral, side, other)
         if value is not None and not value.has(integral):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import chain
 
-from sympy import Add, Expr, Integral, Mul, Pow, S, Tuple
+from sympy import Add, Expr, Integral, Mul, Pow, S, Tuple, exp, log
 from sympy.core.function import AppliedUndef, Function
 
 Sides = tuple[Expr, Expr]
@@ -112,11 +112,21 @@ def _inside(left: Expr, right: Expr) -> list[Sides]:
         if left.exp == right.exp:
             return _signed(left.base, right.base, even=bool(left.exp.is_even))
         return []
+    for side, other in ((left, right), (right, left)):
+        exponent = _exponent_with_integral(side)
+        if exponent is not None and other != 0:
+            return [(exponent, log(other * exp(exponent) / side))]
     if not isinstance(left, Function) or left.func != right.func or isinstance(left, AppliedUndef):
         return []
     if len(left.args) != 1:
         return []
     return _signed(left.args[0], right.args[0], even=left.func.__name__ in EVEN)
+
+
+def _exponent_with_integral(product: Expr) -> Expr | None:
+    """The exponent of the one factor that holds an integral; None where that is not one exponential."""
+    factors = [factor for factor in Mul.make_args(product) if factor.has(Integral)] if isinstance(product, Mul) else []
+    return factors[0].exp if len(factors) == 1 and isinstance(factors[0], exp) else None
 
 
 def _signed(left: Expr, right: Expr, even: bool) -> list[Sides]:

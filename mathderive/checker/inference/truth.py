@@ -15,7 +15,7 @@ from sympy.core.function import AppliedUndef
 from mathderive.checker.inference.conditions import can_be_solved, solution_points
 from mathderive.checker.inference.constants import constants_exist
 from mathderive.checker.inference.integral_values import IntegralValue, values_in, without_plain_ends
-from mathderive.checker.inference.integrals import derivative_by, outer_integrals, standing_for
+from mathderive.checker.inference.integrals import derivative_by, outer_integrals, outermost, standing_for
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, Comparison, OpenConstantError, equal, shown
 from mathderive.checker.numeric.definitions import Definitions, is_name
@@ -211,9 +211,9 @@ class Context:
         return False
 
     def _are_one(self, first: Integral, second: Integral) -> bool:
-        """Whether two integrals have the same variables and equal integrands."""
-        first, second = by_argument(first), by_argument(second)
-        return first == second or (first.variables == second.variables and self._same(first.function, second.function))
+        """Whether two integrals have the same outer variable and equal integrands."""
+        (inner, limit), (other, other_limit) = map(outermost, (by_argument(first), by_argument(second)))
+        return limit == other_limit and (inner == other or self._same(inner, other))
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:
         """Ties the constants of one integral to each other."""
