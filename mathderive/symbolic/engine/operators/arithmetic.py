@@ -122,11 +122,17 @@ def _factor(comparison: Comparison) -> Expr | None:
     ratios = [(after, side) for after, side, value in sides if not comparison.is_zero(value)]
     # SymPy multiplies numbers into sums, where they no longer cancel.
     for simplify in (lambda side: side, factor_terms):
-        # A quotient of two exponentials is not one exponential by itself.
-        factors = [powsimp(simplify(after) / simplify(side), combine="exp") for after, side in ratios]
+        factors = [_quotient(simplify(after), simplify(side)) for after, side in ratios]
         if factors and _is_factor(factor := min(factors, key=size_of), len(factors) == 1, comparison):
             return factor
     return None
+
+
+def _quotient(numerator: Expr, denominator: Expr) -> Expr:
+    """The quotient, with one exponential in place of several, which SymPy does not join by itself."""
+    quotient = numerator / denominator
+    several = sum(isinstance(factor, exp) for factor in quotient.args) > 1 if quotient.is_Mul else False
+    return powsimp(quotient, combine="exp") if several else quotient
 
 
 def _is_factor(factor: Expr, of_one_side: bool, comparison: Comparison) -> bool:
