@@ -205,6 +205,16 @@ class TestConstantsOfIntegration:
         own = (r"\int e^{x} dx = A + e^{x}", r"\int x dx = B + \frac{x^{2}}{2}")
         assert self.truths(before, value, *own, split)[-1] not in ("premise", "valid", "skipped")
 
+    def test_one_constant_cannot_be_chosen_for_two_sums(self) -> None:
+        first = (r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx", r"\int (f{(x)} + x) dx = A + e^{x} + \frac{x^{2}}{2}")
+        more = (r"\int (f{(x)} + 1) dx = \int (e^{x} + 1) dx", r"\int (f{(x)} + 1) dx = B + e^{x} + x")
+        own = (r"\int x dx = C + \frac{x^{2}}{2}", r"\int 1 dx = D + x")
+        product = (
+            r"(\int f{(x)} dx + \int x dx) (\int f{(x)} dx + \int 1 dx) "
+            r"= (A + e^{x} + \frac{x^{2}}{2}) (B + e^{x} + x)"
+        )
+        assert self.truths(*first, *more, *own, product)[-1] not in ("valid", "skipped")
+
     def test_integrals_by_parts_and_sums(self) -> None:
         assert self.truths(r"\int x e^{x} dx = x e^{x} - \int e^{x} dx") == ["skipped"]
         assert self.truths(r"\int (x + e^{x}) dx = \int x dx + \int e^{x} dx") == ["skipped"]

@@ -32,15 +32,19 @@ def without_common_terms(sides: Sides) -> Sides:
 def with_sums_joined(sides: Sides, is_open: Callable[[Integral], bool]) -> Sides:
     """The sides with one integral in place of a sum of indefinite integrals by the same variable.
 
-    The constants of two integrals add up to that of their sum, for one of them can be chosen so if it is open.
+    The constants of two integrals add up to that of their sum, for one of them can be chosen so if it is open. It
+    cannot be chosen for two sums at once, so equations with several are returned as they are.
     """
-    return _joined(sides[0], is_open), _joined(sides[1], is_open)
+    made: set[Integral] = set()
+    joined = _joined(sides[0], is_open, made), _joined(sides[1], is_open, made)
+    return joined if len(made) == 1 else sides
 
 
-def _joined(expression: Expr, is_open: Callable[[Integral], bool]) -> Expr:
+def _joined(expression: Expr, is_open: Callable[[Integral], bool], made: set[Integral]) -> Expr:
+    """Joins the integrals in an expression and adds the new ones to `made`."""
     if not isinstance(expression, Expr) or not expression.has(Integral) or isinstance(expression, Integral):
         return expression
-    parts = [_joined(part, is_open) for part in expression.args]
+    parts = [_joined(part, is_open, made) for part in expression.args]
     if not isinstance(expression, Add):
         return expression if parts == list(expression.args) else expression.func(*parts)
     groups: dict[Tuple, list[tuple[Expr, Integral]]] = {}
@@ -53,7 +57,9 @@ def _joined(expression: Expr, is_open: Callable[[Integral], bool]) -> Expr:
             groups.setdefault(integral.limits, []).append((factor, integral))
     for limits, group in groups.items():
         if len(group) > 1 and any(is_open(integral) for _, integral in group):
-            rest.append(Integral(Add(*(factor * integral.function for factor, integral in group)), *limits))
+            whole = Integral(Add(*(factor * integral.function for factor, integral in group)), *limits)
+            made.add(whole)
+            rest.append(whole)
         else:
             rest += [factor * integral for factor, integral in group]
     return Add(*rest)
