@@ -1,7 +1,7 @@
 """Can the checker be fooled? Crafted derivations that must not be verified, and as many honest ones that must be.
 
     python benchmarks/attacks.py [--attempts 5000] [--seed 0] [--class NAME] [--released ../shared/reference]
-        [--workers 2] [--failures FILE]
+        [--workers 2] [--failures FILE] [--resume FILE]
     python benchmarks/attacks.py --cases FILE
 
 Every class of attacks in `tests/validity_corpus/attacks` builds `--attempts` attempts from real derivations: the
@@ -9,7 +9,9 @@ authors' references, where the folder of their result files is at hand, and thos
 true but underived, false, or `1 = 0`. The independent judge of `tests/validity_corpus` labels each attempt; one that
 it cannot show to be an attack is not counted. Beside them, as many honest derivations are checked, which have other
 names, exchanged sides, repeated steps or detours. A table shows the classes; `--failures` appends to FILE, as they are
-found, the attempts that succeeded and the honest derivations that are not verified. The last line is a JSON object:
+found, the attempts that succeeded and the honest derivations that are not verified. All classes take hours, so
+`--resume` keeps what is done in FILE, and another run with the same seed and number of attempts goes on from there,
+also with a checker that was changed meanwhile. The last line is a JSON object:
 attempts, how many of them were wrongly verified, how many had a false equation called premise, valid or skipped, and
 how many honest derivations were verified. The exit code is 1 unless the first two counts are 0 and at least 99.9 % of
 the honest derivations are verified.
@@ -27,7 +29,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -38,6 +41,7 @@ sys.path.insert(0, str(ROOT))  # the attacks and the judge are in tests/
 from mathderive.checker.supervision import SupervisedChecker  # noqa: E402
 from mathderive.checker.verdicts import TRUE, Validity  # noqa: E402
 from mathderive.core.progress import progress, say  # noqa: E402
+from mathderive.core.resumable import ResumableFile  # noqa: E402
 from tests.validity_corpus.attacks import ATTACKS, LabelledAttempt, label, settings_of  # noqa: E402
 from tests.validity_corpus.attacks.honest import honest_derivations  # noqa: E402
 from tests.validity_corpus.corpus import Source, generated_source, released_sources  # noqa: E402
@@ -196,14 +200,25 @@ def run_attacks(options: argparse.Namespace) -> int:
     tallies = {name: Tally() for name in (*names, HONEST)}
     work = chunks_of(options, names)
     wanted = sum(chunk.count for chunk in work)
-    with ProcessPoolExecutor(options.workers) as pool, progress("attacks") as report:
+    log = ResumableFile(options.resume, lambda line: json.dumps(line) + "\n", json.loads) if options.resume else None
+    known = {(line["name"], line["number"]): line for line in (log.read() if log else ()) if _is_part_of(line, options)}
+    for (name, _), line in known.items():
+        if name in tallies:
+            tallies[name].add(Tally(**line["tally"]))
+    work = [chunk for chunk in work if (chunk.name, chunk.number) not in known]
+    with (
+        ProcessPoolExecutor(options.workers) as pool,
+        progress("attacks") as report,
+        log.resume(known.values()) if log else nullcontext(lambda lines: None) as append,
+    ):
         running = {pool.submit(run_chunk, chunk): chunk for chunk in work}
-        done = 0
+        done = wanted - sum(chunk.count for chunk in work)
         for future in as_completed(running):
             chunk = running[future]
             tally = future.result()
             tallies[chunk.name].add(tally)
             note_failures(options.failures, chunk.name, tally)
+            append([{**_identity(options), "name": chunk.name, "number": chunk.number, "tally": asdict(tally)}])
             done += chunk.count
             failed = sum(len(tally.failures) for tally in tallies.values())
             report("derivations", done, wanted, f"{failed} wrong verdicts")
@@ -221,6 +236,15 @@ def run_attacks(options: argparse.Namespace) -> int:
     print(json.dumps(results))
     fooled = results["wrongly_verified"] or results["false_called_true"]
     return int(bool(fooled) or honest.verified < LEAST_HONEST_VERIFIED * honest.attempts)
+
+
+def _identity(options: argparse.Namespace) -> dict[str, object]:
+    """The options that determine the chunks of a run."""
+    return {"seed": options.seed, "attempts": options.attempts, "chosen": options.chosen}
+
+
+def _is_part_of(line: dict[str, object], options: argparse.Namespace) -> bool:
+    return all(line.get(key) == value for key, value in _identity(options).items())
 
 
 def note_failures(path: Path | None, name: str, tally: Tally) -> None:
@@ -275,6 +299,7 @@ def main() -> int:
     parser.add_argument("--released", type=Path, default=ROOT.parent / "shared" / "reference")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--failures", type=Path)
+    parser.add_argument("--resume", type=Path)
     parser.add_argument("--cases", type=Path)
     options = parser.parse_args()
     return run_cases(options.cases) if options.cases is not None else run_attacks(options)
