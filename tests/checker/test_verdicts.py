@@ -215,6 +215,16 @@ class TestConstantsOfIntegration:
         )
         assert self.truths(*first, *more, *own, product)[-1] not in ("valid", "skipped")
 
+    def test_an_integral_inside_without_its_own_constant(self) -> None:
+        before = (r"\int f{(x)} dx = \int e^{x} dx", r"(\int f{(x)} dx)^{2} = (\int e^{x} dx)^{2}")
+        both = r"\int (\int f{(x)} dx)^{2} dx = \int (\int e^{x} dx)^{2} dx"
+        value = r"\int (\int f{(x)} dx)^{2} dx = C + \frac{e^{2 x}}{2}"
+        assert self.truths(*before, both, value)[-1] == "valid"
+        # The constant of the integral inside was left out, so it is zero.
+        assert self.truths(*before, both, value, r"\int e^{x} dx = 5 + e^{x}")[-1] not in ("valid", "skipped")
+        wrong = r"\int (\int f{(x)} dx)^{2} dx = C + e^{2 x}"
+        assert self.truths(*before, both, wrong)[-1] not in ("valid", "skipped")
+
     def test_integrals_by_parts_and_sums(self) -> None:
         assert self.truths(r"\int x e^{x} dx = x e^{x} - \int e^{x} dx") == ["skipped"]
         assert self.truths(r"\int (x + e^{x}) dx = \int x dx + \int e^{x} dx") == ["skipped"]

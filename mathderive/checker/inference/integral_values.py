@@ -1,15 +1,18 @@
 """The values that equations give indefinite integrals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sympy import Dummy, Expr, Integral, S, Symbol
+from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.integrals import standing_for
 from mathderive.checker.inference.rewriting import Sides, peeled
 from mathderive.checker.numeric.comparison import equal
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.points import Stream
+from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 
@@ -36,6 +39,20 @@ def without_plain_ends(sides: Sides, definitions: Definitions, stream: Stream) -
         if not further and len(ends) == 1 and equal(ends[0], variable, definitions, stream):
             plain[integral] = Integral(integral.function, variable)
     return sides[0].xreplace(plain), sides[1].xreplace(plain)
+
+
+def antiderivatives(integrals: Iterable[Integral], definitions: Definitions) -> dict[Integral, Expr]:
+    """Antiderivatives, without constants, of the integrals that have one in closed form."""
+    found: dict[Integral, Expr] = {}
+    for integral in integrals:
+        names = integral.function.atoms(AppliedUndef) & definitions.exact.keys()
+        try:
+            value = carry_out(integral.xreplace({name: definitions.exact[name] for name in names}))
+        except (IntegralError, TooLargeError, *SYMPY_ERRORS):
+            continue
+        if not value.has(Integral):
+            found[integral] = value
+    return found
 
 
 def values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:

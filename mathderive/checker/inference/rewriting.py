@@ -57,9 +57,10 @@ def _joined(expression: Expr, is_open: Callable[[Integral], bool], made: set[Int
             groups.setdefault(integral.limits, []).append((factor, integral))
     for limits, group in groups.items():
         if len(group) > 1 and any(is_open(integral) for _, integral in group):
-            whole = Integral(Add(*(factor * integral.function for factor, integral in group)), *limits)
+            content, integrand = Add(*(factor * integral.function for factor, integral in group)).as_content_primitive()
+            whole = Integral(integrand, *limits)
             made.add(whole)
-            rest.append(whole)
+            rest.append(content * whole)
         else:
             rest += [factor * integral for factor, integral in group]
     return Add(*rest)

@@ -8,13 +8,14 @@ an equation gives the integral's value; while it is open, an equation is true if
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from sympy import Derivative, Expr, Integral, S, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.conditions import can_be_solved, solution_points
 from mathderive.checker.inference.constants import constants_exist
-from mathderive.checker.inference.integral_values import IntegralValue, values_in, without_plain_ends
+from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives, values_in, without_plain_ends
 from mathderive.checker.inference.integrals import derivative_by, outer_integrals, outermost, standing_for
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, Comparison, OpenConstantError, equal, shown
@@ -22,10 +23,7 @@ from mathderive.checker.numeric.definitions import Definitions, is_name
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
-from mathderive.symbolic.bounds import TooLargeError
-from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 
 @dataclass(frozen=True)
@@ -167,14 +165,13 @@ class Context:
             return
         slope = derivative_by(value, integral)
         if not self._same(slope, integral.function):
-            if value.has(Integral):
-                # An integral inside the value is taken to have a constant that does not depend on this variable.
-                if not self._decision((slope, integral.function), ()).holds:
-                    return
-            else:
-                inner = {} if known else self._inner_values(integral.function)
-                integrand = self.definitions.unfolded((integral.function, S.Zero))[0]
-                if not inner or not self._same(slope, integrand.xreplace(inner)):
+            # An integral inside is taken to have a constant that does not depend on this variable.
+            is_nested = any(one.function.has(Integral) for one in integral.function.atoms(Integral))
+            may_hold = value.has(Integral) and not is_nested
+            if not may_hold or not self._decision((slope, integral.function), ()).holds:
+                inside = self.definitions.unfolded((integral.function, S.Zero))
+                inner = {} if known else self._inner_values(outer_integrals(inside[0]))
+                if not inner or not self._same(slope, inside[0].xreplace(inner)):
                     return
                 # The constants of the integrals inside were left out, so they are zero.
                 for part, body in inner.items():
@@ -184,18 +181,11 @@ class Context:
         self._identify(new, known)
         self.integral_values.append(new)
 
-    def _inner_values(self, integrand: Expr) -> dict[Integral, Expr]:
-        """Antiderivatives, without constants, of the open integrals in an integrand."""
-        found: dict[Integral, Expr] = {}
-        for part in outer_integrals(self.definitions.unfolded((integrand, S.Zero))[0]):
-            if not self._values_of(part):
-                try:
-                    body = carry_out(part)
-                except (IntegralError, TooLargeError, *SYMPY_ERRORS):
-                    continue
-                if not body.has(Integral):
-                    found[part] = body
-        return found
+    def _inner_values(self, integrals: Sequence[Integral]) -> dict[Integral, Expr]:
+        """Antiderivatives, without constants, of those integrals that are open; none where two constants differ."""
+        found = antiderivatives([one for one in integrals if not self._values_of(one)], self.definitions)
+        pairs = [pair for pair in combinations(found, 2) if self._are_one(*pair)]
+        return found if all(self._same(found[one], found[other]) for one, other in pairs) else {}
 
     def _leads_to(self, value: Expr, integral: Integral) -> bool:
         """Whether a value rests on the integral, also by the values of other integrals."""
@@ -365,6 +355,10 @@ class Context:
         if self.conditions:
             return Decision(None, "a constant of integration under a condition")
         unfolded = self.definitions.unfolded(sides)
+        nested = [part for side in unfolded for one in outer_integrals(side) for part in outer_integrals(one.function)]
+        inner = self._inner_values(list(dict.fromkeys(nested)))
+        if inner and self._with_values((unfolded[0].xreplace(inner), unfolded[1].xreplace(inner)), fresh, values).holds:
+            return Decision(True)  # if the integrals inside others have constants that are zero
         inside: set[object] = set()
         for side in unfolded:
             for integral in side.atoms(Integral):
