@@ -13,19 +13,16 @@ from mathderive.symbolic.engine.operators.operator import DrawConstant
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
-MAX_SIZE = 60
-"""Maximum number of operations in a side of a consequence; an equation of the data has some dozens."""
-
 
 def consequence(
-    operator: Operator, fact: Fact, second: Expr | Fact | None, draw_constant: DrawConstant, number: int
+    operator: Operator, fact: Fact, second: Expr | Fact | None, draw_constant: DrawConstant, max_size: int
 ) -> Fact | None:
     """The equation that an operator gives; None where it fails, says nothing or is too large.
 
     Args:
         second: the operand or the second equation.
         draw_constant: gives the constants of evaluated integrals.
-        number: the number of the new equation.
+        max_size: maximum number of operations in a side.
     """
     try:
         operand = second.equation if isinstance(second, Fact) else second
@@ -36,9 +33,9 @@ def consequence(
             sides = result.lhs, result.rhs
     except (OperatorError, TooLargeError, *SYMPY_ERRORS):
         return None
-    if sides is None or sides[0] == sides[1] or max(map(size_of, sides)) > MAX_SIZE:
+    if sides is None or sides[0] == sides[1] or max(map(size_of, sides)) > max_size:
         return None
-    return Fact(number, *sides)
+    return Fact(0, *sides)
 
 
 def shape_distance(first: Fact, second: Fact) -> int:

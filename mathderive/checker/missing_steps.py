@@ -26,6 +26,9 @@ MAX_FACTS = 8
 MAX_OPERANDS = 8
 """Maximum number of operands that an operator is tried with on an equation; the smallest ones are taken."""
 
+MAX_SIZE = 60
+"""Maximum number of operations in an intermediate equation; an equation of the data has some dozens."""
+
 MAX_FIRST = 90
 """Maximum number of equations one operator away that are tried."""
 
@@ -134,7 +137,7 @@ class _Search:
                 raise OperatorError("the skipped equation has no new name")
             return name
 
-        return consequence(operator, fact, second, draw_constant, len(self._before.steps) + 1)
+        return consequence(operator, fact, second, draw_constant, MAX_SIZE)
 
     def _leads_to_target(self, one: Fact, others: Sequence[Fact]) -> bool:
         """Whether one operator seems to lead from an equation, with another one or alone, to the target."""

@@ -12,6 +12,17 @@ class CopySettings(PredictorSettings):
     name: Name = "copy"
 
 
+class EngineSettings(PredictorSettings):
+    """A bounded search of the operators, without a model."""
+
+    kind: Literal["engine"]
+    name: Name = "engine"
+    expansions: int = Field(default=60, ge=1, le=10_000)
+    """Maximum number of equations that the search for a requested equation expands at each of its two ends."""
+    operations: int = Field(default=60, ge=1, le=500)
+    """Maximum number of operations in a side of an equation that the search looks at."""
+
+
 class T5Settings(PredictorSettings):
     kind: Literal["t5"]
     name: Name | None = None

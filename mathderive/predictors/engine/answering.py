@@ -1,51 +1,81 @@
-"""Answering a prompt with operators alone, and no model."""
+"""Answering a prompt with operators alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from sympy import Symbol
 
 from mathderive.checker.checker import Checker
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.judging import AnswerCheck, Question
 from mathderive.checker.reading.equations import Reading
-from mathderive.predictors.engine.deriving import Derivation, Search
+from mathderive.predictors.engine.deriving import Bounds, Derivation, Search
 from mathderive.symbolic.prompts import SEPARATOR
 
 
-def answer(prompt: str, seed: str = "", on_progress: Callable[[str], object] = lambda text: None) -> str:
-    """The derivation that the search finds, in the form of a reference.
+@dataclass(frozen=True)
+class Answer:
+    """An answer in the form of a reference.
+
+    Attributes:
+        expanded: the number of equations that the search has expanded.
+        is_verified: whether the checker verifies the answer.
+    """
+
+    text: str
+    expanded: int = 0
+    is_verified: bool = False
+
+
+def answer(prompt: str, bounds: Bounds, seed: str, on_progress: Callable[[Answer], object]) -> Answer:
+    """The answer that the search finds: premises, requested equations and goal, with what leads from one to the next.
+
+    An equation for which no derivation is found stands there without one.
 
     Args:
         seed: with the texts, it determines the points at which equations are tested.
-        on_progress: is called before each part of the search with the answer so far.
+        on_progress: is called with the answer so far before each part of the search.
 
     Raises:
         ValueError: the prompt has another form.
     """
-    question = Checker(prompt, seed).questions[0]
+    checker = Checker(prompt, seed)
     with np.errstate(all="ignore"):  # an undefined value compares as unequal
-        derivation = Derivation(AnswerCheck(question, seed))
-        for premise in question.premises:
-            derivation.take(premise.text)
-        wanted = [*question.intermediates, question.goal]
+        found = _Answering(checker.questions[0], bounds, seed, on_progress).result()
+    return Answer(found.text, found.expanded, checker.check(found.text).verified)
+
+
+class _Answering:
+    def __init__(self, question: Question, bounds: Bounds, seed: str, on_progress: Callable[[Answer], object]) -> None:
+        self._question, self._bounds, self._on_progress = question, bounds, on_progress
+        self._derivation = Derivation(AnswerCheck(question, seed))
+        self._expanded = 0
+
+    def result(self) -> Answer:
+        for premise in self._question.premises:
+            self._derivation.take(premise.text)
+        wanted = [*self._question.intermediates, self._question.goal]
         for number, reading in enumerate(wanted):
-            rest = SEPARATOR.join(one.text for one in wanted[number:])
-            derivation = _longer(derivation, reading, lambda: on_progress(SEPARATOR.join((*derivation.texts, rest))))
-    return SEPARATOR.join(derivation.texts)
+            self._derive(reading, [one.text for one in wanted[number:]])
+        return self._so_far()
 
+    def _derive(self, reading: Reading, left: list[str]) -> None:
+        """Makes the derivation longer by an equation and what leads to it, or by the bare equation.
 
-def _longer(derivation: Derivation, reading: Reading, on_progress: Callable[[], object]) -> Derivation:
-    """The derivation with a further equation and what leads to it, or with the bare equation."""
-    if reading.chains and len(reading.chains[0]) == 2:
-        goal = Fact(0, *reading.chains[0])
-        fresh = sorted(goal.symbols - _used(derivation), key=str)
-        found = Search(derivation, reading.text, goal, fresh, on_progress).result()
-        if found is not None:
-            return found
-    derivation.take(reading.text)
-    return derivation
+        Args:
+            left: the texts of this equation and of those that are wanted after it.
+        """
+        if reading.chains and len(reading.chains[0]) == 2:
+            goal = Fact(0, *reading.chains[0])
+            used = frozenset().union(*(fact.symbols for fact in self._derivation.facts))
+            fresh = sorted(goal.symbols - used, key=str)
+            search = Search(self._derivation, reading.text, goal, fresh, self._bounds)
+            found = search.result(lambda: self._on_progress(self._so_far(*left)))
+            self._expanded += search.expanded
+            if found is not None:
+                self._derivation = found
+                return
+        self._derivation.take(reading.text)
 
-
-def _used(derivation: Derivation) -> frozenset[Symbol]:
-    return frozenset().union(*(fact.symbols for fact in derivation.facts))
+    def _so_far(self, *left: str) -> Answer:
+        return Answer(SEPARATOR.join((*self._derivation.texts, *left)), self._expanded)

@@ -19,8 +19,13 @@ class EquationIndex(Generic[ItemT]):
 
     def __init__(self) -> None:
         self._items: dict[Hashable, list[tuple[Fact, ItemT]]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
 
     def add(self, fact: Fact, item: ItemT) -> None:
+        self._count += 1
         for key in _keys(fact):
             self._items.setdefault(key, []).append((fact, item))
 
@@ -32,13 +37,14 @@ class EquationIndex(Generic[ItemT]):
                 yield item
 
     def near(self, fact: Fact) -> Iterator[ItemT]:
-        """The items whose equation has the same difference of its sides, or the same ratio, mirrored or not."""
-        found: dict[int, None] = {}
+        """The items whose equation has the same difference of its sides, or the same ratio, but not the same sides."""
+        found: set[int] = set()
         for key in _keys(fact)[1:]:
             for other, item in self._items.get(key, ()):
-                same = _have_equal_differences(fact, other) or _have_equal_ratios(fact, other)
-                if same and id(item) not in found:
-                    found[id(item)] = None
+                if id(item) in found or _have_equal_sides(fact, other):
+                    continue
+                if _have_equal_differences(fact, other) or _have_equal_ratios(fact, other):
+                    found.add(id(item))
                     yield item
 
 

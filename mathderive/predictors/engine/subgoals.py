@@ -3,15 +3,17 @@
 These are proposals. The checker decides at the end whether an operator does lead from one to the other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache, partial
 
-from sympy import Add, Derivative, Expr, Integer, Integral, Mul, Pow, S, cos, exp, factor_terms, log, sin
+from sympy import Add, Derivative, Expr, Integer, Integral, Mul, Pow, S, Symbol, cos, exp, factor_terms, log, sin
 
 from mathderive.checker.inference.facts import Fact, size_of
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.engine.operators.calculus import MAX_DERIVATIVE_ORDER
+from mathderive.symbolic.fast.expansion import multiply_out
+from mathderive.symbolic.fast.integration import IntegralError, carry_out
 from mathderive.symbolic.fast.replacement import replace
 from mathderive.symbolic.names import names_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
@@ -31,24 +33,22 @@ MAX_TERMS = 8
 """Maximum number of terms or factors of a side that are tried as operands."""
 
 
-def subgoals(wanted: Fact, rules: Sequence[Fact]) -> Iterator[Sides]:
-    """Sides of equations from which one operator seems to give the wanted one.
+def subgoals(wanted: Fact, fresh: Collection[Symbol]) -> Iterator[Sides]:
+    """Sides of equations from which an operator on one equation seems to give the wanted one.
 
     Args:
-        rules: equations that may be substituted.
+        fresh: symbols that may be constants of integration.
     """
-    for propose in (_arguments, _integrands, _differentiated, _bases, _without_terms, _without_factors):
+    unevaluated = partial(_unevaluated, fresh)
+    for propose in (_arguments, unevaluated, _integrands, _differentiated, _bases, _without_terms, _without_factors):
         yield from _attempts(propose, wanted.sides)
-    for rule in rules:
-        for old, new in (rule.sides, rule.sides[::-1]):
-            yield from before_substitution(wanted.sides, old, new)
 
 
 def _attempts(propose: Callable[[Sides], Iterator[Sides]], sides: Sides) -> Iterator[Sides]:
     """The proposals until SymPy fails."""
     try:
         yield from propose(sides)
-    except (TooLargeError, *SYMPY_ERRORS):
+    except (IntegralError, TooLargeError, *SYMPY_ERRORS):
         return
 
 
@@ -57,6 +57,18 @@ def _arguments(sides: Sides) -> Iterator[Sides]:
         inside = [side.args[0] if isinstance(side, function) else values.get(side) for side in sides]
         if inside[0] is not None and inside[1] is not None and any(isinstance(side, function) for side in sides):
             yield inside[0], inside[1]
+
+
+def _unevaluated(fresh: Collection[Symbol], sides: Sides) -> Iterator[Sides]:
+    """A side with a constant of integration may be the value of an integral."""
+    variables = [limit[0] for side in sides for part in side.atoms(Integral) for limit in part.limits]
+    for place, side in enumerate(sides):
+        terms = Add.make_args(side)
+        if any(term in fresh for term in terms):
+            among = dict.fromkeys((*variables, *sorted(side.free_symbols - {*fresh}, key=str)))
+            for variable in among:
+                integral = Integral(multiply_out(carry_out(Derivative(side, variable))), variable)
+                yield (integral, sides[1]) if place == 0 else (sides[0], integral)
 
 
 def _integrands(sides: Sides) -> Iterator[Sides]:
@@ -125,11 +137,20 @@ def _root(side: Expr, exponent: Expr) -> Expr | None:
 def _without_terms(sides: Sides) -> Iterator[Sides]:
     for term in _operands(Add, sides):
         yield sides[0] - term, sides[1] - term
+    for side in sides:
+        terms = Add.make_args(side)
+        for term in terms[:MAX_TERMS] if len(terms) > 2 else ():
+            yield sides[0] - (side - term), sides[1] - (side - term)
 
 
 def _without_factors(sides: Sides) -> Iterator[Sides]:
-    for factor in _operands(Mul, tuple(map(factor_terms, sides))):
+    factored = tuple(map(_factored, sides))
+    for factor in _operands(Mul, factored):
         yield _quotient(sides[0], factor), _quotient(sides[1], factor)
+    for side in factored:
+        factors = Mul.make_args(side)
+        for factor in factors[:MAX_TERMS] if len(factors) > 2 else ():
+            yield _quotient(sides[0], side / factor), _quotient(sides[1], side / factor)
 
 
 def _operands(kind: type[Add] | type[Mul], sides: Sequence[Expr]) -> list[Expr]:
@@ -143,7 +164,12 @@ def _operands(kind: type[Add] | type[Mul], sides: Sequence[Expr]) -> list[Expr]:
 @lru_cache(maxsize=5_000)
 def _quotient(side: Expr, factor: Expr) -> Expr:
     whole, by_term = side / factor, Add(*(term / factor for term in Add.make_args(side)))
-    return min((whole, by_term, factor_terms(side) / factor), key=size_of)
+    return min((whole, by_term, _factored(side) / factor), key=size_of)
+
+
+def _factored(side: Expr) -> Expr:
+    """The side as a product; SymPy would take factors out of integrals, which no operator puts back."""
+    return side if side.has(Integral) else factor_terms(side)
 
 
 def before_substitution(sides: Sides, old: Expr, new: Expr) -> Iterator[Sides]:
