@@ -39,6 +39,8 @@ class SamplerSettings(PredictorSettings):
     """By default the name of the model that is sampled, with `-search`."""
     around: PredictorEntry
     """The entry of the predictor that is sampled."""
+    strategy: Literal["best_of", "stepwise"] = "best_of"
+    """`best_of` draws whole answers; `stepwise` continues beginnings that the checker has verified."""
     samples: int = Field(default=16, ge=1, le=1024)
     """Maximum number of answers to a question; the first one is the greedy answer."""
     samples_at_once: int = Field(default=5, ge=1, le=64)
