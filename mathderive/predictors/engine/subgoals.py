@@ -10,7 +10,7 @@ from sympy import Add, Derivative, Expr, Integer, Integral, Mul, Pow, S, Symbol,
 
 from mathderive.checker.inference.facts import Fact, size_of
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.symbolic.bounds import TooLargeError
+from mathderive.symbolic.bounds import TooLargeError, check_power
 from mathderive.symbolic.engine.operators.calculus import MAX_DERIVATIVE_ORDER
 from mathderive.symbolic.fast.expansion import multiply_out
 from mathderive.symbolic.fast.integration import IntegralError, carry_out
@@ -19,8 +19,8 @@ from mathderive.symbolic.names import names_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 PREIMAGES: dict[type[Expr], dict[Expr, Expr]] = {
-    exp: {S.One: S.Zero},
-    log: {S.Zero: S.One},
+    exp: {S.One: S.Zero, S.Exp1: S.One},
+    log: {S.Zero: S.One, S.One: S.Exp1},
     cos: {S.One: S.Zero},
     sin: {S.Zero: S.Zero},
 }
@@ -130,6 +130,7 @@ def _root(side: Expr, exponent: Expr) -> Expr | None:
         base, power = factor.as_base_exp()
         if factor.is_Number and not (power / exponent).is_number:
             return None
+        check_power(base, power / exponent)
         factors.append(base ** (power / exponent))
     return Mul(*factors)
 
