@@ -80,7 +80,7 @@ WRONG = "h = 2 h"
 
 def begun(count: int) -> str:
     """An answer that is right in the first equations and then wrong."""
-    return SEPARATOR.join((*STEPS[:count], WRONG, GOAL))
+    return SEPARATOR.join((*STEPS[:count], WRONG, WRONG, WRONG))
 
 
 def answer(sampler: Scripted, **changes: object) -> Prediction:
