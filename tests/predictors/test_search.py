@@ -228,10 +228,12 @@ def test_a_killed_run_goes_on_from_its_last_batch(tmp_path: Path, strategy: str)
     examples = [example(f"n{number}") for number in range(40)]
 
     class Mortal(Continuing):
-        def sample(self, *arguments: object) -> list[list[SampledAnswer]]:
-            if len(self.asked) >= 3:
-                raise KilledError
-            return super().sample(*arguments)  # type: ignore[arg-type]
+        def sample(
+            self, examples: Sequence[Example], numbers: Sequence[int], settings: SamplerSettings, seed: int
+        ) -> list[list[SampledAnswer]]:
+            if self.asked and list(numbers) == [0]:
+                raise KilledError  # in the second batch
+            return super().sample(examples, numbers, settings, seed)
 
     def predict(sampler: Scripted, path: Path) -> list[str]:
         search = Search("search", sampler, settings(strategy=strategy), seed=0, checker_seed="0", workers=1)
