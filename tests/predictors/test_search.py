@@ -120,11 +120,25 @@ def test_stepwise_continues_the_longest_verified_beginning() -> None:
     sampler = Continuing(begun(1), begun(2), begun(1), RIGHT)
     found = answer(sampler, strategy="stepwise")
     assert (found.text, found.finish_reason) == (RIGHT, VERIFIED)
-    assert sampler.beginnings == [tuple(STEPS[:1]), tuple(STEPS[:2])]
+    assert sampler.beginnings == [tuple(STEPS[:1]), ()]
     assert found.usage is not None
     expected = {"samples": 5, "checks": 1, "greedy_verified": 0, "verified_samples": 1, "completion_tokens": 35}
     assert expected.items() <= found.usage.items()
-    assert found.usage["checked_equations"] >= 9
+    assert found.usage["checked_equations"] == len({*STEPS, WRONG})
+
+
+def test_stepwise_takes_steps_from_several_samples() -> None:
+    first, second = SEPARATOR.join((STEPS[0], *STEPS[2:])), begun(2)
+    assert not check(PROMPT, first).verified
+    found = answer(Continuing(first, second), strategy="stepwise")
+    assert (found.text, found.finish_reason) == (RIGHT, VERIFIED)
+    assert found.usage is not None
+    assert (found.usage["samples"], found.usage["verified_samples"]) == (3, 1)
+
+
+def test_stepwise_leaves_out_what_the_goal_does_not_need() -> None:
+    detour = SEPARATOR.join((STEPS[0], "y{(h)} + 1 = h + 1", *STEPS[1:]))
+    assert answer(Continuing(detour), strategy="stepwise").text == RIGHT
 
 
 def test_stepwise_goes_back_where_it_is_stuck() -> None:

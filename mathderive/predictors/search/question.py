@@ -38,11 +38,11 @@ class Question:
             self.texts.append(answer.text)
             self.answers.setdefault(answer.text, answer)
 
-    def shorten(self, text: str, beginning: str) -> None:
-        """Replaces an answer by its beginning."""
-        if text != beginning:
-            self.texts = [beginning if one == text else one for one in self.texts]
-            self.answers.setdefault(beginning, self.answers.pop(text)._replace(text=beginning))
+    def replace(self, text: str, better: str) -> None:
+        """Replaces an answer by a better one, which it has completed."""
+        if text != better:
+            self.texts = [better if one == text else one for one in self.texts]
+            self.answers.setdefault(better, self.answers.pop(text)._replace(text=better))
 
     @property
     def cost(self) -> dict[str, int]:

@@ -1,18 +1,19 @@
-"""The strategy `stepwise`: samples continue beginnings that the checker has verified.
+"""The strategy `stepwise`: samples are checked equation by equation, and continue what is verified.
 
-The equations of every sample are checked one after the other. The longest verified beginning of each is kept, and the
-next samples continue the most promising one: the one that derives most of what the prompt asks for, then the longest.
-Every time that a beginning is continued it becomes less promising, so a search that is stuck goes back. If a beginning
-of a sample is a verified answer already, the rest of the sample is cut off.
+The equations of all samples of an answer are judged together (`pool.py`), so the answer may take its steps from several
+samples. Of every sample, the verified beginning is kept. Every second round continues the most promising one: the one
+that derives most of what the prompt asks for, then the longest. A beginning becomes less promising every time that it
+is continued, so a search that is stuck goes back. The rounds between them sample from the start.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import takewhile
 
 from mathderive.checker.judging import MAX_EQUATIONS
 from mathderive.checker.reading.answers import split_answer
-from mathderive.checker.verdicts import TRUE
 from mathderive.predictors.search.checkers import Checker, Checkers
+from mathderive.predictors.search.pool import Pool
 from mathderive.predictors.search.question import Question
 from mathderive.predictors.search.sampler import Beginning, ContinuingSampler, SampledAnswer
 from mathderive.predictors.settings import SamplerSettings
@@ -30,7 +31,7 @@ class Node:
     """A verified beginning of an answer.
 
     Attributes:
-        requested: the number of equations that the prompt asks for and that it derives.
+        requested: the number of premises and requested equations in it.
         log_probability: an estimate of the model's, by the beginning's share of the characters of a sample.
         visits: how often it was continued.
     """
@@ -45,39 +46,29 @@ class Node:
         return len(self.equations) + REQUESTED_WORTH * self.requested - VISIT_COST * self.visits
 
 
-@dataclass(frozen=True)
-class Walk:
-    """The check of a sample, equation by equation.
-
-    Attributes:
-        beginning: the longest verified beginning without a repeated equation.
-        requested: as in `Node`.
-        answer: the shortest beginning that is a verified answer.
-        pushes: the number of equations that were checked.
-    """
-
-    beginning: tuple[str, ...] = ()
-    requested: int = 0
-    answer: str | None = None
-    pushes: int = 0
-
-
 @dataclass
 class _Tree:
-    """The verified beginnings of the answer to a question, and the samples that were checked."""
+    """The verified beginnings of the answer to a question, and what its samples have verified together."""
 
+    pool: Pool
     nodes: dict[tuple[str, ...], Node] = field(default_factory=lambda: {(): Node(())})
-    seen: set[str] = field(default_factory=set)
+    walked: int = 0
+    rounds: int = 0
 
     def choose(self) -> Node:
-        """The most promising node; of equally promising ones, the one that was found first."""
+        """By turns the start and the most promising node; of equally promising ones, the one that was found first."""
+        self.rounds += 1
+        if self.rounds % 2 == 0:
+            return self.nodes[()]
         return max(self.nodes.values(), key=lambda node: node.promise)
 
-    def grow(self, walk: Walk, sample: SampledAnswer) -> None:
+    def grow(self, sample: SampledAnswer) -> None:
         """Adds the verified beginning of a sample."""
-        share = len(SEPARATOR.join(walk.beginning)) / max(1, len(sample.text))
-        node = Node(walk.beginning, walk.requested, share * sample.log_probability)
-        self.nodes.setdefault(walk.beginning, node)
+        verified = frozenset(self.pool.equations)
+        beginning = tuple(dict.fromkeys(takewhile(verified.__contains__, _equations(sample.text))))
+        share = len(SEPARATOR.join(beginning)) / max(1, len(sample.text))
+        requested = len(self.pool.requested.intersection(beginning))
+        self.nodes.setdefault(beginning, Node(beginning, requested, share * sample.log_probability))
 
 
 class Stepwise:
@@ -89,14 +80,13 @@ class Stepwise:
 
     def draw(self, questions: Sequence[Question], numbers: Sequence[int]) -> list[list[SampledAnswer]]:
         """The greedy answer, or samples that continue the chosen beginning of the answer to each question."""
-        examples = [one.example for one in questions]
         if list(numbers) == [0]:
-            return self._sampler.sample(examples, numbers, self._settings, self._seed)
+            return self._sampler.sample([one.example for one in questions], numbers, self._settings, self._seed)
         chosen = [self._tree(one).choose() for one in questions]
         for node in chosen:
             node.visits += 1
         beginnings = [
-            Beginning(example, node.equations, numbers) for example, node in zip(examples, chosen, strict=True)
+            Beginning(one.example, node.equations, numbers) for one, node in zip(questions, chosen, strict=True)
         ]
         drawn = self._sampler.continue_answers(beginnings, self._settings, self._seed)
         return [
@@ -105,45 +95,39 @@ class Stepwise:
         ]
 
     def check(self, questions: Sequence[Question], checkers: Checkers) -> None:
-        """Walks along the new answers, and checks as a whole those that seem to be verified."""
-        jobs = [(one, text) for one in questions for text in one.answers if text not in self._tree(one).seen]
+        """Judges the new samples' equations, and checks as a whole an answer that they seem to verify."""
         complete: list[tuple[Question, str]] = []
-        for (question, text), walk, seconds in checkers.work(_walk, jobs):
-            question.pushes += walk.pushes
+        jobs = [(self._tree(one), one.texts[self._tree(one).walked :]) for one in questions]
+        for question, (job, completing, seconds) in zip(questions, checkers.work(_judge, jobs), strict=True):
+            tree, texts = job
             question.seconds += seconds
-            tree = self._tree(question)
-            tree.grow(walk, question.answers[text])
-            if walk.answer is not None:
-                question.shorten(text, walk.answer)
-                complete.append((question, walk.answer))
-            tree.seen.add(walk.answer or text)
+            question.pushes = tree.pool.pushes
+            tree.walked += len(texts)
+            for text in dict.fromkeys(texts):
+                tree.grow(question.answers[text])
+            if completing is not None:
+                answer = tree.pool.take_answer()
+                question.replace(completing, answer)
+                complete.append((question, answer))
         checkers.check(complete)
 
     def _tree(self, question: Question) -> _Tree:
-        return self._trees.setdefault(question.example.id, _Tree())
+        return self._trees.setdefault(question.example.id, _Tree(Pool(question.example.prompt)))
 
 
-def _walk(checker: Checker, job: tuple[Question, str]) -> Walk:
-    """Checks the equations of an answer until one is not true, or until the answer is verified."""
-    question, text = job
+def _judge(checker: Checker, job: tuple[_Tree, Sequence[str]]) -> str | None:
+    """Adds to the pool what the samples verify; returns the sample that completes an answer, if one does."""
+    tree, texts = job
     try:
-        state = checker.states.start(question.example.prompt)
+        state = tree.pool.begin(checker.states)
     except ValueError:
-        return Walk()  # the prompt cannot be read
-    walk, is_whole = Walk(), True
-    wanted = len(state.verdict.open_intermediates)
-    equations = split_answer(text)[:MAX_EQUATIONS]
-    for number, equation in enumerate(equations, start=1):
-        state = state.push(equation)
-        walk = replace(walk, pushes=number)
-        step = state.verdict.step
-        assert step is not None
-        if step.truth not in TRUE:
-            break
-        if state.verdict.verified:
-            return replace(walk, answer=SEPARATOR.join(equations[:number]))
-        is_whole = is_whole and state.verdict.verified_so_far and not step.redundant
-        if is_whole:
-            requested = wanted - len(state.verdict.open_intermediates)
-            walk = replace(walk, beginning=tuple(equations[:number]), requested=requested)
-    return walk
+        return None  # the prompt cannot be read
+    for text in texts:
+        state = tree.pool.take_skipped(tree.pool.take(state, _equations(text)))
+        if tree.pool.answer is not None:
+            return text
+    return None
+
+
+def _equations(text: str) -> list[str]:
+    return split_answer(text)[:MAX_EQUATIONS]
