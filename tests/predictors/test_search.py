@@ -203,7 +203,7 @@ def of_mini(mini: T5Model, examples: Sequence[Example], **changes: object) -> li
     return sorted((one.id, one.text, one.finish_reason) for one in found)
 
 
-@pytest.mark.parametrize("strategy", ["best_of", "stepwise"])
+@pytest.mark.parametrize("strategy", ["best_of", pytest.param("stepwise", marks=pytest.mark.slow)])
 def test_answers_depend_neither_on_references_nor_on_other_questions(mini: T5Model, strategy: str) -> None:
     together = of_mini(mini, QUESTIONS, strategy=strategy)
     without = [one.model_copy(update={"target": "", "steps": []}) for one in QUESTIONS]
@@ -221,6 +221,7 @@ def test_samples_differ_from_the_greedy_answer_and_each_other(mini: T5Model) -> 
     assert greedy[0].text == mini.complete(source)[0].text
 
 
+@pytest.mark.slow
 def test_a_continued_sample_begins_as_it_is_told(mini: T5Model) -> None:
     equations = (r"h{(x)} = e^{x}", r"\frac{d}{d x} h{(x)} = \frac{d}{d x} e^{x}")
     beginning = Beginning(QUESTIONS[0], equations, range(1, 5))
