@@ -51,7 +51,13 @@ class SamplerSettings(PredictorSettings):
     top_k: int | None = Field(default=None, ge=1)
     top_p: float = Field(default=1.0, gt=0, le=1)
     to_the_end: bool = False
-    """Draws all samples even after a verified one, to measure how many of them are verified."""
+    """Draws all samples even after a verified one, to measure how many of them are verified; with `best_of` only."""
+
+    @model_validator(mode="after")
+    def _check_independence(self) -> "SamplerSettings":
+        if self.to_the_end and self.strategy != "best_of":
+            raise ValueError("to_the_end counts independent samples; expected the strategy best_of with it")
+        return self
 
 
 class ReleasedSettings(PredictorSettings):

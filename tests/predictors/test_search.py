@@ -158,13 +158,17 @@ def test_stepwise_without_a_verified_answer_takes_a_sound_one() -> None:
     assert (found.text, found.finish_reason) == (SOUND, EXHAUSTED)
 
 
-@pytest.mark.parametrize("strategy", ["best_of", "stepwise"])
-def test_all_samples_are_drawn_where_that_is_asked_for(strategy: str) -> None:
-    sampler = Continuing(RIGHT, RIGHT, FALSE)
-    found = answer(sampler, to_the_end=True, strategy=strategy)
+def test_all_samples_are_drawn_where_that_is_asked_for() -> None:
+    sampler = Scripted(RIGHT, RIGHT, FALSE)
+    found = answer(sampler, to_the_end=True)
     assert sampler.asked == list(range(6))
     assert found.usage is not None
     assert (found.usage["greedy_verified"], found.usage["verified_samples"]) == (1, 3)
+
+
+def test_samples_that_depend_on_each_other_are_not_drawn_to_the_end() -> None:
+    with pytest.raises(ValueError, match="expected the strategy best_of"):
+        settings(strategy="stepwise", to_the_end=True)
 
 
 def test_the_budget_of_tokens_ends_a_search() -> None:
