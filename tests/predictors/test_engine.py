@@ -33,6 +33,7 @@ PROMPTS = {
     "a derivative": r"Given f{(x)} = \sin{(x)}, then derive \frac{d}{d x} f{(x)} = \cos{(x)}, "
     r"then obtain (\frac{d}{d x} \sin{(x)})^{x} = \cos^{x}{(x)}",
     "an integral": r"Given f{(x)} = \cos{(x)}, then obtain C + \sin{(x)} - 1 = \int f{(x)} dx - 1",
+    "a premise expanded": r"Given f{(x)} = x (x + 1), then obtain f{(x)} = x^{2} + x",
     "two premises": r"Given f{(x)} = \cos{(x)} and g{(y)} = \sin{(y)} and h{(x,y)} = f{(x)} + g{(y)}, "
     r"then obtain e^{h{(x,y)}} = e^{\cos{(x)} + \sin{(y)}}",
 }

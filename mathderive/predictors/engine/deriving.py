@@ -245,8 +245,9 @@ class Search:
             if one.sources and not trial.take(self._text if is_goal else equation_text(one.fact)):
                 one.is_refused = True
                 return
+        is_stated = is_equal and (bool(known.sources) or wanted.leads_to is not None or known.fact.says(wanted.fact))
         for place, step in enumerate(path):
-            if place == 0 and is_equal:
+            if place == 0 and is_stated:
                 continue
             if not trial.take(self._text if step.leads_to is None else equation_text(step.fact)):
                 is_true = trial.check.steps[-1].link.truth in TRUE
