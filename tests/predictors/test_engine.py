@@ -33,7 +33,6 @@ PROMPTS = {
     "a derivative": r"Given f{(x)} = \sin{(x)}, then derive \frac{d}{d x} f{(x)} = \cos{(x)}, "
     r"then obtain (\frac{d}{d x} \sin{(x)})^{x} = \cos^{x}{(x)}",
     "an integral": r"Given f{(x)} = \cos{(x)}, then obtain C + \sin{(x)} - 1 = \int f{(x)} dx - 1",
-    "a premise expanded": r"Given f{(x)} = x (x + 1), then obtain f{(x)} = x^{2} + x",
     "two premises": r"Given f{(x)} = \cos{(x)} and g{(y)} = \sin{(y)} and h{(x,y)} = f{(x)} + g{(y)}, "
     r"then obtain e^{h{(x,y)}} = e^{\cos{(x)} + \sin{(y)}}",
 }
@@ -74,6 +73,18 @@ def test_answers_depend_on_the_prompt_alone(found: dict[str, Prediction]) -> Non
     name = "a derivative"
     (again,) = answers(engine(), [example("a-derivative", PROMPTS[name], target="something else")])
     assert again == found[name]
+
+
+def test_a_goal_that_a_premise_says_in_another_form_is_stated() -> None:
+    prompt = r"Given f{(x)} = x (x + 1), then obtain f{(x)} = x^{2} + x"
+    (one,) = answers(engine(), [example("a", prompt)])
+    assert (one.text, one.finish_reason) == (repeat_prompt(prompt), VERIFIED)
+
+
+def test_a_goal_that_a_premise_says_in_another_form_is_stated() -> None:
+    prompt = r"Given f{(x)} = x (x + 1), then obtain f{(x)} = x^{2} + x"
+    (one,) = answers(engine(), [example("a", prompt)])
+    assert (one.text, one.finish_reason) == (repeat_prompt(prompt), VERIFIED)
 
 
 def test_a_goal_that_cannot_be_derived_is_stated_all_the_same() -> None:
