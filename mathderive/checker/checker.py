@@ -55,6 +55,11 @@ class Checker:
         self._prompt, self._seed, self._notation = prompt, seed, notation
         self._questions = _questions(prompt, notation)
 
+    @property
+    def questions(self) -> Sequence[Question]:
+        """The prompt with every combination of its premises' readings, the preferred one first."""
+        return self._questions
+
     def start(self) -> "State":
         """The state of a derivation without equations."""
         return State(self, tuple(AnswerCheck(question, self._seed) for question in self._questions))

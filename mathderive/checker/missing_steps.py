@@ -5,26 +5,20 @@ operator leads from there to the skipped equation. Equations that look like the 
 is bounded by counts, so that its result does not depend on the machine.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 
 import numpy as np
-from sympy import Expr, Symbol, preorder_traversal
-from sympy.core.function import AppliedUndef
+from sympy import Expr, Symbol
 
+from mathderive.checker.consequences import consequence, equation_text, shape_distance
 from mathderive.checker.inference.facts import Fact, size_of
 from mathderive.checker.inference.matching import FactComparison
 from mathderive.checker.judging import AnswerCheck
 from mathderive.records import MissingOperators
-from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.engine.operators import OPERATORS, Arity, Operator, OperatorError
-from mathderive.symbolic.engine.operators.application import apply_operator
 from mathderive.symbolic.engine.operators.inverses import inverse_of
-from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 MAX_FACTS = 8
 """Maximum number of known equations that operators are applied to; those most like the skipped one are taken."""
@@ -93,10 +87,10 @@ class _Search:
         self._on_progress()
         for one in islice((one for one in first if self._leads_to_target(one, self._facts)), MAX_JUDGED):
             if self._is_filled_by((one,)):
-                return Missing("2", (_text(one),))
+                return Missing("2", (equation_text(one),))
         for pair in islice(self._pairs(first), MAX_JUDGED):
             if self._is_filled_by(pair):
-                return Missing("3", tuple(map(_text, pair)))
+                return Missing("3", tuple(map(equation_text, pair)))
         return Missing("more")
 
     def _pairs(self, first: Sequence[Fact]) -> Iterator[tuple[Fact, Fact]]:
@@ -143,18 +137,7 @@ class _Search:
                 raise OperatorError("the skipped equation has no new name")
             return name
 
-        try:
-            operand = second.equation if isinstance(second, Fact) else second
-            if operator.arity is Arity.EQUATION and not operator.introduces_constants:
-                sides = fact.result_of(operator.name)
-            else:
-                result = apply_operator(operator, fact.equation, operand, draw_constant)
-                sides = result.lhs, result.rhs
-        except (OperatorError, TooLargeError, *SYMPY_ERRORS):
-            return None
-        if sides is None or sides[0] == sides[1] or max(map(size_of, sides)) > MAX_SIZE:
-            return None
-        return Fact(len(self._before.steps) + 1, *sides)
+        return consequence(operator, fact, second, draw_constant, MAX_SIZE)
 
     def _leads_to_target(self, one: Fact, others: Sequence[Fact]) -> bool:
         """Whether one operator seems to lead from an equation, with another one or alone, to the target."""
@@ -176,27 +159,14 @@ class _Search:
         self._on_progress()
         check = self._before.copy()
         for fact in missing:
-            check.take(_text(fact))
+            check.take(equation_text(fact))
             if check.steps[-1].link.truth != "valid" or check.steps[-1].link.repeats is not None:
                 return False
         check.take(self._text)
         return check.steps[-1].link.truth == "valid"
 
     def _distance(self, fact: Fact) -> int:
-        """How many nodes of their expression trees two equations do not share, mirrored or not."""
-        sides, wanted = ([_nodes(side) for side in one.sides] for one in (fact, self._target))
-        return min(
-            sum(((one - other) + (other - one)).total() for one, other in zip(sides, order, strict=True))
-            for order in (wanted, wanted[::-1])
-        )
-
-
-@lru_cache(maxsize=5_000)
-def _nodes(side: Expr) -> Counter[object]:
-    """The functions and names of an expression, counted."""
-    return Counter(
-        node.func if node.args and not isinstance(node, AppliedUndef) else node for node in preorder_traversal(side)
-    )
+        return shape_distance(fact, self._target)
 
 
 def _operators(with_two: bool) -> list[Operator]:
@@ -206,7 +176,3 @@ def _operators(with_two: bool) -> list[Operator]:
 
 def _applies(operator: Operator, comparison: FactComparison) -> bool:
     return next(iter(inverse_of(operator)(operator, comparison)), None) is not None
-
-
-def _text(fact: Fact) -> str:
-    return f"{latex(fact.lhs)} = {latex(fact.rhs)}"

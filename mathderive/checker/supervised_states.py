@@ -5,6 +5,7 @@ child makes the states again from their equations.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mathderive.checker.checker import Checker, State
@@ -72,14 +73,14 @@ class SupervisedStates(ChildOwner):
         self._worker = WorkerProcess(verdict_on, limits)
         self._seed = seed
 
-    def start(self, prompt: str) -> "SupervisedState":
-        """The state of a derivation without equations.
+    def start(self, prompt: str, equations: Sequence[str] = ()) -> "SupervisedState":
+        """The state of a derivation that begins with these equations.
 
         Raises:
             ValueError: the prompt has another form; the message says what was expected where.
             InputError, RuntimeError: as `WorkerProcess.run`.
         """
-        return self.ask(StateRequest(prompt, self._seed))
+        return self.ask(StateRequest(prompt, self._seed, tuple(equations)))
 
     def ask(self, request: StateRequest) -> "SupervisedState":
         """The state after the equations of a request; an equation that exceeds its limits is undecided."""

@@ -150,7 +150,7 @@ def _decode(
     input_ids, encoder_mask = _pad_sources(config, sources, rows, groups)
     last_position = (limits[rows] - 1).astype(np.int32)
     decode_segment = partial(_decode_segment, config, dtype, search, params)
-    samples = _deal_samples(config, samplings, lengths, rows) if samplings else None
+    samples = _deal_samples(config, samplings, lengths, rows, longest) if samplings else None
 
     def fill_cache(state: _DecodingState, length: int) -> _DecodingState:
         """Decodes until the cache, with room for `length` tokens, is full or every row is done."""
@@ -187,10 +187,12 @@ def _deal_rows(lengths: np.ndarray) -> np.ndarray:
 
 
 def _deal_samples(
-    config: T5Config, samplings: Sequence[Sampling], lengths: np.ndarray, rows: np.ndarray
+    config: T5Config, samplings: Sequence[Sampling], lengths: np.ndarray, rows: np.ndarray, longest: int
 ) -> SampleState:
-    """The samples of each row before the first token, `[devices, rows, ...]`."""
-    longest = padded_length(max(1, *(len(one.beginning) for one in samplings)))
+    """The samples of each row before the first token, `[devices, rows, ...]`.
+
+    Beginnings are padded to the longest output, so that their lengths need no compilations of their own.
+    """
     no_row = Sampling(samplings[0].keys)
     state = initial_samples(config, [*samplings, no_row], lengths == 0, longest)
     return jax.tree.map(lambda array: array[rows], state)

@@ -18,7 +18,14 @@ from mathderive.predictors.registry import (
     UnavailableError,
     register_predictor,
 )
-from mathderive.predictors.settings import ChatSettings, CopySettings, ReleasedSettings, SamplerSettings, T5Settings
+from mathderive.predictors.settings import (
+    ChatSettings,
+    CopySettings,
+    EngineSettings,
+    ReleasedSettings,
+    SamplerSettings,
+    T5Settings,
+)
 
 if TYPE_CHECKING:
     from mathderive.model.config import T5Config
@@ -33,6 +40,18 @@ def _plan_copy(settings: CopySettings, _: RunInputs) -> Sequence[Plan]:
         return CopyBaseline(settings.name)
 
     return [Plan(settings.name, {}, make)]
+
+
+def _plan_engine(settings: EngineSettings, run: RunInputs) -> Sequence[Plan]:
+    seed, workers = str(run.config.run.seed), run.config.score.workers
+
+    def make() -> "Predictor":
+        from mathderive.predictors.engine.predictor import Engine
+
+        return Engine(settings.name, settings, seed, workers)
+
+    bounds = settings.model_dump(mode="json", exclude={"name"})
+    return [Plan(settings.name, {"engine": bounds, "checker": versions(CHECKER_LIBRARIES)}, make)]
 
 
 def _plan_t5(settings: T5Settings, run: RunInputs) -> Sequence[Plan]:
@@ -71,6 +90,12 @@ def _plan_search(settings: SamplerSettings, run: RunInputs) -> Sequence[Plan]:
     if not kind.can_be_sampled:
         known = ", ".join(sorted(one.kind for one in PREDICTORS.values() if one.can_be_sampled))
         raise InputError(f"predictors: search around {kind.kind!r}, which gives one answer; expected one of {known}")
+    if settings.strategy == "stepwise" and not kind.can_continue:
+        known = ", ".join(sorted(one.kind for one in PREDICTORS.values() if one.can_continue))
+        raise InputError(
+            f"predictors: search around {kind.kind!r}, which cannot continue a beginning as the strategy stepwise "
+            f"asks for; expected one of {known}, or the strategy best_of"
+        )
     (inner,) = kind.plan(settings.around, run)
     name, seed = settings.name or f"{inner.name}-search", run.config.run.seed
 
@@ -153,7 +178,8 @@ def _has_recorded_answers(settings: ChatSettings, path: Path) -> bool:
 
 
 register_predictor(PredictorKind("copy", CopySettings, _plan_copy))
-register_predictor(PredictorKind("t5", T5Settings, _plan_t5, _t5_network, can_be_sampled=True))
+register_predictor(PredictorKind("engine", EngineSettings, _plan_engine))
+register_predictor(PredictorKind("t5", T5Settings, _plan_t5, _t5_network, can_be_sampled=True, can_continue=True))
 register_predictor(PredictorKind("search", SamplerSettings, _plan_search, _search_network))
 register_predictor(PredictorKind("released", ReleasedSettings, _plan_released))
 register_predictor(PredictorKind("openai", ChatSettings, _plan_chat))

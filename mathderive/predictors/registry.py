@@ -97,6 +97,7 @@ class PredictorKind(Generic[S]):
             network that the run is about to train (null if it trains none now). The run's time is estimated from it.
             Null for predictors that run no network here.
         can_be_sampled: whether its predictor is a `mathderive.predictors.search.Sampler`, which a search can sample.
+        can_continue: whether it is a `ContinuingSampler` there, which the strategy `stepwise` needs.
     """
 
     kind: str
@@ -104,6 +105,7 @@ class PredictorKind(Generic[S]):
     plan: Callable[[S, RunInputs], Sequence[Plan]]
     network: "Callable[[S, OpenedCheckpoints, T5Config | None], T5Config | None] | None" = None
     can_be_sampled: bool = False
+    can_continue: bool = False
 
 
 PREDICTORS: dict[str, PredictorKind[Any]] = {}

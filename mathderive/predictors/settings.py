@@ -12,6 +12,17 @@ class CopySettings(PredictorSettings):
     name: Name = "copy"
 
 
+class EngineSettings(PredictorSettings):
+    """A bounded search of the operators, without a model."""
+
+    kind: Literal["engine"]
+    name: Name = "engine"
+    expansions: int = Field(default=60, ge=1, le=10_000)
+    """Maximum number of equations that the search for a requested equation expands at each of its two ends."""
+    operations: int = Field(default=60, ge=1, le=500)
+    """Maximum number of operations in a side of an equation that the search looks at."""
+
+
 class T5Settings(PredictorSettings):
     kind: Literal["t5"]
     name: Name | None = None
@@ -28,6 +39,8 @@ class SamplerSettings(PredictorSettings):
     """By default the name of the model that is sampled, with `-search`."""
     around: PredictorEntry
     """The entry of the predictor that is sampled."""
+    strategy: Literal["best_of", "stepwise"] = "best_of"
+    """`best_of` draws whole answers; `stepwise` continues beginnings that the checker has verified."""
     samples: int = Field(default=16, ge=1, le=1024)
     """Maximum number of answers to a question; the first one is the greedy answer."""
     samples_at_once: int = Field(default=5, ge=1, le=64)
@@ -38,7 +51,13 @@ class SamplerSettings(PredictorSettings):
     top_k: int | None = Field(default=None, ge=1)
     top_p: float = Field(default=1.0, gt=0, le=1)
     to_the_end: bool = False
-    """Draws all samples even after a verified one, to measure how many of them are verified."""
+    """Draws all samples even after a verified one, to measure how many of them are verified; with `best_of` only."""
+
+    @model_validator(mode="after")
+    def _check_independence(self) -> "SamplerSettings":
+        if self.to_the_end and self.strategy != "best_of":
+            raise ValueError("to_the_end counts independent samples; expected the strategy best_of with it")
+        return self
 
 
 class ReleasedSettings(PredictorSettings):

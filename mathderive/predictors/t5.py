@@ -8,7 +8,7 @@ from mathderive.core import devices
 from mathderive.model.decoding import MIN_ROWS, decode, padded_length, sample
 from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.base import make_prediction
-from mathderive.predictors.search import SampledAnswer
+from mathderive.predictors.search.sampler import Beginning, SampledAnswer
 from mathderive.predictors.settings import SamplerSettings
 from mathderive.records import Example, Prediction
 from mathderive.training.conversion import OpenedCheckpoint, open_checkpoint
@@ -115,30 +115,43 @@ class T5Model:
         self, examples: Sequence[Example], numbers: Sequence[int], settings: SamplerSettings, seed: int
     ) -> list[list[SampledAnswer]]:
         """The samples with these numbers of the answer to each example; see `Sampler`."""
-        temperature = 0.0 if list(numbers) == [0] else settings.temperature
-        samplings = [
-            Sampling(
-                keys=[sample_key(seed, example.id, number) for number in numbers],
-                top_k=settings.top_k,
-                top_p=settings.top_p,
-                temperature=temperature,
-            )
-            for example in examples
-        ]
+        return self.continue_answers([Beginning(example, (), numbers) for example in examples], settings, seed)
+
+    def continue_answers(
+        self, beginnings: Sequence[Beginning], settings: SamplerSettings, seed: int
+    ) -> list[list[SampledAnswer]]:
+        """The samples of the whole answer that begins so, for each beginning; see `ContinuingSampler`.
+
+        A beginning is cut where it leaves no room for a token.
+        """
+        samplings = [self._sampling(one, settings, seed) for one in beginnings]
         # Empty rows fill up the batch, so that few numbers of examples need a compilation of their own.
-        missing = padded_length(len(examples), at_least=MIN_ROWS) - len(examples)
+        missing = padded_length(len(beginnings), at_least=MIN_ROWS) - len(beginnings)
         drawn = sample(
             self._config,
             self._params,
-            [*map(self._source, examples), *[[]] * missing],
+            [*(self._source(one.example) for one in beginnings), *[[]] * missing],
             [*samplings, *samplings[:1] * missing],
             self._decoding.max_target_length,
             self._dtype,
         )
         return [
-            [SampledAnswer(self._tokenizer.decode(one.ids), one.log_probability, len(one.ids)) for one in samples]
-            for samples in drawn[: len(examples)]
+            [
+                SampledAnswer(self._tokenizer.decode(one.ids), one.log_probability, len(one.ids) - len(used.beginning))
+                for one in samples
+            ]
+            for samples, used in zip(drawn, samplings, strict=False)
         ]
+
+    def _sampling(self, one: Beginning, settings: SamplerSettings, seed: int) -> Sampling:
+        ids = self._tokenizer.encode(one.text)[:-1] if one.equations else []
+        return Sampling(
+            keys=[sample_key(seed, one.example.id, number) for number in one.numbers],
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            temperature=0.0 if list(one.numbers) == [0] else settings.temperature,
+            beginning=ids[: self._decoding.max_target_length - 1],
+        )
 
     def _source(self, example: Example) -> list[int]:
         ids = self.encode(example.prompt)

@@ -63,6 +63,7 @@ def test_a_supervised_state_says_the_same_and_survives_an_equation_that_ends_its
         lost = state.push(HEAVY)
         assert lost.verdict.step is not None
         assert (lost.verdict.step.truth, lost.verdict.step.reason) == ("undecided", TOO_MUCH)
+        assert states.start(PROMPT, EQUATIONS[:2]).verdict == state.verdict
         for equation in EQUATIONS[2:]:
             state, lost = state.push(equation), lost.push(equation)
     assert (

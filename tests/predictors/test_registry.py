@@ -69,7 +69,7 @@ def test_the_guides_predictor_is_asked_scored_and_reported(guide_config: Path) -
         ("predictors.0.premises=-1", "predictors.0.premises: expected greater than or equal to 0, got -1"),
         (
             "predictors.0.kind=endpoint",
-            'unknown kind "endpoint"; expected one of copy, endpoints, openai, released, search, t5',
+            'unknown kind "endpoint"; expected one of copy, endpoints, engine, openai, released, search, t5',
         ),
     ],
 )
@@ -82,7 +82,7 @@ def test_the_config_of_an_added_predictor_is_validated(guide_config: Path, overr
     ("entry", "named"),
     [
         ("5", "predictors.0: expected a mapping with a kind, got 5"),
-        ("{name: x}", "predictors.0: kind is missing; expected one of copy, openai, released, search, t5"),
+        ("{name: x}", "predictors.0: kind is missing; expected one of copy, engine, openai, released, search, t5"),
         ("{kind: null}", "predictors.0: unknown kind null; expected one of copy"),
         ("{kind: [t5]}", 'predictors.0: unknown kind ["t5"]; expected one of copy'),
         ("{kind: copy, nam: x}", "predictors.0.nam: unknown key; did you mean name?"),
