@@ -6,9 +6,11 @@ by three measures in turn: whether it is sound, its share of valid equations amo
 and its log-probability. References play no part, so answers are the same without them.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -16,7 +18,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from mathderive.checker.checker import unreadable
 from mathderive.checker.supervision import SupervisedChecker
 from mathderive.checker.verdicts import Validity
-from mathderive.predictors.base import make_prediction
+from mathderive.predictors.base import Spender, make_prediction
 from mathderive.predictors.settings import SamplerSettings
 from mathderive.records import Example, Prediction
 
@@ -28,16 +30,16 @@ VERIFIED, EXHAUSTED = "verified", "budget"
 
 
 class SampledAnswer(NamedTuple):
-    """A sampled answer, the model's log-probability of it, and its number of tokens."""
+    """A sampled answer, the model's log-probability of it, null where it is unknown, and its number of tokens."""
 
     text: str
-    log_probability: float
+    log_probability: float | None
     tokens: int
 
 
 @runtime_checkable
 class Sampler(Protocol):
-    """A predictor that can answer a question several times."""
+    """A predictor that can answer a question several times. If it is a context manager, it is asked in its context."""
 
     name: str
 
@@ -102,7 +104,8 @@ class _Question:
 
     def _rank(self, text: str) -> tuple[bool, float, float]:
         verdict = self.verdicts[text]
-        return verdict.sound, valid_share(verdict), self.answers[text].log_probability
+        log_probability = self.answers[text].log_probability
+        return verdict.sound, valid_share(verdict), -math.inf if log_probability is None else log_probability
 
 
 def valid_share(verdict: Validity) -> float:
@@ -134,9 +137,18 @@ class Search:
         return [ordered[start : start + BATCH_SIZE] for start in range(0, len(ordered), BATCH_SIZE)]
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
-        with _Checkers(self._workers, self._checker_seed) as checkers:
+        sampling = self._sampler if isinstance(self._sampler, AbstractContextManager) else nullcontext()
+        with sampling, _Checkers(self._workers, self._checker_seed) as checkers:
             for batch in batches:
                 yield self._answer(batch, checkers)
+
+    def note(self) -> str:
+        """The spending so far; empty if samples cost no money."""
+        return self._sampler.note() if isinstance(self._sampler, Spender) else ""
+
+    def unaccounted(self) -> int:
+        """The number of requests that may have been billed although no answer arrived."""
+        return self._sampler.unaccounted() if isinstance(self._sampler, Spender) else 0
 
     def _answer(self, batch: Sequence[Example], checkers: "_Checkers") -> list[Prediction]:
         questions = [_Question(example) for example in batch]

@@ -6,6 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from mathderive.config.schema import Name, PredictorEntry, PredictorSettings
 
+MOST_SAMPLES = 1024
+"""Maximum number of samples of a question."""
+
 
 class CopySettings(PredictorSettings):
     kind: Literal["copy"]
@@ -21,14 +24,14 @@ class T5Settings(PredictorSettings):
 
 
 class SamplerSettings(PredictorSettings):
-    """A search around a predictor that can answer a question several times: `t5`."""
+    """A search around a predictor that can answer a question several times: `t5` or `openai`."""
 
     kind: Literal["search"]
     name: Name | None = None
     """By default the name of the model that is sampled, with `-search`."""
     around: PredictorEntry
     """The entry of the predictor that is sampled."""
-    samples: int = Field(default=16, ge=1, le=1024)
+    samples: int = Field(default=16, ge=1, le=MOST_SAMPLES)
     """Maximum number of answers to a question; the first one is the greedy answer."""
     samples_at_once: int = Field(default=5, ge=1, le=64)
     """Number of samples drawn before the checker looks at them."""
@@ -39,6 +42,12 @@ class SamplerSettings(PredictorSettings):
     top_p: float = Field(default=1.0, gt=0, le=1)
     to_the_end: bool = False
     """Draws all samples even after a verified one, to measure how many of them are verified."""
+
+    @model_validator(mode="after")
+    def _check_top_k(self) -> "SamplerSettings":
+        if self.top_k is not None and self.around.kind == "openai":
+            raise ValueError("top_k is no parameter of OpenAI's protocol; expected null, or around.parameters")
+        return self
 
 
 class ReleasedSettings(PredictorSettings):
