@@ -104,7 +104,7 @@ class T5Model:
             [*sources, *[[]] * missing],
             longest if limits is None else [*limits, *[1] * missing],
             self._dtype,
-            self._decoding.search,
+            self._decoding.search.options(),
             watch and (lambda row, ids: watch(row, self._tokenizer.decode(ids))),
         )
         return [self._completion(source, output) for source, output in zip(sources, outputs, strict=False)]

@@ -184,5 +184,5 @@ def test_a_predictor_with_one_answer_cannot_be_searched(tmp_path: Path) -> None:
     inputs = RunInputs(config, tmp_path / "ledger", run.opened, None, None, None)
     entry = config.predictors[0]
     assert isinstance(entry, SamplerSettings)
-    with pytest.raises(InputError, match="search around 'copy', which gives one answer; expected one of t5"):
+    with pytest.raises(InputError, match="search around 'copy', which gives one answer; expected one of openai, t5"):
         _plan_search(entry, inputs)

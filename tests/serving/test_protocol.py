@@ -145,14 +145,16 @@ def test_several_answers_at_temperature_0_are_the_greedy_one(client: openai.Open
         assert one.usage is not None
         assert several.usage is not None
         assert several.usage.completion_tokens == 2 * one.usage.completion_tokens
-    for changes in ({"temperature": 1e-300}, {"temperature": 2, "top_p": 1e-9}):  # only the likeliest token is left
+    most_likely: tuple[dict[str, Any], ...] = ({"temperature": 1e-300}, {"temperature": 2, "top_p": 1e-9})
+    for changes in most_likely:
         assert texts(client.chat.completions.create(**ASKED, **changes)) == texts(one)
 
 
 def test_streamed_samples_are_the_same_in_pieces(client: openai.OpenAI) -> None:
-    for changes in ({"temperature": 1.5, "seed": 11}, {"temperature": 0}):
+    samplings: tuple[dict[str, Any], ...] = ({"temperature": 1.5, "seed": 11}, {"temperature": 0})
+    for changes in samplings:
         whole = client.chat.completions.create(**ASKED, n=2, **changes)
-        options = {"stream": True, "stream_options": {"include_usage": True}}
+        options: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
         chunks = list(client.chat.completions.create(**ASKED, n=2, **changes, **options))
         written: dict[int, list[str]] = {0: [], 1: []}
         for choice in (choice for chunk in chunks for choice in chunk.choices):
