@@ -31,7 +31,6 @@ from mathderive.core import devices
 from mathderive.model.decoding import decode, sample
 from mathderive.model.parameters import parameter_shapes
 from mathderive.model.sampling import Sampling, sample_key
-from mathderive.model.weights import config_to_hugging_face
 from mathderive.training.flops import peak_flops, training_flops
 from mathderive.training.input_pipeline import Batch
 
@@ -87,6 +86,14 @@ def repeat(work: Callable[[], Any], seconds: float) -> tuple[float, float, Any]:
     return first, statistics.median(times), result
 
 
+def only_device() -> jax.Device:
+    """JAX's device; ends the process if there are several, among which our batches would be shared."""
+    found = jax.devices()
+    if len(found) > 1:
+        sys.exit(f"{len(found)} devices are visible; expected one, the device that is measured")
+    return found[0]
+
+
 def random_batch(scale: Scale, rows: int) -> Batch:
     """Source, shifted target and labels of real tokens, `[rows, length]` each."""
     rng, vocab_size = np.random.default_rng(0), SHAPES[scale.shape].vocab_size
@@ -111,6 +118,8 @@ def pytorch_t5(scale: Scale) -> Any:
     import torch
     from transformers import AutoModelForSeq2SeqLM, T5Config
 
+    from mathderive.model.weights import config_to_hugging_face  # needs safetensors, as transformers does
+
     torch.set_float32_matmul_precision("high")  # as XLA's default on a GPU
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         config = T5Config(**config_to_hugging_face(SHAPES[scale.shape]))
@@ -124,6 +133,7 @@ def step_row(scale: Scale, side: str, rows: int, device: str, timed: tuple[float
     return {
         "measurement": "training step",
         "side": side,
+        "device": device,
         "shape": scale.shape,
         "rows": rows,
         "source_tokens": scale.length,
@@ -147,7 +157,7 @@ def larger_batches(scale: Scale) -> list[int]:
 
 def train_ours(scale: Scale, batches: Sequence[int]) -> None:
     """Measures our training step at each of the batches until one is too large."""
-    device = jax.devices()[0]
+    device = only_device()
     for rows in batches:
         batch = random_batch(scale, rows)
         try:
@@ -211,6 +221,7 @@ def decoding_row(scale: Scale, side: str, search: str, timed: tuple[float, float
 
 def decode_ours(scale: Scale) -> None:
     """Measures greedy search and sampling with our T5."""
+    only_device()
     config, params, sources = SHAPES[scale.shape], devices.replicate(random_params(scale)), random_sources(scale)
     samplings = [
         Sampling([sample_key(0, str(row), number) for number in range(scale.samples)], TEMPERATURE)

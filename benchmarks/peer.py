@@ -14,7 +14,6 @@ import numpy as np
 from mathderive.config.training_options import Optimizer, TrainingOptions
 from mathderive.core import devices
 from mathderive.model.config import T5Config
-from mathderive.model.weights import write_folder
 from mathderive.training.input_pipeline import Batch
 from mathderive.training.optimizer import make_optimizer
 from mathderive.training.step import fresh_state, make_train_step
@@ -123,6 +122,8 @@ def pytorch_model(config: T5Config, params: Mapping[str, Any]) -> Any:
     import torch
     from transformers import T5ForConditionalGeneration
     from transformers.utils.logging import disable_progress_bar
+
+    from mathderive.model.weights import write_folder  # needs safetensors, as transformers does
 
     disable_progress_bar()
     with tempfile.TemporaryDirectory() as folder:

@@ -13,12 +13,9 @@ from benchmarks.parts import LIST, pack, unpack
 from mathderive.core.errors import InputError
 from mathderive.training.conversion import load_model
 from mathderive.training.digests import digest
-from tests.training.test_shards import MISSING, shards  # noqa: F401 - a fixture
+from tests.support.tiny_shards import HIDE_PACKAGES
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "accelerator.py"
-
-BLOCKED = ("fastapi", "flint", "lark", "scipy")
-"""Further packages of the kit that are missing in the small environment."""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -62,19 +59,11 @@ def test_a_part_that_is_damaged_or_missing_is_one_line(model: Path, tmp_path: Pa
     assert not (tmp_path / "again").exists()
 
 
-def run_script(shards: Path, output: Path, minutes: float) -> list[dict[str, object]]:  # noqa: F811
+def run_script(shards: Path, output: Path, minutes: float) -> list[dict[str, object]]:
     """The lines of a run in which few packages can be imported."""
     place = output.parent / "site"
     place.mkdir(exist_ok=True)
-    (place / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Missing:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name.partition('.')[0] in {(*MISSING, *BLOCKED)!r} and name != 'transformers':\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Missing())\n"
-    )
-    # The weights of PyTorch's T5 come from transformers, which reads safetensors.
+    (place / "sitecustomize.py").write_text(HIDE_PACKAGES)
     arguments = ["--tiny", "--minutes", str(minutes), "--shards", str(shards), "--output", str(output)]
     ended = subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
@@ -89,7 +78,7 @@ def run_script(shards: Path, output: Path, minutes: float) -> list[dict[str, obj
 
 
 @pytest.mark.slow
-def test_the_whole_run_on_a_cpu_with_little_installed(shards: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_whole_run_on_a_cpu_with_little_installed(shards: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
     rows = run_script(shards, output, minutes=8)
     kept = [json.loads(line) for line in (output / "measurements.jsonl").read_text().splitlines()]
