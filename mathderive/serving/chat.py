@@ -15,9 +15,6 @@ from mathderive.serving.batching import Batcher, BatchFailedError, Job, QueueFul
 from mathderive.serving.limits import wait_for_hang_up
 from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Reply
 
-_LEAST_TEMPERATURE = 1e-6
-"""Temperature that replaces smaller ones above 0: divided by those, logits would exceed the range of float32."""
-
 
 @dataclass(frozen=True)
 class ServerSettings:
@@ -122,7 +119,7 @@ def _sampling(asked: ChatRequest, prompt: str) -> Sampling | None:
     seed = secrets.randbits(63) if asked.seed is None else asked.seed
     return Sampling(
         keys=[sample_key(seed, prompt, number) for number in range(asked.count)],
-        temperature=max(asked.temperature, _LEAST_TEMPERATURE),
+        temperature=asked.temperature,
         top_p=1.0 if asked.top_p is None else asked.top_p,
     )
 
