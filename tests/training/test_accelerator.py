@@ -70,7 +70,7 @@ def run_script(shards: Path, output: Path, minutes: float) -> list[dict[str, obj
         env={**os.environ, "PYTHONPATH": str(place), "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=560,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
@@ -80,7 +80,7 @@ def run_script(shards: Path, output: Path, minutes: float) -> list[dict[str, obj
 @pytest.mark.slow
 def test_the_whole_run_on_a_cpu_with_little_installed(shards: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
-    rows = run_script(shards, output, minutes=8)
+    rows = run_script(shards, output, minutes=60)  # however busy the machine is
     kept = [json.loads(line) for line in (output / "measurements.jsonl").read_text().splitlines()]
     assert kept == rows
     assert not [row for row in rows if "ended" in row or "left_out" in row]
