@@ -16,17 +16,15 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 # JAX would take most of a GPU's memory at once, and PyTorch needs some.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
-import numpy as np
-from peer import SHAPES, make_examples, pytorch_model
+from examples import make_examples
+from peer import SHAPES, generate, pytorch_model
 
 from mathderive.core import devices
-from mathderive.model.config import T5Config
 from mathderive.model.decoding import decode
 from mathderive.model.parameters import initialise
 from mathderive.training.input_pipeline import TokenPair
@@ -77,27 +75,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--set-repeats", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
-
-
-def generate(model: Any, config: T5Config, sources: Sequence[np.ndarray], tokens: int) -> None:
-    """Generates exactly `tokens` tokens for each row with greedy search."""
-    import torch
-
-    longest = max(len(source) for source in sources)
-    input_ids = torch.full((len(sources), longest), config.pad_token_id)
-    for row, source in enumerate(sources):
-        input_ids[row, : len(source)] = torch.tensor(source)
-    mask = (input_ids != config.pad_token_id).long()
-    place = model.device
-    with torch.no_grad():
-        written = model.generate(
-            input_ids=input_ids.to(place),
-            attention_mask=mask.to(place),
-            max_new_tokens=tokens,
-            min_new_tokens=tokens,
-            do_sample=False,
-        )
-    written.cpu()
 
 
 def in_batches(ours: Callable[..., object], examples: Sequence[TokenPair], rows: int) -> None:

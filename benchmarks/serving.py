@@ -20,8 +20,8 @@ from collections import Counter
 from pathlib import Path
 
 import openai
+from examples import make_texts
 from openai.types.chat import ChatCompletionUserMessageParam
-from peer import make_texts
 
 EVALUATED = 750
 """Maximum characters of a derivation in the paper's evaluation."""

@@ -21,74 +21,23 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 # JAX would take most of a GPU's memory at once, and PyTorch needs some.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import numpy as np
-from peer import LONGEST, SHAPES, make_examples, pytorch_model
+from examples import make_examples
+from peer import LONGEST, SHAPES, our_step, pytorch_model, pytorch_step
 
-from mathderive.config.schema import TrainingSettings
-from mathderive.core import devices
-from mathderive.model.config import T5Config
 from mathderive.model.parameters import initialise
 from mathderive.training.flops import training_flops, utilisation
 from mathderive.training.input_pipeline import Batch, Batches
-from mathderive.training.optimizer import make_optimizer
-from mathderive.training.step import fresh_state, make_train_step
 
 
 def padded_to_longest(batch: Batch) -> Batch:
     """The batch with source and target padded to `LONGEST` tokens."""
     return {key: np.pad(array, ((0, 0), (0, LONGEST - array.shape[1]))) for key, array in batch.items()}
-
-
-def our_step(config: T5Config, params: Mapping[str, Any], options: argparse.Namespace) -> Callable[[Batch], None]:
-    """Makes a function that trains on a batch and returns when the step is done."""
-    settings = TrainingSettings(batch_size=options.rows, steps=1, optimizer=options.optimizer, learning_rate=5e-5)
-    optimizer = make_optimizer(settings.options(), total_steps=1)
-    step = make_train_step(config, optimizer, options.seed, dtype=options.dtype)
-    state = devices.replicate(fresh_state(dict(params), optimizer))
-
-    def train_on(batch: Batch) -> None:
-        nonlocal state
-        state, loss = step(state, devices.shard(batch))
-        jax.block_until_ready((state, loss))
-
-    return train_on
-
-
-def pytorch_step(config: T5Config, params: Mapping[str, Any], options: argparse.Namespace) -> Callable[[Batch], None]:
-    """Makes the same function with PyTorch, on a GPU if PyTorch has one."""
-    import torch
-    from transformers.optimization import Adafactor
-
-    model = pytorch_model(config, params).train()
-    device = model.device.type
-    optimizer: torch.optim.Optimizer
-    if options.optimizer == "adafactor":
-        optimizer = Adafactor(model.parameters(), lr=5e-5, scale_parameter=False, relative_step=False)
-    else:
-        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, betas=(0.9, 0.98), weight_decay=0.0)
-
-    def train_on(batch: Batch) -> None:
-        tensors = {key: torch.tensor(array, device=device, dtype=torch.long) for key, array in batch.items()}
-        with torch.autocast(device, torch.bfloat16, enabled=options.dtype == "bfloat16"):
-            loss = model(
-                input_ids=tensors["input_ids"],
-                attention_mask=(tensors["input_ids"] != config.pad_token_id).long(),
-                decoder_input_ids=tensors["decoder_input_ids"],
-                labels=tensors["labels"].masked_fill(tensors["labels"] == config.pad_token_id, -100),
-            ).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return train_on
 
 
 def race(contestants: Mapping[str, tuple[Callable[[Batch], None], list[Batch]]], rounds: int) -> dict[str, float]:
@@ -135,10 +84,12 @@ def main() -> None:
     print(f"{len(batches)} batches, padded to {', '.join(shapes)} tokens; {lengths.sum()} are real", flush=True)
 
     params = initialise(config, options.seed)
-    ours = our_step(config, params, options)
+    ours = our_step(config, params, options.optimizer, options.dtype, options.seed)
     contestants = {"ours": (ours, batches)}
     if importlib.util.find_spec("torch"):
-        contestants["pytorch"] = (pytorch_step(config, params, options), batches)
+        autocast = options.dtype == "bfloat16"
+        theirs = pytorch_step(config, pytorch_model(config, params), options.optimizer, autocast)
+        contestants["pytorch"] = (theirs, batches)
     else:
         print("pytorch: left out, torch is not installed")
     contestants["padded"] = (ours, [padded_to_longest(batch) for batch in batches])

@@ -34,7 +34,9 @@ def serve_checkpoint(
     name: Annotated[str | None, typer.Option("--name", help="The model's name; by default the checkpoint's.")] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 chooses a free one.")] = 8000,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Requests answered together.")] = 8,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, help="Answers computed together, and the most to one request.")
+    ] = 8,
     waiting: Annotated[
         int, typer.Option("--waiting", min=1, help="Requests that may wait; more are answered 429.")
     ] = 64,

@@ -130,6 +130,25 @@ class ModelSettings(Settings):
         return T5Config(vocab_size=vocab_size, **self.model_dump(include=shape))
 
 
+class OutputSearchSettings(Settings):
+    """A search for outputs, with the names of `generate` in transformers."""
+
+    num_beams: int = Field(default=1, ge=1, le=64)
+    """Number of hypotheses; 1 is greedy search."""
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    """Factor above 1 that makes tokens less likely which the output or its start has already."""
+    length_penalty: float = 1.0
+    """Exponent of the length in `log-probability / length ** length_penalty`, by which beam search compares finished
+    hypotheses."""
+    early_stopping: bool = False
+    """Whether beam search ends as soon as `num_beams` hypotheses are finished; by default it ends when no live
+    hypothesis can be better."""
+
+    def options(self) -> SearchSettings:
+        """The settings as decoding takes them."""
+        return SearchSettings(**self.model_dump())
+
+
 class TrainingSettings(Settings):
     batch_size: int = Field(ge=1)
     """Number of examples per step, over all devices and accumulated parts together."""
@@ -154,7 +173,7 @@ class TrainingSettings(Settings):
     evaluate_every: int = Field(default=1000, ge=1)
     """Number of steps between evaluations on the validation split (loss, and ROUGE-2 of the outputs)."""
     validation_examples: int = Field(default=256, ge=1)
-    validation_search: SearchSettings = SearchSettings()
+    validation_search: OutputSearchSettings = OutputSearchSettings()
     """The search for outputs on the validation split."""
     checkpoint_every: int = Field(default=500, ge=1)
     checkpoint_folder: str | None = Field(default=None, min_length=1)
@@ -207,7 +226,7 @@ class DecodingSettings(Settings):
     max_target_length: int = Field(default=512, ge=1, le=4096)
     dtype: Dtype | None = None
     """The data type of matrix products; null takes the one of the training, or the one that the publisher names."""
-    search: SearchSettings = SearchSettings()
+    search: OutputSearchSettings = OutputSearchSettings()
 
 
 class PredictorSettings(Settings):

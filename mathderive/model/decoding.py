@@ -87,8 +87,8 @@ def decode(
         sources: token ids of each row. An empty source gives an empty output, so that a short batch can be filled up.
         max_length: maximum number of tokens, with the end-of-sequence token; one number for all rows or one for each.
         dtype: the type of matrix products.
-        watch: called with the token ids of each row every few tokens. It is never called in beam search, which decides
-            at the end only.
+        watch: called with the token ids of each output every few tokens. It is never called in beam search, which
+            decides at the end only.
 
     Returns:
         The token ids of each row, without the start token, and with the end-of-sequence token where it was reached.
@@ -105,11 +105,12 @@ def sample(
     samplings: Sequence[Sampling],
     max_length: int | Sequence[int],
     dtype: str = "float32",
+    watch: Watcher | None = None,
 ) -> list[list[Sample]]:
     """Draws samples of the output for each source, which is encoded once for all its samples.
 
     Args:
-        params, sources, max_length, dtype: as in `decode`.
+        params, sources, max_length, dtype, watch: as in `decode`.
         samplings: how the samples of each source are drawn; all sources have equally many.
 
     Returns:
@@ -118,7 +119,7 @@ def sample(
     Raises:
         ValueError: the sources differ in the number of samples, or a beginning leaves no room for a token.
     """
-    outputs = Outputs(config, None, sources, max_length, None)
+    outputs = Outputs(config, None, sources, max_length, watch)
     if len({len(one.keys) for one in samplings}) > 1:
         raise ValueError("expected equally many samples of each source")
     if any(len(one.beginning) >= limit for one, limit in zip(samplings, outputs.limits, strict=False)):

@@ -13,7 +13,10 @@ from mathderive.model.search import BeamState, best_tokens
 from mathderive.model.search_settings import SearchSettings
 
 Watcher = Callable[[int, list[int]], None]
-"""A function that gets a row and its token ids so far."""
+"""A function that gets the number of an output and its token ids so far.
+
+Outputs are numbered over all rows and, in sampling, over the samples of each row.
+"""
 
 Hypotheses = BeamState | SampleState
 
@@ -44,7 +47,7 @@ class Outputs:
         self.limits = np.append(np.broadcast_to(max_length, len(sources)), 1)
         self.ids: list[list[list[int]]] = [[] for _ in self.lengths]
         self.log_probabilities: list[list[float]] = [[] for _ in self.lengths]
-        self.watched = watch is not None and search is not None and search.num_beams == 1
+        self.watched = watch is not None and (search is None or search.num_beams == 1)
         self._config, self._search, self._watch = config, search, watch
 
     def store(self, rows: np.ndarray, beams: Hypotheses, length: int) -> None:
@@ -59,7 +62,8 @@ class Outputs:
             end = min(self.limits[row], length)
             self.ids[row] = [_cut_at_end(ids[:end], self._config.eos_token_id) for ids in outputs]
             if self._watch and self.watched and self.lengths[row]:
-                self._watch(int(row), self.ids[row][0])
+                for number, ids in enumerate(self.ids[row], int(row) * len(self.ids[row])):
+                    self._watch(number, ids)
 
 
 @partial(devices.each_device, static_argnums=0)

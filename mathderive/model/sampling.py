@@ -27,6 +27,10 @@ _REMOVED = -jnp.inf
 """The logit of a token that top-k or top-p removes."""
 
 
+_LEAST = 1e-6
+"""Replaces smaller temperatures and top-p above 0, where float32 would overflow or round to 0."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How the samples of one source are drawn.
@@ -117,9 +121,9 @@ def initial_samples(
         ended=jnp.asarray(np.repeat(empty[:, None], samples, axis=1)),
         log_probabilities=jnp.zeros((rows, samples)),
         keys=jnp.array([one.keys for one in samplings], jnp.uint32),
-        temperature=jnp.array([one.temperature for one in samplings]),
+        temperature=jnp.array([one.temperature and max(one.temperature, _LEAST) for one in samplings]),
         top_k=jnp.array(top_k),
-        top_p=jnp.array([one.top_p for one in samplings]),
+        top_p=jnp.array([max(one.top_p, _LEAST) for one in samplings]),
         beginning=jnp.asarray(beginnings),
         beginning_length=jnp.array([len(one.beginning) for one in samplings]),
     )

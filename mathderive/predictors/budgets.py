@@ -142,10 +142,10 @@ class TokenEstimate:
         self._tokens_per_byte, self._completion = 1 / 3, _FIRST_COMPLETION
         self._has_counts = False
 
-    def estimate(self, messages: Sequence[dict[str, str]]) -> int:
-        """The estimated tokens of a request with these messages and of its completion."""
+    def estimate(self, messages: Sequence[dict[str, str]], completions: int = 1) -> int:
+        """The estimated tokens of a request with these messages and of so many completions."""
         completion = self._completion if self._longest is None else self._longest
-        return int(_count_bytes(messages) * self._tokens_per_byte) + 8 * len(messages) + 1 + completion
+        return int(_count_bytes(messages) * self._tokens_per_byte) + 8 * len(messages) + 1 + completions * completion
 
     def correct(self, messages: Sequence[dict[str, str]], prompt_tokens: int, completion_tokens: int) -> None:
         """Takes the counted tokens of an answered request into account."""

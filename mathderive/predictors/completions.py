@@ -23,6 +23,10 @@ MAX_RESPONSE_BYTES = 8 * 2**20
 """Maximum bytes of a response's body, decompressed."""
 
 
+Usage = dict[TokenKind, int]
+"""Numbers of tokens."""
+
+
 class NoCompletionError(Exception):
     """An endpoint's response is not a chat completion."""
 
@@ -117,31 +121,53 @@ def _parse_retry_after(header: str) -> float:
         return 0.0
 
 
-def read_completion(completion: Any) -> RecordedAnswer:
-    """Reads a chat completion; `error` names the kind of failure first, then perhaps the endpoint's own words.
+def read_completions(completion: Any, count: int = 1) -> list[RecordedAnswer | None]:
+    """Reads a chat completion of `count` answers, or of fewer.
+
+    Returns:
+        The answers, null where one is empty although nothing was refused. `error` names the kind of failure first, then
+        perhaps the endpoint's own words. The tokens of the prompt are counted at the first answer; those of all answers
+        together, which is all that endpoints tell, are divided evenly.
 
     Raises:
-        EmptyCompletionError: there is no text although nothing was refused; another attempt may bring one.
+        EmptyCompletionError: all answers are empty; another attempt may bring one.
         NoCompletionError: the response is not a chat completion; another attempt may bring one.
     """
     try:
-        choice = completion.choices[0]
-        refusal = choice.message.refusal
-        is_filtered = choice.finish_reason == "content_filter"
-        text = _replace_surrogates(choice.message.content)
-        # An answer that was cut before its first word would be cut again.
-        is_empty = not text.strip() and choice.finish_reason != "length"
-        if (is_empty or choice.finish_reason == "error") and not refusal and not is_filtered:
+        choices = completion.choices[:count]
+        good = [index for index, choice in enumerate(choices) if not _is_empty(choice)]
+        if choices and not good:
             raise EmptyCompletionError
-        return RecordedAnswer(
-            text=text,
-            finish_reason=choice.finish_reason and _replace_surrogates(choice.finish_reason),
-            error=f"refused: {_replace_surrogates(refusal)}" if refusal else "content filter" if is_filtered else None,
-            usage=_read_usage(completion),
-        )
+        usages = dict(zip(good, _divide_usage(_read_usage(completion), len(good)), strict=True))
+        found = [
+            _read_choice(choice, usages[index]) if index in usages else None for index, choice in enumerate(choices)
+        ]
     except (AttributeError, TypeError, IndexError, KeyError, ValueError):
         # The client returns a body that is not JSON as text, and JSON of another form unchanged.
         raise NoCompletionError from None
+    if not found:
+        raise NoCompletionError
+    return found
+
+
+def _is_empty(choice: Any) -> bool:
+    """Whether a choice has no text, or failed, and nothing says why."""
+    if choice.message.refusal or choice.finish_reason == "content_filter":
+        return False
+    # An answer that was cut before its first word would be cut again.
+    has_no_text = not _replace_surrogates(choice.message.content).strip() and choice.finish_reason != "length"
+    return has_no_text or choice.finish_reason == "error"
+
+
+def _read_choice(choice: Any, usage: Usage | None) -> RecordedAnswer:
+    refusal = choice.message.refusal
+    is_filtered = choice.finish_reason == "content_filter"
+    return RecordedAnswer(
+        text=_replace_surrogates(choice.message.content),
+        finish_reason=choice.finish_reason and _replace_surrogates(choice.finish_reason),
+        error=f"refused: {_replace_surrogates(refusal)}" if refusal else "content filter" if is_filtered else None,
+        usage=usage,
+    )
 
 
 def _replace_surrogates(text: str | None) -> str:
@@ -149,7 +175,21 @@ def _replace_surrogates(text: str | None) -> str:
     return (text or "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _read_usage(completion: Any) -> dict[TokenKind, int] | None:
+def _divide_usage(usage: Usage | None, count: int) -> list[Usage | None]:
+    """The usage of each of so many answers; they add up to the usage of all."""
+    if usage is None or not count:
+        return [None] * count
+    each, more = divmod(usage["completion_tokens"], count)
+    return [
+        {
+            "prompt_tokens": usage["prompt_tokens"] if number == 0 else 0,
+            "completion_tokens": each + (number < more),
+        }
+        for number in range(count)
+    ]
+
+
+def _read_usage(completion: Any) -> Usage | None:
     """The counted tokens; null if they make no sense, since the answer itself is still good."""
     prompt: Any = getattr(completion.usage, "prompt_tokens", None)
     answer: Any = getattr(completion.usage, "completion_tokens", None)

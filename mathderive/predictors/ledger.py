@@ -50,7 +50,8 @@ class Request(Record):
     """Everything that decides an answer.
 
     Attributes:
-        parameters: the sampling parameters that are sent.
+        parameters: the sampling parameters that are sent. If several samples are asked for at once, `n` and the seed
+            of the first one are.
         messages: the chat messages, each with `role` and `content`.
         sample: a number that tells samples of the same request apart; it is not sent.
     """
@@ -78,6 +79,16 @@ class RecordedAnswer(Record):
     error: str | None = None
     usage: dict[TokenKind, Annotated[int, Field(ge=0, le=MAX_TOKENS)]] | None = None
 
+    @classmethod
+    def refused(cls, status: int) -> "RecordedAnswer":
+        """The answer to a request that the endpoint finally refused."""
+        return cls(text="", error=f"status {status}")
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the endpoint refused the request, and therefore does not bill it."""
+        return (self.error or "").startswith("status ")
+
     @property
     def token_counts(self) -> tuple[int, int] | None:
         """The tokens of the prompt and of the completion; null unless both are known."""
@@ -90,7 +101,8 @@ class Entry(Record):
 
     Attributes:
         sent: number of attempts.
-        refused: number of attempts that the endpoint answered with an error and therefore does not bill.
+        refused: number of attempts that the endpoint answered with an error, or with fewer answers than were asked for,
+            and therefore does not bill.
         answer: the final answer; null if there is none yet.
     """
 
@@ -180,28 +192,53 @@ class Ledger:
         rows = list(self._rows("SELECT answer FROM requests WHERE key = ?", (request.key(),)))
         return self._parse_answer(rows[0][0], request.key()) if rows else None
 
-    def record_attempt(self, request: Request, tokens: int = 0) -> None:
-        """Records that an attempt is about to be sent; `tokens` is its estimated size."""
+    def record_attempt(self, *requests: Request, tokens: int = 0) -> None:
+        """Records that an attempt is about to be sent, which may ask for several samples of one answer.
+
+        Args:
+            requests: one for each sample; they differ in the sample alone.
+            tokens: the attempt's estimated size.
+        """
+        first = requests[0]
         with self._transaction():
-            self._database.execute(
+            self._database.executemany(
                 "INSERT INTO requests (key, request, sent) VALUES (?, ?, 1)"
                 " ON CONFLICT (key) DO UPDATE SET sent = sent + 1",
-                (request.key(), request.text()),
+                [(request.key(), request.text()) for request in requests],
             )
             self._database.execute(
                 "INSERT INTO recent (endpoint, model, time, tokens) VALUES (?, ?, ?, ?)",
-                (request.endpoint, request.model, time.time(), tokens),
+                (first.endpoint, first.model, time.time(), tokens),
             )
 
-    def record_refusal(self, request: Request) -> None:
-        """Records that the endpoint answered the attempt with a transient error."""
+    def record_refusal(self, *requests: Request) -> None:
+        """Records that the endpoint answered the attempt with an error that is not final."""
         with self._transaction():
-            self._database.execute("UPDATE requests SET refused = refused + 1 WHERE key = ?", (request.key(),))
+            self._add_refusals(requests)
 
     def record_answer(self, request: Request, answer: RecordedAnswer) -> None:
         """Records the attempt's answer, or a failure that another attempt would repeat."""
+        self.record_answers([request], [answer])
+
+    def record_answers(self, requests: Sequence[Request], answers: Sequence[RecordedAnswer | None]) -> None:
+        """Records the answers to an attempt, all of them or none.
+
+        Args:
+            requests: those of the attempt.
+            answers: the answers to the first requests, null where one was useless. The endpoint gave no others, so
+                the other requests are not billed.
+        """
+        given = [
+            (_to_json(answer), request.key()) for request, answer in zip(requests, answers, strict=False) if answer
+        ]
         with self._transaction():
-            self._database.execute("UPDATE requests SET answer = ? WHERE key = ?", (_to_json(answer), request.key()))
+            self._database.executemany("UPDATE requests SET answer = ? WHERE key = ?", given)
+            self._add_refusals(requests[len(answers) :])
+
+    def _add_refusals(self, requests: Sequence[Request]) -> None:
+        self._database.executemany(
+            "UPDATE requests SET refused = refused + 1 WHERE key = ?", [(request.key(),) for request in requests]
+        )
 
     def recent(self, endpoint: str, model: str, seconds: float) -> list[tuple[float, int]]:
         """Returns the attempts of the last `seconds` as (seconds ago, tokens), and deletes older ones."""

@@ -6,6 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from mathderive.config.schema import Name, PredictorEntry, PredictorSettings
 
+MOST_SAMPLES = 1024
+"""Maximum number of samples of a question."""
+
 
 class CopySettings(PredictorSettings):
     kind: Literal["copy"]
@@ -32,7 +35,7 @@ class T5Settings(PredictorSettings):
 
 
 class SamplerSettings(PredictorSettings):
-    """A search around a predictor that can answer a question several times: `t5`."""
+    """A search around a predictor that can answer a question several times: `t5` or `openai`."""
 
     kind: Literal["search"]
     name: Name | None = None
@@ -41,7 +44,7 @@ class SamplerSettings(PredictorSettings):
     """The entry of the predictor that is sampled."""
     strategy: Literal["best_of", "stepwise"] = "best_of"
     """`best_of` draws whole answers; `stepwise` continues beginnings that the checker has verified."""
-    samples: int = Field(default=16, ge=1, le=1024)
+    samples: int = Field(default=16, ge=1, le=MOST_SAMPLES)
     """Maximum number of answers to a question; the first one is the greedy answer."""
     samples_at_once: int = Field(default=5, ge=1, le=64)
     """Number of samples drawn before the checker looks at them."""
@@ -57,6 +60,12 @@ class SamplerSettings(PredictorSettings):
     def _check_independence(self) -> "SamplerSettings":
         if self.to_the_end and self.strategy != "best_of":
             raise ValueError("to_the_end counts independent samples; expected the strategy best_of with it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_top_k(self) -> "SamplerSettings":
+        if self.top_k is not None and self.around.kind == "openai":
+            raise ValueError("top_k is no parameter of OpenAI's protocol; expected null, or around.parameters")
         return self
 
 

@@ -1,12 +1,13 @@
 """Predictions of a T5 checkpoint: a folder of this package, a Hugging Face folder, or a Hugging Face id."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from mathderive.config.schema import DecodingSettings
 from mathderive.core import devices
 from mathderive.model.decoding import MIN_ROWS, decode, padded_length, sample
-from mathderive.model.sampling import Sampling, sample_key
+from mathderive.model.sampling import Sample, Sampling, sample_key
 from mathderive.predictors.base import make_prediction
 from mathderive.predictors.search.sampler import Beginning, SampledAnswer
 from mathderive.predictors.settings import SamplerSettings
@@ -21,6 +22,11 @@ class Completion(NamedTuple):
     finish_reason: str
     prompt_tokens: int
     completion_tokens: int
+
+
+def padded_number(samples: int) -> int:
+    """The number of samples that are drawn where so many are wanted: a power of two, because each is compiled."""
+    return 1 << (samples - 1).bit_length()
 
 
 class T5Model:
@@ -98,18 +104,70 @@ class T5Model:
             [*sources, *[[]] * missing],
             longest if limits is None else [*limits, *[1] * missing],
             self._dtype,
-            self._decoding.search,
+            self._decoding.search.options(),
             watch and (lambda row, ids: watch(row, self._tokenizer.decode(ids))),
         )
+        return [self._completion(source, output) for source, output in zip(sources, outputs, strict=False)]
+
+    def complete_with_samples(
+        self,
+        sources: Sequence[Sequence[int]],
+        samplings: Sequence[Sampling],
+        limits: Sequence[int],
+        watch: Callable[[int, int, str], None] | None = None,
+    ) -> list[list[Completion]]:
+        """Completes each source several times; the completions of a source depend on it and its sampling alone.
+
+        Args:
+            sources: ids of prompts, so few that they have at most `decoding.batch_size` samples together where each
+                has as many as the one with most, or a single prompt.
+            samplings: how each source is sampled.
+            limits: maximum tokens of each output.
+            watch: receives a row, the number of the sample in it, and its text so far, as in `complete`.
+        """
+        count = padded_number(max(len(one.keys) for one in samplings))
+        filled = [replace(one, keys=(list(one.keys) * count)[:count]) for one in samplings]
+
+        def watch_sample(number: int, ids: list[int]) -> None:
+            row, place = divmod(number, count)
+            if watch and place < len(samplings[row].keys):
+                watch(row, place, self._tokenizer.decode(ids))
+
+        rows = max(len(sources), self._decoding.batch_size // count)
+        drawn = self._draw(sources, filled, limits, rows, watch and watch_sample)
         return [
-            Completion(
-                text=self._tokenizer.decode(output),
-                finish_reason="stop" if output and output[-1] == config.eos_token_id else "length",
-                prompt_tokens=len(source),
-                completion_tokens=len(output),
-            )
-            for source, output in zip(sources, outputs, strict=False)
+            [self._completion(source, one.ids) for one in samples[: len(sampling.keys)]]
+            for source, sampling, samples in zip(sources, samplings, drawn, strict=True)
         ]
+
+    def _completion(self, source: Sequence[int], output: Sequence[int]) -> Completion:
+        return Completion(
+            text=self._tokenizer.decode(output),
+            finish_reason="stop" if output and output[-1] == self._config.eos_token_id else "length",
+            prompt_tokens=len(source),
+            completion_tokens=len(output),
+        )
+
+    def _draw(
+        self,
+        sources: Sequence[Sequence[int]],
+        samplings: Sequence[Sampling],
+        limits: Sequence[int],
+        rows: int,
+        watch: Callable[[int, list[int]], None] | None = None,
+    ) -> list[list[Sample]]:
+        """The samples of each source; empty rows fill up the batch, so that few sizes need a compilation."""
+        missing = rows - len(sources)
+        drawn = sample(
+            self._config,
+            self._params,
+            [*sources, *[[]] * missing],
+            [*samplings, *[samplings[0]] * missing],
+            [*limits, *[1 + len(samplings[0].beginning)] * missing],
+            self._dtype,
+            watch,
+        )
+        return drawn[: len(sources)]
 
     def sample(
         self, examples: Sequence[Example], numbers: Sequence[int], settings: SamplerSettings, seed: int
@@ -125,22 +183,15 @@ class T5Model:
         A beginning is cut where it leaves no room for a token.
         """
         samplings = [self._sampling(one, settings, seed) for one in beginnings]
-        # Empty rows fill up the batch, so that few numbers of examples need a compilation of their own.
-        missing = padded_length(len(beginnings), at_least=MIN_ROWS) - len(beginnings)
-        drawn = sample(
-            self._config,
-            self._params,
-            [*(self._source(one.example) for one in beginnings), *[[]] * missing],
-            [*samplings, *samplings[:1] * missing],
-            self._decoding.max_target_length,
-            self._dtype,
-        )
+        limits = [self._decoding.max_target_length] * len(beginnings)
+        rows = padded_length(len(beginnings), at_least=MIN_ROWS)
+        drawn = self._draw([self._source(one.example) for one in beginnings], samplings, limits, rows)
         return [
             [
                 SampledAnswer(self._tokenizer.decode(one.ids), one.log_probability, len(one.ids) - len(used.beginning))
                 for one in samples
             ]
-            for samples, used in zip(drawn, samplings, strict=False)
+            for samples, used in zip(drawn, samplings, strict=True)
         ]
 
     def _sampling(self, one: Beginning, settings: SamplerSettings, seed: int) -> Sampling:

@@ -93,11 +93,11 @@ def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
 
     @api.post("/v1/chat/completions", responses=streamed, response_model=ChatCompletion)
     async def complete(asked: ChatRequest, request: Request) -> Any:
-        """The model's derivation for a prompt: in one piece or, with `stream`, as server-sent events."""
+        """The model's derivations for a prompt: in one piece or, with `stream`, as server-sent events."""
         job = await chat.submit(asked)
         if asked.stream:
             return StreamingResponse(chat.events(job, asked), media_type="text/event-stream")
-        return await chat.answer(job, request)
+        return await chat.answer(job, asked, request)
 
     @api.post("/typeset")
     async def typeset(asked: ToTypeset) -> Typeset:

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 
+from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.t5 import T5Model
 from mathderive.serving.batching import Batcher, BatchFailedError, Job, QueueFullError
 from mathderive.serving.limits import wait_for_hang_up
@@ -19,7 +21,7 @@ class ServerSettings:
     """The server's limits.
 
     Attributes:
-        batch_size: maximum number of requests per batch.
+        batch_size: maximum number of answers per batch, and of answers to a request.
         waiting: maximum number of requests in the queue; more are answered with status 429.
         max_prompt_tokens: maximum tokens of a prompt.
         max_answer_tokens: maximum tokens of an answer, even if a client asks for more.
@@ -43,16 +45,21 @@ class Chat:
         """Puts the request in the queue.
 
         Raises:
-            Refusal: the model's name is unknown, the prompt is too long, or the queue is full.
+            Refusal: the model's name is unknown, the prompt is too long, `n` is too large, or the queue is full.
         """
         self.check_name(asked.model)
-        source = await asyncio.to_thread(self._model.encode, asked.messages[0].text())
+        if asked.count > self._settings.batch_size:
+            message = f"n: {asked.count} answers; expected at most {self._settings.batch_size}, the server's batch size"
+            raise Refusal(400, message, param="n")
+        prompt = asked.messages[0].text()
+        source = await asyncio.to_thread(self._model.encode, prompt)
         longest, most = self._settings.max_prompt_tokens, self._settings.max_answer_tokens
         if len(source) > longest:
             message = f"the prompt has {len(source)} tokens; expected at most {longest}"
             raise Refusal(400, message, param="messages", code="context_length_exceeded")
         try:
-            return self._batcher.submit(source, min(asked.limit() or most, most), bool(asked.stream))
+            limit = min(asked.limit() or most, most)
+            return self._batcher.submit(source, limit, bool(asked.stream), _sampling(asked, prompt))
         except QueueFullError as full:
             retry = {"Retry-After": str(full.seconds)}
             raise Refusal(429, f"{full}; expected a later try", code="queue_full", headers=retry) from None
@@ -63,41 +70,58 @@ class Chat:
             message = f"there is no model {name[:100]!r}; expected {self._model.name!r}"
             raise Refusal(404, message, param="model", code="model_not_found")
 
-    async def answer(self, job: Job, request: Request) -> ChatCompletion:
-        """Waits for the whole answer; cancels the request if the client hangs up first.
+    async def answer(self, job: Job, asked: ChatRequest, request: Request) -> ChatCompletion:
+        """Waits for the whole answers; cancels the request if the client hangs up first.
 
         Raises:
             Refusal: the batch failed.
         """
-        completion = asyncio.ensure_future(job.completion())
+        found = asyncio.ensure_future(job.completions())
         gone = asyncio.ensure_future(wait_for_hang_up(request))
         try:
-            await asyncio.wait({completion, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not completion.done():
+            await asyncio.wait({found, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not found.done():
                 raise Refusal(499, "the client is gone")  # nobody reads it
-            return Reply(self._model.name).whole(completion.result())
+            return Reply(self._model.name, asked.count // job.size).whole(found.result())
         except BatchFailedError:
             raise server_error() from None
         finally:
-            completion.cancel()
+            found.cancel()
             gone.cancel()
 
     async def events(self, job: Job, asked: ChatRequest) -> AsyncIterator[str]:
         """Yields the server-sent events of a streamed answer."""
-        reply = Reply(self._model.name)
+        reply = Reply(self._model.name, asked.count // job.size)
         try:
-            yield _event(reply.piece({"role": "assistant", "content": ""}))
-            async for text in job.pieces():
-                yield _event(reply.piece({"content": text}))
-            completion = await job.completion()
-            yield _event(reply.piece({}, completion.finish_reason))
+            for number in range(job.size):
+                yield _event(reply.piece(number, {"role": "assistant", "content": ""}))
+            async for number, text in job.pieces():
+                yield _event(reply.piece(number, {"content": text}))
+            completions = await job.completions()
+            for number, completion in enumerate(completions):
+                yield _event(reply.piece(number, {}, completion.finish_reason))
             if asked.stream_options and asked.stream_options.include_usage:
-                yield _event(reply.usage(completion))
+                yield _event(reply.usage(completions))
             yield "data: [DONE]\n\n"
         except BatchFailedError:
             yield _event(server_error().body.model_dump())
         finally:
             job.give_up()
+
+
+def _sampling(asked: ChatRequest, prompt: str) -> Sampling | None:
+    """How the answers are sampled; null for greedy ones.
+
+    An answer's random stream depends on the seed, the prompt and the answer's number.
+    """
+    if not asked.temperature:
+        return None
+    seed = secrets.randbits(63) if asked.seed is None else asked.seed
+    return Sampling(
+        keys=[sample_key(seed, prompt, number) for number in range(asked.count)],
+        temperature=asked.temperature,
+        top_p=1.0 if asked.top_p is None else asked.top_p,
+    )
 
 
 def _event(data: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ A parameter that would change the answer and is not supported is refused by name
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -63,7 +63,8 @@ class ResponseFormat(Asked):
 
 
 Neutral = Annotated[float | None, Field(ge=0, le=0)]
-One = Annotated[float | None, Field(ge=1, le=1)]
+
+_LARGEST_SEED = 2**63 - 1
 
 
 class ChatRequest(Asked):
@@ -75,14 +76,27 @@ class ChatRequest(Asked):
     max_completion_tokens: Whole | None = Field(default=None, ge=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: Neutral = Field(default=None, description="Decoding is greedy or by beam search, as at temperature 0.")
-    top_p: One = None
-    n: Annotated[Whole | None, Field(ge=1, le=1)] = None
+    temperature: Annotated[float | None, Field(ge=0, le=2)] = Field(
+        default=None, description="0, the default, decodes by greedy or beam search; above it, answers are sampled."
+    )
+    top_p: Annotated[float | None, Field(gt=0, le=1)] = Field(
+        default=None, description="Samples only the most likely tokens whose probabilities add up to this."
+    )
+    n: Annotated[Whole | None, Field(ge=1)] = Field(
+        default=None, description="The number of answers, at most the server's batch size; equal at temperature 0."
+    )
     presence_penalty: Neutral = None
     frequency_penalty: Neutral = None
     response_format: ResponseFormat | None = None
-    seed: Whole | None = Field(default=None, description="Has no effect: nothing is sampled.")
+    seed: Annotated[Whole | None, Field(ge=-_LARGEST_SEED - 1, le=_LARGEST_SEED)] = Field(
+        default=None, description="Determines, with the prompt, the sampled answers; by default a new one each time."
+    )
     user: str | None = Field(default=None, description="Has no effect and is not stored.")
+
+    @property
+    def count(self) -> int:
+        """The number of answers."""
+        return self.n or 1
 
     def limit(self) -> int | None:
         """The maximum tokens that the client allows; null if it sets no limit."""
@@ -96,9 +110,10 @@ class Usage(BaseModel):
     total_tokens: int
 
     @classmethod
-    def of(cls, completion: Completion) -> "Usage":
-        prompt, answer = completion.prompt_tokens, completion.completion_tokens
-        return cls(prompt_tokens=prompt, completion_tokens=answer, total_tokens=prompt + answer)
+    def of(cls, completions: Sequence[Completion]) -> "Usage":
+        """The tokens of the prompt and those of all answers to it."""
+        prompt, answers = completions[0].prompt_tokens, sum(one.completion_tokens for one in completions)
+        return cls(prompt_tokens=prompt, completion_tokens=answers, total_tokens=prompt + answers)
 
 
 class AnswerMessage(BaseModel):
@@ -108,7 +123,7 @@ class AnswerMessage(BaseModel):
 
 
 class Choice(BaseModel):
-    index: Literal[0] = 0
+    index: int
     message: AnswerMessage
     finish_reason: str
     logprobs: None = None
@@ -171,30 +186,39 @@ class Refusal(Exception):  # noqa: N818 - a response of the protocol, not an err
 
 
 class Reply:
-    """Makes the protocol's messages for one answer, in one piece or streamed."""
+    """Makes the protocol's messages for the answers to one request, in one piece or streamed.
 
-    def __init__(self, model: str) -> None:
+    Args:
+        model: the model's name.
+        copies: how often each answer is given; a request for several greedy answers gets equal ones.
+    """
+
+    def __init__(self, model: str, copies: int) -> None:
         self._id, self._created, self._model = f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), model
+        self._copies = copies
 
-    def whole(self, completion: Completion) -> ChatCompletion:
-        """The answer in one piece."""
+    def whole(self, completions: Sequence[Completion]) -> ChatCompletion:
+        """The answers in one piece."""
+        given = list(completions) * self._copies
         return ChatCompletion(
             id=self._id,
             created=self._created,
             model=self._model,
             choices=[
-                Choice(message=AnswerMessage(content=completion.text), finish_reason=completion.finish_reason),
+                Choice(index=index, message=AnswerMessage(content=one.text), finish_reason=one.finish_reason)
+                for index, one in enumerate(given)
             ],
-            usage=Usage.of(completion),
+            usage=Usage.of(given),
         )
 
-    def piece(self, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
-        """A chunk of a streamed answer."""
-        return self._chunk([{"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}])
+    def piece(self, number: int, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+        """A chunk of a streamed answer, the one with this number, in each of its copies."""
+        choice = {"delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return self._chunk([{"index": index, **choice} for index in range(number, number + self._copies)])
 
-    def usage(self, completion: Completion) -> dict[str, Any]:
+    def usage(self, completions: Sequence[Completion]) -> dict[str, Any]:
         """The last chunk, if the client asked for usage."""
-        return {**self._chunk([]), "usage": Usage.of(completion).model_dump()}
+        return {**self._chunk([]), "usage": Usage.of(list(completions) * self._copies).model_dump()}
 
     def _chunk(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
         return {

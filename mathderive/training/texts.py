@@ -62,7 +62,7 @@ def train_on_texts(
         config,
         model.dtype,
         options,
-        training.validation_search,
+        training.validation_search.options(),
         score,
     )
     task = Task(config, model.dtype, model.remat, params, batches, batch_iterator, validation.validate, identity)

@@ -245,7 +245,7 @@ def test_a_long_wait_is_cut_and_told_once(
     server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("mathderive.predictors.completions.LONGEST_WAIT", 0.1)
-    monkeypatch.setattr("mathderive.predictors.chat.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("mathderive.predictors.chat_session.LONGEST_WAIT", 0.1)
     server.headers = {"Retry-After": "1e9"}
     server.faults = [429, 503, 429]
     predictions = ask(baseline(server, tmp_path), [example("1"), example("2")], tmp_path / "static.jsonl")

@@ -123,6 +123,32 @@ def test_a_thousand_questions_through_faults_and_five_kills(
 
 
 @pytest.mark.slow
+def test_every_sample_of_a_killed_search_is_accounted_for_and_none_is_paid_twice(
+    server: ChatServer, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    server.delay = 0.05
+    place = Place(tmp_path, proxy.url, rows=3, concurrency=2, max_attempts=50)
+    config = yaml.safe_load((tmp_path / "chat.yaml").read_text())
+    (chat,) = config["predictors"]
+    config["predictors"] = [{"kind": "search", "name": "chat", "around": chat, "samples": 7, "samples_at_once": 3}]
+    (tmp_path / "chat.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    for moment in (5, 20):
+        kill_when(place.start("predict"), partial(has_delivered, proxy, moment))
+    place.run("predict")
+    place.run("ledger", "export", "export.jsonl")
+    entries = read_jsonl(tmp_path / "export.jsonl", Entry)
+    assert len(entries) == len(place.predictions()) * 7 == 105
+    assert all(entry.answer for entry in entries)
+    paid_without_answer = server.choices - len(entries)
+    unaccounted = sum(entry.unaccounted for entry in entries)
+    print(f"{server.choices} answers billed, {len(entries)} recorded, {unaccounted} may be billed without an answer")
+    assert 0 < paid_without_answer <= unaccounted
+    billed = server.choices
+    place.run("predict")
+    assert server.choices == billed
+
+
+@pytest.mark.slow
 def test_no_minute_holds_more_requests_than_its_budget(server: ChatServer, proxy: FaultyProxy, tmp_path: Path) -> None:
     place = Place(tmp_path, proxy.url, rows=22, requests_per_minute=60)
     # Neither the end of a set nor a kill and restart begins a new minute.

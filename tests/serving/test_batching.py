@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mathderive.model.sampling import Sampling
 from mathderive.model.tokenizer import Tokenizer, train_tokenizer
 from mathderive.predictors.t5 import Completion
-from mathderive.serving.batching import Batcher, BatchFailedError, Job, QueueFullError, Watch
+from mathderive.serving.batching import Batcher, BatchFailedError, Job, QueueFullError, SampleWatch, Watch
 from mathderive.serving.limits import BoundedBodies
 
 
@@ -34,13 +35,37 @@ class Echo:
                     watch(row, text[:end] + "\ufffd")
         return [Completion(text, "stop", len(text), len(text)) for text in texts]
 
+    def complete_with_samples(
+        self,
+        sources: Sequence[Sequence[int]],
+        samplings: Sequence[Sampling],
+        limits: Sequence[int],
+        watch: SampleWatch | None,
+    ) -> list[list[Completion]]:
+        """Writes each sample's key before the prompt."""
+        assert len({one.top_p < 1 for one in samplings}) == 1
+        self.batches.append(sum(len(one.keys) for one in samplings))
+        answers = []
+        for row, (source, one) in enumerate(zip(sources, samplings, strict=True)):
+            texts = [f"{number}:" + "".join(map(chr, source)) for _, number in one.keys]
+            for end in range(max(map(len, texts))):
+                for number, text in enumerate(texts):
+                    if watch:
+                        watch(row, number, text[:end])
+            answers.append([Completion(text, "stop", len(source), len(text)) for text in texts])
+        return answers
+
+
+def sampling(first: int, count: int, top_p: float = 1.0) -> Sampling:
+    return Sampling([(0, first + number) for number in range(count)], top_p=top_p)
+
 
 def letters(text: str) -> list[int]:
     return list(map(ord, text))
 
 
 async def collected(job: Job) -> list[str]:
-    return [piece async for piece in job.pieces()]
+    return [piece async for _, piece in job.pieces()]
 
 
 def test_waiting_requests_share_batches_and_all_are_answered() -> None:
@@ -51,9 +76,33 @@ def test_waiting_requests_share_batches_and_all_are_answered() -> None:
             batcher.submit([1], 1, streamed=False)
         assert full.value.seconds >= 1
         async with batcher.running():
-            answers = await asyncio.gather(*(job.completion() for job in jobs))
-        assert [answer.text for answer in answers] == ["abc", *["abcab"] * 9]
+            answers = await asyncio.gather(*(job.completions() for job in jobs))
+        assert [answer.text for (answer,) in answers] == ["abc", *["abcab"] * 9]
         assert sorted(model.batches) == [2, 4, 4]
+
+    asyncio.run(run())
+
+
+def test_every_request_gets_its_own_samples_in_batches_of_bounded_size() -> None:
+    async def run() -> None:
+        batcher = Batcher(model := Echo(), batch_size=4, waiting=40)
+        counts = [1, 1, 1, 1, 2, 2, 4, 3, 1, 1]
+        jobs = [
+            batcher.submit(letters(chr(97 + n)), 5, n % 2 == 0, sampling(10 * n, count, 0.5 if n > 7 else 1.0))
+            for n, count in enumerate(counts)
+        ]
+        greedy = batcher.submit(letters("z"), 5, streamed=False)
+        async with batcher.running():
+            answers = await asyncio.gather(*(job.completions() for job in jobs))
+            assert [one.text for one in await greedy.completions()] == ["z"]
+            for n, (count, texts) in enumerate(zip(counts, answers, strict=True)):
+                assert [one.text for one in texts] == [f"{10 * n + m}:{chr(97 + n)}" for m in range(count)]
+            written: dict[int, str] = {}
+            async for number, piece in jobs[4].pieces():
+                written[number] = written.get(number, "") + piece
+            assert written == {0: "40:e", 1: "41:e"}
+        assert max(model.batches) <= 4
+        assert len(model.batches) < len(jobs)
 
     asyncio.run(run())
 
@@ -79,10 +128,10 @@ def test_a_failed_batch_does_not_affect_others(caplog: pytest.LogCaptureFixture)
                 for source, is_streamed in (([0], False), ([0], True), (letters("ok"), False))
             )
             with pytest.raises(BatchFailedError):
-                await bad.completion()
+                await bad.completions()
             with pytest.raises(BatchFailedError):
                 await collected(streamed)
-            assert (await good.completion()).text == "ok"
+            assert [one.text for one in await good.completions()] == ["ok"]
             assert batcher.is_healthy
 
     with caplog.at_level(logging.ERROR):
@@ -97,7 +146,7 @@ def test_cancelled_requests_are_not_computed() -> None:
         for job in jobs[:3]:
             job.give_up()
         async with batcher.running():
-            await jobs[3].completion()
+            await jobs[3].completions()
         assert model.batches == [1]
 
     asyncio.run(run())

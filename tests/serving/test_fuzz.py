@@ -21,8 +21,9 @@ def test_no_generated_request_breaks_the_server(served: Served, tmp_path: Path) 
     description["components"]["schemas"]["ChatRequest"]["properties"]["model"] = {"enum": ["tiny", "another"]}
     (tmp_path / "openapi.json").write_text(json.dumps(description))
     arguments = [f"--url={served.url}", f"--header=Authorization: {served.headers['Authorization']}"]
-    # The limit on a prompt's tokens cannot be expressed in the description.
+    # The limits on a prompt's tokens and on `n` cannot be expressed in the description.
     arguments += ["--exclude-checks=positive_data_acceptance", "--max-examples=200", "--workers=4", "--seed=0"]
+    arguments.append("--request-timeout=120")  # the first sampled answer is compiled
     result = subprocess.run(
         [Path(sys.executable).with_name("schemathesis"), "--no-color", "run", "openapi.json", *arguments],
         cwd=tmp_path,

@@ -15,6 +15,7 @@ import pytest
 
 from mathderive.checker.checker import check
 from mathderive.config.schema import DecodingSettings
+from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.t5 import T5Model
 from tests.support import tiny_training
 from tests.support.command import complaint, run
@@ -112,6 +113,74 @@ def test_a_limit_cuts_the_answer(client: openai.OpenAI, model: T5Model) -> None:
     assert usage.completion_tokens <= TOKENS
 
 
+def texts(completion: Any) -> list[str]:
+    assert [choice.index for choice in completion.choices] == list(range(len(completion.choices)))
+    return [choice.message.content for choice in completion.choices]
+
+
+def test_sampled_answers_are_the_models_and_follow_from_the_seed(client: openai.OpenAI, model: T5Model) -> None:
+    source = model.encode(PROMPT)
+    keys = [sample_key(5, PROMPT, number) for number in range(2)]
+    (expected,) = model.complete_with_samples([source], [Sampling(keys, 1.5)], [TOKENS])
+    answered = client.chat.completions.create(**ASKED, n=2, temperature=1.5, seed=5)
+    assert texts(answered) == [one.text for one in expected]
+    assert len(set(texts(answered))) == 2
+    assert [choice.finish_reason for choice in answered.choices] == [one.finish_reason for one in expected]
+    assert answered.usage is not None
+    assert answered.usage.prompt_tokens == len(source)
+    assert answered.usage.completion_tokens == sum(one.completion_tokens for one in expected)
+    assert answered.usage.total_tokens == len(source) + answered.usage.completion_tokens
+
+
+def test_without_a_seed_samples_differ_each_time(client: openai.OpenAI) -> None:
+    drawn = [texts(client.chat.completions.create(**ASKED, n=2, temperature=2)) for _ in range(3)]
+    assert len({text for answers in drawn for text in answers}) > 3
+
+
+def test_several_answers_at_temperature_0_are_the_greedy_one(client: openai.OpenAI) -> None:
+    one = client.chat.completions.create(**ASKED)
+    for changes in ({"n": 2}, {"n": 2, "temperature": 0, "seed": 7, "top_p": 0.5}):
+        several = client.chat.completions.create(**ASKED, **changes)
+        assert texts(several) == texts(one) * 2
+        assert one.usage is not None
+        assert several.usage is not None
+        assert several.usage.completion_tokens == 2 * one.usage.completion_tokens
+    most_likely: tuple[dict[str, Any], ...] = ({"temperature": 1e-37}, {"temperature": 2, "top_p": 1e-300})
+    for changes in most_likely:
+        assert texts(client.chat.completions.create(**ASKED, **changes)) == texts(one)
+
+
+def test_streamed_samples_are_the_same_in_pieces(client: openai.OpenAI) -> None:
+    samplings: tuple[dict[str, Any], ...] = ({"temperature": 1.5, "seed": 11}, {"temperature": 0})
+    for changes in samplings:
+        whole = client.chat.completions.create(**ASKED, n=2, **changes)
+        options: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+        chunks = list(client.chat.completions.create(**ASKED, n=2, **changes, **options))
+        written: dict[int, list[str]] = {0: [], 1: []}
+        for choice in (choice for chunk in chunks for choice in chunk.choices):
+            written[choice.index].append(choice.delta.content or "")
+        assert ["".join(pieces) for pieces in written.values()] == texts(whole)
+        assert all(sum(map(bool, pieces)) > 1 for pieces in written.values())
+        assert chunks[-1].usage == whole.usage
+
+
+def test_a_seeded_answer_does_not_depend_on_other_requests(client: openai.OpenAI) -> None:
+    asked = [
+        {
+            **ASKED,
+            "messages": [{"role": "user", "content": prompt}],
+            "n": 1 + row % 2,
+            "temperature": row % 3,
+            "seed": row,
+        }
+        for row, (prompt, _) in enumerate(tiny_training.PAIRS[:4] * 2)
+    ]
+    alone = [texts(client.chat.completions.create(**one)) for one in asked]
+    with ThreadPoolExecutor(4) as threads:  # no more than the queue holds
+        together = list(threads.map(lambda one: texts(client.chat.completions.create(**one)), asked))
+    assert together == alone
+
+
 def test_a_message_may_consist_of_parts(client: openai.OpenAI) -> None:
     parts = [{"type": "text", "text": PROMPT[:9]}, {"type": "text", "text": PROMPT[9:]}]
     whole = client.chat.completions.create(**ASKED)
@@ -131,9 +200,17 @@ def test_a_message_may_consist_of_parts(client: openai.OpenAI) -> None:
         ({"messages": [{"role": "user"}]}, 400, "messages.0.content"),
         ({"messages": [{"role": "user", "content": "y " * 40}]}, 400, "messages"),
         ({"messages": "Given"}, 400, "messages"),
-        ({"temperature": 0.7}, 400, "temperature"),
+        ({"temperature": 2.1}, 400, "temperature"),
+        ({"temperature": -0.1}, 400, "temperature"),
         ({"temperature": "0"}, 400, "temperature"),
-        ({"n": 2}, 400, "n"),
+        ({"top_p": 0}, 400, "top_p"),
+        ({"top_p": 1.1}, 400, "top_p"),
+        ({"n": 0}, 400, "n"),
+        ({"n": 3}, 400, "n"),  # more than the batch size
+        ({"n": 1.5}, 400, "n"),
+        ({"seed": 1.5}, 400, "seed"),
+        ({"seed": 2**63}, 400, "seed"),
+        ({"best_of": 2}, 400, "best_of"),
         ({"max_tokens": 0}, 400, "max_tokens"),
         ({"max_tokens": True}, 400, "max_tokens"),
         ({"max_tokens": 1.5}, 400, "max_tokens"),

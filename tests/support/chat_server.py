@@ -25,7 +25,10 @@ class ChatServer(ThreadingHTTPServer):
         faults: the faults still to come.
         billed: number of completions, including those that never arrived.
         delay: seconds that each response takes.
-        usage: the `usage` of every completion.
+        usage: the `usage` of every completion; one of `USAGE` counts the tokens of every choice.
+        accepts: the largest `n` that is not refused.
+        gives: the largest number of choices, whatever `n` is.
+        choices: number of choices of all completions.
         headers: additional headers of every response.
     """
 
@@ -39,6 +42,8 @@ class ChatServer(ThreadingHTTPServer):
         self.billed = 0
         self.delay = 0.0
         self.usage: object = USAGE
+        self.accepts = self.gives = 128
+        self.choices = 0
         self.headers: dict[str, str] = {}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -63,8 +68,8 @@ def serving() -> Iterator[ChatServer]:
             thread.join()
 
 
-def answer_to(prompt: str) -> str:
-    return f"answer to {prompt}"
+def answer_to(prompt: str, seed: int | None = None, index: int = 0) -> str:
+    return f"answer to {prompt}" + (f", seed {seed}, choice {index}" if seed is not None else "")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -73,7 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append({**body, "headers": self.headers})
-        fault = self.server.faults.pop() if self.server.faults else {}
+        fault: Fault = self.server.faults.pop() if self.server.faults else {}
+        if body.get("n", 1) > self.server.accepts:
+            fault = 400
         time.sleep(self.server.delay)
         if isinstance(fault, int | tuple):
             # Some endpoints repeat the key in their error messages.
@@ -85,10 +92,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, fault if isinstance(fault, bytes) else self._completion(body, fault))
 
     def _completion(self, body: dict[str, Any], changes: dict[str, Any]) -> bytes:
-        message = {"role": "assistant", "content": answer_to(body["messages"][0]["content"]), "refusal": None}
-        choice = {"index": 0, "finish_reason": "stop", "message": message, **changes}
+        prompt, seed = body["messages"][0]["content"], body.get("seed")
+        choices = []
+        for index in range(min(body.get("n", 1), self.server.gives)):
+            message = {"role": "assistant", "content": answer_to(prompt, seed, index), "refusal": None}
+            choices.append({"index": index, "finish_reason": "stop", "message": message})
+        choices[0] |= changes
+        self.server.choices += len(choices)
+        usage = self.server.usage
+        if usage is USAGE:
+            usage = {**USAGE, "completion_tokens": len(choices) * USAGE["completion_tokens"]}
         fields = {"id": "1", "object": "chat.completion", "created": 0, "model": body["model"]}
-        return json.dumps({**fields, "choices": [choice], "usage": self.server.usage}).encode()
+        return json.dumps({**fields, "choices": choices, "usage": usage}).encode()
 
     def _send(self, status: int, content: bytes) -> None:
         self.send_response(status)

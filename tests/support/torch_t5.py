@@ -1,7 +1,7 @@
 """PyTorch's T5 as the oracle: random models of both kinds, their logits, gradients and generated tokens."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,7 @@ def torch_generate(model: Any, batch: Arrays, max_length: int, search: SearchSet
             attention_mask=torch.tensor(batch["encoder_mask"]).long(),
             max_new_tokens=max_length,
             do_sample=False,
-            **search.model_dump(),
+            **asdict(search),
         ).numpy()[:, 1:]
     padded = np.full((len(generated), max_length), model.config.pad_token_id)
     padded[:, : generated.shape[1]] = generated

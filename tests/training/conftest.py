@@ -1,11 +1,12 @@
-"""A finished training run, which the tests copy, damage and compare with."""
+"""A finished training run and shards, which the tests copy, damage and compare with."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 import pytest
 
-from tests.support import tiny_training
+from tests.support import tiny_shards, tiny_training
 from tests.support.tiny_training import Finished
 
 
@@ -14,6 +15,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The folder and result of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("finished") / "t5"
     return folder, tiny_training.run(folder)
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of the tiny training's pairs, in two files."""
+    folder = tmp_path_factory.mktemp("shards")
+    tiny_shards.write(folder)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

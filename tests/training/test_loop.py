@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mathderive.config.schema import OutputSearchSettings
 from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
 from mathderive.model import decoding
-from mathderive.model.search_settings import SearchSettings
 from mathderive.model.weights import write_folder
 from mathderive.training import validation
 from mathderive.training.checkpoints import Checkpoints
@@ -159,10 +159,10 @@ def test_validation_searches_as_the_config_says(tmp_path: Path, monkeypatch: pyt
         return decoding.decode(*arguments)
 
     monkeypatch.setattr(validation, "decode", decode)
-    search = SearchSettings(num_beams=2, repetition_penalty=2.5, early_stopping=True)
+    search = OutputSearchSettings(num_beams=2, repetition_penalty=2.5, early_stopping=True)
     changes = {"validation_search": search, "steps": 2}
     tiny_training.run(tmp_path, training=tiny_training.TRAINING.model_copy(update=changes))
-    assert set(asked) == {search}
+    assert set(asked) == {search.options()}
 
 
 @pytest.mark.slow

@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 
 from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
-from mathderive.model.tokenizer import train_tokenizer
 from mathderive.training.conversion import load_model
 from mathderive.training.digests import digest
-from mathderive.training.input_pipeline import choose_shapes, tokenize
 from mathderive.training.shards import (
     VALIDATION,
     ShardBatches,
@@ -30,35 +28,7 @@ from mathderive.training.shards import (
     write_shard,
 )
 from tests.support import tiny_training
-
-FILES = {"train-000-000.npz": 30, "train-000-001.npz": 20}
-
-# Packages that are missing in the small environment; flax and orbax depend on rich, PyYAML and etils.
-MISSING = (
-    "array_record", "grain", "nltk", "openai", "pydantic", "rouge_score", "sacrebleu", "safetensors", "sentencepiece",
-    "sympy", "tensorflow_datasets", "transformers", "typer",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shards of the tiny training's pairs, in two files."""
-    folder = tmp_path_factory.mktemp("shards")
-    tokenizer = train_tokenizer([text for pair in tiny_training.PAIRS for text in pair], folder / "tokenizer", 60)
-    examples = tokenize(tiny_training.PAIRS, tokenizer, 16, 16)
-    start = 0
-    for name, count in FILES.items():
-        write_shard(folder / name, examples[start : start + count])
-        start += count
-    write_shard(folder / VALIDATION, examples[start:])
-    model = tiny_training.MODEL
-    network = T5Config(
-        vocab_size=tokenizer.vocab_size, d_model=model.d_model, d_kv=model.d_kv, d_ff=model.d_ff,
-        num_heads=model.num_heads, num_layers=1, num_decoder_layers=1,
-    )  # fmt: skip
-    shapes = choose_shapes(np.array([(len(source), len(target)) for source, target in examples]), 2)
-    write_recipe(folder, network, "float32", False, tiny_training.TRAINING.model_dump(mode="json"), 0, FILES, shapes)
-    return folder
+from tests.support.tiny_shards import FILES, HIDE_PACKAGES
 
 
 def same_model(folder: Path, other: Path) -> bool:
@@ -123,17 +93,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards: Path, tmp_path:
 
 @pytest.mark.slow
 def test_a_machine_with_little_installed_trains_the_same_model(shards: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys\n"
-        f"missing = {MISSING!r}\n"
-        "class Missing:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in missing:\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Missing())\n"
-        "from mathderive.training.__main__ import main\n"
-        "sys.exit(main())\n"
-    )
+    code = f"{HIDE_PACKAGES}from mathderive.training.__main__ import main\nsys.exit(main())\n"
     lean = tmp_path / "lean"
     ended = subprocess.run(
         [sys.executable, "-c", code, str(shards), str(lean)],

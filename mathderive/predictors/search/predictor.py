@@ -8,9 +8,10 @@ and its log-probability. References play no part, so answers are the same withou
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from mathderive.predictors.base import make_prediction
+from mathderive.predictors.base import Spender, make_prediction
 from mathderive.predictors.search.best_of import BestOf
 from mathderive.predictors.search.checkers import Checkers
 from mathderive.predictors.search.question import EXHAUSTED, VERIFIED, Question
@@ -51,6 +52,7 @@ class Search:
     ) -> None:
         self.name = name
         self._settings, self._checker_seed, self._workers = settings, checker_seed, workers
+        self._sampler = sampler
         self._new_strategy = lambda: _new_strategy(sampler, settings, seed)
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
@@ -58,9 +60,18 @@ class Search:
         return [ordered[start : start + BATCH_SIZE] for start in range(0, len(ordered), BATCH_SIZE)]
 
     def predict(self, batches: Sequence[Sequence[Example]]) -> Iterator[list[Prediction]]:
-        with Checkers(self._workers, self._checker_seed) as checkers:
+        sampling = self._sampler if isinstance(self._sampler, AbstractContextManager) else nullcontext()
+        with sampling, Checkers(self._workers, self._checker_seed) as checkers:
             for batch in batches:
                 yield self._answer(batch, checkers)
+
+    def note(self) -> str:
+        """The spending so far; empty if samples cost no money."""
+        return self._sampler.note() if isinstance(self._sampler, Spender) else ""
+
+    def unaccounted(self) -> int:
+        """The number of requests that may have been billed although no answer arrived."""
+        return self._sampler.unaccounted() if isinstance(self._sampler, Spender) else 0
 
     def _answer(self, batch: Sequence[Example], checkers: Checkers) -> list[Prediction]:
         questions, strategy = [Question(example) for example in batch], self._new_strategy()

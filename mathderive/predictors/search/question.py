@@ -1,5 +1,6 @@
 """A question of a search, with the answers so far."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -77,8 +78,8 @@ class Question:
         return text in self.verdicts and self.verdicts[text].verified
 
     def _rank(self, text: str) -> tuple[bool, float, float]:
-        verdict = self.verdicts[text]
-        return verdict.sound, valid_share(verdict), self.answers[text].log_probability
+        verdict, log_probability = self.verdicts[text], self.answers[text].log_probability
+        return verdict.sound, valid_share(verdict), -math.inf if log_probability is None else log_probability
 
 
 def valid_share(verdict: Validity) -> float:

@@ -10,10 +10,15 @@ from mathderive.symbolic.prompts import SEPARATOR
 
 
 class SampledAnswer(NamedTuple):
-    """A sampled answer, the model's log-probability of what it has sampled of it, and the number of these tokens."""
+    """A sampled answer, and its log-probability and number of tokens.
+
+    Attributes:
+        log_probability: the model's log-probability of what it has sampled of the answer; null where it is unknown.
+        tokens: the number of tokens that were sampled.
+    """
 
     text: str
-    log_probability: float
+    log_probability: float | None
     tokens: int
 
 
@@ -37,7 +42,7 @@ class Beginning:
 
 @runtime_checkable
 class Sampler(Protocol):
-    """A predictor that can answer a question several times."""
+    """A predictor that can answer a question several times. If it is a context manager, it is asked in its context."""
 
     name: str
 

@@ -68,7 +68,7 @@ class _Tree:
         beginning = tuple(dict.fromkeys(takewhile(verified.__contains__, _equations(sample.text))))
         share = len(SEPARATOR.join(beginning)) / max(1, len(sample.text))
         requested = len(self.pool.requested.intersection(beginning))
-        self.nodes.setdefault(beginning, Node(beginning, requested, share * sample.log_probability))
+        self.nodes.setdefault(beginning, Node(beginning, requested, share * (sample.log_probability or 0.0)))
 
 
 class Stepwise:
@@ -90,7 +90,7 @@ class Stepwise:
         ]
         drawn = self._sampler.continue_answers(beginnings, self._settings, self._seed)
         return [
-            [one._replace(log_probability=node.log_probability + one.log_probability) for one in samples]
+            [one._replace(log_probability=node.log_probability + (one.log_probability or 0.0)) for one in samples]
             for node, samples in zip(chosen, drawn, strict=True)
         ]
 
