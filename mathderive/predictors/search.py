@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from mathderive.checker.checker import unreadable
 from mathderive.checker.supervision import SupervisedChecker
 from mathderive.checker.verdicts import Validity
+from mathderive.metrics.checked_answers import summarise
 from mathderive.predictors.base import make_prediction
 from mathderive.predictors.settings import SamplerSettings
 from mathderive.records import Example, Prediction
@@ -102,13 +103,7 @@ class _Question:
 
     def _rank(self, text: str) -> tuple[bool, float, float]:
         verdict = self.verdicts[text]
-        return verdict.sound, valid_share(verdict), self.answers[text].log_probability
-
-
-def valid_share(verdict: Validity) -> float:
-    """The share of valid equations among those that the prompt does not state; 0 where there are none."""
-    derived = [step for step in verdict.steps if step.truth != "premise"]
-    return sum(step.truth == "valid" for step in derived) / len(derived) if derived else 0.0
+        return verdict.sound, summarise(verdict).valid_equations, self.answers[text].log_probability
 
 
 class Search:

@@ -135,7 +135,7 @@ def _missing_steps_table(rows: Sequence[ErrorRow]) -> TextTable:
 
 
 ERRORS_KEY = (
-    "Valid: a premise, or one operator away from earlier equations. An equation counts under the first of the paper's "
+    "Valid: of the equations that the prompt does not state, those that are one operator away from earlier ones. An equation counts under the first of the paper's "
     "categories that applies: incorrect (false), redundant (said before), irrelevant (true, but the goal does not "
     "depend on it), skipped (true, but more than one operator away). Unparsable and undecided equations count "
     "separately."
@@ -180,7 +180,7 @@ def metric_study_tables(rows: Sequence[MetricStudyRow], intervals: bool = True) 
         ),
         table(
             "Do metrics see how many equations are valid?",
-            "AUC: the same for answers in which every equation is valid; Answers counts these. "
+            "AUC: the same for answers in which every equation that the prompt does not state is valid; Answers counts these. "
             "ρ: Spearman's correlation of the metric with the share of valid equations.",
             "all_valid",
             "all_valid_auc",
