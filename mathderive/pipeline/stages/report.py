@@ -39,7 +39,6 @@ def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Seque
 
     def work() -> NoResults:
         from mathderive.report.page import write_report
-        from mathderive.report.studies import summary_tables
 
         with progress("report") as on_progress:
             on_progress("parts", 0, 2, "gathering")
@@ -47,8 +46,8 @@ def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Seque
             on_progress("parts", 1, 2, "writing")
             tables = write_report(paths.report, contents)
             on_progress("parts", 2, 2)
-        for table in summary_tables(tables):
-            say(f"\n{table.plain()}")
+        if tables:
+            say(f"\n{tables}")
         return NoResults()
 
     run_stage(paths, Stage("report", stamp, [paths.report], NoResults), work)
