@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mathderive.metrics.verified_at import SearchCostRow, VerifiedRow
-from mathderive.report.numbers import DASH, decimals, percent, with_interval
+from mathderive.report.numbers import DASH, decimals, percent, value_of, with_interval
 from mathderive.report.text_tables import TextTable, set_name
 
 VERIFIED_AT_KEY = (
@@ -46,7 +46,7 @@ def search_tables(
             str(row.questions),
             str(row.verified),
             *(
-                with_interval(cost, lambda value: decimals(value, 1)) if intervals else decimals(cost and cost.value, 1)
+                with_interval(cost, lambda value: decimals(value, 1)) if intervals else decimals(value_of(cost), 1)
                 for cost in (row.samples, row.tokens, row.checks, row.seconds)
             ),
         ]
@@ -68,5 +68,5 @@ def _shown(row: VerifiedRow, n: int | None, intervals: bool) -> str:
         if point is None:
             return DASH
         share, is_exact = point.share, point.is_exact
-    text = with_interval(share) if intervals else percent(share and share.value)
+    text = with_interval(share) if intervals else percent(value_of(share))
     return text if is_exact else f"≥ {text}"
