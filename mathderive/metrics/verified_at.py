@@ -79,7 +79,6 @@ class VerifiedRow:
     Attributes:
         set: the set; None for all sets together.
         includes_greedy: whether the first of the n answers is the greedy one; otherwise all n are samples.
-        greedy: the share of questions with a verified greedy answer.
         points: one for each n, in ascending order.
     """
 
@@ -88,7 +87,6 @@ class VerifiedRow:
     questions: int
     estimator: Estimator
     includes_greedy: bool
-    greedy: Estimate | None
     points: Sequence[VerifiedPoint]
 
 
@@ -204,7 +202,7 @@ def _unbiased_row(
         )
         for n in shown_sizes(budget if includes_greedy else budget - 1)
     ]
-    return VerifiedRow(model, name, len(usages), "unbiased", includes_greedy, _greedy(usages), points)
+    return VerifiedRow(model, name, len(usages), "unbiased", includes_greedy, points)
 
 
 def _solved_row(
@@ -216,7 +214,7 @@ def _solved_row(
         solved = [float(usage.is_solved and usage.answers <= n) for usage in usages]
         may_be_more = any(usage.is_solved and _start(usage.answers, round_size) < n < usage.answers for usage in usages)
         points.append(VerifiedPoint(n, mean(solved, sources), not may_be_more, _seconds(usages, n)))
-    return VerifiedRow(model, name, len(usages), "solved", True, _greedy(usages), points)
+    return VerifiedRow(model, name, len(usages), "solved", True, points)
 
 
 def _round_size(usages: Sequence[SearchUsage], budget: int) -> int:
@@ -230,10 +228,6 @@ def _round_size(usages: Sequence[SearchUsage], budget: int) -> int:
 def _start(answers: int, round_size: int) -> int:
     """Returns the number of answers before the last round, or fewer."""
     return 1 + round_size * ((answers - 2) // round_size)
-
-
-def _greedy(usages: Sequence[SearchUsage]) -> Estimate | None:
-    return mean([float(usage.greedy_verified) for usage in usages], [usage.source_id for usage in usages])
 
 
 def _seconds(usages: Sequence[SearchUsage], n: int) -> float:

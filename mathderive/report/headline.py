@@ -89,7 +89,7 @@ def _sentence(model: str, copy_model: str, by_set: dict[EvaluationSet, tuple[Pai
         if outcome in outcomes
     ]
     return (
-        f"By {HEADLINE_MEASURES[key]}, {model} {_listed(clauses)} "
+        f"By {HEADLINE_MEASURES[key]}, {model} {'; it '.join(clauses)} "
         f"(paired bootstrap test, p < {ALPHA}, adjusted by Holm’s method)."
     )
 

@@ -6,11 +6,15 @@ from mathderive.metrics.verified_at import SearchCostRow, VerifiedRow
 from mathderive.report.numbers import DASH, decimals, percent, value_of, with_interval
 from mathderive.report.text_tables import TextTable, set_name
 
+GREEDY = "★"
+"""The mark of the greedy answer alone."""
+
 VERIFIED_AT_KEY = (
     "Percent of questions that have a verified answer among n, with 95 % bootstrap intervals. Greedy first: the greedy "
-    "answer and n − 1 samples. Samples: n samples without the greedy answer. Unbiased: estimated from all samples "
-    "of a question (Chen et al., 2021, equation 1). Solved: the search stopped at its first verified answer, so the "
-    "share of questions that it had solved is taken; ≥ marks a lower bound, where n answers end within a round."
+    f"answer ({GREEDY} it alone) and n − 1 samples. Samples: n samples without the greedy answer. Unbiased: estimated "
+    "from all samples of a question (Chen et al., 2021, equation 1). Solved: the search stopped at its first verified "
+    "answer, so the share of questions that it had solved is taken; ≥ marks a lower bound, where n answers end within "
+    "a round."
 )
 
 COST_KEY = (
@@ -25,20 +29,19 @@ def search_tables(
     """Lays out both tables; none without rows."""
     if not rows:
         return []
-    largest = max(point.n for row in rows for point in row.points)
-    sizes = sorted({*(4**power for power in range(largest.bit_length()) if 4**power <= largest), largest})
+    ends = {row.points[-1].n for row in rows}
+    sizes = sorted({*(4**power for power in range(6) if 4**power <= max(ends)), *ends})
     lines = [
         [
             row.model,
             set_name(row.set),
             f"{'greedy first' if row.includes_greedy else 'samples'}, {row.estimator}",
             str(row.questions),
-            _shown(row, None, intervals),
             *(_shown(row, n, intervals) for n in sizes),
         ]
         for row in rows
     ]
-    head = ["Model", "Set", "Answers", "Questions", "Greedy", *(f"n = {n}" for n in sizes)]
+    head = ["Model", "Set", "Answers", "Questions", *(f"n = {n}" for n in sizes)]
     cost_lines = [
         [
             row.model,
@@ -59,14 +62,12 @@ def search_tables(
     ]
 
 
-def _shown(row: VerifiedRow, n: int | None, intervals: bool) -> str:
-    """Formats the share for n answers, or that of the greedy answers."""
-    if n is None:
-        share, is_exact = row.greedy, True
-    else:
-        point = next((point for point in row.points if point.n == n), None)
-        if point is None:
-            return DASH
-        share, is_exact = point.share, point.is_exact
-    text = with_interval(share) if intervals else percent(value_of(share))
-    return text if is_exact else f"≥ {text}"
+def _shown(row: VerifiedRow, n: int, intervals: bool) -> str:
+    """Formats the share for n answers."""
+    point = next((point for point in row.points if point.n == n), None)
+    if point is None:
+        return DASH
+    text = with_interval(point.share) if intervals else percent(value_of(point.share))
+    if row.includes_greedy and n == 1:
+        return f"{GREEDY} {text}"
+    return text if point.is_exact else f"≥ {text}"

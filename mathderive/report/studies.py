@@ -154,10 +154,10 @@ def _missing_steps_table(rows: Sequence[ErrorRow]) -> TextTable:
 
 
 ERRORS_KEY = (
-    "Valid: of the equations that the prompt does not state, those that are one operator away from earlier ones. An "
-    "equation counts under the first of the paper's categories that applies: incorrect (false), redundant (said "
-    "before), irrelevant (true, but the goal does not depend on it), skipped (true, but more than one operator away). "
-    "Unparsable and undecided equations count separately."
+    "Valid: of the equations that the prompt does not state, those that are one operator away from earlier ones; – "
+    "where there are none. An equation counts under the first of the paper's categories that applies: incorrect "
+    "(false), redundant (said before), irrelevant (true, but the goal does not depend on it), skipped (true, but more "
+    "than one operator away). Unparsable and undecided equations count separately."
 )
 
 

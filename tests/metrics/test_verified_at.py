@@ -109,7 +109,6 @@ def test_samples_to_the_end_are_estimated_with_and_without_the_greedy_answer() -
     first, alone, *_ = rows_of([searched(0, 6, True, 0), searched(1, 6, False, 2), searched(2, 6)])
     assert (first.includes_greedy, alone.includes_greedy) == (True, False)
     assert first.estimator == alone.estimator == "unbiased"
-    assert first.greedy == alone.greedy
     assert shares(first) == pytest.approx({1: 1 / 3, 2: (1 + 2 / 5) / 3, 4: (1 + 9 / 10) / 3, 6: 2 / 3})
     assert shares(alone) == pytest.approx({1: 2 / 5 / 3, 2: 7 / 10 / 3, 4: 1 / 3, 5: 1 / 3})
     assert [point.seconds for point in first.points] == pytest.approx([0.1, 0.2, 0.4, 0.6])

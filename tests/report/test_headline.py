@@ -52,8 +52,8 @@ def test_a_sentence_names_the_sets_of_every_outcome() -> None:
         *(answers("copy", name, n) for name, n in zip(EVALUATION_SETS, (2, 0, 3, 0, 20), strict=True)),
     )
     assert sentence == (
-        "By verified answers, t5 beats copy on static and VR, does not differ significantly from copy on EE, "
-        "equals copy in every answer on AG and loses to copy on SR "
+        "By verified answers, t5 beats copy on static and VR; it does not differ significantly from copy on EE; "
+        "it equals copy in every answer on AG; it loses to copy on SR "
         "(paired bootstrap test, p < 0.05, adjusted by Holm’s method)."
     )
 
