@@ -59,6 +59,8 @@ def answers_of_run(paths: RunPaths, only: str | None) -> Iterator[ReturnedAnswer
     Raises:
         InputError: the run has no such predictions, or its answers were not scored.
     """
+    if not paths.all_predictions.is_dir():
+        raise InputError(f"{paths.folder}: has no predictions; expected a run folder such as runs/eval-search")
     models = [only] if only else sorted(path.name for path in paths.all_predictions.iterdir())
     for model in models:
         for name in EVALUATION_SETS:

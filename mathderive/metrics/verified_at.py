@@ -31,7 +31,7 @@ Predictions = Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]]
 
 @dataclass(frozen=True)
 class SearchUsage:
-    """What the answer to one question cost a search.
+    """The cost of a search for an answer to one question.
 
     Attributes:
         answers: the number of answers: the greedy one and the samples.
@@ -112,7 +112,7 @@ class SearchCostRow:
 
 
 def search_usage(prediction: Prediction) -> SearchUsage | None:
-    """Returns what the answer cost; None for an answer that no search gave."""
+    """Returns the cost of an answer; None for an answer that no search gave."""
     usage = prediction.usage or {}
     try:
         return SearchUsage(

@@ -18,8 +18,8 @@ VERIFIED_AT_KEY = (
 )
 
 COST_KEY = (
-    "What all questions cost, per question with a verified answer. Samples include the greedy answer. Checks: distinct "
-    "answers that were checked. Seconds: sampling and checking."
+    "The cost of all questions, per question with a verified answer. Samples include the greedy answer. Checks: "
+    "distinct answers that were checked. Seconds: sampling and checking."
 )
 
 

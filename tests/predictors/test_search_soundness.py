@@ -113,6 +113,9 @@ BETWEEN = r"\frac{d}{d x} f{(x)} = \frac{d}{d x} \sin{(x)}"
         ((SINE, BETWEEN), "refuted", False),  # without the goal
         ((SINE, r"2 f{(x)} = \sin{(x)}", BETWEEN, GOAL), "refuted", False),
         ((SINE, "f of x", GOAL), "unclear", False),
+        ((r"{(x)} = \sin{(x)}", BETWEEN, GOAL), "true", True),  # without the first token
+        ((SINE, rf"{BETWEEN} = \cos{{(x)}}", GOAL), "true", True),  # a chain
+        ((SINE, rf"{BETWEEN} = \sin{{(x)}}", GOAL), "refuted", False),
     ],
 )
 def test_the_judge_tells_answers_apart(lines: tuple[str, ...], judgement: str, derived: bool) -> None:

@@ -4,20 +4,23 @@ Nothing here is shared with `mathderive.checker`: the judge evaluates power seri
 anew (`follows`).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from typing import Literal
+from itertools import islice, pairwise
+from typing import Literal, NamedTuple
 
 from sympy import Equality
 
 from mathderive.records import Record
-from mathderive.symbolic.latex.parser import LatexError, parse_equation, readings
+from mathderive.symbolic.latex.parser import LatexError, parse, parse_equation, readings
 from mathderive.symbolic.prompts import SEPARATOR, split_prompt
 from tests.validity_corpus.follows import Follows, Search
 from tests.validity_corpus.point import State
 from tests.validity_corpus.truth import Judge, Truth
+
+_FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
 MAX_READINGS = 8
 """Maximum number of readings of an equation that are judged before it counts as false."""
@@ -75,6 +78,14 @@ class Soundness:
         return self.true / decided if decided else float("nan")
 
 
+class _Line(NamedTuple):
+    """An equation of an answer; `place` is that of the link in its chain."""
+
+    text: str
+    place: int
+    equation: Equality
+
+
 def judge_answers(answers: Sequence[ReturnedAnswer], workers: int = 1) -> Iterator[JudgedAnswer]:
     """Yields the judge's opinion of each answer, in order."""
     if workers == 1:
@@ -107,40 +118,58 @@ def judge_answer(answer: ReturnedAnswer) -> JudgedAnswer:
         asked = split_prompt(answer.prompt)
         premises = list(map(parse_equation, asked.premises))
         requested = list(map(parse_equation, (*asked.derive, asked.goal)))
-        lines = list(map(parse_equation, answer.text.split(SEPARATOR)))
+        first, *others = answer.text.split(SEPARATOR)
+        lines = [line for text in (_restored(first, asked.premises), *others) for line in _links(text)]
     except (LatexError, ValueError) as error:
         return JudgedAnswer(answer=answer, judgement="unclear", derived=False, reason=f"not parsed: {error}")
     given = set().union(*(premise.free_symbols for premise in premises))
-    constants = set().union(*(equation.free_symbols for equation in (*requested, *lines))) - given
-    judge = Judge(premises, [*lines, *requested], constants, answer.id)
-    search = Search(Judge([], [*premises, *lines, *requested], constants, answer.id, points=1), answer.id)
-    judgement, reason = _truth_of(lines, answer.text.split(SEPARATOR), judge)
+    equations = [line.equation for line in lines]
+    constants = set().union(*(equation.free_symbols for equation in (*requested, *equations))) - given
+    judge = Judge(premises, [*equations, *requested], constants, answer.id)
+    search = Search(Judge([], [*premises, *equations, *requested], constants, answer.id, points=1), answer.id)
+    judgement, reason = _truth_of(lines, judge)
     goal = requested[-1]
-    if judgement != "refuted" and all(search.says_again(goal, line) is Follows.NOT for line in lines):
+    if judgement != "refuted" and all(search.says_again(goal, one) is Follows.NOT for one in equations):
         judgement, reason = "refuted", "no equation states the goal"
-    derived = judgement == "true" and _derives(goal, premises, lines, search)
+    derived = judgement == "true" and _derives(goal, premises, equations, search)
     return JudgedAnswer(answer=answer, judgement=judgement, derived=derived, reason=reason)
 
 
-def _truth_of(
-    lines: Sequence[Equality], texts: Sequence[str], judge: Judge
-) -> tuple[Literal["true", "refuted", "unclear"], str]:
+def _restored(text: str, premises: Sequence[str]) -> str:
+    """Returns the premise that a first equation is without its first token, which some models never write."""
+    bare = "".join(text.split())
+    for premise in premises:
+        whole = "".join(premise.split())
+        if bare and whole.endswith(bare) and _FIRST_TOKEN.fullmatch(whole.removesuffix(bare)):
+            return premise
+    return text
+
+
+def _links(text: str) -> list[_Line]:
+    """Parses an equation, or a chain `a = b = c`, whose links are equations."""
+    sides = parse(text)
+    if len(sides) < 2:
+        raise ValueError(f"no equation: {text}")
+    return [_Line(text, place, Equality(*pair, evaluate=False)) for place, pair in enumerate(pairwise(sides))]
+
+
+def _truth_of(lines: Sequence[_Line], judge: Judge) -> tuple[Literal["true", "refuted", "unclear"], str]:
     """Judges the equations in turn; a false one decides, wherever it stands."""
     state: State = ()
     unclear = ""
-    for number, (line, text) in enumerate(zip(lines, texts, strict=True), start=1):
-        truth, after = judge.truth(line, state)
-        if truth is Truth.FALSE and not _may_be_read_as_true(text, judge, state):
-            return "refuted", f"equation {number} is false: {text}"
+    for line in lines:
+        truth, after = judge.truth(line.equation, state)
+        if truth is Truth.FALSE and not _may_be_read_as_true(line, judge, state):
+            return "refuted", f"false: {line.text}"
         if truth is not Truth.TRUE and not unclear:
-            unclear = f"equation {number}: {truth.value} {judge.reason(line, state)}: {text}"
+            unclear = f"{truth.value} {judge.reason(line.equation, state)}: {line.text}"
         state = after
     return ("unclear", unclear) if unclear else ("true", "")
 
 
-def _may_be_read_as_true(text: str, judge: Judge, state: State) -> bool:
+def _may_be_read_as_true(line: _Line, judge: Judge, state: State) -> bool:
     """Whether another reading of an equation, which is false in the usual one, is not."""
-    others = (sides for sides in islice(readings(text), MAX_READINGS) if len(sides) == 2)
+    others = (sides[line.place : line.place + 2] for sides in islice(readings(line.text), MAX_READINGS))
     return any(judge.truth(Equality(*sides, evaluate=False), state)[0] is not Truth.FALSE for sides in others)
 
 
