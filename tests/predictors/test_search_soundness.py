@@ -5,7 +5,10 @@ A checker that lets two false answers in a hundred pass is seen by the same figu
 
 import hashlib
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -116,12 +119,24 @@ BETWEEN = r"\frac{d}{d x} f{(x)} = \frac{d}{d x} \sin{(x)}"
         ((r"{(x)} = \sin{(x)}", BETWEEN, GOAL), "true", True),  # without the first token
         ((SINE, rf"{BETWEEN} = \cos{{(x)}}", GOAL), "true", True),  # a chain
         ((SINE, rf"{BETWEEN} = \sin{{(x)}}", GOAL), "refuted", False),
+        ((SINE, "u = x^{2}", BETWEEN, GOAL), "true", True),  # a new name
+        ((SINE, "u = x^{2}", "u = x", BETWEEN, GOAL), "refuted", False),
     ],
 )
 def test_the_judge_tells_answers_apart(lines: tuple[str, ...], judgement: str, derived: bool) -> None:
     answer = ReturnedAnswer(id="a", prompt=PROMPT, text=SEPARATOR.join(lines), answers=1)
     found = judge_answer(answer)
     assert (found.judgement, found.derived) == (judgement, derived), found.reason
+
+
+def test_the_judge_shares_no_code_with_the_checker() -> None:
+    program = (
+        "import sys, tests.validity_corpus.answers;"
+        "print([name for name in sys.modules if name.startswith(('mathderive.checker', 'mathderive.predictors'))])"
+    )
+    root = Path(__file__).parents[2]
+    found = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
 
 
 def test_a_budget_counts_what_was_found_within_it() -> None:

@@ -16,6 +16,7 @@ from sympy import Equality
 from mathderive.records import Record
 from mathderive.symbolic.latex.parser import LatexError, parse, parse_equation, readings
 from mathderive.symbolic.prompts import SEPARATOR, split_prompt
+from tests.validity_corpus.definitions import definitions_of_new_names
 from tests.validity_corpus.follows import Follows, Search
 from tests.validity_corpus.point import State
 from tests.validity_corpus.truth import Judge, Truth
@@ -43,8 +44,8 @@ class JudgedAnswer(Record):
     """The judge's opinion of an answer.
 
     Attributes:
-        judgement: true: all its equations are true, and one of them states the goal. refuted: an equation is false, or
-            none states the goal. unclear: the judge cannot decide.
+        judgement: true: all its equations are true, or give an expression a new name, and one of them states the goal.
+            refuted: an equation is false, or none states the goal. unclear: the judge cannot decide.
         derived: whether the judge finds that the goal follows from the premises, one operator an equation. It misses
             operands that stand in no equation.
         reason: the equation that decides, and why.
@@ -122,8 +123,10 @@ def judge_answer(answer: ReturnedAnswer) -> JudgedAnswer:
         lines = [line for text in (_restored(first, asked.premises), *others) for line in _links(text)]
     except (LatexError, ValueError) as error:
         return JudgedAnswer(answer=answer, judgement="unclear", derived=False, reason=f"not parsed: {error}")
-    given = set().union(*(premise.free_symbols for premise in premises))
     equations = [line.equation for line in lines]
+    definitions = definitions_of_new_names([*premises, *requested], equations)
+    premises += [equations[number - 1] for number in sorted(definitions)]
+    given = set().union(*(premise.free_symbols for premise in premises))
     constants = set().union(*(equation.free_symbols for equation in (*requested, *equations))) - given
     judge = Judge(premises, [*equations, *requested], constants, answer.id)
     search = Search(Judge([], [*premises, *equations, *requested], constants, answer.id, points=1), answer.id)
