@@ -170,10 +170,14 @@ def search_cost_rows(predictions: Predictions) -> list[SearchCostRow]:
 
 
 def _by_model(predictions: Predictions) -> dict[str, dict[EvaluationSet | None, list[SearchUsage]]]:
-    """Returns the usages of every search by set and over all sets; models with other predictions are left out."""
+    """Returns the usages of every search by set and over all sets.
+
+    Models with predictions of no search are left out, and so are questions without an answer.
+    """
     found = {}
     for model, by_set in predictions.items():
-        usages = {name: [search_usage(one) for one in by_set.get(name, ())] for name in EVALUATION_SETS}
+        answered = {name: [one for one in by_set.get(name, ()) if one.error is None] for name in EVALUATION_SETS}
+        usages = {name: [search_usage(one) for one in of_set] for name, of_set in answered.items()}
         known = {name: [one for one in of_set if one is not None] for name, of_set in usages.items()}
         everything: list[SearchUsage] = [one for of_set in known.values() for one in of_set]
         if everything and known == usages:

@@ -138,6 +138,11 @@ def test_models_that_do_not_search_have_no_rows() -> None:
     assert verified_rows({}) == search_cost_rows({}) == []
 
 
+def test_questions_without_an_answer_are_left_out() -> None:
+    failed = searched(1, 1).model_copy(update={"usage": None, "error": "quota"})
+    assert rows_of([searched(0, 4, verified=1), failed]) == rows_of([searched(0, 4, verified=1)])
+
+
 def test_a_verified_derivation_bears_the_cost_of_all_questions() -> None:
     predictions: list[Prediction] = [searched(0, 1, True, checks=1), searched(1, 4, verified=1, checks=3)]
     predictions += [searched(2, 10, checks=5)]
