@@ -112,11 +112,20 @@ class Prediction(Record):
     usage: dict[str, int] | None = None
 
 
+class AnswerSeconds(Record):
+    """How long the answer to one example took, in seconds."""
+
+    id: str
+    seconds: float
+
+
 class ValiditySummary(Record):
     """The checker's verdicts on one answer, counted for the tables.
 
     Attributes:
         equations: the number of equations in the answer.
+        derived: the number of equations that the prompt does not state.
+        valid_derived: the number of valid equations among these.
         truths: the number of equations by verdict.
         errors: the number of equations by the paper's error category.
         missing_operators: the number of skipped equations by how many operators are missing.
@@ -126,6 +135,8 @@ class ValiditySummary(Record):
     """
 
     equations: int
+    derived: int
+    valid_derived: int
     truths: dict[Truth, int]
     errors: dict[ErrorCategory, int]
     missing_operators: dict[MissingOperators, int]
@@ -135,8 +146,11 @@ class ValiditySummary(Record):
 
     @property
     def valid_equations(self) -> float:
-        """The share of equations that are a premise or valid; 0 for an answer without equations."""
-        return (self.truths["premise"] + self.truths["valid"]) / self.equations if self.equations else 0.0
+        """The share of valid equations among those that the prompt does not state; 0 where there are none.
+
+        So an answer that repeats the prompt has none.
+        """
+        return self.valid_derived / self.derived if self.derived else 0.0
 
 
 class MetricRecord(Record):

@@ -55,6 +55,11 @@ class Question:
     goal: Reading
     notation: Notation
 
+    @property
+    def equations(self) -> tuple[Reading, ...]:
+        """All equations of the prompt."""
+        return (*self.premises, *self.intermediates, self.goal)
+
 
 @dataclass(frozen=True)
 class _Step:
@@ -273,6 +278,7 @@ class AnswerCheck:
         return StepVerdict(
             text=step.text,
             truth=link.truth,
+            stated=any(_has(step, reading) for reading in self._question.equations),
             redundant=link.repeats is not None,
             irrelevant=link.truth in TRUE and not needed,
             operator=shown.operator if shown and link.truth == "valid" else None,

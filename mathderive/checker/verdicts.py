@@ -26,6 +26,7 @@ class StepVerdict(Record):
     Attributes:
         text: the equation as the answer writes it.
         truth: one of `Truth`.
+        stated: whether the prompt says it, mirrored or not: as a premise, as a requested equation, or as the goal.
         redundant: whether an earlier equation, or its mirror image, says the same.
         irrelevant: whether it is true, but the goal does not depend on it.
         operator: the operator that derives it, where `truth` is valid.
@@ -39,6 +40,7 @@ class StepVerdict(Record):
 
     text: str
     truth: Truth
+    stated: bool = False
     redundant: bool = False
     irrelevant: bool = False
     operator: str | None = None

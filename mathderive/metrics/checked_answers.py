@@ -52,8 +52,11 @@ def summarise(validity: Validity) -> ValiditySummary:
     truths = [step.truth for step in validity.steps]
     categories = [step.category for step in validity.steps]
     missing = [step.missing_operators for step in validity.steps]
+    derived = [step.truth for step in validity.steps if not step.stated]
     return ValiditySummary(
         equations=len(truths),
+        derived=len(derived),
+        valid_derived=derived.count("valid"),
         truths={truth: truths.count(truth) for truth in TRUTHS},
         errors={category: categories.count(category) for category in ERROR_CATEGORIES},
         missing_operators={count: missing.count(count) for count in MISSING_OPERATORS},

@@ -51,7 +51,8 @@ class ErrorRow:
 
     Attributes:
         set: the set; None for all sets together.
-        valid_equations: the share of all equations that are a premise or valid.
+        derived: the number of equations that the prompt does not state.
+        valid_equations: the share of valid equations among these.
         sound: the share of all answers that are sound.
         verified: the share of all answers that are verified.
         missing_operators: the number of skipped equations by how many operators are missing, redundant ones included.
@@ -61,6 +62,7 @@ class ErrorRow:
     set: EvaluationSet | None
     answers: int
     equations: int
+    derived: int
     valid_equations: Estimate | None
     sound: Estimate | None
     verified: Estimate | None
@@ -98,13 +100,15 @@ def _row(model: str, name: EvaluationSet | None, answers: Sequence[Score]) -> Er
             per_answer=mean(counts, sources),
         )
 
-    valid = [summary.truths["premise"] + summary.truths["valid"] for summary in summaries]
+    derived = [summary.derived for summary in summaries]
+    valid = [summary.valid_derived for summary in summaries]
     return ErrorRow(
         model=model,
         set=name,
         answers=len(answers),
         equations=sum(equations),
-        valid_equations=rate(valid, equations, sources),
+        derived=sum(derived),
+        valid_equations=rate(valid, derived, sources),
         sound=mean([summary.sound for summary in summaries], sources),
         verified=mean([summary.verified for summary in summaries], sources),
         findings={finding: rates(finding) for finding in FINDINGS},

@@ -71,8 +71,8 @@ _ANSWER_MEASURES = (
     Measure(
         "valid_equations",
         "Valid equations",
-        "Valid equations: the share of an answer's equations that are a premise or follow from earlier ones by one "
-        "operator.",
+        "Valid equations: of an answer's equations that the prompt does not state, the share that follows from earlier "
+        "ones by one operator.",
         _of_verdicts(lambda validity: validity.valid_equations),
         is_always_computed=False,
     ),

@@ -25,10 +25,10 @@ class MetricStudyRow:
         metric: the metric's key.
         answers: the number of answers.
         verified: the number of verified answers.
-        all_valid: the number of answers in which every equation is valid.
+        all_valid: the number of answers that have equations which the prompt does not state, all of them valid.
         verified_auc: the AUC of the metric for verified answers against the others; None where one class is empty.
         verified_correlation: Spearman's correlation of the metric with being verified; None where either is constant.
-        all_valid_auc: as `verified_auc`, for the answers in which every equation is valid.
+        all_valid_auc: as `verified_auc`, for the answers that `all_valid` counts.
         valid_equations_correlation: Spearman's correlation of the metric with the share of valid equations.
     """
 

@@ -38,6 +38,9 @@ _TAILS = (100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2)
 _BLOCK = 2**21
 """The number of weights that are in memory at once."""
 
+ALPHA = 0.05
+"""The level of significance of tests."""
+
 Interval = tuple[float, float]
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]

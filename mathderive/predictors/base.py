@@ -1,13 +1,14 @@
 """The predictor interface, and the loop that writes each prediction to its file exactly once."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from mathderive.core.errors import InputError
 from mathderive.core.progress import ProgressCallback
 from mathderive.core.resumable import ResumableFile
-from mathderive.records import Example, Prediction, parse_line, to_line, write_jsonl
+from mathderive.records import AnswerSeconds, Example, Prediction, parse_line, to_line, write_jsonl
 
 
 class Predictor(Protocol):
@@ -51,6 +52,17 @@ class Spender(Protocol):
         ...
 
 
+@runtime_checkable
+class Timed(Protocol):
+    """A predictor that measures how long each answer takes.
+
+    Attributes:
+        seconds: the time of every answer so far, by the example's id.
+    """
+
+    seconds: dict[str, float]
+
+
 class UnansweredError(InputError):
     """Some items have no prediction; running the same command again may bring one.
 
@@ -69,7 +81,8 @@ def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, o
     """Writes one prediction per example to `path`, in the order of the examples.
 
     Each finished batch is appended at once to a partial file beside `path`. After a kill, only batches that are not
-    complete in that file are predicted again. Nothing happens if `path` exists.
+    complete in that file are predicted again. Nothing happens if `path` exists. The times of a `Timed` predictor are in
+    a file of their own, because predictions of the same questions are equal and times are not.
 
     Raises:
         UnansweredError: some items have no prediction; the others stay in the partial file.
@@ -83,13 +96,23 @@ def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, o
     what = f"{predictor.name} {path.stem}"
     on_progress(what, len(done), len(examples))
     open_batches = [batch for batch in batches if not all(example.id in done for example in batch)]
-    with file.resume(done.values()) as append:
+    times = ResumableFile(seconds_path(path), to_line, lambda line: parse_line(line, AnswerSeconds, str(path)))
+    known = [one for one in times.read() if one.id in done]
+    noting = times.resume(known) if isinstance(predictor, Timed) else nullcontext(lambda _: None)
+    with file.resume(done.values()) as append, noting as note_seconds:
         for predictions in predictor.predict(open_batches):
             append(predictions)
+            if isinstance(predictor, Timed):
+                note_seconds(AnswerSeconds(id=one.id, seconds=predictor.seconds[one.id]) for one in predictions)
             done.update((prediction.id, prediction) for prediction in predictions)
             on_progress(what, len(done), len(examples), predictor.note() if isinstance(predictor, Spender) else "")
     write_jsonl(path, (done[example.id] for example in examples))
     partial.unlink()
+
+
+def seconds_path(predictions: Path) -> Path:
+    """The file beside a set's predictions that holds how long they took, one JSON object a line."""
+    return predictions.with_suffix(".seconds")
 
 
 def _select_finished(

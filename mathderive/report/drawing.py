@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # importing matplotlib takes a second
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -73,6 +74,12 @@ def style(theme: Theme) -> Any:
             "ytick.color": theme.faint,
         }
     )
+
+
+def add_legend(figure: "Figure", panel: "Axes") -> None:
+    """Adds a legend of the panel's marks below all panels."""
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4) or 1, frameon=False)
 
 
 def as_svg(figure: "Figure") -> str:

@@ -10,14 +10,13 @@ from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS
-from mathderive.report.drawing import MARKERS, Theme, as_svg, new_figure, style
+from mathderive.report.drawing import MARKERS, Theme, add_legend, as_svg, new_figure, style
 from mathderive.report.recorded import RECORDED
 from mathderive.report.score_table import ScoreRow, computed_measures
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
 
 if TYPE_CHECKING:  # importing matplotlib takes a second
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 TRAINING_PANELS = (
@@ -64,7 +63,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
             _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
             panel.set_ylim(min(0, lowest), 100)
         panels[0].set_ylabel("mean × 100")
-        _add_legend(figure, panels[0])
+        add_legend(figure, panels[0])
         return as_svg(figure)
 
 
@@ -97,7 +96,7 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
                 panel.set_ylim(2 * chance - 1 - margin, 1 + margin)
         for panel, metric in zip(panels[0], metrics, strict=True):
             panel.set_title(metric.title, loc="left", fontweight="bold", fontsize=11)
-        _add_legend(figure, panels[0][0])
+        add_legend(figure, panels[0][0])
         return as_svg(figure)
 
 
@@ -138,7 +137,7 @@ def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme
         for label in panels[-1][1].get_xticklabels():
             label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
-        _add_legend(figure, panels[0][0])
+        add_legend(figure, panels[0][0])
         return as_svg(figure)
 
 
@@ -191,11 +190,6 @@ def _label_categories(panel: "Axes", labels: Sequence[str]) -> None:
     panel.set_xticks(range(len(labels)), labels)
     panel.set_xlim(-0.6, len(labels) - 0.4)
     panel.grid(axis="x", visible=False)
-
-
-def _add_legend(figure: "Figure", panel: "Axes") -> None:
-    handles, labels = panel.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4) or 1, frameon=False)
 
 
 def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | None:

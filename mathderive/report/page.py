@@ -29,10 +29,13 @@ from mathderive.report.figures import (
     training_figure,
     training_summary,
 )
+from mathderive.report.headline import Headline, make_headline
 from mathderive.report.numbers import NOT_COMPUTED, percent
 from mathderive.report.plain import visible
 from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.score_table import ScoreRow, computed_measures, score_grid, score_rows, score_table
+from mathderive.report.search_figure import search_figure
+from mathderive.report.search_tables import search_tables
 from mathderive.report.sensitivity_table import SensitivityRow, sensitivity_grid, sensitivity_rows
 from mathderive.report.studies import Studies
 from mathderive.report.verdict_signs import OUTCOMES, elements_script
@@ -70,20 +73,27 @@ class ReportContents:
     copy_model: str | None = "copy"
 
 
-def write_report(folder: Path, contents: ReportContents) -> Studies:
-    """Writes `tables.json`, `tables.md` and `index.html`, each whole or not at all; returns the studies."""
+def write_report(folder: Path, contents: ReportContents) -> str:
+    """Writes `tables.json`, `tables.md` and `index.html`, each whole or not at all; returns a terminal's tables."""
     scores = score_rows(contents.scores)
     sensitivity = sensitivity_rows(contents.sensitivity)
     failures = failure_rows(contents.predictions)
-    results = studies.make_studies(contents.examples, contents.scores, contents.copy_model)
+    results = studies.make_studies(contents.examples, contents.scores, contents.copy_model, contents.predictions)
+    headline = make_headline(scores, results.comparisons, contents.copy_model)
     write_json(folder / "tables.json", {**tables.as_json(scores, sensitivity, failures), **studies.as_json(results)})
-    write_text(folder / "tables.md", tables.as_markdown(scores, sensitivity, failures) + studies.as_markdown(results))
-    write_text(folder / "index.html", render(contents, scores, sensitivity, failures, results))
-    return results
+    chapters = [tables.as_markdown(scores, sensitivity, failures) + studies.as_markdown(results)]
+    parts = [table.plain() for table in studies.summary_tables(results)]
+    if headline is not None:
+        chapters.insert(0, headline.markdown())
+        parts.append(headline.plain())
+    write_text(folder / "tables.md", "\n".join(chapters))
+    write_text(folder / "index.html", render(contents, headline, scores, sensitivity, failures, results))
+    return "\n\n".join(parts)
 
 
 def render(
     contents: ReportContents,
+    headline: Headline | None,
     scores: Sequence[ScoreRow],
     sensitivity: Sequence[SensitivityRow],
     failures: Sequence[FailureRow],
@@ -100,6 +110,7 @@ def render(
     script = elements_script() + _file("explorer.js")
     return environment.from_string(_file("template.html")).render(
         contents=contents,
+        headline=headline,
         scores=score_grid(scores),
         sensitivity=sensitivity_grid(sensitivity),
         failures=failures,
@@ -110,6 +121,8 @@ def render(
         text_metrics=text_metrics(),
         copied=next((row for row in scores if row.model == copy_model), None),
         figure=_themed(lambda theme: score_figure(scores, copy_model, theme)),
+        searches=search_tables(results.verified_at, results.search_costs),
+        search_figure=_themed(lambda theme: search_figure(results.verified_at, theme) if results.verified_at else None),
         errors=studies.error_tables(results.errors),
         metric_study=studies.metric_study_tables(results.metric_study),
         metric_study_figure=_themed(

@@ -1,4 +1,4 @@
-"""The studies beyond mean scores: errors, the metric study, comparisons, and scores by kind of question."""
+"""The studies beyond mean scores: errors, the metric study, comparisons, kinds of question, and searches."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,14 +11,19 @@ from mathderive.metrics.error_table import FINDINGS, ErrorRow, FindingRates, err
 from mathderive.metrics.measures import Measure, measures
 from mathderive.metrics.metric_study import MetricStudyRow, metric_study
 from mathderive.metrics.registry import text_metrics
-from mathderive.metrics.statistics import Comparison, Estimate
+from mathderive.metrics.statistics import ALPHA, Comparison, Estimate
+from mathderive.metrics.verified_at import (
+    Predictions,
+    SearchCostRow,
+    VerifiedRow,
+    search_cost_rows,
+    verified_rows,
+)
 from mathderive.records import EvaluationSet, Example, MissingOperators, Scores
 from mathderive.report.numbers import decimals, percent, value_of, with_interval
-from mathderive.report.text_tables import TextTable
+from mathderive.report.search_tables import search_tables
+from mathderive.report.text_tables import TextTable, set_name
 from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
-
-ALPHA = 0.05
-"""The level of significance."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,15 @@ class Studies:
     comparisons: Sequence[PairRow]
     perturbation_effects: Sequence[EffectRow]
     breakdown: Sequence[BreakdownRow]
+    verified_at: Sequence[VerifiedRow] = ()
+    search_costs: Sequence[SearchCostRow] = ()
 
 
 def make_studies(
-    examples: Mapping[EvaluationSet, Sequence[Example]], scores: Scores, copy_model: str | None
+    examples: Mapping[EvaluationSet, Sequence[Example]],
+    scores: Scores,
+    copy_model: str | None,
+    predictions: Predictions,
 ) -> Studies:
     """Computes all rows from the records; rows of all models together leave the copy baseline out."""
     return Studies(
@@ -42,6 +52,8 @@ def make_studies(
         comparisons=pair_rows(scores),
         perturbation_effects=effect_rows(scores),
         breakdown=breakdown_rows(chain(*examples.values()), scores),
+        verified_at=verified_rows(predictions),
+        search_costs=search_cost_rows(predictions),
     )
 
 
@@ -61,6 +73,7 @@ def _joined(tables: Sequence[TextTable]) -> str:
 
 def _chapters(studies: Studies) -> list[tuple[str, list[TextTable]]]:
     return [
+        ("Search", search_tables(studies.verified_at, studies.search_costs)),
         ("Reasoning errors", error_tables(studies.errors)),
         ("Metric study", metric_study_tables(studies.metric_study)),
         ("Comparisons", comparison_tables(studies)),
@@ -69,10 +82,16 @@ def _chapters(studies: Studies) -> list[tuple[str, list[TextTable]]]:
 
 
 def summary_tables(studies: Studies) -> list[TextTable]:
-    """Lays out the tables for a terminal: errors and the metric study, over all sets and without intervals."""
+    """Lays out the tables for a terminal: errors, the metric study and searches, over all sets, without intervals."""
     errors = [row for row in studies.errors if row.set is None]
     study = [row for row in studies.metric_study if row.set is None]
-    return [*error_tables(errors, intervals=False), *metric_study_tables(study, intervals=False)]
+    searches = [row for row in studies.verified_at if row.set is None]
+    costs = [row for row in studies.search_costs if row.set is None]
+    return [
+        *error_tables(errors, intervals=False),
+        *metric_study_tables(study, intervals=False),
+        *search_tables(searches, costs, intervals=False),
+    ]
 
 
 def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextTable]:
@@ -82,7 +101,7 @@ def error_tables(rows: Sequence[ErrorRow], intervals: bool = True) -> list[TextT
     names = [finding.capitalize() for finding in FINDINGS]
 
     def table(title: str, key: str, head: Sequence[str], cells: Callable[[ErrorRow], list[str]]) -> TextTable:
-        lines = [[row.model, _set_name(row.set), *cells(row)] for row in rows]
+        lines = [[row.model, set_name(row.set), *cells(row)] for row in rows]
         return TextTable(title, key, ["Model", "Set", *head, *names], lines)
 
     def shares(row: ErrorRow, show: Callable[[FindingRates], str]) -> list[str]:
@@ -130,15 +149,15 @@ def _missing_steps_table(rows: Sequence[ErrorRow]) -> TextTable:
         "their number in parentheses. More: more than three, or more than the bounded search finds. Unknown: the "
         "search was ended by its limits.",
         ["Model", "Set", "Skipped equations", "Two", "Three", "More", "Unknown"],
-        [[row.model, _set_name(row.set), *cells(row.missing_operators)] for row in rows],
+        [[row.model, set_name(row.set), *cells(row.missing_operators)] for row in rows],
     )
 
 
 ERRORS_KEY = (
-    "Valid: a premise, or one operator away from earlier equations. An equation counts under the first of the paper's "
-    "categories that applies: incorrect (false), redundant (said before), irrelevant (true, but the goal does not "
-    "depend on it), skipped (true, but more than one operator away). Unparsable and undecided equations count "
-    "separately."
+    "Valid: of the equations that the prompt does not state, those that are one operator away from earlier ones; – "
+    "where there are none. An equation counts under the first of the paper's categories that applies: incorrect "
+    "(false), redundant (said before), irrelevant (true, but the goal does not depend on it), skipped (true, but more "
+    "than one operator away). Unparsable and undecided equations count separately."
 )
 
 
@@ -165,7 +184,7 @@ def metric_study_tables(rows: Sequence[MetricStudyRow], intervals: bool = True) 
         for (model, name), by_metric in by_place.items():
             any_row = next(iter(by_metric.values()))
             positive = f"{getattr(any_row, count)}/{any_row.answers}"
-            lines.append([model or "All models", _set_name(name), positive, *cells(by_metric)])
+            lines.append([model or "All models", set_name(name), positive, *cells(by_metric)])
         return TextTable(title, key, ["Model", "Set", "Answers", *head], lines)
 
     return [
@@ -180,7 +199,8 @@ def metric_study_tables(rows: Sequence[MetricStudyRow], intervals: bool = True) 
         ),
         table(
             "Do metrics see how many equations are valid?",
-            "AUC: the same for answers in which every equation is valid; Answers counts these. "
+            "AUC: the same for answers in which every equation that the prompt does not state is valid; Answers counts "
+            "these. "
             "ρ: Spearman's correlation of the metric with the share of valid equations.",
             "all_valid",
             "all_valid_auc",
@@ -266,7 +286,3 @@ def _shown(estimate: Estimate | None, show: Callable[[float | None], str], inter
 
 def _two_decimals(value: float | None) -> str:
     return decimals(value, 2)
-
-
-def _set_name(name: EvaluationSet | None) -> str:
-    return "All sets" if name is None else SET_TITLES[name]

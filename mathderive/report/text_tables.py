@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mathderive.records import EvaluationSet
 from mathderive.report.numbers import DASH
 from mathderive.report.plain import visible
+from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class GridRow:
 
     model: str
     groups: Sequence[Sequence[str]]
+
+
+def set_name(name: EvaluationSet | None) -> str:
+    """Returns the title of a set; None is all sets together."""
+    return "All sets" if name is None else SET_TITLES[name]
 
 
 def has_dash(rows: Sequence[GridRow]) -> bool:

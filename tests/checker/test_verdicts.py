@@ -40,6 +40,7 @@ def test_a_whole_derivation() -> None:
     assert verdict.verified
     assert verdict.premises_used == verdict.intermediates_present == [True]
     assert not any(step.redundant or step.irrelevant or step.category for step in verdict.steps)
+    assert [step.stated for step in verdict.steps] == [True, False, True, True]
 
 
 def test_what_is_left_out_is_skipped() -> None:
@@ -60,6 +61,7 @@ def test_what_is_said_twice_is_redundant(mirror: bool) -> None:
         kind="redundant", words=[verdict.steps[3].truth, "redundant", "irrelevant"]
     )
     assert verdict.steps[1].label == VerdictLabel(kind="valid", words=["valid"])
+    assert [step.stated for step in verdict.steps] == [True, False, True, True, True]
     assert verdict.verified
 
 

@@ -28,6 +28,8 @@ from mathderive.records import (
 def summary(verified: bool = False, errors: dict[Any, int] | None = None, **truths: int) -> ValiditySummary:
     return ValiditySummary(
         equations=sum(truths.values()),
+        derived=sum(truths.values()) - truths.get("premise", 0),
+        valid_derived=truths.get("valid", 0),
         truths={truth: truths.get(truth, 0) for truth in TRUTHS},
         errors={category: (errors or {}).get(category, 0) for category in ERROR_CATEGORIES},
         missing_operators=dict.fromkeys(MISSING_OPERATORS, 0),
@@ -109,7 +111,8 @@ def test_the_error_table_by_hand() -> None:
     static, renamed, together = error_rows(by_model(scores))
     assert (static.set, static.answers, static.equations) == ("static", 4, 19)
     assert static.valid_equations is not None
-    assert static.valid_equations.value == 13 / 19
+    assert static.derived == 14
+    assert static.valid_equations.value == 8 / 14
     found = static.findings["incorrect"]
     assert (found.equations, found.answers) == (2, 1)
     assert found.of_equations is not None

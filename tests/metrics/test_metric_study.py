@@ -77,6 +77,8 @@ def make_score(source: int, model: str = "m", name: str = "static", verified: bo
     }
     validity = ValiditySummary(
         equations=4,
+        derived=3,
+        valid_derived=truths["valid"],
         truths=truths,
         errors=errors,
         missing_operators=dict.fromkeys(MISSING_OPERATORS, 0),

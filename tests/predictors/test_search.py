@@ -10,13 +10,13 @@ from mathderive.checker.checker import check
 from mathderive.config.loading import load_config
 from mathderive.config.schema import DecodingSettings
 from mathderive.core.errors import InputError
-from mathderive.predictors.base import predict_set
+from mathderive.predictors.base import predict_set, seconds_path
 from mathderive.predictors.registry import PREDICTORS
 from mathderive.predictors.search import EXHAUSTED, VERIFIED, Beginning, SampledAnswer, Search
 from mathderive.predictors.search.predictor import rounds
 from mathderive.predictors.settings import SamplerSettings
 from mathderive.predictors.t5 import T5Model
-from mathderive.records import Example, Prediction, read_jsonl
+from mathderive.records import AnswerSeconds, Example, Prediction, read_jsonl
 from mathderive.symbolic.prompts import SEPARATOR
 
 MINI = Path(__file__).parents[2] / "checkpoints" / "mini"
@@ -96,10 +96,20 @@ def test_the_first_verified_answer_is_taken() -> None:
     assert (found.text, found.finish_reason) == (RIGHT, VERIFIED)
     assert sampler.asked == [0, 1, 2]
     assert found.usage is not None
-    milliseconds = found.usage.pop("milliseconds")
-    assert milliseconds > 0
     expected = {"samples": 3, "greedy_verified": 0, "verified_samples": 1, "checks": 3, "completion_tokens": 21}
     assert found.usage == expected
+
+
+def test_times_are_kept_apart_from_predictions(tmp_path: Path) -> None:
+    search = Search("search", Scripted(RIGHT), settings(), seed=0, checker_seed="0", workers=1)
+    path = tmp_path / "static.jsonl"
+    predict_set(search, [example()], path, lambda *_: None)
+    (timed,) = read_jsonl(seconds_path(path), AnswerSeconds)
+    (prediction,) = read_jsonl(path, Prediction)
+    assert timed.id == prediction.id
+    assert timed.seconds > 0
+    assert prediction.usage is not None
+    assert not any("seconds" in key for key in prediction.usage)
 
 
 def test_without_a_verified_answer_a_sound_one_is_taken() -> None:
@@ -233,6 +243,7 @@ def test_a_continued_sample_begins_as_it_is_told(mini: T5Model) -> None:
     (whole,) = mini.sample(QUESTIONS[:1], range(1, 5), settings(temperature=1.5), seed=0)
     for one in drawn:
         assert tuple(one.text.split(SEPARATOR)[:2]) == equations
+        assert one.log_probability is not None
         assert one.log_probability < 0 < one.tokens
     assert len({one.text for one in drawn}) > 1
     assert not {one.text for one in drawn} & {one.text for one in whole}

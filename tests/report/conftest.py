@@ -35,6 +35,8 @@ def make_validity(prediction: Prediction) -> ValiditySummary:
     errors: dict[ErrorCategory, int] = {**dict.fromkeys(ERROR_CATEGORIES, 0), "incorrect": truths["incorrect"]}
     return ValiditySummary(
         equations=3,
+        derived=2,
+        valid_derived=2 if right else 0,
         truths=truths,
         errors=errors,
         missing_operators=dict.fromkeys(MISSING_OPERATORS, 0),

@@ -14,7 +14,7 @@ MakeContents = Callable[..., ReportContents]
 
 
 def studies_of(contents: ReportContents) -> Studies:
-    return make_studies(contents.examples, contents.scores, contents.copy_model)
+    return make_studies(contents.examples, contents.scores, contents.copy_model, contents.predictions)
 
 
 def test_the_error_table_says_shares_intervals_and_counts(make_contents: MakeContents) -> None:
@@ -24,8 +24,8 @@ def test_the_error_table_says_shares_intervals_and_counts(make_contents: MakeCon
     assert by_derivation.head == ["Model", "Set", "Answers", "Sound", "Verified", *head]
     rows = {tuple(row[:2]): row[2:] for row in by_equation.rows}
     # Half of t5's answers have two incorrect equations of three; the interval is about which half is drawn.
-    assert rows["t5", "Static"] == ["18", "66.7 [44.4, 88.9]", "33.3 [11.1, 55.6] (6)", *["0.0 (0)"] * 5]
-    assert rows["copy", "All sets"] == ["90", "33.3", "66.7 (60)", *["0.0 (0)"] * 5]
+    assert rows["t5", "Static"] == ["18", "50.0 [16.7, 83.3]", "33.3 [11.1, 55.6] (6)", *["0.0 (0)"] * 5]
+    assert rows["copy", "All sets"] == ["90", "0.0", "66.7 (60)", *["0.0 (0)"] * 5]
     rows = {tuple(row[:2]): row[2:] for row in by_derivation.rows}
     assert rows["t5", "All sets"] == ["30", *["50.0 [16.7, 83.3]"] * 2, "50.0 [16.7, 83.3] (15)", *["0.0 (0)"] * 5]
 
@@ -74,7 +74,7 @@ def test_significant_differences_are_starred(make_contents: MakeContents) -> Non
         }
         for model, by_set in contents.scores.items()
     }
-    text = as_markdown(make_studies(contents.examples, scores, "copy"))
+    text = as_markdown(make_studies(contents.examples, scores, "copy", contents.predictions))
     row = next(line for line in text.splitlines() if line.startswith("| t5 | copy | Static"))
     cells = row.split(" | ")
     assert cells[5].endswith("]*")  # GLEU
@@ -88,7 +88,7 @@ def test_without_verdicts_there_is_nothing_about_them(make_contents: MakeContent
     assert "rror" not in text
     assert "erified" not in text
     assert list(as_json(studies)) == ["comparisons", "perturbation_effects", "breakdown"]
-    empty = make_studies({}, {}, None)
+    empty = make_studies({}, {}, None, {})
     assert (as_markdown(empty), as_json(empty)) == ("", {})
 
 

@@ -10,8 +10,17 @@ from mathderive.core.progress import progress, say
 from mathderive.pipeline.results import DataResults, NoResults
 from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp, read_predictions
 from mathderive.pipeline.stamps import Stage, Stamp, read_manifest, run_stage
+from mathderive.predictors.base import seconds_path
 from mathderive.predictors.settings import CopySettings
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Score, Sensitivity, read_jsonl
+from mathderive.records import (
+    EVALUATION_SETS,
+    AnswerSeconds,
+    EvaluationSet,
+    Prediction,
+    Score,
+    Sensitivity,
+    read_jsonl,
+)
 
 if TYPE_CHECKING:
     from mathderive.metrics.checked_answers import CheckedAnswer
@@ -39,7 +48,6 @@ def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Seque
 
     def work() -> NoResults:
         from mathderive.report.page import write_report
-        from mathderive.report.studies import summary_tables
 
         with progress("report") as on_progress:
             on_progress("parts", 0, 2, "gathering")
@@ -47,8 +55,8 @@ def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Seque
             on_progress("parts", 1, 2, "writing")
             tables = write_report(paths.report, contents)
             on_progress("parts", 2, 2)
-        for table in summary_tables(tables):
-            say(f"\n{table.plain()}")
+        if tables:
+            say(f"\n{tables}")
         return NoResults()
 
     run_stage(paths, Stage("report", stamp, [paths.report], NoResults), work)
@@ -73,7 +81,7 @@ def gather_contents(run: Run, data: DataResults, models: Sequence[str], notes: S
         environment={**_as_text(describe()), **hashes},
         timings={stage: manifest.seconds for stage, manifest in manifests.items() if manifest},
         examples=evaluation_examples(run, data),
-        predictions={model: read_predictions(run, model) for model in models},
+        predictions={model: _timed_predictions(run, model) for model in models},
         scores={model: _read_scores(run, model) for model in models},
         checked={model: _read_verdicts(run, model) for model in models} if config.score.validity else {},
         sensitivity={model: read_jsonl(paths.sensitivity(model), Sensitivity) for model in models},
@@ -82,6 +90,21 @@ def gather_contents(run: Run, data: DataResults, models: Sequence[str], notes: S
         shown_examples=config.report.examples,
         copy_model=next((model.name for model in config.predictors if isinstance(model, CopySettings)), None),
     )
+
+
+def _timed_predictions(run: Run, model: str) -> dict[EvaluationSet, list[Prediction]]:
+    """Reads a model's predictions; their usage includes the time of each answer where that was measured."""
+    found = read_predictions(run, model)
+    for name, predictions in found.items():
+        path = seconds_path(run.paths.predictions(model, name))
+        seconds = {one.id: one.seconds for one in read_jsonl(path, AnswerSeconds)} if path.exists() else {}
+        found[name] = [
+            one.model_copy(update={"usage": {**(one.usage or {}), "milliseconds": round(1000 * seconds[one.id])}})
+            if one.id in seconds
+            else one
+            for one in predictions
+        ]
+    return found
 
 
 def _read_scores(run: Run, model: str) -> dict[EvaluationSet, list[Score]]:

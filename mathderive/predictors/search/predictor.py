@@ -53,6 +53,7 @@ class Search:
         self.name = name
         self._settings, self._checker_seed, self._workers = settings, checker_seed, workers
         self._sampler = sampler
+        self.seconds: dict[str, float] = {}
         self._new_strategy = lambda: _new_strategy(sampler, settings, seed)
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
@@ -83,6 +84,7 @@ class Search:
             strategy.check(waiting, checkers)
         # An answer that is not verified is chosen among all.
         checkers.check(one for question in questions if question.verified is None for one in question.unchecked)
+        self.seconds |= {one.example.id: one.seconds for one in questions}
         return [self._prediction(one) for one in questions]
 
     def _goes_on(self, question: Question) -> bool:

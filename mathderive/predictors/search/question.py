@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mathderive.checker.verdicts import Validity
+from mathderive.metrics.checked_answers import summarise
 from mathderive.predictors.search.sampler import SampledAnswer
 from mathderive.records import Example
 
@@ -47,7 +48,7 @@ class Question:
 
     @property
     def cost(self) -> dict[str, int]:
-        """The cost of the answer, and the number of verified samples."""
+        """The cost of the answer without its time, and the number of verified samples."""
         greedy, *sampled = map(self._is_verified, self.texts)
         return {
             "samples": len(self.texts),
@@ -56,7 +57,6 @@ class Question:
             "checks": len(self.verdicts),
             **({"checked_equations": self.pushes} if self.pushes else {}),
             "completion_tokens": self.tokens,
-            "milliseconds": round(1000 * self.seconds),
         }
 
     @property
@@ -79,10 +79,8 @@ class Question:
 
     def _rank(self, text: str) -> tuple[bool, float, float]:
         verdict, log_probability = self.verdicts[text], self.answers[text].log_probability
-        return verdict.sound, valid_share(verdict), -math.inf if log_probability is None else log_probability
-
-
-def valid_share(verdict: Validity) -> float:
-    """The share of valid equations among those that the prompt does not state; 0 where there are none."""
-    derived = [step for step in verdict.steps if step.truth != "premise"]
-    return sum(step.truth == "valid" for step in derived) / len(derived) if derived else 0.0
+        return (
+            verdict.sound,
+            summarise(verdict).valid_equations,
+            -math.inf if log_probability is None else log_probability,
+        )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sympy import Equality, I, Integer, Symbol, pi
 
 from mathderive.symbolic.latex.parser import LatexError, parse_equation
-from mathderive.symbolic.names import name_of, names_of
+from mathderive.symbolic.names import names_of
 from tests.validity_corpus.attacks.attempt import Attempt
+from tests.validity_corpus.definitions import definitions_of_new_names
 from tests.validity_corpus.follows import Follows, Search
 from tests.validity_corpus.point import State
 from tests.validity_corpus.truth import Judge, Truth
@@ -40,7 +41,8 @@ def label(attempt: Attempt, seed: str) -> LabelledAttempt | None:
     if len(known) < len(model):
         return None
     constants = {Symbol(name) for name in attempt.constants}
-    definitions = _definitions(attempt, lines)
+    asked = [_equation(text, attempt) for text in (*attempt.premises, *attempt.derive, attempt.goal)]
+    definitions = definitions_of_new_names([equation for equation in asked if equation is not None], lines)
     known += [line for number, line in enumerate(lines, start=1) if line is not None and number in definitions]
     wanted = attempt.judged or range(1, len(lines) + 1)
     judged = {number: lines[number - 1] for number in wanted if number not in definitions}
@@ -117,20 +119,3 @@ def _derived_lines(
         if search.follows(line, found) is not Follows.NOT:
             found.append(line)
     return found
-
-
-def _definitions(attempt: Attempt, lines: Sequence[Equality | None]) -> frozenset[int]:
-    """The numbers of lines that give an expression a name that neither the prompt nor an earlier line has."""
-    asked = [_equation(text, attempt) for text in (*attempt.premises, *attempt.derive, attempt.goal)]
-    used = frozenset().union(*(names_of(equation) for equation in asked if equation is not None))
-    found = set()
-    for number, line in enumerate(lines, start=1):
-        if line is None:
-            continue
-        for name, body in (line.args, line.args[::-1]):
-            own = name_of(name)
-            if own is not None and own not in used | names_of(body):
-                found.add(number)
-                break
-        used |= names_of(line)
-    return frozenset(found)
