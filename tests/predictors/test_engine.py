@@ -81,12 +81,6 @@ def test_a_goal_that_a_premise_says_in_another_form_is_stated() -> None:
     assert (one.text, one.finish_reason) == (repeat_prompt(prompt), VERIFIED)
 
 
-def test_a_goal_that_a_premise_says_in_another_form_is_stated() -> None:
-    prompt = r"Given f{(x)} = x (x + 1), then obtain f{(x)} = x^{2} + x"
-    (one,) = answers(engine(), [example("a", prompt)])
-    assert (one.text, one.finish_reason) == (repeat_prompt(prompt), VERIFIED)
-
-
 def test_a_goal_that_cannot_be_derived_is_stated_all_the_same() -> None:
     prompt = r"Given f{(x)} = \cos{(x)}, then obtain f{(x)} = \sin{(x)}"
     (one,) = answers(engine(expansions=3), [example("a", prompt)])
