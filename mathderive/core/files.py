@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from mathderive.core.regular_files import read_regular_file
 
 MAX_JSON_BYTES = 2**24
 """Maximum size of a JSON file; a recipe of ten thousand shards has a tenth of it."""
+
+_UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
+"""The names of files and folders before they are renamed."""
 
 
 @contextmanager
@@ -87,6 +91,23 @@ def new_folder(path: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def remove_unfinished(folder: Path, lock: str) -> None:
+    """Removes the files and folders below a folder that a killed process left beside those that it was writing.
+
+    Args:
+        folder: no other process may be writing in it.
+        lock: the name of a file; folders below that have it belong to other processes and are left alone.
+    """
+    for path in sorted(folder.rglob(".*.tmp")):
+        others = (parent for parent in path.parents if folder in parent.parents)
+        if _UNFINISHED.fullmatch(path.name) is None or any((parent / lock).exists() for parent in others):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

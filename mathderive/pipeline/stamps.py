@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mathderive.core.environment import describe
 from mathderive.core.errors import InputError
-from mathderive.core.files import existing_folder, write_json
+from mathderive.core.files import existing_folder, remove_unfinished, write_json
 from mathderive.core.progress import say
 from mathderive.pipeline.paths import RunPaths
 
@@ -153,6 +153,8 @@ def _write_manifest(paths: RunPaths, manifest: Manifest) -> None:
 def locked(paths: RunPaths) -> Iterator[None]:
     """Keeps a second process out of the run folder; the lock ends with the process that holds it.
 
+    Files that a killed process had not finished are removed.
+
     If the block raises before anything was written, a new run folder is removed again.
 
     Raises:
@@ -183,6 +185,7 @@ def locked(paths: RunPaths) -> Iterator[None]:
                 f"{paths.folder}: another process is at work on this run; expected one at a time"
             ) from None
         try:
+            remove_unfinished(paths.folder, paths.lock.name)
             yield
         except BaseException:
             if is_new and [paths.lock] == list(paths.folder.iterdir()):

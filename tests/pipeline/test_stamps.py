@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -170,3 +171,28 @@ def test_the_content_of_a_lock_file_is_kept(tmp_path: Path) -> None:
     with locked(paths):
         pass
     assert paths.lock.read_text() == "whatever"
+
+
+def test_unfinished_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    """The process is killed while it writes a file and fills a folder; other processes' files and a user's stay."""
+    paths = RunPaths(tmp_path / "run")
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from mathderive.core.files import new_folder, replacing\n"
+        "place = pathlib.Path(sys.argv[1])\n"
+        "with new_folder(place / 'old' / 'tokenizer') as folder, replacing(place / 'config.yaml') as stream:\n"
+        "    (folder / 'model').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for place in (paths.folder, paths.of_process(1).folder):
+        killed = subprocess.run([sys.executable, "-c", code, place], check=False)
+        assert killed.returncode == -signal.SIGKILL
+    paths.of_process(1).lock.touch()
+    mine = [paths.folder / ".notes.tmp", paths.folder / "notes.abcdefgh.tmp"]
+    for path in mine:
+        path.write_text("mine")
+    theirs = {path for path in paths.of_process(1).folder.rglob("*") if path.is_file()}
+    assert len(theirs) == 3
+    with locked(paths):
+        found = {path for path in paths.folder.rglob("*") if path.is_file()}
+    assert found == {*theirs, *mine, paths.lock}

@@ -2,12 +2,14 @@
 
 import json
 import math
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from mathderive.records import EVALUATION_SETS, PERTURBED_SETS, Score, Sensitivity, read_jsonl
 from tests.support.command import TINY, jsonl_files, run
+from tests.support.released_files import released_file
 from tests.support.released_records import METRIC_KEYS, MODELS
 from tfds_builders.building import build_released
 from tfds_builders.example_features import read_examples
@@ -20,6 +22,13 @@ def dataset(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) ->
     built = build_released([shared_reference], folder, folder / "downloads")
     assert built["models"] == sorted(MODELS)
     return folder / built["path"]
+
+
+def test_a_build_leaves_no_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    build_released([released_file(tmp_path)], tmp_path, tmp_path / "downloads")
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_examples_and_outputs_are_those_of_the_files(dataset: Path, shared_reference: Path) -> None:

@@ -13,6 +13,7 @@ from mathderive.core.progress import ProgressCallback
 from tfds_builders.derivations.chunks import Computer, is_remote
 from tfds_builders.derivations.splits import Slice, generate, read_slices
 from tfds_builders.example_features import content_hash, encode_example, example_features
+from tfds_builders.unpublished_info import UnpublishedInfo
 
 
 def numbered_examples(slices: Sequence[Slice]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -72,7 +73,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     }
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
+        return UnpublishedInfo(
+            self,
             features=tfds.features.FeaturesDict(example_features()),
             supervised_keys=("prompt", "target"),
             homepage="https://arxiv.org/abs/2307.09998",

@@ -13,6 +13,7 @@ from mathderive.records import EvaluationSet
 from tfds_builders.example_features import content_hash, encode_example, example_features
 from tfds_builders.released.download import BASE_URL, fetch_result_files
 from tfds_builders.released.result_files import RELEASED_SETS, Released, find_result_files, read_result_files
+from tfds_builders.unpublished_info import UnpublishedInfo
 
 
 @dataclass(kw_only=True)
@@ -35,7 +36,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         outputs = tfds.features.Sequence({"model": tfds.features.Text(), "text": tfds.features.Text()})
-        return self.dataset_info_from_configs(
+        return UnpublishedInfo(
+            self,
             features=tfds.features.FeaturesDict({**example_features(), "outputs": outputs}),
             supervised_keys=("prompt", "target"),
             homepage="https://github.com/jmeadows17/deriving-equations-with-LLMs",
