@@ -227,6 +227,15 @@ class TestConstantsOfIntegration:
         wrong = r"\int (\int f{(x)} dx)^{2} dx = C + e^{2 x}"
         assert self.truths(*before, both, wrong)[-1] not in ("valid", "skipped")
 
+    def test_values_that_lead_to_each_other(self) -> None:
+        double = r"2 \int f{(x)} dx = \int f{(x)} dx + \int e^{x} dx"
+        integrated = r"\int 2 \int f{(x)} dx dx = \int (\int f{(x)} dx + \int e^{x} dx) dx"
+        value = r"\int 2 \int f{(x)} dx dx = \int (C + e^{x} + \int f{(x)} dx) dx"
+        again = r"\int 2 \int e^{x} dx dx = \int (C + e^{x} + \int e^{x} dx) dx"
+        truths = self.truths(self.integrated, double, integrated, value, again)
+        assert "undecided" not in truths
+        assert "incorrect" not in truths
+
     def test_integrals_by_parts_and_sums(self) -> None:
         assert self.truths(r"\int x e^{x} dx = x e^{x} - \int e^{x} dx") == ["skipped"]
         assert self.truths(r"\int (x + e^{x}) dx = \int x dx + \int e^{x} dx") == ["skipped"]

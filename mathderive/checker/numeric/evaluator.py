@@ -96,6 +96,7 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         self._random_constants = random_constants
         self._classes: list[tuple[Symbol, list[acb]]] = []
         self._compared: set[Integral] = set()
+        self._expanded: set[Integral] = set()
         self._level = 0
         self._nested = 0
         self._work = 0
@@ -251,8 +252,8 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         return value
 
     def integral(self, node: Integral, scope: Scope) -> Value:
-        if node in self._bound:
-            return self.evaluate(self._bound[node], scope)
+        if node in self._bound and node not in self._expanded:
+            return self._known_value(node, scope)
         *inner, (variable, *ends) = node.limits
         integrand = Integral(node.function, *inner) if inner else node.function
         if not isinstance(variable, Symbol):
@@ -280,15 +281,17 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         inside = scope.within({variable: seed, self.definitions.root(variable): seed})
         value = self.evaluate(integrand, inside)
         slopes = [coefficient(value, level, place) for place in range(order)]
-        for known, body in self._bound.items():
+        for known in self._bound:
             # An integral up to an end has the value of the one without, at that end.
-            if known.limits in (node.limits, ((variable,),)) and known not in self._compared:
+            if known.limits in (node.limits, ((variable,),)) and known not in self._compared | self._expanded:
                 self._compared.add(known)  # its integrand may hold the integral that it is compared with
                 is_known = self._agree(self.evaluate(known.function, inside), value, level, order)
                 self._compared.remove(known)
                 if is_known:
                     self._level -= 1
-                    return self.evaluate(body, scope if known.limits == node.limits else scope.within({variable: here}))
+                    return self._known_value(
+                        known, scope if known.limits == node.limits else scope.within({variable: here})
+                    )
         self._level -= 1
         step = here - start if isinstance(here, Taylor) else None
         total = self._constant(variable, [head(slope) for slope in slopes], scope)
@@ -298,6 +301,13 @@ class Evaluator(NodeEvaluator[Value, Scope]):
                 total = total + slope * power * fmpq(1, place)
                 power = power * step
         return total
+
+    def _known_value(self, integral: Integral, scope: Scope) -> Value:
+        """The value that an equation gives an integral; inside of it, an equal integral is an open one."""
+        self._expanded.add(integral)
+        value = self.evaluate(self._bound[integral], scope)
+        self._expanded.remove(integral)
+        return value
 
     def _agree(self, first: Value, second: Value, level: int, order: int) -> bool:
         return all(

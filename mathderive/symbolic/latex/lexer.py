@@ -297,7 +297,7 @@ _INSIDE = r"[A-Za-z0-9\\^_*'\s]"
 _GROUP = re.compile(rf"\{{{_INSIDE}*(?:\{{{_INSIDE}*(?:\{{{_INSIDE}*\}}{_INSIDE}*)*\}}{_INSIDE}*)*\}}")
 """A braced group of the characters of names, nested up to three deep, such as `{V_{\\mathbf{E}}}`."""
 
-_MARK = re.compile(r"\^\s*(?:\*|\\\s*(?:prime|dagger)(?![A-Za-z])|\{\s*(?:\*|\\?\s*(?:prime|dagger))\s*\})")
+_MARK = re.compile(r"\^\s*(?:\*|\\\s*(?:prime|dagger)(?=d?(?![A-Za-z]))|\{\s*(?:\*|\\?\s*(?:prime|dagger))\s*\})")
 
 
 def _mark_name(text: str) -> str:

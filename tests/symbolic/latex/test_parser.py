@@ -230,3 +230,12 @@ def test_random_text_is_read_or_refused(text: str) -> None:
 def test_a_whole_target_is_no_equation(golden_derivations: list[Derivation]) -> None:
     with pytest.raises(LatexError):
         parse_equation(target(golden_derivations[0]))
+
+
+@pytest.mark.parametrize("name", [r"x^\prime", r"\mu", r"y^{\prime}", r"a^{\dagger}"])
+def test_no_space_need_stand_before_the_second_differential(name: str) -> None:
+    glued, spaced = (rf"\frac{{d^{{2}}}}{{d {name}{space}d A}} \int 0 dB = 1" for space in ("", " "))
+    equation = parse_equation(glued)
+    assert equation == parse_equation(spaced)
+    assert isinstance(equation.lhs, Derivative)
+    assert Symbol("A") in equation.lhs.variables
