@@ -33,6 +33,12 @@ from mathderive.report.numbers import NOT_COMPUTED, percent
 from mathderive.report.plain import visible
 from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.score_table import ScoreRow, computed_measures, score_grid, score_rows, score_table
+from mathderive.report.self_training_table import (
+    SelfTrainingRow,
+    self_training_as_json,
+    self_training_as_markdown,
+    self_training_table,
+)
 from mathderive.report.sensitivity_table import SensitivityRow, sensitivity_grid, sensitivity_rows
 from mathderive.report.studies import Studies
 from mathderive.report.verdict_signs import OUTCOMES, elements_script
@@ -52,6 +58,7 @@ class ReportContents:
         notes: remarks that come first, such as that a predictor was skipped and why.
         shown_examples: the number of examples that are shown in full.
         copy_model: the predictor that repeats the prompt; the page explains it if it has scores.
+        self_training: the rounds of self-training, where there were any.
     """
 
     title: str
@@ -68,6 +75,7 @@ class ReportContents:
     notes: Sequence[str] = ()
     shown_examples: int = 10
     copy_model: str | None = "copy"
+    self_training: Sequence[SelfTrainingRow] = ()
 
 
 def write_report(folder: Path, contents: ReportContents) -> Studies:
@@ -76,8 +84,11 @@ def write_report(folder: Path, contents: ReportContents) -> Studies:
     sensitivity = sensitivity_rows(contents.sensitivity)
     failures = failure_rows(contents.predictions)
     results = studies.make_studies(contents.examples, contents.scores, contents.copy_model)
-    write_json(folder / "tables.json", {**tables.as_json(scores, sensitivity, failures), **studies.as_json(results)})
-    write_text(folder / "tables.md", tables.as_markdown(scores, sensitivity, failures) + studies.as_markdown(results))
+    rounds = contents.self_training
+    as_json = {**tables.as_json(scores, sensitivity, failures), **studies.as_json(results)}
+    as_markdown = tables.as_markdown(scores, sensitivity, failures) + studies.as_markdown(results)
+    write_json(folder / "tables.json", {**as_json, **self_training_as_json(rounds)})
+    write_text(folder / "tables.md", as_markdown + self_training_as_markdown(rounds))
     write_text(folder / "index.html", render(contents, scores, sensitivity, failures, results))
     return results
 
@@ -122,6 +133,7 @@ def render(
         ),
         training=_themed(lambda theme: training_figure(contents.training or (), theme)),
         training_summary=training_summary(contents.training or ()),
+        self_training=self_training_table(contents.self_training) if contents.self_training else None,
         explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
         omitted=questions - len(explored),
         findings=FINDINGS,
