@@ -15,6 +15,7 @@ from mathderive.pipeline.self_training.answers import AnsweredPrompt, CheckedTex
 from mathderive.pipeline.self_training.originals import choose_originals, prompts_of_round
 from mathderive.pipeline.self_training.reading import held_out_hashes, read_answer
 from mathderive.pipeline.self_training.selection import TrainingExample, admissible_answers, shortest_answers
+from mathderive.predictors.registry import PREDICTORS, RunInputs, TrainedModel
 from mathderive.predictors.search import SampledAnswer
 from mathderive.predictors.settings import SamplerSettings
 from mathderive.records import Example
@@ -22,6 +23,7 @@ from mathderive.symbolic.engine.derivation import Derivation, derivation_from_js
 from mathderive.symbolic.engine.fresh_names import with_vocabulary_names
 from mathderive.symbolic.engine.perturbations import variable_renaming
 from mathderive.symbolic.engine.texts import prompt, target
+from mathderive.training.opened import OpenedCheckpoints
 from tests.support.tiny_training import silent
 from tests.support.withheld import WITHHELD
 from tfds_builders.derivations.generation import preview
@@ -37,10 +39,10 @@ SETTINGS = SamplerSettings.model_validate({"kind": "search", "around": {"kind": 
 
 @pytest.fixture(scope="module")
 def examples() -> list[Example]:
-    """Twenty derivations of the default settings; they are training examples and held-out examples at will."""
+    """Twelve derivations of the default settings; they are training examples and held-out examples at will."""
     config = load_config(Path(__file__).parents[2] / "configs" / "paper.yaml")
     assert config.data is not None
-    return list(islice(preview(config.data, 5, "train"), 20))
+    return list(islice(preview(config.data, 5, "train"), 12))
 
 
 def derivation_of(example: Example) -> Derivation:
@@ -76,10 +78,8 @@ class KilledError(Exception):
     pass
 
 
-def answered(
-    path: Path, sampler: Scripted, *questions: Example, samples: int = 4, workers: int = 1
-) -> list[AnsweredPrompt]:
-    sampling = Sampling(sampler, SETTINGS, range(samples), 0, "0", workers)
+def answered(path: Path, sampler: Scripted, *questions: Example, samples: int = 4) -> list[AnsweredPrompt]:
+    sampling = Sampling(sampler, SETTINGS, range(samples), 0, "0", workers=1)
     return answer_prompts(sampling, questions, path, silent)
 
 
@@ -104,7 +104,7 @@ def test_a_text_that_is_no_equation_is_not_read() -> None:
 
 
 def test_held_out_derivations_and_questions_stay_out(examples: list[Example]) -> None:
-    held_out, others = examples[:10], examples[10:]
+    held_out, others = examples[:6], examples[6:]
     hashes = held_out_hashes(held_out)
     names = random.Random(3)
     renamed = [with_vocabulary_names(derivation_of(example), names) for example in held_out]
@@ -121,7 +121,7 @@ def test_reserved_letters_stay_out(examples: list[Example]) -> None:
     letters = random.Random(4)
     renamed = [variable_renaming(derivation_of(example), letters) for example in examples]
     answers = [own(one) for one in renamed if one is not None]
-    assert len(answers) > 15
+    assert len(answers) > 8
     assert all(WITHHELD.search(answer.target) for answer in answers)
     assert not list(admissible_answers(answers, set()))
     constant = r"y{(h)} = h and \int y{(h)} dh = \kappa + \frac{h^{2}}{2}"
@@ -179,7 +179,7 @@ def test_a_killed_round_goes_on_from_its_last_batch(tmp_path: Path) -> None:
     whole, resumed = tmp_path / "whole.jsonl", tmp_path / "resumed.jsonl"
     assert len(answered(whole, Scripted(FALSE, RIGHT), *questions)) == 36
     with pytest.raises(KilledError):
-        answered(resumed, Scripted(FALSE, RIGHT, batches=2), *questions, workers=2)
+        answered(resumed, Scripted(FALSE, RIGHT, batches=2), *questions)
     partial = resumed.with_name("resumed.jsonl.partial")
     assert partial.read_bytes()
     partial.write_bytes(partial.read_bytes()[:-7])
@@ -203,6 +203,18 @@ def test_replayed_examples_differ() -> None:
     chosen = choose_originals(originals, 6, 7, "replay 1")
     assert len({(one.prompt, one.target) for one in chosen} & set(originals)) == 6
     assert len(choose_originals(originals, 99, 7, "replay 1")) == 10
+
+
+def test_each_round_can_answer(tmp_path: Path) -> None:
+    path = Path(__file__).parents[2] / "configs" / "self_training.yaml"
+    config = load_config(path, ["predictors=[{kind: t5}, {kind: t5, round: 0}, {kind: t5, round: 2}]"])
+    models = [TrainedModel(tmp_path / f"{number}", f"digest {number}") for number in range(2)]
+    inputs = RunInputs(config, tmp_path / "ledger", OpenedCheckpoints(), None, None, models[-1], models)
+    last, first, beyond = config.predictors
+    plans = [plan for entry in (last, first) for plan in PREDICTORS["t5"].plan(entry, inputs)]
+    assert [(plan.name, plan.stamp["checkpoint"]) for plan in plans] == [("t5", "digest 1"), ("t5-round-0", "digest 0")]
+    with pytest.raises(InputError, match="t5: round 2 of 1; expected at most self_training.rounds"):
+        PREDICTORS["t5"].plan(beyond, inputs)
 
 
 @pytest.mark.parametrize(
