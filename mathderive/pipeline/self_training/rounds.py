@@ -48,14 +48,14 @@ class SelfTraining:
     derivations: DatasetResults
     released: DatasetResults | None
 
-    def start(self, trained: Path) -> ValidationResults:
+    def validate_start(self, trained: Path) -> ValidationResults:
         """Validates the trained model, and writes down what no round may train on."""
         if not self._held_out_file.exists():
             splits = self._held_out_splits()
             write_json(self._held_out_file, sorted(held_out_hashes(example for split in splits for example in split)))
         return self._validate(trained, START)
 
-    def round(self, number: int, before: Path) -> RoundResults:
+    def train_round(self, number: int, before: Path) -> RoundResults:
         """Samples the model in the folder `before`, and trains it further.
 
         Raises:
@@ -90,11 +90,11 @@ class SelfTraining:
             **dict(trained),
         )
 
-    def control(self, number: int, before: Path, of_round: RoundResults) -> FurtherTrainingResults:
+    def train_control(self, number: int, before: Path, of_round: RoundResults) -> FurtherTrainingResults:
         """Trains the model in the folder `before` as long as in a round, on as many original examples.
 
         Raises:
-            InputError, Terminated: as `round`.
+            InputError, Terminated: as `train_round`.
         """
         seed = self.run.config.run.seed
         examples = choose_originals(self._originals, of_round.examples, seed, f"control {number}")

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 NAME = "self-training"
 """The name on the command line; the name of each manifest begins with it."""
 
-
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "sentencepiece", "transformers")
 
 
@@ -109,20 +108,20 @@ class _Steps:
     shards: ShardsResults | None
     step: _Step
 
-    def start(self, model: TrainedModel) -> ValidationResults | None:
+    def validate_start(self, model: TrainedModel) -> ValidationResults | None:
         stage = self._stage(START, ValidationResults, model=model.digest)
-        return self.step(stage, lambda work: work.start(model.folder))
+        return self.step(stage, lambda work: work.validate_start(model.folder))
 
-    def round(self, number: int, before: TrainedModel) -> RoundResults | None:
+    def train_round(self, number: int, before: TrainedModel) -> RoundResults | None:
         stage = self._stage(round_part(number), RoundResults, model=before.digest, **self._training_stamp())
-        return self.step(stage, lambda work: work.round(number, before.folder))
+        return self.step(stage, lambda work: work.train_round(number, before.folder))
 
-    def control(self, number: int, before: TrainedModel, of_round: RoundResults) -> FurtherTrainingResults | None:
+    def train_control(self, number: int, before: TrainedModel, of_round: RoundResults) -> FurtherTrainingResults | None:
         length = {"examples": of_round.examples, "steps": of_round.steps}
         stage = self._stage(
             control_part(number), FurtherTrainingResults, model=before.digest, **length, **self._training_stamp()
         )
-        return self.step(stage, lambda work: work.control(number, before.folder, of_round))
+        return self.step(stage, lambda work: work.train_control(number, before.folder, of_round))
 
     def _stage(self, part: str, results: type[ResultsT], **decisive: Any) -> Stage[ResultsT]:
         config = self.run.config
@@ -158,19 +157,19 @@ def _follow(run: Run, steps: _Steps, trained: TrainResults) -> SelfTrainingResul
     assert settings is not None
     assert model is not None
     first = before = control_before = TrainedModel(run.paths.checkpoint(model.name), trained.digest)
-    start = steps.start(first)
+    start = steps.validate_start(first)
     if start is None:
         return None
     rounds: list[RoundResults] = []
     controls: list[FurtherTrainingResults] = []
     for number in range(1, settings.rounds + 1):
-        done = steps.round(number, before)
+        done = steps.train_round(number, before)
         if done is None:
             return None
         before = TrainedModel(run.paths.self_trained(round_part(number)), done.digest)
         rounds.append(done)
     for number, done in enumerate(rounds if settings.control else (), start=1):
-        control = steps.control(number, control_before, done)
+        control = steps.train_control(number, control_before, done)
         if control is None:
             return None
         control_before = TrainedModel(run.paths.self_trained(control_part(number)), control.digest)
