@@ -219,6 +219,30 @@ class ShardsSettings(Settings):
     examples_per_file: int = Field(default=4096, ge=1)
 
 
+class SelfTrainingSettings(Settings):
+    """Further training on the model's own answers to training prompts, where the checker verifies them."""
+
+    rounds: int = Field(default=1, ge=1, le=100)
+    prompts: int = Field(ge=1)
+    """Number of training prompts that are sampled in a round; each round goes on where the last one ended."""
+    samples: int = Field(default=8, ge=1, le=64)
+    """Number of answers that are sampled for a prompt."""
+    temperature: float = Field(default=0.8, gt=0, le=2)
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    replay: float = Field(default=1.0, ge=0, le=100)
+    """Number of examples of the original training data beside each own answer."""
+    epochs: float = Field(default=2.0, gt=0)
+    """Number of passes over the own answers and the original examples of a round."""
+    learning_rate: float = Field(gt=0)
+    """The highest learning rate of a round; its schedule and other settings are those of `training`."""
+    warmup_steps: int = Field(default=0, ge=0)
+    validation_prompts: int = Field(default=100, ge=1)
+    """Number of prompts of the validation split that the model answers greedily before and after every round."""
+    control: bool = False
+    """Trains a second model for as many steps on the original training data alone, for comparison."""
+
+
 class DecodingSettings(Settings):
     batch_size: int = Field(default=32, ge=1)
     """Number of examples decoded together, over all devices."""
@@ -296,6 +320,8 @@ class Config(Settings):
     training: TrainingSettings | None = None
     shards: ShardsSettings | None = None
     """null trains on the texts themselves."""
+    self_training: SelfTrainingSettings | None = None
+    """null ends the training with the generated derivations."""
     decoding: DecodingSettings = DecodingSettings()
     predictors: tuple[PredictorEntry, ...] = ()
     score: ScoreSettings = ScoreSettings()
@@ -311,4 +337,6 @@ class Config(Settings):
             raise ValueError("data is expected where a model is trained or generated examples are evaluated")
         if self.shards and (self.model is None or self.model.init_from):
             raise ValueError("shards are for a model that is trained from scratch; expected model without init_from")
+        if self.self_training and self.training is None:
+            raise ValueError("self_training goes on with a model that the run has trained; expected model and training")
         return self

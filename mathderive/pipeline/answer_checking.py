@@ -65,7 +65,7 @@ def check_answers(
         for example, prediction in job.answers[len(job.done) :]
     )
     on_progress("answers checked", count, wanted)
-    with closing(run_in_workers(check_request, _check, open_questions, workers, EQUATION_LIMITS)) as verdicts:
+    with closing(run_in_workers(check_request, check_in_worker, open_questions, workers, EQUATION_LIMITS)) as verdicts:
         for job in jobs:
             done = list(job.done)
             if not job.path.exists():
@@ -80,7 +80,7 @@ def check_answers(
             yield done
 
 
-def _check(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRequest) -> Validity:
+def check_in_worker(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRequest) -> Validity:
     """The verdict on an answer to a prompt; undecided where the prompt cannot be parsed."""
     try:
         return check_in(worker, request)

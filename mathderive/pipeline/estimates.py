@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from mathderive.config.schema import Config, TrainingSettings
+from mathderive.config.schema import Config, SelfTrainingSettings, TrainingSettings
 from mathderive.core.environment import cores
 from mathderive.records import EVALUATION_SETS
 
@@ -27,6 +27,9 @@ CPU_FLOPS = 40e9
 CPU_SECONDS_PER_ANSWER = 0.25
 """Seconds of one core per beam of a small T5, whose time goes into many small products; a large T5's goes into its
 floating-point operations."""
+
+CPU_SECONDS_PER_SAMPLE = 0.1
+"""Seconds of one core per answer of a small T5 that self-training samples in large batches and checks."""
 
 RELEASED_EXAMPLES = 100
 """Number of examples in each of the authors' sets."""
@@ -70,10 +73,14 @@ def estimate(
 
         parameters = sum(map(prod, parameter_shapes(trained).values()))
         states = 3 if config.training.optimizer == "adamw" else 1
-        needed += KEPT_CHECKPOINTS * states * 4 * parameters
+        further = config.self_training
+        models = 1 + (further.rounds * (1 + further.control) if further else 0)
+        needed += models * KEPT_CHECKPOINTS * states * 4 * parameters
         speed = _training_speed()
         if speed is not None:
             seconds["train"] = _training_flops(config, config.training, trained) / speed
+    if "self-training" in pending and config.self_training and not on_accelerator:
+        seconds["self-training"] = _seconds_to_self_train_on_cpu(config, config.self_training, trained)
     if answering and not on_accelerator:
         seconds["predict"] = sum(_seconds_to_answer_on_cpu(config, network) for network in answering)
     return seconds, needed
@@ -89,6 +96,20 @@ def _training_flops(config: Config, training: TrainingSettings, network: "T5Conf
     assert training.epochs is not None
     assert config.data is not None
     return row * training.epochs * config.data.sizes.train
+
+
+def _seconds_to_self_train_on_cpu(config: Config, settings: SelfTrainingSettings, network: "T5Config | None") -> float:
+    """Seconds of all rounds and controls, if every prompt gives an answer; without training for an unknown network."""
+    models = settings.rounds * (1 + settings.control)
+    answers = settings.rounds * settings.prompts * settings.samples + (1 + models) * settings.validation_prompts
+    seconds = answers * CPU_SECONDS_PER_SAMPLE / cores()
+    if network is None or config.training is None:
+        return seconds
+    from mathderive.training.flops import training_flops
+
+    row = training_flops(network, config.training.max_source_length // 2, config.training.max_target_length // 2)
+    rows = models * settings.epochs * settings.prompts * (1 + settings.replay)
+    return seconds + rows * row / (CPU_FLOPS * cores())
 
 
 def _seconds_to_answer_on_cpu(config: Config, network: "T5Config") -> float:

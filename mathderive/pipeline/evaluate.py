@@ -67,6 +67,7 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         "model": None,
         "training": None,
         "shards": None,
+        "self_training": None,
     }
     config = run.config.model_copy(update=changes)
     return run_stages(Run(config, paths, data_from, opened=run.opened), "report")

@@ -3,6 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+START = "start"
+"""The part of the self-training before its first round."""
+
+
+def round_part(number: int) -> str:
+    """The part of the self-training that is a round, numbered from 1."""
+    return f"round-{number}"
+
+
+def control_part(number: int) -> str:
+    """The part of the self-training that is the control of a round."""
+    return f"control-{number}"
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -53,6 +66,19 @@ class RunPaths:
     def checkpoints(self) -> Path:
         """The output folder of the train stage."""
         return self.folder / "checkpoints"
+
+    @property
+    def self_training(self) -> Path:
+        """The output folder of the self-training stages."""
+        return self.folder / "self_training"
+
+    def self_training_part(self, part: str) -> Path:
+        """The folder of one part of the self-training: the start, a round, or a control."""
+        return self.self_training / part
+
+    def self_trained(self, part: str) -> Path:
+        """The folder in which a part of the self-training trains a model."""
+        return self.self_training_part(part) / "model"
 
     @property
     def all_predictions(self) -> Path:

@@ -5,12 +5,22 @@ from dataclasses import dataclass
 
 from mathderive.config.schema import PredictorSettings
 from mathderive.pipeline.planning import plan_predictors
-from mathderive.pipeline.results import DataResults, DerivationsResults, ReleasedResults, ShardsResults, TrainResults
+from mathderive.pipeline.results import (
+    DataResults,
+    DerivationsResults,
+    ReleasedResults,
+    RoundResults,
+    SelfTrainingResults,
+    ShardsResults,
+    TrainResults,
+    ValidationResults,
+)
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.stages.data import data_stage
 from mathderive.pipeline.stages.predict import predict_stage
 from mathderive.pipeline.stages.report import known_report_stamp
 from mathderive.pipeline.stages.score import known_score_stamp
+from mathderive.pipeline.stages.self_training import finished_self_training
 from mathderive.pipeline.stages.shards import shards_stage
 from mathderive.pipeline.stages.train import train_stage
 from mathderive.pipeline.stamps import finished_results, is_done_so_far
@@ -47,10 +57,13 @@ def find_pending(run: Run, steps: Sequence[str], released_models: Sequence[str])
     likely_data = data or _unknown_data(source, released_models)
     shards = None if run.config.shards is None else finished_results(run.paths, shards_stage(run, likely_data))
     trained = _finished_training(run, likely_data, shards)
+    trains_further = run.config.self_training is not None
+    further = finished_self_training(run, likely_data, shards, trained) if trained and trains_further else None
     unanswered = []
     if "predict" in steps:
         likely_trained = trained or (None if run.config.training is None else _unknown_training())
-        for settings, plans in plan_predictors(run, likely_data, likely_trained).entries:
+        likely_further = further or _unknown_self_training(run)
+        for settings, plans in plan_predictors(run, likely_data, likely_trained, likely_further).entries:
             stages = [predict_stage(run, likely_data, plan) for plan in plans]
             if any(finished_results(run.paths, stage) is None for stage in stages):
                 unanswered.append(settings)
@@ -58,6 +71,7 @@ def find_pending(run: Run, steps: Sequence[str], released_models: Sequence[str])
         "data": data is None,
         "shards": run.config.shards is not None and shards is None,
         "train": run.config.training is not None and trained is None,
+        "self-training": trains_further and further is None,
         "predict": bool(unanswered),
     }
     answered, paths = data is not None and not unanswered, run.paths
@@ -88,3 +102,14 @@ def _unknown_data(run: Run, released_models: Sequence[str]) -> DataResults:
 def _unknown_training() -> TrainResults:
     """Stands for the results of a train stage that has yet to run."""
     return TrainResults(steps=0, validation_loss=0.0, validation_rouge2=None, best_step=0, digest=UNKNOWN)
+
+
+def _unknown_self_training(run: Run) -> SelfTrainingResults | None:
+    """Stands for the results of self-training that has yet to run; None where the config asks for none."""
+    settings = run.config.self_training
+    if settings is None:
+        return None
+    counts = dict.fromkeys(("prompts", "samples", "tokens", "verified", "solved", "kept", "distinct"), 0)
+    validation = ValidationResults(prompts=0, verified=0)
+    unknown = RoundResults(**counts, examples=0, steps=0, digest=UNKNOWN, validation=validation)
+    return SelfTrainingResults(start=validation, rounds=[unknown] * settings.rounds, controls=[])

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from mathderive.config.schema import PredictorSettings
 from mathderive.core.errors import InputError
-from mathderive.pipeline.results import DataResults, TrainResults
+from mathderive.pipeline.results import DataResults, SelfTrainingResults, TrainResults
 from mathderive.pipeline.run import Run
+from mathderive.pipeline.stages.self_training import self_trained_models
 from mathderive.predictors.registry import (
     PREDICTORS,
     Plan,
     RecordedOutputs,
     RunInputs,
-    TrainedModel,
     TrainingData,
     UnavailableError,
 )
@@ -36,17 +36,20 @@ class Planned:
         return [plan for _, plans in self.entries for plan in plans]
 
 
-def plan_predictors(run: Run, data: DataResults, trained: TrainResults | None) -> Planned:
+def plan_predictors(
+    run: Run, data: DataResults, trained: TrainResults | None, further: SelfTrainingResults | None
+) -> Planned:
     """Plans each model of the config; a model that cannot run here is left out.
 
     Args:
         data: the results of the data stage.
         trained: the results of the train stage; None if the run trains no model.
+        further: the results of self-training; None if the run does none.
 
     Raises:
         InputError: two models share a name, or a predictor needs what the run does not have.
     """
-    inputs = _inputs(run, data, trained)
+    inputs = _inputs(run, data, trained, further)
     entries: list[tuple[PredictorSettings, Sequence[Plan]]] = []
     notes = []
     for settings in run.config.predictors:
@@ -62,13 +65,16 @@ def plan_predictors(run: Run, data: DataResults, trained: TrainResults | None) -
     return planned
 
 
-def _inputs(run: Run, data: DataResults, trained: TrainResults | None) -> RunInputs:
-    paths, generated, released, model = run.paths, data.derivations, data.released, run.config.model
-    training_data = recorded = trained_model = None
+def _inputs(
+    run: Run, data: DataResults, trained: TrainResults | None, further: SelfTrainingResults | None
+) -> RunInputs:
+    paths, generated, released = run.paths, data.derivations, data.released
+    training_data = recorded = None
     if generated:
         training_data = TrainingData(paths.dataset(generated.path), generated.content_hash)
     if released:
         recorded = RecordedOutputs(paths.dataset(released.path), released.models, released.outputs_hash)
-    if trained and model:
-        trained_model = TrainedModel(paths.checkpoint(model.name), trained.digest)
-    return RunInputs(run.config, paths.ledger, run.opened, training_data, recorded, trained_model)
+    models = self_trained_models(run, trained, further) if trained else []
+    return RunInputs(
+        run.config, paths.ledger, run.opened, training_data, recorded, models[-1] if models else None, models
+    )

@@ -35,7 +35,7 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
     pending = find_pending(run, steps, released_models)
     if not pending.stages:
         return
-    if "train" in pending.stages:
+    if {"train", "self-training"}.intersection(pending.stages):
         _check_devices(run.config)
     trained, answering = _open_checkpoints(run, pending)
     computes = trained or any(PREDICTORS[settings.kind].network for settings in pending.predictors)

@@ -89,6 +89,72 @@ class TrainResults(StageResults):
     digest: str
 
 
+class ValidationResults(StageResults):
+    """A model's greedy answers to the held-out prompts that self-training validates with.
+
+    Attributes:
+        prompts: the number of prompts.
+        verified: the number of verified answers.
+    """
+
+    prompts: int
+    verified: int
+
+
+class FurtherTrainingResults(StageResults):
+    """A model that was trained further, on its own answers or as their control.
+
+    Attributes:
+        examples: the number of different training examples.
+        steps: the number of steps.
+        digest: the SHA-256 of the model's parameters.
+        validation: the model's answers to held-out prompts after the training.
+    """
+
+    examples: int
+    steps: int
+    digest: str
+    validation: ValidationResults
+
+
+class RoundResults(FurtherTrainingResults):
+    """A round of self-training.
+
+    Attributes:
+        prompts: the number of sampled prompts.
+        samples: the number of answers that were sampled.
+        tokens: the number of tokens of these answers.
+        verified: the number of these answers that the checker verified.
+        solved: the number of prompts with a verified answer.
+        kept: the number of prompts with a verified answer that states every requested equation and has no irrelevant
+            or redundant step.
+        distinct: the number of kept answers without held-out questions and derivations, without reserved letters, and
+            without answers that are equal up to renaming.
+    """
+
+    prompts: int
+    samples: int
+    tokens: int
+    verified: int
+    solved: int
+    kept: int
+    distinct: int
+
+
+class SelfTrainingResults(StageResults):
+    """All rounds of self-training.
+
+    Attributes:
+        start: the answers of the model before the first round.
+        rounds: the rounds in order.
+        controls: the control of each round, where the config asks for it.
+    """
+
+    start: ValidationResults
+    rounds: list[RoundResults]
+    controls: list[FurtherTrainingResults]
+
+
 class PredictResults(RootModel[dict[str, int]]):
     """The number of answered examples by evaluation set."""
 

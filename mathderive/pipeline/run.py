@@ -12,7 +12,15 @@ from mathderive.pipeline.stamps import Stamp
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, read_jsonl
 from mathderive.training.opened import OpenedCheckpoints
 
-STAGE_VERSION: Mapping[str, int] = {"data": 3, "shards": 1, "train": 1, "predict": 1, "score": 6, "report": 9}
+STAGE_VERSION: Mapping[str, int] = {
+    "data": 3,
+    "shards": 1,
+    "train": 1,
+    "self-training": 1,
+    "predict": 2,
+    "score": 6,
+    "report": 9,
+}
 """Version of each stage, raised when its output changes for the same inputs."""
 
 

@@ -23,11 +23,12 @@ from mathderive.pipeline.stages.data import prepare_data
 from mathderive.pipeline.stages.predict import predict
 from mathderive.pipeline.stages.report import make_report
 from mathderive.pipeline.stages.score import score
+from mathderive.pipeline.stages.self_training import self_train
 from mathderive.pipeline.stages.shards import make_shards
 from mathderive.pipeline.stages.train import train_model
 from mathderive.pipeline.stamps import locked
 
-STAGES = ("data", "shards", "train", "predict", "score", "report")
+STAGES = ("data", "shards", "train", "self-training", "predict", "score", "report")
 """The stages in their order."""
 
 
@@ -47,6 +48,8 @@ def run_stages(run: Run, last: str) -> Path | None:
     if run.processes and not trains:
         raise InputError("--coordinator: this config trains no model; expected a single process")
     process = join(run.processes) if trains else None
+    if process is not None and "self-training" in steps and run.config.self_training:
+        raise InputError("self_training: trains in one process; expected `train` where several processes train")
     run = replace(run, paths=run.paths.of_process(process))
     with ExitStack() as stack:
         stack.enter_context(locked(run.paths))
@@ -64,15 +67,16 @@ def _run_steps(run: Run, steps: Sequence[str], process: int | None) -> Path | No
     trained = train_model(run, data, shards, process) if "train" in steps and run.config.training else None
     if process:
         return None
+    further = self_train(run, data, shards, trained) if trained and "self-training" in steps else None
     if "predict" in steps:
-        planned = plan_predictors(run, data, trained)
+        planned = plan_predictors(run, data, trained, further)
         for note in planned.notes:
             say(f"predict: {note}")
         models = predict(run, data, planned.plans)
     if "score" in steps:
         score(run, data, models)
     if "report" in steps:
-        make_report(run, data, models, planned.notes)
+        make_report(run, data, models, planned.notes, further)
     return output_of(run.paths, steps[-1])
 
 
@@ -105,6 +109,7 @@ def output_of(paths: RunPaths, stage: str) -> Path:
         "data": paths.data,
         "shards": paths.shards,
         "train": paths.checkpoints,
+        "self-training": paths.self_training,
         "predict": paths.all_predictions,
         "score": paths.all_scores,
         "report": paths.report_page,

@@ -15,6 +15,7 @@ from mathderive.predictors.registry import (
     Plan,
     PredictorKind,
     RunInputs,
+    TrainedModel,
     UnavailableError,
     register_predictor,
 )
@@ -55,11 +56,12 @@ def _plan_engine(settings: EngineSettings, run: RunInputs) -> Sequence[Plan]:
 
 
 def _plan_t5(settings: T5Settings, run: RunInputs) -> Sequence[Plan]:
-    config = run.config
+    config, trained = run.config, _trained_model(settings, run)
     if settings.checkpoint is not None:
         name, digest = settings.name or checkpoint_name(settings.checkpoint), run.opened.digest(settings.checkpoint)
-    elif run.trained is not None and config.model is not None:
-        name, digest = settings.name or config.model.name, run.trained.digest
+    elif trained is not None and config.model is not None:
+        suffix = "" if settings.round is None else f"-round-{settings.round}"
+        name, digest = settings.name or f"{config.model.name}{suffix}", trained.digest
     else:
         raise InputError("predictors: t5 has no checkpoint and the config trains no model; expected one of the two")
 
@@ -68,12 +70,23 @@ def _plan_t5(settings: T5Settings, run: RunInputs) -> Sequence[Plan]:
 
         if settings.checkpoint is not None:
             return T5Model(name, run.opened.take_model(settings.checkpoint), config.decoding)
-        assert run.trained is not None
-        return T5Model(name, str(run.trained.folder), config.decoding)
+        assert trained is not None
+        return T5Model(name, str(trained.folder), config.decoding)
 
     libraries = versions(["jax", "jaxlib", "flax", "numpy", "sentencepiece", "transformers"])
     decoding = config.decoding.model_dump(mode="json")
     return [Plan(name, {"checkpoint": digest, "decoding": decoding, "libraries": libraries}, make)]
+
+
+def _trained_model(settings: T5Settings, run: RunInputs) -> TrainedModel | None:
+    """The run's own model after the wanted round of self-training."""
+    if settings.round is None or run.trained is None:
+        return run.trained
+    if settings.round >= len(run.by_round):
+        raise InputError(
+            f"predictors: t5: round {settings.round} of {len(run.by_round) - 1}; expected at most self_training.rounds"
+        )
+    return run.by_round[settings.round]
 
 
 def _t5_network(settings: T5Settings, opened: "OpenedCheckpoints", trained: "T5Config | None") -> "T5Config | None":

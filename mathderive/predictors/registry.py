@@ -54,7 +54,8 @@ class RunInputs:
         opened: the checkpoints that the config names, each opened once.
         training_data: null if the run generates no data.
         recorded: null if the run evaluates no released examples.
-        trained: null if the run trains no model.
+        trained: the model after all training; null if the run trains no model.
+        by_round: the model before the first round of self-training and after each one.
     """
 
     config: Config
@@ -63,6 +64,7 @@ class RunInputs:
     training_data: TrainingData | None
     recorded: RecordedOutputs | None
     trained: TrainedModel | None
+    by_round: Sequence[TrainedModel] = ()
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,14 @@ class T5Settings(PredictorSettings):
     """By default the trained model's name, or the checkpoint's."""
     checkpoint: str | None = None
     """A checkpoint folder of this package, a Hugging Face folder or id; null is the model that this run trains."""
+    round: int | None = Field(default=None, ge=0)
+    """The round of self-training after which that model answers, 0 for the model before it; null is the last round."""
+
+    @model_validator(mode="after")
+    def _check_round(self) -> "T5Settings":
+        if self.round is not None and self.checkpoint is not None:
+            raise ValueError("round is for the model that this run trains; expected no checkpoint beside it")
+        return self
 
 
 class SamplerSettings(PredictorSettings):

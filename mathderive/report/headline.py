@@ -66,18 +66,21 @@ def make_headline(rows: Sequence[ScoreRow], comparisons: Sequence[PairRow], copy
 def comparison_sentences(comparisons: Sequence[PairRow], copy_model: str | None) -> list[str]:
     """Says of every other model on which sets it beats copying, and on which it does not.
 
-    The measure is the first of the headline that all of a model's answers have.
+    The measure is the first of the headline that all of a model's answers have; without one there is no sentence.
     """
     by_model: dict[str, dict[EvaluationSet, tuple[PairRow, int]]] = {}
     for row in comparisons:
         if copy_model in (row.model, row.other):
             model, sign = (row.other, -1) if row.model == copy_model else (row.model, 1)
             by_model.setdefault(model, {})[row.set] = row, sign
-    return [_sentence(model, copy_model or "", by_set) for model, by_set in by_model.items()]
+    return [
+        _sentence(key, model, copy_model or "", by_set)
+        for model, by_set in by_model.items()
+        for key in [key for key in HEADLINE_MEASURES if all(row.comparisons[key] for row, _ in by_set.values())][:1]
+    ]
 
 
-def _sentence(model: str, copy_model: str, by_set: dict[EvaluationSet, tuple[PairRow, int]]) -> str:
-    key = next(key for key in HEADLINE_MEASURES if all(row.comparisons[key] for row, _ in by_set.values()))
+def _sentence(key: str, model: str, copy_model: str, by_set: dict[EvaluationSet, tuple[PairRow, int]]) -> str:
     outcomes: dict[str, list[str]] = {}
     for name, (row, sign) in by_set.items():
         comparison = row.comparisons[key]

@@ -36,6 +36,12 @@ from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.score_table import ScoreRow, computed_measures, score_grid, score_rows, score_table
 from mathderive.report.search_figure import search_figure
 from mathderive.report.search_tables import search_tables
+from mathderive.report.self_training_table import (
+    SelfTrainingRow,
+    self_training_as_json,
+    self_training_as_markdown,
+    self_training_table,
+)
 from mathderive.report.sensitivity_table import SensitivityRow, sensitivity_grid, sensitivity_rows
 from mathderive.report.studies import Studies
 from mathderive.report.verdict_signs import OUTCOMES, elements_script
@@ -55,6 +61,7 @@ class ReportContents:
         notes: remarks that come first, such as that a predictor was skipped and why.
         shown_examples: the number of examples that are shown in full.
         copy_model: the predictor that repeats the prompt; the page explains it if it has scores.
+        self_training: the rounds of self-training, where there were any.
     """
 
     title: str
@@ -71,6 +78,7 @@ class ReportContents:
     notes: Sequence[str] = ()
     shown_examples: int = 10
     copy_model: str | None = "copy"
+    self_training: Sequence[SelfTrainingRow] = ()
 
 
 def write_report(folder: Path, contents: ReportContents) -> str:
@@ -80,8 +88,14 @@ def write_report(folder: Path, contents: ReportContents) -> str:
     failures = failure_rows(contents.predictions)
     results = studies.make_studies(contents.examples, contents.scores, contents.copy_model, contents.predictions)
     headline = make_headline(scores, results.comparisons, contents.copy_model)
-    write_json(folder / "tables.json", {**tables.as_json(scores, sensitivity, failures), **studies.as_json(results)})
-    chapters = [tables.as_markdown(scores, sensitivity, failures) + studies.as_markdown(results)]
+    rounds = contents.self_training
+    as_json = {**tables.as_json(scores, sensitivity, failures), **studies.as_json(results)}
+    write_json(folder / "tables.json", {**as_json, **self_training_as_json(rounds)})
+    chapters = [
+        tables.as_markdown(scores, sensitivity, failures)
+        + studies.as_markdown(results)
+        + self_training_as_markdown(rounds)
+    ]
     parts = [table.plain() for table in studies.summary_tables(results)]
     if headline is not None:
         chapters.insert(0, headline.markdown())
@@ -135,6 +149,7 @@ def render(
         ),
         training=_themed(lambda theme: training_figure(contents.training or (), theme)),
         training_summary=training_summary(contents.training or ()),
+        self_training=self_training_table(contents.self_training) if contents.self_training else None,
         explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
         omitted=questions - len(explored),
         findings=FINDINGS,

@@ -67,6 +67,17 @@ def test_the_configs_in_the_docs_load(tmp_path: Path) -> None:
         assert any(model.kind in ("openai", "search", "engine") for model in load_config(path).predictors)
 
 
+def test_the_config_of_self_training_in_the_docs_loads(tmp_path: Path) -> None:
+    (block,) = re.findall(
+        r"^```yaml\n(.*?)^```",
+        (ROOT / "docs" / "self_training.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(block.replace("configs/", f"{ROOT}/configs/"), encoding="utf-8")
+    assert load_config(path).self_training == load_config(ROOT / "configs" / "self_training.yaml").self_training
+
+
 def test_overrides_reach_into_lists(config_file: Path) -> None:
     config = load_config(config_file, ["predictors.1.temperature=null", "data.sizes.train=99"])
     assert config.predictors[1].model_dump()["temperature"] is None

@@ -1,14 +1,17 @@
 """The report stage: the page and the tables, from the other stages' files."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from mathderive.config.loading import dump_config
 from mathderive.core.environment import describe
 from mathderive.core.files import sha256
 from mathderive.core.progress import progress, say
-from mathderive.pipeline.results import DataResults, NoResults
+from mathderive.pipeline.paths import START, control_part, round_part
+from mathderive.pipeline.results import DataResults, NoResults, SelfTrainingResults
 from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp, read_predictions
+from mathderive.pipeline.stages.self_training import NAME as SELF_TRAINING
 from mathderive.pipeline.stamps import Stage, Stamp, read_manifest, run_stage
 from mathderive.predictors.base import seconds_path
 from mathderive.predictors.settings import CopySettings
@@ -25,6 +28,7 @@ from mathderive.records import (
 if TYPE_CHECKING:
     from mathderive.metrics.checked_answers import CheckedAnswer
     from mathderive.report.page import ReportContents
+    from mathderive.report.self_training_table import SelfTrainingRow
 
 
 def known_report_stamp(run: Run) -> Stamp:
@@ -33,8 +37,14 @@ def known_report_stamp(run: Run) -> Stamp:
     return make_stamp("report", config=run.config.model_dump(mode="json", exclude={"extensions"}))
 
 
-def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Sequence[str]) -> None:
-    """Writes the page and the tables."""
+def make_report(
+    run: Run,
+    data: DataResults,
+    models: Sequence[str],
+    notes: Sequence[str],
+    further: SelfTrainingResults | None = None,
+) -> None:
+    """Writes the page and the tables; `further` are the results of self-training, where there are any."""
     paths = run.paths
     stamp = {
         **known_report_stamp(run),
@@ -44,6 +54,7 @@ def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Seque
             model: [sha256(paths.predictions(model, name)) for name in EVALUATION_SETS] for model in models
         },
         "scores": {model: [sha256(path) for path in sorted(paths.scores_of(model).iterdir())] for model in models},
+        **({"self_training": further.model_dump(mode="json")} if further else {}),
     }
 
     def work() -> NoResults:
@@ -51,7 +62,7 @@ def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Seque
 
         with progress("report") as on_progress:
             on_progress("parts", 0, 2, "gathering")
-            contents = gather_contents(run, data, models, notes)
+            contents = gather_contents(run, data, models, notes, further)
             on_progress("parts", 1, 2, "writing")
             tables = write_report(paths.report, contents)
             on_progress("parts", 2, 2)
@@ -62,13 +73,19 @@ def make_report(run: Run, data: DataResults, models: Sequence[str], notes: Seque
     run_stage(paths, Stage("report", stamp, [paths.report], NoResults), work)
 
 
-def gather_contents(run: Run, data: DataResults, models: Sequence[str], notes: Sequence[str]) -> "ReportContents":
+def gather_contents(
+    run: Run,
+    data: DataResults,
+    models: Sequence[str],
+    notes: Sequence[str],
+    further: SelfTrainingResults | None = None,
+) -> "ReportContents":
     """Reads what the report shows from the other stages' files."""
     from mathderive.report.page import ReportContents
     from mathderive.training.checkpoints import read_metrics
 
     config, paths = run.config, run.paths
-    stages = ["data", "train", *(f"predict-{model}" for model in models), "score"]
+    stages = ["data", "train", *_self_training_stages(further), *(f"predict-{model}" for model in models), "score"]
     manifests = {stage: read_manifest(paths.manifest(stage)) for stage in stages}
     hashes = {f"content hash, {name}": dataset.content_hash for name, dataset in data.datasets().items()}
     training = None
@@ -89,6 +106,7 @@ def gather_contents(run: Run, data: DataResults, models: Sequence[str], notes: S
         notes=notes,
         shown_examples=config.report.examples,
         copy_model=next((model.name for model in config.predictors if isinstance(model, CopySettings)), None),
+        self_training=_self_training_rows(further) if further else (),
     )
 
 
@@ -105,6 +123,31 @@ def _timed_predictions(run: Run, model: str) -> dict[EvaluationSet, list[Predict
             for one in predictions
         ]
     return found
+
+
+def _self_training_stages(further: SelfTrainingResults | None) -> list[str]:
+    if further is None:
+        return []
+    rounds = [round_part(number) for number in range(1, len(further.rounds) + 1)]
+    controls = [control_part(number) for number in range(1, len(further.controls) + 1)]
+    return [f"{SELF_TRAINING}-{part}" for part in (START, *rounds, *controls)]
+
+
+def _self_training_rows(further: SelfTrainingResults) -> "list[SelfTrainingRow]":
+    from mathderive.report.self_training_table import SelfTrainingRow
+
+    before = [further.start, *(done.validation for done in further.rounds)]
+    return [
+        SelfTrainingRow(
+            round=number,
+            **done.model_dump(exclude={"digest", "validation"}),
+            validation_prompts=done.validation.prompts,
+            verified_before=before[number - 1].verified,
+            verified_after=done.validation.verified,
+            verified_control=control.validation.verified if control else None,
+        )
+        for number, (done, control) in enumerate(zip_longest(further.rounds, further.controls), start=1)
+    ]
 
 
 def _read_scores(run: Run, model: str) -> dict[EvaluationSet, list[Score]]:
