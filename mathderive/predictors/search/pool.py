@@ -36,7 +36,7 @@ class Entry:
 
 @dataclass
 class Pool:
-    """What the samples of one answer have verified together.
+    """The equations that the samples of one answer have verified together.
 
     Attributes:
         entries: the verified equations in order.
