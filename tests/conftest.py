@@ -23,6 +23,7 @@ LONGEST = (
     *("pipeline/test_token_shards.py", "pipeline/test_released_checkpoint.py", "checker/test_agreement.py"),
     *("model/test_parity.py", "symbolic/engine/test_sampling.py", "checker/test_references.py"),
     *("cli/test_bad_input.py", "model/test_decoding.py", "training/test_loop.py"),
+    *("pipeline/test_self_training_run.py", "predictors/test_search_soundness.py", "pipeline/test_kill_anywhere.py"),
 )
 """Files that take a minute or more, the longest first: begun last, one would keep a single process at work alone."""
 
