@@ -1,5 +1,6 @@
 """Shards of the tiny training's pairs, and an environment with few packages to train on them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,19 @@ MISSING = (
 )  # fmt: skip
 """Packages that are missing in the small environment."""
 
-HIDE_PACKAGES = f"""import sys
+NEEDED_BY_TRANSFORMERS = ("safetensors", "sympy", "transformers", "typer")
+"""Those among them that PyTorch and `transformers` import."""
+
+
+def hide_packages(names: Collection[str] = MISSING) -> str:
+    """A program that makes an environment small."""
+    return f"""import sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in {MISSING!r}:
+        if name.partition('.')[0] in {tuple(names)!r}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Missing())
 """
-"""A program that makes an environment small."""
 
 
 def write(folder: Path) -> None:

@@ -13,7 +13,7 @@ from benchmarks.parts import LIST, pack, unpack
 from mathderive.core.errors import InputError
 from mathderive.training.conversion import load_model
 from mathderive.training.digests import digest
-from tests.support.tiny_shards import HIDE_PACKAGES
+from tests.support.tiny_shards import MISSING, NEEDED_BY_TRANSFORMERS, hide_packages
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "accelerator.py"
 
@@ -63,7 +63,7 @@ def run_script(shards: Path, output: Path, minutes: float) -> list[dict[str, obj
     """The lines of a run in which few packages can be imported."""
     place = output.parent / "site"
     place.mkdir(exist_ok=True)
-    (place / "sitecustomize.py").write_text(HIDE_PACKAGES)
+    (place / "sitecustomize.py").write_text(hide_packages(set(MISSING) - set(NEEDED_BY_TRANSFORMERS)))
     arguments = ["--tiny", "--minutes", str(minutes), "--shards", str(shards), "--output", str(output)]
     ended = subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],

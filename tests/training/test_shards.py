@@ -28,7 +28,7 @@ from mathderive.training.shards import (
     write_shard,
 )
 from tests.support import tiny_training
-from tests.support.tiny_shards import FILES, HIDE_PACKAGES
+from tests.support.tiny_shards import FILES, hide_packages
 
 
 def same_model(folder: Path, other: Path) -> bool:
@@ -93,7 +93,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(shards: Path, tmp_path:
 
 @pytest.mark.slow
 def test_a_machine_with_little_installed_trains_the_same_model(shards: Path, tmp_path: Path) -> None:
-    code = f"{HIDE_PACKAGES}from mathderive.training.__main__ import main\nsys.exit(main())\n"
+    code = f"{hide_packages()}from mathderive.training.__main__ import main\nsys.exit(main())\n"
     lean = tmp_path / "lean"
     ended = subprocess.run(
         [sys.executable, "-c", code, str(shards), str(lean)],
