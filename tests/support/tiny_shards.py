@@ -21,7 +21,7 @@ MISSING = (
 )  # fmt: skip
 """Packages that are missing in the small environment."""
 
-NEEDED_BY_TRANSFORMERS = ("safetensors", "sympy", "transformers", "typer")
+NEEDED_BY_TRANSFORMERS = ("safetensors", "sentencepiece", "sympy", "transformers", "typer")
 """Those among them that PyTorch and `transformers` import."""
 
 
