@@ -21,9 +21,6 @@ MISSING = (
 )  # fmt: skip
 """Packages that are missing in the small environment."""
 
-NEEDED_BY_TRANSFORMERS = ("safetensors", "sentencepiece", "sympy", "transformers", "typer")
-"""Those among them that PyTorch and `transformers` import."""
-
 
 def hide_packages(names: Collection[str] = MISSING) -> str:
     """A program that makes an environment small."""

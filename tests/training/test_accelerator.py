@@ -1,5 +1,6 @@
 """The benchmark for accelerators: its measurements where little is installed, and model folders in parts."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -13,7 +14,10 @@ from benchmarks.parts import LIST, pack, unpack
 from mathderive.core.errors import InputError
 from mathderive.training.conversion import load_model
 from mathderive.training.digests import digest
-from tests.support.tiny_shards import MISSING, NEEDED_BY_TRANSFORMERS, hide_packages
+from tests.support.tiny_shards import MISSING, hide_packages
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+"""Whether PyTorch is measured beside ours; `transformers` then needs many packages."""
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "accelerator.py"
 
@@ -63,7 +67,7 @@ def run_script(shards: Path, output: Path, minutes: float) -> list[dict[str, obj
     """The lines of a run in which few packages can be imported."""
     place = output.parent / "site"
     place.mkdir(exist_ok=True)
-    (place / "sitecustomize.py").write_text(hide_packages(set(MISSING) - set(NEEDED_BY_TRANSFORMERS)))
+    (place / "sitecustomize.py").write_text(hide_packages(() if HAS_TORCH else MISSING))
     arguments = ["--tiny", "--minutes", str(minutes), "--shards", str(shards), "--output", str(output)]
     ended = subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
