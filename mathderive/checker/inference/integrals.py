@@ -7,7 +7,7 @@ integrand.
 from collections.abc import Collection
 from itertools import product
 
-from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, S, Symbol, Tuple, preorder_traversal
+from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, S, Symbol, preorder_traversal
 from sympy.core.basic import Basic
 
 from mathderive.checker.inference.rewriting import Sides
@@ -89,12 +89,6 @@ def outer_integrals(side: Expr, bounded: bool = False) -> list[Integral]:
             if bounded or all(len(limit) == 1 for limit in part.limits):
                 found[part] = None
     return list(found)
-
-
-def outermost(integral: Integral) -> tuple[Expr, Tuple]:
-    """The integrand and the limit of the outer one of integrals within each other, which SymPy writes as one."""
-    *inner, limit = integral.limits
-    return Integral(integral.function, *inner) if inner else integral.function, limit
 
 
 def _stands_in(integral: Integral, side: Expr) -> bool:

@@ -16,11 +16,11 @@ from sympy.core.function import AppliedUndef
 from mathderive.checker.inference.conditions import can_be_solved, solution_points
 from mathderive.checker.inference.constants import constants_exist
 from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives, values_in, without_plain_ends
-from mathderive.checker.inference.integrals import derivative_by, outer_integrals, outermost, standing_for
+from mathderive.checker.inference.integrals import derivative_by, outer_integrals, standing_for
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, Comparison, OpenConstantError, equal, shown
 from mathderive.checker.numeric.definitions import Definitions, is_name
-from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument
+from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument, outermost
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
 from mathderive.symbolic.latex.printer import latex
@@ -344,10 +344,13 @@ class Context:
         try:
             return self._explained(sides, self._comparer().compare(*sides, values), values)
         except OpenConstantError:
-            for left, right in (sides, with_sums_joined(sides, lambda one: not self._values_of(one))):
-                same = self._comparer().compare(left, right, values, random_constants=True)
-                if same.holds:
-                    return Decision(True, on_every_branch=same.on_every_branch)
+            same = self._comparer().compare(*sides, values, random_constants=True)
+            if not same.holds:
+                joined = with_sums_joined(sides, lambda one: not self._values_of(one))
+                if joined != sides:
+                    same = self._comparer().compare(joined[0], joined[1], values, random_constants=True)
+            if same.holds:
+                return Decision(True, on_every_branch=same.on_every_branch)
             return self._open(sides, fresh, values)
 
     def _open(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 from flint import acb, arb, fmpq
-from sympy import Derivative, E, Expr, Integral, Rational, S, Symbol
+from sympy import Derivative, E, Expr, Integral, Rational, S, Symbol, Tuple
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
@@ -254,8 +254,7 @@ class Evaluator(NodeEvaluator[Value, Scope]):
     def integral(self, node: Integral, scope: Scope) -> Value:
         if node in self._bound and node not in self._expanded:
             return self._known_value(node, scope)
-        *inner, (variable, *ends) = node.limits
-        integrand = Integral(node.function, *inner) if inner else node.function
+        integrand, (variable, *ends) = outermost(node)
         if not isinstance(variable, Symbol):
             changed = by_argument(node)
             name = self.definitions.name_equal_to(variable) if changed == node else None
@@ -375,9 +374,15 @@ def _widened(fine: Value, rough: Value) -> Value:
     return fine + acb(arb(0, error), arb(0, error))
 
 
+def outermost(integral: Integral) -> tuple[Expr, Tuple]:
+    """The integrand and the limit of the outer one of integrals within each other, which SymPy writes as one."""
+    *inner, limit = integral.limits
+    return Integral(integral.function, *inner) if inner else integral.function, limit
+
+
 def by_argument(node: Integral) -> Integral:
     """An indefinite integral by a function as one by the function's argument; others as they are."""
-    *inner, (variable, *ends) = node.limits
+    integrand, (variable, *ends) = outermost(node)
     if (
         ends
         or not isinstance(variable, AppliedUndef)
@@ -385,5 +390,4 @@ def by_argument(node: Integral) -> Integral:
         or not isinstance(variable.args[0], Symbol)
     ):
         return node
-    integrand = Integral(node.function, *inner) if inner else node.function
     return Integral(integrand * Derivative(variable, variable.args[0], evaluate=False), variable.args[0])
