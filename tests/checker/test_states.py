@@ -1,10 +1,13 @@
 """A derivation that is being written is judged like a finished one, and a state never changes."""
 
+from dataclasses import replace
+
 import pytest
 
 from mathderive.checker.checker import Checker, check
 from mathderive.checker.judging import TOO_MUCH
 from mathderive.checker.supervised_states import SupervisedStates
+from mathderive.checker.supervision import EQUATION_LIMITS
 
 PROMPT = (
     r"Given f{(x)} = \sin{(x)}, then derive \frac{d}{d x} f{(x)} = \cos{(x)}, "
@@ -20,7 +23,9 @@ HEAVY = " = ".join(
     " + ".join(rf"\frac{{d^{{12}}}}{{d x^{{12}}}} {square % (i + 2)} e^{{{i} x}}" for i in range(14))
     for square in (r"\sin^{2}{(%d x + y)}", r"(1 - \cos^{2}{(%d x + y)})")
 )
-"""A true equation that takes more time than an equation is given."""
+"""A true equation that takes several times longer than `SHORT` allows, and the others a tenth of it."""
+
+SHORT = replace(EQUATION_LIMITS, cpu_seconds=0.2)
 
 
 def test_pushing_equations_gives_the_verdict_on_all_of_them() -> None:
@@ -58,7 +63,7 @@ def test_constants_are_recognised_once_they_occur() -> None:
 
 
 def test_a_supervised_state_says_the_same_and_survives_an_equation_that_ends_its_process() -> None:
-    with SupervisedStates() as states:
+    with SupervisedStates(limits=SHORT) as states:
         state = states.start(PROMPT).push(EQUATIONS[0]).push(EQUATIONS[1])
         lost = state.push(HEAVY)
         assert lost.verdict.step is not None
