@@ -114,6 +114,8 @@ def _choices(trees: tuple[Node, ...], constants: dict[str, Expr]) -> Iterator[_C
         yield _Choice(extent_of, {})
         if constants:
             yield _Choice(extent_of, constants)
+        if len(constants) > 1:
+            yield from (_Choice(extent_of, {name: value}) for name, value in constants.items())
 
 
 _CONSTANTS = {"i": S.ImaginaryUnit, r"\pi": S.Pi}

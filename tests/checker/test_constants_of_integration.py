@@ -1,0 +1,192 @@
+"""An integral has one constant, whatever equation names it first."""
+
+import pytest
+
+from mathderive.checker.checker import check
+from mathderive.checker.verdicts import TRUE
+from mathderive.records import Truth
+from mathderive.symbolic.prompts import SEPARATOR
+
+PROMPT = r"Given f{(x)} = e^{x}, then derive \int f{(x)} dx = C + e^{x}, then obtain C + e^{x} = \int e^{x} dx"
+PREMISE = r"f{(x)} = e^{x}"
+INTEGRATED = r"\int f{(x)} dx = \int e^{x} dx"
+
+
+def truths(*texts: str) -> list[Truth]:
+    return [step.truth for step in check(PROMPT, SEPARATOR.join((PREMISE, *texts))).steps][1:]
+
+
+@pytest.mark.parametrize("constant", ["C", "k", r"\mathbf{A}"])
+def test_any_fresh_name_will_do(constant: str) -> None:
+    value = rf"\int f{{(x)}} dx = {constant} + e^{{x}}"
+    assert truths(INTEGRATED, value) == ["valid", "valid"]
+
+
+def test_a_name_in_use_is_no_constant() -> None:
+    assert truths(INTEGRATED, r"\int f{(x)} dx = x + e^{x}") == ["valid", "incorrect"]
+
+
+def test_without_one_it_is_true_but_not_the_operator() -> None:
+    assert truths(INTEGRATED, r"\int f{(x)} dx = e^{x}") == ["valid", "skipped"]
+
+
+def test_a_wrong_integral_is_false_whatever_the_constant() -> None:
+    assert truths(INTEGRATED, r"\int f{(x)} dx = C - e^{x}") == ["valid", "incorrect"]
+
+
+def test_once_named_it_stays() -> None:
+    value = r"\int f{(x)} dx = C + e^{x}"
+    assert truths(INTEGRATED, value, r"2 C + e^{x} = \int e^{x} dx") == ["valid", "valid", "incorrect"]
+    assert truths(INTEGRATED, value, r"C + e^{x} = \int e^{x} dx") == ["valid", "valid", "valid"]
+
+
+def test_where_it_is_not_added() -> None:
+    assert truths(r"\cos{(\int e^{x} dx)} = \cos{(C + e^{x})}") == ["skipped"]
+    assert truths(r"\cos{(\int e^{x} dx)} = \cos{(C + 2 e^{x})}") == ["incorrect"]
+
+
+def test_two_names_for_the_constant_of_one_integral() -> None:
+    first, second = r"\int f{(x)} dx = A + e^{x}", r"\int f{(x)} dx = C + e^{x}"
+    assert truths(INTEGRATED, first, second, r"A + x = C + x")[-1] == "skipped"
+
+
+def test_an_integral_of_which_a_part_is_left() -> None:
+    before = r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx"
+    assert truths(before, r"\int (f{(x)} + x) dx = C + \frac{x^{2}}{2} + \int e^{x} dx")[1] == "valid"
+    assert truths(before, r"\int (f{(x)} + x) dx = C + x^{2} + \int e^{x} dx")[1] == "incorrect"
+    assert truths(before, r"\int (f{(x)} + x) dx = \frac{x^{2}}{2} + \int e^{x} dx")[1] == "skipped"
+
+
+def test_under_an_even_function_its_sign_is_free() -> None:
+    before = r"\cos{(\int - f{(x)} dx)} = \cos{(\int - e^{x} dx)}"
+    assert truths(before, r"\cos{(\int - f{(x)} dx)} = \cos{(e^{x} - C)}")[1] == "valid"
+    assert truths(before, r"\cos{(\int - f{(x)} dx)} = \cos{(2 e^{x} - C)}")[1] == "incorrect"
+
+
+def test_constants_of_both_sides_are_one() -> None:
+    sums = r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx"
+    values = r"A + \frac{x^{2}}{2} + \int f{(x)} dx = B + \frac{x^{2}}{2} + \int e^{x} dx"
+    assert truths(sums, values, "A = B")[1:] == ["valid", "skipped"]
+    assert truths(sums, values, "A = B + 1")[1:] == ["valid", "incorrect"]
+
+
+def test_up_to_an_end_it_has_its_value_there() -> None:
+    value = r"\int f{(x)} dx = C + e^{x}"
+    assert truths(INTEGRATED, value, r"\int\limits^{3 x} f{(x)} dx = C + e^{3 x}")[2] == "skipped"
+    assert truths(INTEGRATED, value, r"\int\limits^{3 x} f{(x)} dx = C + e^{2 x}")[2] == "incorrect"
+
+
+def test_a_sum_keeps_its_constant_when_it_is_split() -> None:
+    before = r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx"
+    value = r"\int (f{(x)} + x) dx = C + e^{x} + \frac{x^{2}}{2}"
+    split = r"\int f{(x)} dx + \int x dx = C + e^{x} + \frac{x^{2}}{2}"
+    assert truths(before, value, split)[2] == "valid"
+    own = (r"\int e^{x} dx = A + e^{x}", r"\int x dx = B + \frac{x^{2}}{2}")
+    assert truths(before, value, *own, split)[-1] not in TRUE
+
+
+def test_one_constant_cannot_be_chosen_for_two_sums() -> None:
+    first = (r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx", r"\int (f{(x)} + x) dx = A + e^{x} + \frac{x^{2}}{2}")
+    more = (r"\int (f{(x)} + 1) dx = \int (e^{x} + 1) dx", r"\int (f{(x)} + 1) dx = B + e^{x} + x")
+    own = (r"\int x dx = C + \frac{x^{2}}{2}", r"\int 1 dx = D + x")
+    product = (
+        r"(\int f{(x)} dx + \int x dx) (\int f{(x)} dx + \int 1 dx) "
+        r"= (A + e^{x} + \frac{x^{2}}{2}) (B + e^{x} + x)"
+    )
+    assert truths(*first, *more, *own, product)[-1] not in ("valid", "skipped")
+
+
+def test_an_integral_inside_without_its_own_constant() -> None:
+    before = (r"\int f{(x)} dx = \int e^{x} dx", r"(\int f{(x)} dx)^{2} = (\int e^{x} dx)^{2}")
+    both = r"\int (\int f{(x)} dx)^{2} dx = \int (\int e^{x} dx)^{2} dx"
+    value = r"\int (\int f{(x)} dx)^{2} dx = C + \frac{e^{2 x}}{2}"
+    assert truths(*before, both, value)[-1] == "valid"
+    # The constant of the integral inside was left out, so it is zero.
+    assert truths(*before, both, value, r"\int e^{x} dx = 5 + e^{x}")[-1] not in ("valid", "skipped")
+    wrong = r"\int (\int f{(x)} dx)^{2} dx = C + e^{2 x}"
+    assert truths(*before, both, wrong)[-1] not in ("valid", "skipped")
+
+
+def test_values_that_lead_to_each_other() -> None:
+    double = r"2 \int f{(x)} dx = \int f{(x)} dx + \int e^{x} dx"
+    integrated = r"\int 2 \int f{(x)} dx dx = \int (\int f{(x)} dx + \int e^{x} dx) dx"
+    value = r"\int 2 \int f{(x)} dx dx = \int (C + e^{x} + \int f{(x)} dx) dx"
+    again = r"\int 2 \int e^{x} dx dx = \int (C + e^{x} + \int e^{x} dx) dx"
+    assert {*truths(INTEGRATED, double, integrated, value, again)} <= {*TRUE}
+
+
+def test_integrals_by_parts_and_sums() -> None:
+    assert truths(r"\int x e^{x} dx = x e^{x} - \int e^{x} dx") == ["skipped"]
+    assert truths(r"\int (x + e^{x}) dx = \int x dx + \int e^{x} dx") == ["skipped"]
+    assert truths(r"\int x e^{x} dx = x e^{x} + \int e^{x} dx") == ["incorrect"]
+
+
+def test_a_second_constant_of_an_integral_up_to_an_end() -> None:
+    value = r"\int\limits^{3 y} f{(x)} dx = C + e^{3 y}"
+    ends = r"\int\limits^{3 y} f{(x)} dx = \int\limits^{3 y} e^{x} dx"
+    other = r"C + e^{3 y} = \int\limits^{3 y} e^{x} dx"
+    assert truths(ends, value, other, r"C + e^{3 y} = D + e^{3 y}")[1:] == ["valid"] * 3
+    assert truths(ends, value, other, r"C + e^{3 y} = D + y + e^{3 y}")[-1] not in TRUE
+
+
+def test_a_second_constant_within_a_product() -> None:
+    left, right = r"\int \frac{d}{d x} f{(x)} dx", r"\int \frac{d}{d x} e^{x} dx"
+    steps = (
+        r"\frac{d}{d x} f{(x)} = \frac{d}{d x} e^{x}",
+        f"{left} = {right}",
+        f"({left})^{{x}} = ({right})^{{x}}",
+        f"- ({left})^{{x}} = - ({right})^{{x}}",
+        f"- (y + e^{{y}}) ({left})^{{x}} = - (y + e^{{y}}) ({right})^{{x}}",
+    )
+    value = r"- (y + e^{y}) (A + f{(x)})^{x} = - (y + e^{y}) (B + e^{x})^{x}"
+    assert truths(*steps, value, "A = B")[-2:] == ["valid", "skipped"]
+    assert truths(*steps, value, "A = B + 1")[-2:] == ["valid", "incorrect"]
+    assert truths(*steps, value.replace("B + e", "B + 2 e"))[-1] == "incorrect"
+
+
+def test_the_constant_of_an_integral_of_zero() -> None:
+    premise = r"f{(x,y)} = x + \log{(y)}"
+    left = r"\int \frac{x - f{(x,y)} + \log{(y)}}{f{(x,y)}} dy"
+    value = rf"\int 0 dy = C + {left}"
+    goal = rf"\iint 0 dy dx = \int (C + {left}) dx"
+    texts = (
+        premise,
+        r"1 = \frac{x + \log{(y)}}{f{(x,y)}}",
+        r"0 = \frac{x + \log{(y)}}{f{(x,y)}} - 1",
+        r"\int 0 dy = \int (\frac{x + \log{(y)}}{f{(x,y)}} - 1) dy",
+        value,
+        goal,
+    )
+    assert check(f"Given {premise}, then derive {value}, then obtain {goal}", SEPARATOR.join(texts)).verified
+
+
+def test_a_sum_over_one_divisor_keeps_its_constant() -> None:
+    steps = (
+        r"\int (f{(x)} + x) dx = \int (e^{x} + x) dx",
+        r"\int (f{(x)} + x) dx = C + e^{x} + \frac{x^{2}}{2}",
+        r"1 = \frac{\int (e^{x} + x) dx}{\int (f{(x)} + x) dx}",
+    )
+    split = r"1 = \frac{\int e^{x} dx}{\int (f{(x)} + x) dx} + \frac{\int x dx}{\int (f{(x)} + x) dx}"
+    assert truths(*steps, split)[-1] in ("valid", "skipped")
+    assert truths(*steps, split.replace("1 =", "2 ="))[-1] not in TRUE
+    own = (r"\int e^{x} dx = A + e^{x}", r"\int x dx = B + \frac{x^{2}}{2}")
+    assert truths(*steps, *own, split)[-1] not in TRUE
+
+
+def test_an_integral_of_an_integral_that_has_a_value() -> None:
+    premise = r"g{(x,y)} = \int (x - y) dx"
+    inner = r"g{(x,y)} = C + \frac{x^{2}}{2} - x y"
+    outer = r"- \frac{x y^{2}}{2} + y (C + \frac{x^{2}}{2}) + D"
+    texts = (
+        premise,
+        inner,
+        r"\int g{(x,y)} dy = \int (C + \frac{x^{2}}{2} - x y) dy",
+        rf"\int g{{(x,y)}} dy = {outer}",
+        rf"\int (C + \frac{{x^{{2}}}}{{2}} - x y) dy = {outer}",
+    )
+    prompt = f"Given {premise}, then derive {inner}, then derive {texts[3]}, then obtain {texts[-1]}"
+    assert check(prompt, SEPARATOR.join(texts)).verified
+    wrong = texts[-1].replace("+ D", "+ D + y")
+    assert (
+        check(f"Given {premise}, then obtain {wrong}", SEPARATOR.join((*texts[:-1], wrong))).steps[-1].truth not in TRUE
+    )
