@@ -216,9 +216,10 @@ class Knowledge:
             for limit in integral.limits
         }
         # A definite integral brings no constant.
-        if not limits or any(len(limit) > 1 for limit in limits):
+        if not limits or any(len(limit) > 2 for limit in limits):
             return decision
-        variables = {limit[0] for limit in limits if isinstance(limit[0], Symbol)}
+        # The constant of an integral up to an end depends on neither its variable nor its end.
+        variables = {symbol for limit in limits for part in limit for symbol in part.free_symbols}
         self.context.tie_constant(new.sides, fresh, variables)
         return self.context.decide(new.sides, ())
 

@@ -5,7 +5,9 @@ integrand.
 """
 
 from collections.abc import Collection
+from functools import reduce
 from itertools import product
+from operator import truediv
 
 from sympy import Add, Derivative, Dummy, Equality, Expr, Integral, Mul, S, Symbol, preorder_traversal
 from sympy.core.basic import Basic
@@ -138,8 +140,9 @@ def _step_inside(target: Basic, before: Expr, after: Expr) -> Sides | None:
         return None
     part = inside[0]
     if isinstance(before, Add | Mul):
-        others = before.func(*[other for other in before.args if other is not part])
-        return part, (after - others if isinstance(before, Add) else after / others)
+        others = [other for other in before.args if other is not part]
+        # One factor at a time, because SymPy multiplies out the product of a number and a sum.
+        return part, (after - Add(*others) if isinstance(before, Add) else reduce(truediv, others, after))
     if type(after) is not type(before) or len(after.args) != len(before.args):
         return None
     pairs = list(zip(before.args, after.args, strict=True))

@@ -47,33 +47,34 @@ def _joined(expression: Expr, is_open: Callable[[Integral], bool], made: set[Int
     parts = [_joined(part, is_open, made) for part in expression.args]
     if not isinstance(expression, Add):
         return expression if parts == list(expression.args) else expression.func(*parts)
-    groups: dict[Tuple, list[tuple[Expr, Integral]]] = {}
+    groups: dict[tuple[Tuple, Expr], list[tuple[Expr, Integral]]] = {}
     rest: list[Expr] = []
     for part in parts:
-        factor, integral = _as_multiple(part)
+        factor, common, integral = _as_multiple(part)
         if integral is None:
             rest.append(part)
         else:
-            groups.setdefault(integral.limits, []).append((factor, integral))
-    for limits, group in groups.items():
+            groups.setdefault((integral.limits, common), []).append((factor, integral))
+    for (limits, common), group in groups.items():
         if len(group) > 1 and any(is_open(integral) for _, integral in group):
             content, integrand = Add(*(factor * integral.function for factor, integral in group)).as_content_primitive()
             whole = Integral(integrand, *limits)
             made.add(whole)
-            rest.append(content * whole)
+            rest.append(content * common * whole)
         else:
-            rest += [factor * integral for factor, integral in group]
+            rest += [factor * common * integral for factor, integral in group]
     return Add(*rest)
 
 
-def _as_multiple(term: Expr) -> tuple[Expr, Integral | None]:
-    """A term as an indefinite integral and its factor, which does not depend on the variable; None for others."""
+def _as_multiple(term: Expr) -> tuple[Expr, Expr, Integral | None]:
+    """A term as a constant, a factor that may depend on the variable, and an indefinite integral, or None for it."""
     factors = Mul.make_args(term)
     integrals = [factor for factor in factors if isinstance(factor, Integral)]
     if len(integrals) != 1 or any(len(limit) > 1 for limit in integrals[0].limits):
-        return term, None
-    factor = Mul(*(one for one in factors if one is not integrals[0]))
-    return (term, None) if factor.has(Integral, *integrals[0].variables) else (factor, integrals[0])
+        return term, S.One, None
+    others = [one for one in factors if one is not integrals[0]]
+    moving = [one for one in others if one.has(Integral, *integrals[0].variables)]
+    return Mul(*(one for one in others if one not in moving)), Mul(*moving), integrals[0]
 
 
 def peeled(sides: Sides, layers: int = MAX_PEELED) -> list[Sides]:

@@ -120,9 +120,15 @@ class Context:
         return all(key not in self.definitions.names_under(part) for part in self._foundation(body))
 
     def _foundation(self, expression: Expr) -> list[Expr]:
-        """An expression, and the values of the integrals that it may rest on."""
-        known = self.integral_values if self.definitions.has_integral(expression) else []
-        return [expression, *(one.value for one in known)]
+        """An expression, and the values of the integrals that it rests on, also by the values of other integrals."""
+        found, used = [expression], set[int]()
+        for one in found:
+            parts = self.definitions.integrals_under(one)
+            for number, known in enumerate(self.integral_values if parts else ()):
+                if number not in used and any(self._are_one(part, known.integral) for part in parts):
+                    used.add(number)
+                    found.append(known.value)
+        return found
 
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
@@ -188,17 +194,9 @@ class Context:
         return found if all(self._same(found[one], found[other]) for one, other in pairs) else {}
 
     def _leads_to(self, value: Expr, integral: Integral) -> bool:
-        """Whether a value rests on the integral, also by the values of other integrals."""
-        waiting, met = [value], [integral]
-        while waiting:
-            parts = self.definitions.integrals_under(waiting.pop())
-            if any(self._are_one(part, integral) for part in parts):
-                return True
-            for known in self.integral_values:
-                if known.integral not in met and any(self._are_one(part, known.integral) for part in parts):
-                    met.append(known.integral)
-                    waiting.append(known.value)
-        return False
+        """Whether a value rests on the integral."""
+        parts = [part for one in self._foundation(value) for part in self.definitions.integrals_under(one)]
+        return any(self._are_one(part, integral) for part in parts)
 
     def _are_one(self, first: Integral, second: Integral) -> bool:
         """Whether two integrals have the same outer variable and equal integrands."""

@@ -281,16 +281,16 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         value = self.evaluate(integrand, inside)
         slopes = [coefficient(value, level, place) for place in range(order)]
         for known in self._bound:
+            function, limit = outermost(known)
             # An integral up to an end has the value of the one without, at that end.
-            if known.limits in (node.limits, ((variable,),)) and known not in self._compared | self._expanded:
+            if limit in (node.limits[-1], (variable,)) and known not in self._compared | self._expanded:
                 self._compared.add(known)  # its integrand may hold the integral that it is compared with
-                is_known = self._agree(self.evaluate(known.function, inside), value, level, order)
+                is_known = self._agree(self.evaluate(function, inside), value, level, order)
                 self._compared.remove(known)
                 if is_known:
                     self._level -= 1
-                    return self._known_value(
-                        known, scope if known.limits == node.limits else scope.within({variable: here})
-                    )
+                    at_end = limit != node.limits[-1]
+                    return self._known_value(known, scope.within({variable: here}) if at_end else scope)
         self._level -= 1
         step = here - start if isinstance(here, Taylor) else None
         total = self._constant(variable, [head(slope) for slope in slopes], scope)
