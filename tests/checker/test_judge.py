@@ -247,6 +247,16 @@ def test_leaves_undecided_what_needs_a_choice_within_an_integral() -> None:
     assert judge([], [one, other], [C]).truth(other)[0] is Truth.TRUE
 
 
+def test_a_choice_that_a_derivative_hides_makes_nothing_false() -> None:
+    """With `g(x) = x log(x) - x + y` as the antiderivative, both sides are 0."""
+    given = [equation(Integral(log(x), x), g(x))]
+    inside = Derivative((g(x) - y) ** x, y)
+    listed = [equation(Derivative((x * log(x) - x) ** x, y), inside), equation(0, 2 * inside)]
+    assert Truth.FALSE not in [judge(given, listed).truth(one)[0] for one in listed]
+    fixed = [equation(g(x), x * log(x) - x + y), *listed]
+    assert truths(judge(given, fixed), fixed) == [Truth.TRUE] * 3
+
+
 def test_a_constant_stays_what_it_was() -> None:
     given = [equation(f(x), cos(x))]
     integral = Integral(f(x), x)

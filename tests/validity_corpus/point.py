@@ -90,7 +90,7 @@ class Point:
         before, values = list(self._model.choices), dict(self._model.values)
         opened = list(self._model.open_choices)
         core = bared(equation)
-        under_derivative = any(derivative.has(Integral) for derivative in core.atoms(Derivative))
+        under_derivative = any(derivative.has(Integral, AppliedUndef) for derivative in core.atoms(Derivative))
         for start in (None, *self._likely_values(equation)) if opened else ():
             for improve in (self._newton, self._linear) if under_derivative else (self._newton,):
                 self._assume(before, values)
@@ -134,11 +134,13 @@ class Point:
             if self._decision(equation):
                 return True
             last, distance = distance, self._difference(equation).norm()
-            if distance > last / 2:
+            # Coefficient by coefficient, each step is right to a higher degree, and higher coefficients may grow.
+            if distance > last / 2 and improve != self._linear:
                 break
             for position, choice in enumerate(opened):
                 opened[position] = replace(choice, value=improve(equation, before, opened, position, values))
-        return False
+        self._assume([*before, *opened], values)
+        return bool(self._decision(equation))
 
     def _newton(
         self,

@@ -41,6 +41,8 @@ MAX_DEGREE = 14
 BRANCH_POINTS = 16
 """The number of points for an equation with branches, or with a condition; half of them have to be good ones."""
 
+FAILURES = 3
+"""The number of those at which an equation with integrals has to fail."""
 
 MAX_COMPUTED_DIGITS = 300_000
 """The largest number of digits of all coefficients of a series, where more digits than usual are needed."""
@@ -84,8 +86,8 @@ class Judge:
         self._degree = min(MAX_DEGREE, EXTRA_DEGREES + max(map(self._order, everything)))
         self._premises_have_branches = any(map(has_branches, premises))
         self._everything = everything
-        # A choice that makes an equation hold may be missed at one point.
-        self._enough_failures = min(points, 2) if any(one.has(Integral) for one in everything) else 1
+        # A choice that makes an equation hold may be missed at some points.
+        self._may_choose = any(one.has(Integral) for one in everything)
         self._digits: int | None = None
         self._points: dict[tuple[int, int, bool], Point] = {}
         self._verdicts: dict[tuple[State, Equality], tuple[Truth, State, str]] = {}
@@ -117,6 +119,7 @@ class Judge:
         # Such an equation may hold in one region and fail in another.
         has_regions = bool(self._conditions) or has_branches(equation)
         count = BRANCH_POINTS if has_regions else self._count
+        enough = (FAILURES if has_regions else min(count, 2)) if self._may_choose else 1
         found, reason = [], ""
         for number in range(count):
             for move in range(MOVES):
@@ -130,7 +133,7 @@ class Judge:
                 except DegreeError:
                     return Truth.UNDECIDED, state, "more derivatives than are computed"
             failures = [holds for holds, _ in found].count(False)
-            if failures >= self._enough_failures and (has_regions or failures == len(found)):
+            if failures >= enough and (failures == len(found) or has_regions and (True, True) not in found):
                 return self._what_fails(equation, state), state, ""
         if len(found) < (count // 2 if has_regions else count) or len({*found}) > 1:
             return Truth.UNDECIDED, state, reason or "the points differ"
