@@ -133,7 +133,7 @@ class Judge:
                 except DegreeError:
                     return Truth.UNDECIDED, state, "more derivatives than are computed"
             failures = [holds for holds, _ in found].count(False)
-            if failures >= enough and (failures == len(found) or has_regions and (True, True) not in found):
+            if failures >= enough and (failures == len(found) or (has_regions and (True, True) not in found)):
                 return self._what_fails(equation, state), state, ""
         if len(found) < (count // 2 if has_regions else count) or len({*found}) > 1:
             return Truth.UNDECIDED, state, reason or "the points differ"
