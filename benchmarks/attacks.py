@@ -32,7 +32,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -182,13 +182,12 @@ def _run_honest(chunk: Chunk, checker: SupervisedChecker) -> Tally:
 
 
 def chunks_of(options: argparse.Namespace, names: list[str]) -> list[Chunk]:
-    """The work: chunks of each class, and as many of honest derivations, in turns."""
+    """The work: chunks of the classes in turns, so that a run that is stopped has met all, and honest derivations."""
     counts = [min(CHUNK, options.attempts - first) for first in range(0, options.attempts, CHUNK)]
     work = []
-    for position, name in enumerate(names):
-        for number, count in enumerate(counts):
-            work.append(Chunk(name, number, count, options.seed, options.released))
-            work.append(Chunk(HONEST, position * len(counts) + number, count, options.seed, options.released))
+    for (number, count), (position, name) in product(enumerate(counts), enumerate(names)):
+        work.append(Chunk(name, number, count, options.seed, options.released))
+        work.append(Chunk(HONEST, position * len(counts) + number, count, options.seed, options.released))
     return work
 
 
