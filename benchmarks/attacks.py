@@ -121,15 +121,21 @@ def _source(folder: Path, number: int) -> Source:
     return generated_source(number)
 
 
+@cache
+def _checker() -> SupervisedChecker:
+    """The checker of this process; its child takes as long to start as a chunk takes, and ends with the process."""
+    return SupervisedChecker()
+
+
 def run_chunk(chunk: Chunk) -> Tally:
     """Builds, labels and checks a chunk."""
-    with SupervisedChecker() as checker:
-        if chunk.name == HONEST:
-            return _run_honest(chunk, checker)
-        tally = Tally()
-        for labelled in islice(_attempts(chunk, tally), chunk.count):
-            _judge_answer(labelled, checker.check(labelled.attempt.prompt, labelled.attempt.output), tally)
-        return tally
+    checker = _checker()
+    if chunk.name == HONEST:
+        return _run_honest(chunk, checker)
+    tally = Tally()
+    for labelled in islice(_attempts(chunk, tally), chunk.count):
+        _judge_answer(labelled, checker.check(labelled.attempt.prompt, labelled.attempt.output), tally)
+    return tally
 
 
 def _attempts(chunk: Chunk, tally: Tally) -> Iterator[LabelledAttempt]:
