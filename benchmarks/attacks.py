@@ -1,6 +1,6 @@
 """Can the checker be fooled? Crafted derivations that must not be verified, and as many honest ones that must be.
 
-    python benchmarks/attacks.py [--attempts 5000] [--seed 0] [--class NAME] [--released ../shared/reference]
+    python benchmarks/attacks.py [--attempts 5000] [--seed 0] [--class NAME ...] [--released ../shared/reference]
         [--workers 2] [--failures FILE] [--resume FILE]
     python benchmarks/attacks.py --cases FILE
 
@@ -191,15 +191,16 @@ def chunks_of(options: argparse.Namespace, names: list[str]) -> list[Chunk]:
     """The work: chunks of the classes in turns, so that a run that is stopped has met all, and honest derivations."""
     counts = [min(CHUNK, options.attempts - first) for first in range(0, options.attempts, CHUNK)]
     work = []
-    for (number, count), (position, name) in product(enumerate(counts), enumerate(names)):
+    for (number, count), name in product(enumerate(counts), names):
         work.append(Chunk(name, number, count, options.seed, options.released))
-        work.append(Chunk(HONEST, position * len(counts) + number, count, options.seed, options.released))
+        place = list(ATTACKS).index(name) * len(counts) + number
+        work.append(Chunk(HONEST, place, count, options.seed, options.released))
     return work
 
 
 def run_attacks(options: argparse.Namespace) -> int:
     """Runs all classes and prints the table and the last line."""
-    names = [options.chosen] if options.chosen else list(ATTACKS)
+    names = options.chosen
     if not options.released.is_dir():
         say(f"{options.released}: no released result files; only generated derivations are attacked")
     tallies = {name: Tally() for name in (*names, HONEST)}
@@ -207,9 +208,9 @@ def run_attacks(options: argparse.Namespace) -> int:
     wanted = sum(chunk.count for chunk in work)
     log = ResumableFile(options.resume, lambda line: json.dumps(line) + "\n", json.loads) if options.resume else None
     known = {(line["name"], line["number"]): line for line in (log.read() if log else ()) if _is_part_of(line, options)}
-    for (name, _), line in known.items():
-        if name in tallies:
-            tallies[name].add(Tally(**line["tally"]))
+    for chunk in work:
+        if (chunk.name, chunk.number) in known:
+            tallies[chunk.name].add(Tally(**known[chunk.name, chunk.number]["tally"]))
     work = [chunk for chunk in work if (chunk.name, chunk.number) not in known]
     with (
         ProcessPoolExecutor(options.workers) as pool,
@@ -244,8 +245,8 @@ def run_attacks(options: argparse.Namespace) -> int:
 
 
 def _identity(options: argparse.Namespace) -> dict[str, object]:
-    """The options that determine the chunks of a run."""
-    return {"seed": options.seed, "attempts": options.attempts, "chosen": options.chosen}
+    """The options that determine what is in a chunk of a class."""
+    return {"seed": options.seed, "attempts": options.attempts}
 
 
 def _is_part_of(line: dict[str, object], options: argparse.Namespace) -> bool:
@@ -300,7 +301,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--attempts", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--class", dest="chosen", choices=sorted(ATTACKS))
+    parser.add_argument("--class", dest="chosen", nargs="+", choices=sorted(ATTACKS), default=list(ATTACKS))
     parser.add_argument("--released", type=Path, default=ROOT.parent / "shared" / "reference")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--failures", type=Path)
