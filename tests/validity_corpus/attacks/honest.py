@@ -13,6 +13,7 @@ from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.names import names_of, rename
 from mathderive.symbolic.prompts import SEPARATOR, split_prompt
 from mathderive.symbolic.vocabulary import VOCABULARY
+from tests.validity_corpus.attacks.labels import UNITS
 from tests.validity_corpus.corpus import Source
 from tests.validity_corpus.corruptions import CORRUPTIONS
 
@@ -51,6 +52,7 @@ def has_intermediate_clause(asked: str) -> bool:
 
 
 def _new_names(equations: Sequence[Equality], rng: random.Random) -> dict[str, str]:
-    """Other names for all names of the equations, no two alike."""
+    """Other names for all names of the equations, no two alike, and none like a number of the equations."""
     old = sorted(frozenset().union(*map(names_of, equations)))
-    return dict(zip(old, rng.sample(VOCABULARY, len(old)), strict=True))
+    numbers = {name for name, unit in UNITS.items() if any(equation.has(unit) for equation in equations)}
+    return dict(zip(old, rng.sample([name for name in VOCABULARY if name not in numbers], len(old)), strict=True))
