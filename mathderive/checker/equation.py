@@ -9,11 +9,12 @@ from sympy import Integral, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.confirmation import is_confirmed
+from mathderive.checker.inference.decisions import Decision
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.matching import Justification, justifications
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.inference.truth import Context, Decision
+from mathderive.checker.inference.truth import Context
 from mathderive.checker.numeric.branches import values_on_other_branches
 from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.evaluator import BudgetError
@@ -61,8 +62,7 @@ class Knowledge:
         self.given = given
         premises = [fact for facts in given for fact in facts]
         self.context = Context(stream, _arguments([*premises, *asked]))
-        for fact in premises:
-            self.context.take_premise(fact.sides)
+        self.context.take_premises([fact.sides for fact in premises])
         self.context.requested += [fact.sides for fact in asked]
         self.context.asked_symbols = frozenset().union(*(fact.symbols for fact in asked))
         self._asked_names = frozenset().union(*map(_names, asked))
@@ -121,7 +121,7 @@ class Knowledge:
             of_function = isinstance(name, AppliedUndef)
             if of_function and set(name.args) != body.free_symbols:
                 continue
-            self.context.take_premise((name, body))
+            self.context.take_premises([(name, body)])
             if of_function and any(body in fact.parts for fact in known):
                 renaming = Justification("renaming_premise", (body,), ())
                 return Judgement("valid", sentence(renaming), (renaming,))
@@ -192,7 +192,7 @@ class Knowledge:
         try:
             for values in values_on_other_branches(sides, context.definitions, here, restricted):
                 context.move_to(replace(here, values=values))
-                if context.decide(sides, fresh).holds is False:
+                if context.decide_strictly(sides, fresh).holds is False:
                     return False
         except BudgetError:
             return False

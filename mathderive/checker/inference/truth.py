@@ -15,32 +15,17 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.conditions import can_be_solved, solution_points
 from mathderive.checker.inference.constants import constants_exist
+from mathderive.checker.inference.decisions import Decision, explained
+from mathderive.checker.inference.differential_equations import differential_equation
 from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives, values_in, without_plain_ends
 from mathderive.checker.inference.integrals import derivative_by, outer_integrals, standing_for
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
-from mathderive.checker.numeric.comparison import Comparer, Comparison, OpenConstantError, equal, shown
+from mathderive.checker.numeric.comparison import Comparer, OpenConstantError, equal
 from mathderive.checker.numeric.definitions import Definitions, is_name
-from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, by_argument, outermost
+from mathderive.checker.numeric.evaluator import BudgetError, by_argument, outermost
 from mathderive.checker.numeric.points import Point, Stream
-from mathderive.checker.numeric.taylor import UnsupportedError, head
+from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.latex.printer import latex
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether an equation is true.
-
-    Attributes:
-        holds: None where that is not known.
-        reason: why it is false or not known.
-        counterexample: values of names at which a false equation fails.
-        on_every_branch: whether it is true on every branch of the functions in it.
-    """
-
-    holds: bool | None
-    reason: str = ""
-    counterexample: dict[str, str] | None = None
-    on_every_branch: bool = False
 
 
 @dataclass
@@ -76,7 +61,7 @@ class Context:
         """The same assumptions; what is noted in one of them does not change the other."""
         return replace(
             self,
-            definitions=Definitions({**self.definitions.exact}, {**self.definitions.functions}),
+            definitions=self.definitions.copy(),
             conditions=[*self.conditions],
             unresolved=[*self.unresolved],
             integral_values=[*self.integral_values],
@@ -89,14 +74,25 @@ class Context:
         """Tests the next equations at the points of another stream."""
         self.stream, self._points = stream, None
 
-    def take_premise(self, sides: Sides) -> None:
-        """Notes the name that a premise defines, or that it is a condition."""
+    def take_premises(self, premises: Sequence[Sides]) -> None:
+        """Notes the names that premises define; the other premises are differential equations or conditions."""
         self._points = None
+        for sides in [sides for sides in premises if not self._take_definition(sides)]:
+            described = differential_equation(sides, self.definitions)
+            if described is not None:
+                self.definitions.differential[described[0]] = described[1]
+            elif can_be_solved(sides, self.definitions):
+                self.conditions.append(sides)
+            elif not equal(*sides, self.definitions, self.stream):
+                self.unresolved.append("a premise that defines nothing")
+
+    def _take_definition(self, sides: Sides) -> bool:
+        """Notes the name that a premise defines; returns False if it defines none."""
         self.premise_symbols |= sides[0].atoms(Symbol) | sides[1].atoms(Symbol)
         for name, body in (sides, sides[::-1]):
             if self._can_define(name, body):
                 self.definitions.define(name, body)
-                return
+                return True
         for side, other in (sides, sides[::-1]):
             # Turned around, an equation of functions would define their argument.
             names = side.atoms(AppliedUndef) or (set() if other.has(AppliedUndef) else side.free_symbols)
@@ -104,11 +100,8 @@ class Context:
                 body = standing_for(name, side, other) if is_name(name) and not other.has(name) else None
                 if body is not None and self._can_define(name, body):
                     self.definitions.define(name, body)
-                    return
-        if can_be_solved(sides, self.definitions):
-            self.conditions.append(sides)
-        elif not equal(*sides, self.definitions, self.stream):
-            self.unresolved.append("a premise that defines nothing")
+                    return True
+        return False
 
     def _can_define(self, name: Expr, body: Expr) -> bool:
         """Whether an equation can be the definition of a name."""
@@ -174,7 +167,7 @@ class Context:
             # An integral inside is taken to have a constant that does not depend on this variable.
             is_nested = any(one.function.has(Integral) for one in integral.function.atoms(Integral))
             may_hold = value.has(Integral) and not is_nested
-            if not may_hold or not self._decision((slope, integral.function), ()).holds:
+            if not may_hold or not self.decide_strictly((slope, integral.function), ()).holds:
                 inside = self.definitions.unfolded((integral.function, S.Zero))
                 inner = {} if known else self._inner_values(outer_integrals(inside[0]))
                 if not inner or not self._same(slope, inside[0].xreplace(inner)):
@@ -238,14 +231,14 @@ class Context:
                 if body is None or not self._can_define(name, body):
                     continue
                 slopes = (Derivative(body, variable, evaluate=False) for variable in variables)
-                if all(self._decision((slope, S.Zero), ()).holds for slope in slopes):
+                if all(self.decide_strictly((slope, S.Zero), ()).holds for slope in slopes):
                     self._tie(name, body)
                     return
         for name in sorted(set(fresh) & (sides[0].free_symbols | sides[1].free_symbols), key=str):
             for known in self.integral_values:
                 for other in sorted(known.constants, key=str):
                     tied = (sides[0].xreplace({name: other}), sides[1].xreplace({name: other}))
-                    if known.integral.variables[0] in variables and self._decision(tied, ()).holds:
+                    if known.integral.variables[0] in variables and self.decide_strictly(tied, ()).holds:
                         self.definitions.alias(name, other)
                         return
 
@@ -269,21 +262,23 @@ class Context:
         for equation in wanted:
             if self._has_integral(equation):
                 names = frozenset().union(*(side.free_symbols for side in equation)) - self.premise_symbols
-                if self._decision(equation, names).holds:
+                if self.decide_strictly(equation, names).holds:
                     self.take_equation(equation, requested=True)
         return len(self.integral_values) > before
 
     def decide(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
-        """Whether an equation is true.
+        """Whether an equation is true; one that is false only as names and constants are understood is undecided.
 
         Args:
             fresh: names that neither a premise nor an earlier equation has.
         """
-        decision = self._decision(sides, fresh)
+        decision = self.decide_strictly(sides, fresh)
         if decision.holds is not False:
             return decision
         if self.unresolved:
             return Decision(None, f"not true by definitions alone; there is {self.unresolved[0]}")
+        if any(map(self.definitions.rests_on_differential_equation, sides)):
+            return Decision(None, "not true for every solution of a differential equation")
         if self._holds_for_another_constant(sides, fresh):
             return Decision(None, "true for another constant of integration than an earlier equation has")
         # The prompt may give one constant of integration two names; that is neither shown nor refuted.
@@ -292,7 +287,7 @@ class Context:
             for other in sorted(names.union(*(one.constants for one in self.integral_values)), key=str):
                 if other == name or other in self.premise_symbols:
                     continue
-                if self._decision((sides[0].xreplace({name: other}), sides[1].xreplace({name: other})), ()).holds:
+                if self.decide_strictly((sides[0].xreplace({name: other}), sides[1].xreplace({name: other})), ()).holds:
                     self.doubtful.add(name)
                     return Decision(None, f"true only if ${latex(name)}$ and ${latex(other)}$ are one constant")
         return decision
@@ -319,7 +314,8 @@ class Context:
         """The values that equations of the answer give integrals."""
         return {by_argument(one.integral): one.value for one in self.integral_values if not one.requested}
 
-    def _decision(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
+    def decide_strictly(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
+        """Whether an equation is true, without a search for what may excuse a false one."""
         if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in sides):
             return Decision(None, "infinity is no number")
         sides = without_common_terms(sides)
@@ -340,7 +336,7 @@ class Context:
     def _with_values(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
         """Decides with these values of integrals; other integrals are open."""
         try:
-            return self._explained(sides, self._comparer().compare(*sides, values), values)
+            return explained(sides, self._comparer().compare(*sides, values), self.definitions, values)
         except OpenConstantError:
             same = self._comparer().compare(*sides, values, random_constants=True)
             if not same.holds:
@@ -374,7 +370,9 @@ class Context:
             return Decision(None, "no constant of integration was found that makes it true")
         if fixed and constants_exist(unfolded, self.definitions, self.stream, values) is not False:
             return Decision(None, "a constant of integration would have to be a name that is in use")
-        shown_at = self._explained(sides, self._comparer().compare(*sides, values, random_constants=True), values)
+        shown_at = explained(
+            sides, self._comparer().compare(*sides, values, random_constants=True), self.definitions, values
+        )
         reason = f"whatever the constants of integration; {shown_at.reason}"
         return Decision(False, reason, shown_at.counterexample)
 
@@ -382,13 +380,3 @@ class Context:
         if self.conditions and self._points is None:
             self._points = solution_points(self.conditions, self.definitions, self.stream)
         return Comparer(self.definitions, self.stream, self._points if self.conditions else None)
-
-    def _explained(self, sides: Sides, comparison: Comparison, values: Mapping[Integral, Expr]) -> Decision:
-        if comparison.holds is not False or comparison.point is None:
-            return Decision(comparison.holds, comparison.reason, on_every_branch=comparison.on_every_branch)
-        example: dict[str, str] = {}
-        names = {name for side in sides for name in side.atoms(Symbol, AppliedUndef) if not self.definitions.has(name)}
-        evaluator = Evaluator(self.definitions, comparison.point, bound=values)
-        for name in sorted(names, key=str):
-            example[latex(name)] = shown(head(evaluator.value(name)))
-        return Decision(False, comparison.reason, example)

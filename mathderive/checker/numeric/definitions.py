@@ -23,12 +23,29 @@ class Definition:
     body: Expr
 
 
+@dataclass(frozen=True)
+class DifferentialEquation:
+    """The derivative of a function of one variable, as an expression in the function and its lower derivatives."""
+
+    variable: Symbol
+    order: int
+    body: Expr
+
+
 @dataclass
 class Definitions:
-    """Definitions of names: of symbols, of functions, and of applications such as `f(0)` as written."""
+    """Definitions of names: of symbols, of functions, and of applications such as `f(0)` as written.
+
+    Functions of one variable may have a differential equation instead.
+    """
 
     exact: dict[Basic, Expr] = field(default_factory=dict)
     functions: dict[tuple[str, int], Definition] = field(default_factory=dict)
+    differential: dict[str, DifferentialEquation] = field(default_factory=dict)
+
+    def copy(self) -> "Definitions":
+        """The same definitions; new ones in one of them leave the other as it is."""
+        return Definitions({**self.exact}, {**self.functions}, {**self.differential})
 
     def define(self, name: Basic, body: Expr) -> None:
         """Adds a definition; the first one of a name stands."""
@@ -68,6 +85,14 @@ class Definitions:
             except SYMPY_ERRORS:
                 break  # a derivative by such a function
         return sides
+
+    def rests_on_differential_equation(self, expression: Basic) -> bool:
+        """Whether a function with a differential equation is in an expression or in the definitions of its names."""
+        return bool(self.differential) and any(
+            one.func.__name__ in self.differential
+            for part in self.closure(expression)
+            for one in part.atoms(AppliedUndef)
+        )
 
     def name_equal_to(self, expression: Expr) -> Symbol | None:
         """The name without definition that an expression equals by definitions and derivatives; None for others."""
@@ -111,8 +136,9 @@ class Definitions:
                     waiting.append(self.exact[name])
                 elif isinstance(name, AppliedUndef):
                     definition = self.functions.get((name.func.__name__, len(name.args)))
-                    if definition is not None:
-                        waiting.append(definition.body)
+                    described = definition or self.differential.get(name.func.__name__)
+                    if described is not None:
+                        waiting.append(described.body)
 
 
 def is_name(expression: Expr) -> bool:

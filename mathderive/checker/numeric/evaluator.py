@@ -2,8 +2,7 @@
 
 Every value is a ball that contains the exact one. Derivatives are exact (`taylor.py`). An indefinite integral is a
 power series about the point, which its integrand determines except for the constant of integration. The constant is an
-unknown function of the other names, unless an earlier equation gives the integral's value. A function without
-definition is a smooth function drawn at random.
+unknown function of the other names, unless an earlier equation gives the integral's value.
 """
 
 import math
@@ -15,9 +14,9 @@ from sympy import Derivative, E, Expr, Integral, Rational, S, Symbol, Tuple
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
+from mathderive.checker.numeric.applications import ApplicationEvaluator, Scope
 from mathderive.checker.numeric.definitions import Definitions
-from mathderive.checker.numeric.dispatch import NodeEvaluator
-from mathderive.checker.numeric.functions import FUNCTIONS, exp, raise_to, sin
+from mathderive.checker.numeric.functions import FUNCTIONS, raise_to
 from mathderive.checker.numeric.points import Point
 from mathderive.checker.numeric.sizes import INFINITE, SATURATING, log2, saturation, vanishes
 from mathderive.checker.numeric.taylor import (
@@ -51,18 +50,7 @@ class BudgetError(ValueError):
     """Computing the value would take too much work."""
 
 
-class Scope:
-    """Values that replace those of the point, and the results computed with them."""
-
-    def __init__(self, values: Mapping[Basic, Value]) -> None:
-        self.values = values
-        self.known: dict[Basic, Value] = {}
-
-    def within(self, values: Mapping[Basic, Value]) -> "Scope":
-        return Scope({**self.values, **values})
-
-
-class Evaluator(NodeEvaluator[Value, Scope]):
+class Evaluator(ApplicationEvaluator):
     """Evaluates expressions at a point.
 
     Attributes:
@@ -86,8 +74,7 @@ class Evaluator(NodeEvaluator[Value, Scope]):
             unknowns: values of the constants of integration.
             random_constants: whether a constant without value is a random number, not 0.
         """
-        self.definitions = definitions
-        self.point = point
+        super().__init__(definitions, point)
         self.size = 0
         self.is_ambiguous = False
         self.met_unknowns: dict[UnknownKey, None] = {}
@@ -97,7 +84,6 @@ class Evaluator(NodeEvaluator[Value, Scope]):
         self._classes: list[tuple[Symbol, list[acb]]] = []
         self._compared: set[Integral] = set()
         self._expanded: set[Integral] = set()
-        self._level = 0
         self._nested = 0
         self._work = 0
         seeds: dict[Basic, Value] = {}
@@ -193,30 +179,6 @@ class Evaluator(NodeEvaluator[Value, Scope]):
             # The distance from a limit is an exponential, whose size counts.
             self.size = max(self.size, saturation(node.func.__name__, head(argument)))
         return function(argument)
-
-    def application(self, node: AppliedUndef, scope: Scope) -> Value:
-        definition = self.definitions.functions.get((node.func.__name__, len(node.args)))
-        arguments = [self.evaluate(part, scope) for part in node.args]
-        if definition is not None:
-            return self.evaluate(
-                definition.body, scope.within(dict(zip(definition.parameters, arguments, strict=True)))
-            )
-        if node in self.definitions.exact:
-            return self.evaluate(self.definitions.exact[node], scope)
-        return self._some_function(node.func.__name__, arguments)
-
-    def _some_function(self, name: str, arguments: Sequence[Value]) -> Value:
-        """The value of a smooth function that stands for an undefined one."""
-
-        def number(label: str, low: float, high: float) -> acb:
-            return acb(arb(low + (high - low) * self.point.number(f"{label} of {name} of {len(arguments)}")))
-
-        start = number("start", 1, 2)
-        linear, wave, decay = (
-            self.add([number(f"{kind} {place}", 0.3, 0.9) * one for place, one in enumerate(arguments)])
-            for kind in ("slope", "wave", "decay")
-        )
-        return start + linear + fmpq(2, 5) * sin(wave + start) + fmpq(1, 2) * exp(-1 * decay)
 
     def derivative(self, node: Derivative, scope: Scope) -> Value:
         (variable, count), *others = node.variable_count

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mathderive.checker.checker import check
+from mathderive.checker.checker import Checker, check
 from mathderive.checker.verdicts import TRUE
 
 PROMPT = r"Given f{(x)} = (x - 9)^{2}, then obtain f{(x)} = x"
@@ -54,6 +54,13 @@ def test_a_name_that_stands_for_another_is_followed_to_the_branches() -> None:
     prompt = r"Given V = x - 9 and U = V and T = 2 U and S = T and W = S, then obtain W = x"
     [step] = check(prompt, r"\sqrt{W^{2}} = - W").steps
     assert step.truth in ("undecided", "incorrect")
+
+
+@pytest.mark.parametrize("equation", [r"\operatorname{Abs}{(a - b)} = a - b", r"\sqrt{(a - b)^{2}} = a - b"])
+def test_names_of_the_goal_are_no_excuse_on_another_branch(equation: str) -> None:
+    """It would be true if `a` and `b` were one constant; of some seeds, all points have `a > b`."""
+    prompt = f"Given f{{(x)}} = x, then obtain {equation}"
+    assert {Checker(prompt, str(seed)).check(equation).steps[0].truth for seed in range(120)}.isdisjoint(TRUE)
 
 
 ON_EVERY_BRANCH = (

@@ -1,6 +1,6 @@
 """Attacks on the checker, by class; importing this package registers all of them."""
 
-from tests.validity_corpus.attacks import absorption, branches, calculus, names, texts, zeros
+from tests.validity_corpus.attacks import absorption, branches, calculus, differential_equations, names, texts, zeros
 from tests.validity_corpus.attacks.attempt import ATTACKS, Attempt, Setting
 from tests.validity_corpus.attacks.labels import LabelledAttempt, label
 from tests.validity_corpus.attacks.settings import settings_of
@@ -13,6 +13,7 @@ __all__ = [
     "absorption",
     "branches",
     "calculus",
+    "differential_equations",
     "label",
     "names",
     "settings_of",
