@@ -36,6 +36,9 @@ class OneAnswer:
     def complete(self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Any) -> list[Completion]:
         return [Completion("x = 1", "stop", len(source), 1) for source in sources]
 
+    def compile_short(self, tokens: int) -> None:
+        pass
+
 
 def _post(path: str, body: object, *headers: str) -> bytes:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -105,7 +108,9 @@ def _serve(listening: socket.socket) -> None:
     from mathderive.serving.app import make_app
     from mathderive.serving.chat import ServerSettings
 
-    settings = ServerSettings(batch_size=2, waiting=4, max_prompt_tokens=1_000, max_answer_tokens=10, key=None)
+    settings = ServerSettings(
+        batch_size=2, waiting=4, max_prompt_tokens=1_000, max_answer_tokens=10, key=None, is_greedy=True
+    )
     app = make_app(cast(T5Model, OneAnswer()), settings)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
     asyncio.run(server.serve([listening]))

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
+
 from mathderive.config.schema import DecodingSettings
 from mathderive.core import devices
 from mathderive.model.decoding import MIN_ROWS, decode, padded_length, sample
@@ -13,6 +16,9 @@ from mathderive.predictors.search.sampler import Beginning, SampledAnswer
 from mathderive.predictors.settings import SamplerSettings
 from mathderive.records import Example, Prediction
 from mathderive.training.conversion import OpenedCheckpoint, open_checkpoint
+
+_LAST_SCALE = "decoder/final_norm/scale"
+"""The parameter that the decoder's output is multiplied by before the logits."""
 
 
 class Completion(NamedTuple):
@@ -139,6 +145,16 @@ class T5Model:
             [self._completion(source, one.ids) for one in samples[: len(sampling.keys)]]
             for source, sampling, samples in zip(sources, samplings, drawn, strict=True)
         ]
+
+    def compile_short(self, tokens: int) -> None:
+        """Compiles the programs of greedy search for short prompts and answers, so that none waits for them later.
+
+        Prompts are short up to `MIN_LENGTH` tokens, and answers up to the given number. The model writes an answer of
+        that length here: with a last scale of 0 all logits are equal, and the first token is never that of the end.
+        """
+        endless = {**self._params, _LAST_SCALE: jax.tree.map(jnp.zeros_like, self._params[_LAST_SCALE])}
+        sources = [[self._config.eos_token_id]] * self._decoding.batch_size
+        decode(self._config, endless, sources, tokens, self._dtype)
 
     def _completion(self, source: Sequence[int], output: Sequence[int]) -> Completion:
         return Completion(

@@ -12,7 +12,7 @@ from mathderive.serving.protocol import Refusal
 MAX_BODY_BYTES = 256 * 1024
 BODY_SECONDS = 30.0
 
-_DRAINED_BYTES = 4 * 1024 * 1024
+_DRAINED_BYTES = 3 * 512 * 1024
 """Bytes of a too large body that are read and dropped so that the client can read the refusal; then it is cut off."""
 
 

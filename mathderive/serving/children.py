@@ -1,0 +1,20 @@
+"""Child processes of the server, which take 0.02 seconds of CPU time to start.
+
+Work for strangers often has to be ended, and its process with it. A new interpreter takes a second of CPU time to
+start, most of it for imports. So the server's children are forks of a process that has only loaded `warm_modules`.
+"""
+
+import multiprocessing
+import os
+
+CHILDREN = multiprocessing.get_context("forkserver")
+"""Starts the children; the first one starts the process that they are forks of."""
+
+CHILDREN.set_forkserver_preload(["mathderive.serving.warm_modules"])
+
+_NICENESS = 10
+
+
+def give_way() -> None:
+    """Lowers the priority of this child process, so that it delays no short work; again it does nothing."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
