@@ -181,6 +181,11 @@ async def ask_short_questions(address: tuple[str, int]) -> str:
     return await ask(address, chat(f"Given x = {random.randint(1, 99)} x, then obtain x"))
 
 
+async def ask_for_samples(address: tuple[str, int]) -> str:
+    count = random.choice((1, 2, 3, 8))
+    return await ask(address, chat(long_prompt(), temperature=1, n=count, top_p=random.choice((0.9, 1))))
+
+
 async def send_huge_prompts(address: tuple[str, int]) -> str:
     return await ask(address, chat("x " * 10**5))
 
@@ -222,6 +227,7 @@ KINDS: Mapping[str, Callable[[tuple[str, int]], Awaitable[str]]] = {
         check_short_texts,
         ask_long_questions,
         ask_short_questions,
+        ask_for_samples,
         send_huge_prompts,
         typeset,
         cut_a_request,

@@ -154,7 +154,7 @@ class T5Model:
         """
         endless = {**self._params, _LAST_SCALE: jax.tree.map(jnp.zeros_like, self._params[_LAST_SCALE])}
         sources = [[self._config.eos_token_id]] * self._decoding.batch_size
-        decode(self._config, endless, sources, tokens, self._dtype)
+        decode(self._config, endless, sources, tokens, self._dtype, watch=lambda row, ids: None)
 
     def _completion(self, source: Sequence[int], output: Sequence[int]) -> Completion:
         return Completion(

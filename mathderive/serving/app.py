@@ -99,9 +99,9 @@ def _api(chat: Chat, checks: Checks, typesetting: Typesetting, name: str, key: s
         return await chat.answer(job, asked, request)
 
     @api.post("/typeset")
-    async def typeset(asked: ToTypeset) -> Typeset:
+    async def typeset(asked: ToTypeset, request: Request) -> Typeset:
         """MathML of equations and sentences, printed from the parsed expressions."""
-        return await typesetting.typeset(asked)
+        return await typesetting.typeset(asked, request)
 
     @api.post("/check")
     async def check_derivation(asked: Derivation, request: Request) -> Checked:

@@ -13,7 +13,7 @@ from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.t5 import T5Model
 from mathderive.serving.batching import Batcher
 from mathderive.serving.jobs import BatchFailedError, Job, QueueFullError
-from mathderive.serving.limits import wait_for_hang_up
+from mathderive.serving.limits import result_for
 from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Reply
 
 _MAX_CHARACTERS_PER_TOKEN = 32
@@ -80,22 +80,15 @@ class Chat:
         """Waits for the whole answers; cancels the request if the client hangs up first.
 
         Raises:
-            Refusal: the batch failed, or the slow lane has no room.
+            Refusal: the batch failed, the slow lane has no room, or the client hung up.
         """
-        found = asyncio.ensure_future(job.completions())
-        gone = asyncio.ensure_future(wait_for_hang_up(request))
         try:
-            await asyncio.wait({found, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not found.done():
-                raise Refusal(499, "the client is gone")  # nobody reads it
-            return Reply(self._model.name, asked.count // job.size).whole(found.result())
+            completions = await result_for(request, asyncio.ensure_future(job.completions()))
+            return Reply(self._model.name, asked.count // job.size).whole(completions)
         except BatchFailedError:
             raise server_error() from None
         except QueueFullError as full:
             raise _refusal_when_full(full) from None
-        finally:
-            found.cancel()
-            gone.cancel()
 
     async def events(self, job: Job, asked: ChatRequest) -> AsyncIterator[str]:
         """Yields the server-sent events of a streamed answer."""

@@ -13,8 +13,9 @@ CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload(["mathderive.serving.warm_modules"])
 
 _NICENESS = 10
+_USUAL_PRIORITY = os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def give_way() -> None:
-    """Lowers the priority of this child process, so that it delays no short work; again it does nothing."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    """Lowers the priority of this child process below the server's, so that it delays no short work."""
+    os.setpriority(os.PRIO_PROCESS, 0, _USUAL_PRIORITY + _NICENESS)

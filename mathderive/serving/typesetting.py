@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 
 from mathderive.core.workers import Ended, Limits, WorkerProcess
 from mathderive.report.typeset import split_formulas, typeset
 from mathderive.serving.children import CHILDREN, give_way
+from mathderive.serving.limits import result_for
 from mathderive.serving.protocol import Asked, Refusal, Text
 
 LONGEST_FORMULA = 2_000
@@ -68,18 +70,19 @@ class Typesetting:
             self._worker.stop()
             self._thread.shutdown(cancel_futures=True)
 
-    async def typeset(self, asked: ToTypeset) -> Typeset:
+    async def typeset(self, asked: ToTypeset, request: Request) -> Typeset:
         """Typesets a request; if it exceeds its limits, nothing of it is typeset.
 
         Raises:
-            Refusal: too many requests wait.
+            Refusal: too many requests wait, or the client hung up.
             InputError: the server is ending.
         """
         if self._waiting >= MAX_WAITING:
             raise Refusal(429, "many texts wait to be typeset", code="queue_full", headers={"Retry-After": "2"})
         self._waiting += 1
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._thread, self._worker.ask, asked)
+            work = asyncio.get_running_loop().run_in_executor(self._thread, self._worker.ask, asked)
+            found = await result_for(request, work)
         finally:
             self._waiting -= 1
         return _not_typeset(asked) if isinstance(found, Ended) else found
