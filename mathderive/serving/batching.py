@@ -100,6 +100,7 @@ class Batcher:
             QueueFullError: there is no room.
         """
         job = Job(source, limit, streamed, sampling)
+        job.call_when_over(lambda: self._lanes.remove(job))
         self._add(job, self._has_quick_lane and sampling is None and len(source) <= QUICK_PROMPT_TOKENS)
         return job
 

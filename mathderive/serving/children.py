@@ -1,7 +1,7 @@
 """Child processes of the server, which take 0.02 seconds of CPU time to start.
 
 Work for strangers often has to be ended, and its process with it. A new interpreter takes a second of CPU time to
-start, most of it for imports. So the server's children are forks of a process that has only loaded `warm_modules`.
+start, most of it for imports. So the server's children are forks of a process that has loaded `warm_modules` only.
 """
 
 import multiprocessing

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from mathderive.model.sampling import Sampling
@@ -84,6 +84,10 @@ class Job:
     def give_up(self) -> None:
         """Cancels the request because nobody waits for the answer any more."""
         self._completions.cancel()
+
+    def call_when_over(self, action: Callable[[], object]) -> None:
+        """Lets the action be called once the request has its answers, or is given up."""
+        self._completions.add_done_callback(lambda _: action())
 
     @property
     def is_over(self) -> bool:

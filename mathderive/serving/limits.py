@@ -76,8 +76,9 @@ async def result_for(request: Request, work: "asyncio.Future[T]") -> T:
         Refusal: the client has hung up; nobody reads this.
     """
     gone = asyncio.ensure_future(wait_for_hang_up(request))
+    either: set[asyncio.Future[Any]] = {work, gone}
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             raise Refusal(499, "the client hung up")
         return work.result()

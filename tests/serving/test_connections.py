@@ -91,8 +91,20 @@ def test_a_client_that_does_not_read_is_closed() -> None:
     asyncio.run(run())
 
 
+def test_a_client_that_begins_to_read_late_gets_the_whole_answer() -> None:
+    async def run() -> None:
+        async with serving() as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            writer.write(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            await asyncio.sleep(0.3)
+            assert (await reader.read()).count(b"x" * 1000) == 1000
+            writer.close()
+
+    asyncio.run(run())
+
+
 def test_the_connection_that_has_waited_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
 
     async def run() -> None:
         async with serving() as (_, port):

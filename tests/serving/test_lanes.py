@@ -149,6 +149,21 @@ def test_a_batch_that_nobody_waits_for_ends() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("length", [1, QUICK_PROMPT_TOKENS + 1], ids=["quick", "slow"])
+def test_a_request_that_is_given_up_frees_its_place(length: int) -> None:
+    async def run() -> None:
+        batcher = Batcher(Counting(), batch_size=4, waiting=1)
+        for _ in range(3):
+            job = batcher.submit([1] * length, 9, streamed=False)
+            with pytest.raises(QueueFullError):
+                batcher.submit([1] * length, 9, streamed=False)
+            job.give_up()
+            await asyncio.sleep(0)
+        assert batcher.waiting == 0
+
+    asyncio.run(run())
+
+
 def test_samples_use_the_slow_lane_alone() -> None:
     async def run() -> None:
         batcher = Batcher(model := Counting(), batch_size=4, waiting=2)
