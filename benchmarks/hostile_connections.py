@@ -5,7 +5,8 @@
 
 The hostile clients are those of `benchmarks/hostile_clients/kinds.py`, in a process of their own, as many of each kind.
 Whenever one of their connections ends, they open another one at once. Meanwhile an honest client checks a short
-derivation every second, and another one asks the model a short question every second, each time in a new connection.
+derivation every second, and another one asks the model a question of the page every second, each time in a new
+connection.
 An answer counts from the connection to its last byte. It is late after 5 seconds, and refused if it has another status
 than 200. All clients have the same address, so the server cannot tell them apart by it. The server, the hostile clients
 and the honest ones share the cores of this machine.
@@ -25,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,11 +42,12 @@ PROMPT = r"Given f{(x)} = \sin{(x)}, then obtain \frac{d}{d x} f{(x)} = \cos{(x)
 DERIVATION = (
     r"f{(x)} = \sin{(x)} and \frac{d}{d x} f{(x)} = \frac{d}{d x} \sin{(x)} and \frac{d}{d x} f{(x)} = \cos{(x)}"
 )
-QUESTIONS: Mapping[str, bytes] = {
-    "check": post(CHECK, {"prompt": PROMPT, "derivation": DERIVATION}),
-    "chat": post(CHAT, {"model": "mini", "messages": [{"role": "user", "content": PROMPT}]}),
+EXAMPLES = [example["prompt"] for example in json.loads((ROOT / "mathderive/serving/examples.json").read_text())]
+QUESTIONS: Mapping[str, Sequence[bytes]] = {
+    "check": [post(CHECK, {"prompt": PROMPT, "derivation": DERIVATION})],
+    "chat": [post(CHAT, {"model": "mini", "messages": [{"role": "user", "content": one}]}) for one in EXAMPLES],
 }
-"""What the honest clients ask."""
+"""The questions that each honest client asks in turn."""
 
 LATE_SECONDS = 5.0
 WARM_UP_QUESTIONS = 30
@@ -100,8 +102,8 @@ async def ask_every_second(address: tuple[str, int], seconds: float) -> dict[str
     found = {name: Honest() for name in QUESTIONS}
     async with asyncio.TaskGroup() as group:
         for number in range(int(seconds)):
-            for name, request in QUESTIONS.items():
-                group.create_task(ask(address, request, found[name]))
+            for name, requests in QUESTIONS.items():
+                group.create_task(ask(address, requests[number % len(requests)], found[name]))
             await asyncio.sleep(1)
             if sys.stderr.isatty():
                 print(f"\r{seconds - number - 1:.0f} s left", end="", file=sys.stderr, flush=True)
@@ -110,9 +112,9 @@ async def ask_every_second(address: tuple[str, int], seconds: float) -> dict[str
 
 async def wait_until_warm(address: tuple[str, int]) -> None:
     """Asks until the server has started its child processes and compiled the programs for the honest questions."""
-    for name, request in QUESTIONS.items():
+    for name, requests in QUESTIONS.items():
         for _ in range(WARM_UP_QUESTIONS):
-            await ask(address, request, honest := Honest())
+            await ask(address, requests[0], honest := Honest())
             if honest.seconds and honest.seconds[0] < 1:
                 break
         else:

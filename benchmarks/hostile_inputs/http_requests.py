@@ -33,10 +33,12 @@ class OneAnswer:
     def encode(self, prompt: str) -> list[int]:
         return list(range(len(prompt) // 4 + 1))
 
-    def complete(self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Any) -> list[Completion]:
+    def complete(
+        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Any, min_source_length: int
+    ) -> list[Completion]:
         return [Completion("x = 1", "stop", len(source), 1) for source in sources]
 
-    def compile_short(self, tokens: int) -> None:
+    def compile_short(self, source_length: int, target_length: int) -> None:
         pass
 
 

@@ -22,7 +22,6 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Protocol
 
-from mathderive.model.decoding import MIN_LENGTH
 from mathderive.model.sampling import Sampling
 from mathderive.predictors.t5 import Completion
 from mathderive.serving.jobs import BatchFailedError, Job, QueueFullError
@@ -30,11 +29,11 @@ from mathderive.serving.lanes import Lanes
 
 _AT_ONCE = 2
 
-QUICK_PROMPT_TOKENS = MIN_LENGTH
-"""Maximum tokens of a prompt in the quick lane."""
+QUICK_PROMPT_TOKENS = 96
+"""Maximum tokens of a prompt in the quick lane, and the length that they are padded to; the page's have up to 91."""
 
-QUICK_TOKENS = 128
-"""Maximum tokens of an answer in the quick lane."""
+QUICK_TOKENS = 192
+"""Maximum tokens of an answer in the quick lane. The answers to the page's examples have up to 168."""
 
 _MAX_PAUSE = 10.0
 """Maximum seconds for which a batch of the slow lane pauses in all."""
@@ -46,7 +45,11 @@ class CompletesBatches(Protocol):
     """The part of `T5Model` that the batcher uses; `watch` receives a row, a sample's number, and its text so far."""
 
     def complete(
-        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: "Watch | None"
+        self,
+        sources: Sequence[Sequence[int]],
+        limits: Sequence[int],
+        watch: "Watch | None",
+        min_source_length: int,
     ) -> list[Completion]: ...
 
     def complete_with_samples(
@@ -57,7 +60,7 @@ class CompletesBatches(Protocol):
         watch: "SampleWatch | None",
     ) -> list[list[Completion]]: ...
 
-    def compile_short(self, tokens: int) -> None: ...
+    def compile_short(self, source_length: int, target_length: int) -> None: ...
 
 
 class Watch(Protocol):
@@ -113,7 +116,7 @@ class Batcher:
     async def running(self) -> AsyncIterator[None]:
         """Compiles the programs of the quick lane, and answers submitted requests while the block runs."""
         if self._has_quick_lane:
-            await asyncio.to_thread(self._model.compile_short, QUICK_TOKENS)
+            await asyncio.to_thread(self._model.compile_short, QUICK_PROMPT_TOKENS, QUICK_TOKENS)
         workers = [
             asyncio.create_task(self._work(serves_slow=number > 0 or not self._has_quick_lane))
             for number in range(_AT_ONCE)
@@ -199,7 +202,8 @@ class Batcher:
         if samplings := [job.sampling for job in jobs if job.sampling]:
             return self._model.complete_with_samples(sources, samplings, limits, watch_sample)
         is_watched = not is_quick or any(job.streamed for job in jobs)
-        return [[one] for one in self._model.complete(sources, limits, watch if is_watched else None)]
+        min_length = QUICK_PROMPT_TOKENS if is_quick else 0
+        return [[one] for one in self._model.complete(sources, limits, watch if is_watched else None, min_length)]
 
 
 def _is_cut(job: Job, completion: Completion) -> bool:

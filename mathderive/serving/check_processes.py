@@ -4,7 +4,7 @@ from mathderive.checker.checker import check
 from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
 from mathderive.core.workers import Ended, Limits, WorkerProcess
-from mathderive.serving.children import CHILDREN, give_way
+from mathderive.serving.children import CHILDREN, QUICK_NICENESS, SLOW_NICENESS, give_way
 
 QUICK_LIMITS = Limits(EQUATION_LIMITS.memory_bytes, cpu_seconds=0.05)
 """Limits of a whole check in the quick lane; an equation takes 0.003 s on average."""
@@ -16,8 +16,9 @@ SAMPLE = CheckRequest(
 """A prompt and a derivation that use the parser and the checker."""
 
 
-def check_quickly(request: CheckRequest) -> CheckOutcome:
+def _check_quickly(request: CheckRequest) -> CheckOutcome:
     """Checks an answer in the child; it marks no equations, so its limit of CPU time is for all of them together."""
+    give_way(QUICK_NICENESS)
     try:
         return check(request.prompt, request.output)
     except ValueError as error:
@@ -25,7 +26,7 @@ def check_quickly(request: CheckRequest) -> CheckOutcome:
 
 
 def _check_slowly(request: CheckRequest) -> CheckOutcome:
-    give_way()
+    give_way(SLOW_NICENESS)
     return check_request(request)
 
 
@@ -33,7 +34,7 @@ class CheckProcesses:
     """Checks one derivation at a time, in the child process of its lane."""
 
     def __init__(self) -> None:
-        self._quick = WorkerProcess(check_quickly, QUICK_LIMITS, CHILDREN)
+        self._quick = WorkerProcess(_check_quickly, QUICK_LIMITS, CHILDREN)
         self._slow = WorkerProcess(_check_slowly, EQUATION_LIMITS, CHILDREN)
 
     def check(self, prompt: str, derivation: str, is_quick: bool) -> Validity | None:

@@ -12,10 +12,12 @@ CHILDREN = multiprocessing.get_context("forkserver")
 
 CHILDREN.set_forkserver_preload(["mathderive.serving.warm_modules"])
 
-_NICENESS = 10
+QUICK_NICENESS, SLOW_NICENESS = 5, 10
+"""Niceness of a child for short and for long work, above that of the server, whose model gives the answers."""
+
 _USUAL_PRIORITY = os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def give_way() -> None:
-    """Lowers the priority of this child process below the server's, so that it delays no short work."""
-    os.setpriority(os.PRIO_PROCESS, 0, _USUAL_PRIORITY + _NICENESS)
+def give_way(niceness: int) -> None:
+    """Lowers the priority of this child process by so much below the server's."""
+    os.setpriority(os.PRIO_PROCESS, 0, _USUAL_PRIORITY + niceness)

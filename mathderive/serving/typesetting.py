@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from mathderive.core.workers import Ended, Limits, WorkerProcess
 from mathderive.report.typeset import split_formulas, typeset
-from mathderive.serving.children import CHILDREN, give_way
+from mathderive.serving.children import CHILDREN, SLOW_NICENESS, give_way
 from mathderive.serving.limits import result_for
 from mathderive.serving.protocol import Asked, Refusal, Text
 
@@ -97,7 +97,7 @@ def typeset_all(asked: ToTypeset) -> Typeset:
 
 
 def _typeset_at_low_priority(asked: ToTypeset) -> Typeset:
-    give_way()
+    give_way(SLOW_NICENESS)
     return typeset_all(asked)
 
 

@@ -2,11 +2,12 @@
 
 import gc
 
-from mathderive.serving.check_processes import SAMPLE, check_quickly
+from mathderive.checker.checker import check
+from mathderive.serving.check_processes import SAMPLE
 from mathderive.serving.typesetting import ToTypeset, typeset_all
 
 # Work on a sample fills the caches of the parser and the checker, and loads what they import when first needed.
-check_quickly(SAMPLE)
+check(SAMPLE.prompt, SAMPLE.output)
 typeset_all(ToTypeset(equations=SAMPLE.output.split(" and ")))
 
 gc.collect()

@@ -69,14 +69,14 @@ def test_a_short_answer_needs_no_compilation_after_those_beforehand(
     checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = T5Model("ours", str(checkpoint), DECODING.model_copy(update={"batch_size": 3}))
-    model.compile_short(100)
+    model.compile_short(96, 100)
     sources = [model.encode(one.prompt) for one in EXAMPLES[:2]]
     texts: list[str] = []
     with caplog.at_level(logging.DEBUG, "jax"):
-        completions = model.complete(sources, [100, 70], lambda row, text: texts.append(text))
+        completions = model.complete(sources, [100, 70], lambda row, text: texts.append(text), 96)
         assert not [record for record in caplog.messages if "XLA compilation" in record]
         assert [one.completion_tokens for one in completions] == [100, 70]
-        model.complete(sources, [140, 70])
+        assert model.complete(sources, [100, 70]) == completions
         assert [record for record in caplog.messages if "XLA compilation" in record]
     assert texts
 

@@ -24,7 +24,7 @@ class Echo:
         self.batches: list[int] = []
 
     def complete(
-        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Watch | None
+        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Watch | None, min_source_length: int
     ) -> list[Completion]:
         self.batches.append(len(sources))
         if any(0 in source for source in sources):
@@ -56,7 +56,7 @@ class Echo:
             answers.append([Completion(text, "stop", len(source), len(text)) for text in texts])
         return answers
 
-    def compile_short(self, tokens: int) -> None:
+    def compile_short(self, source_length: int, target_length: int) -> None:
         pass
 
 

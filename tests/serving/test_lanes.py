@@ -18,11 +18,13 @@ class Counting:
 
     def __init__(self) -> None:
         self.limits: list[int] = []
-        self.compiled: list[int] = []
+        self.padded: set[int] = set()
+        self.compiled: list[tuple[int, int]] = []
 
     def complete(
-        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Watch | None
+        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Watch | None, min_source_length: int
     ) -> list[Completion]:
+        self.padded.add(min_source_length)
         found = []
         for row, (source, limit) in enumerate(zip(sources, limits, strict=True)):
             text = "x" * min(source[0], limit)
@@ -39,11 +41,11 @@ class Counting:
         limits: Sequence[int],
         watch: SampleWatch | None,
     ) -> list[list[Completion]]:
-        found = self.complete([[source[0] + 1] for source in sources], limits, None)
+        found = self.complete([[source[0] + 1] for source in sources], limits, None, 0)
         return [[one] * len(sampling.keys) for one, sampling in zip(found, samplings, strict=True)]
 
-    def compile_short(self, tokens: int) -> None:
-        self.compiled.append(tokens)
+    def compile_short(self, source_length: int, target_length: int) -> None:
+        self.compiled.append((source_length, target_length))
 
 
 async def answer(job: Job) -> Completion:
@@ -102,6 +104,7 @@ def test_long_answers_are_whole() -> None:
         assert [answer.finish_reason for answer in answers] == ["stop", "stop", "stop", "length"]
         assert "".join(pieces) == "x" * 2 * QUICK_TOKENS
         assert sorted(model.limits) == [QUICK_TOKENS] * 5 + [2 * QUICK_TOKENS] * 3
+        assert model.padded == {QUICK_PROMPT_TOKENS, 0}
 
     asyncio.run(run())
 
@@ -116,7 +119,8 @@ def test_long_prompts_and_beam_search_use_the_slow_lane_alone() -> None:
             async with batcher.running():
                 await answer(batcher.submit(source, 10 * QUICK_TOKENS, streamed=False))
             assert model.limits == [10 * QUICK_TOKENS]
-            assert model.compiled == [QUICK_TOKENS] * has_quick_lane
+            assert model.compiled == [(QUICK_PROMPT_TOKENS, QUICK_TOKENS)] * has_quick_lane
+            assert model.padded == {0}
 
     asyncio.run(run())
 
@@ -167,14 +171,14 @@ def test_a_request_that_is_given_up_frees_its_place(length: int) -> None:
 def test_samples_use_the_slow_lane_alone() -> None:
     async def run() -> None:
         batcher = Batcher(model := Counting(), batch_size=4, waiting=2)
-        sampled = [batcher.submit([1], 200, False, Sampling([(0, n) for n in range(count)])) for count in (1, 3)]
+        sampled = [batcher.submit([1], 1000, False, Sampling([(0, n) for n in range(count)])) for count in (1, 3)]
         with pytest.raises(QueueFullError):
-            batcher.submit([1], 200, False, Sampling([(0, 0)]))
-        greedy = batcher.submit([1], 200, streamed=False)
+            batcher.submit([1], 1000, False, Sampling([(0, 0)]))
+        greedy = batcher.submit([1], 1000, streamed=False)
         async with batcher.running():
             assert len((await answer(greedy)).text) == 1
             assert [[len(one.text) for one in await job.completions()] for job in sampled] == [[2], [2, 2, 2]]
-        assert sorted(model.limits) == [QUICK_TOKENS, 200, 200]
+        assert sorted(model.limits) == [QUICK_TOKENS, 1000, 1000]
 
     asyncio.run(run())
 
@@ -187,7 +191,7 @@ class Ordered(Counting):
         self.order: list[str] = []
 
     def complete(
-        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Watch | None
+        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Watch | None, min_source_length: int
     ) -> list[Completion]:
         name = "long" if len(sources[0]) > QUICK_PROMPT_TOKENS else "short"
         self.order.append(f"{name} begins")
@@ -196,7 +200,7 @@ class Ordered(Counting):
             time.sleep(0.01)
         if name == "short":
             time.sleep(0.3)
-        completions = super().complete(sources, limits, watch)
+        completions = super().complete(sources, limits, watch, min_source_length)
         self.order.append(f"{name} ends")
         return completions
 
