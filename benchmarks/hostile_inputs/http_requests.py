@@ -33,8 +33,13 @@ class OneAnswer:
     def encode(self, prompt: str) -> list[int]:
         return list(range(len(prompt) // 4 + 1))
 
-    def complete(self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Any) -> list[Completion]:
+    def complete(
+        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Any, min_source_length: int
+    ) -> list[Completion]:
         return [Completion("x = 1", "stop", len(source), 1) for source in sources]
+
+    def compile_short(self, source_length: int, target_length: int) -> None:
+        pass
 
 
 def _post(path: str, body: object, *headers: str) -> bytes:
@@ -105,7 +110,9 @@ def _serve(listening: socket.socket) -> None:
     from mathderive.serving.app import make_app
     from mathderive.serving.chat import ServerSettings
 
-    settings = ServerSettings(batch_size=2, waiting=4, max_prompt_tokens=1_000, max_answer_tokens=10, key=None)
+    settings = ServerSettings(
+        batch_size=2, waiting=4, max_prompt_tokens=1_000, max_answer_tokens=10, key=None, is_greedy=True
+    )
     app = make_app(cast(T5Model, OneAnswer()), settings)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
     asyncio.run(server.serve([listening]))

@@ -9,7 +9,6 @@ undecided.
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,8 +46,6 @@ class CheckRequest:
     prompt: str
     output: str
     leave_out: frozenset[int] = frozenset()
-    stop_file: Path | None = None
-    """The check stops before an equation if this file exists."""
     seed: str = ""
     """With the texts, it determines the points at which equations are tested."""
     seconds: float = ANSWER_SECONDS
@@ -88,10 +85,6 @@ class _LeftOut(Collection[int]):
         return len(self._given)
 
 
-class _StoppedError(Exception):
-    """The request's stop file exists."""
-
-
 CheckOutcome = Validity | str
 """A verdict, or the reason why the prompt cannot be read."""
 
@@ -105,8 +98,6 @@ def check_request(request: CheckRequest) -> CheckOutcome:
 
     def begin(number: int) -> None:
         mark(EquationMark(number, used()))
-        if request.stop_file is not None and request.stop_file.exists():
-            raise _StoppedError
 
     def may_search(number: int) -> bool:
         mark(EquationMark(number, used(), searches=True))
@@ -117,11 +108,8 @@ def check_request(request: CheckRequest) -> CheckOutcome:
         checker = Checker(request.prompt, request.seed)
     except ValueError as error:
         return str(error)
-    try:
-        left_out = _LeftOut(request.leave_out, lambda: used() > request.seconds)
-        return checker.check(request.output, left_out, begin, may_search if request.counts_missing else None)
-    except _StoppedError:
-        return unchecked(request.output, "the check was stopped")
+    left_out = _LeftOut(request.leave_out, lambda: used() > request.seconds)
+    return checker.check(request.output, left_out, begin, may_search if request.counts_missing else None)
 
 
 def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRequest) -> Validity:
@@ -182,11 +170,7 @@ class SupervisedChecker(ChildOwner):
         self._worker = WorkerProcess(check_request, limits)
         self._seed = seed
 
-    def interrupt(self) -> None:
-        """Ends the check in progress, which raises InputError; the next check starts a new child."""
-        self._worker.interrupt()
-
-    def check(self, prompt: str, output: str, stop_file: Path | None = None, counts_missing: bool = False) -> Validity:
-        """Checks an answer; see `check_in`. The check stops before the next equation once `stop_file` exists."""
-        request = CheckRequest(prompt, output, stop_file=stop_file, seed=self._seed, counts_missing=counts_missing)
+    def check(self, prompt: str, output: str, counts_missing: bool = False) -> Validity:
+        """Checks an answer; see `check_in`."""
+        request = CheckRequest(prompt, output, seed=self._seed, counts_missing=counts_missing)
         return check_in(self._worker, request)

@@ -17,8 +17,9 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext, SpawnContext
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +49,9 @@ MOST_LOST_IN_A_ROW = 8
 
 ALLOCATIONS_PER_COLLECTION = 50_000
 """Number of allocations between two runs of the garbage collector in a worker."""
+
+SPAWN = multiprocessing.get_context("spawn")
+"""Starts a child process as a new interpreter, which takes a second of CPU time."""
 
 KILLED = "a worker process was killed from outside"
 """Beginning of the message when neither the work nor the backstop ended a worker."""
@@ -125,11 +129,19 @@ class WorkerProcess(Generic[ItemT, ResultT]):
     Args:
         function: picklable, a pure function of an item.
         limits: the limits on each item.
+        context: starts the child. It is never a fork of this process: it inherits nothing, so its results cannot
+            depend on what this process did before.
     """
 
-    def __init__(self, function: Callable[[ItemT], ResultT], limits: Limits = Limits()) -> None:
+    def __init__(
+        self,
+        function: Callable[[ItemT], ResultT],
+        limits: Limits = Limits(),
+        context: SpawnContext | ForkServerContext = SPAWN,
+    ) -> None:
         self._function = function
         self._limits = limits
+        self._context = context
         self._lock = threading.Lock()
         self._stopped = False
         self._interrupted = False
@@ -210,16 +222,17 @@ class WorkerProcess(Generic[ItemT, ResultT]):
 
     def _started(self) -> multiprocessing.connection.Connection:
         """Returns the connection to a living child, which is started if there is none."""
+        if self._interrupted:  # after the last item had its answer
+            with suppress(InputError):
+                self._reap()
         with self._lock:
             if self._stopped:
                 raise InputError("the work was stopped")
             if self._process is None or self._connection is None:
-                # spawn: a child inherits nothing, so its results cannot depend on what this process did before
-                context = multiprocessing.get_context("spawn")
-                self._connection, theirs = context.Pipe()
-                watched, self._held = context.Pipe(duplex=False)
+                self._connection, theirs = self._context.Pipe()
+                watched, self._held = self._context.Pipe(duplex=False)
                 arguments = (self._function, self._limits, theirs, watched)
-                self._process = context.Process(target=_serve, args=arguments, daemon=True)
+                self._process = self._context.Process(target=_serve, args=arguments, daemon=True)
                 self._process.start()
                 assert self._process.pid is not None
                 kill_with_parent(watched.fileno(), self._process.pid)

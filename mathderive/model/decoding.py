@@ -79,6 +79,7 @@ def decode(
     dtype: str = "float32",
     search: SearchSettings = GREEDY,
     watch: Watcher | None = None,
+    min_source_length: int = 0,
 ) -> list[list[int]]:
     """Generates an output for each source, up to the model's end-of-sequence token.
 
@@ -89,12 +90,13 @@ def decode(
         dtype: the type of matrix products.
         watch: called with the token ids of each output every few tokens. It is never called in beam search, which
             decides at the end only.
+        min_source_length: sources are padded at least to this length, so that one program serves for many lengths.
 
     Returns:
         The token ids of each row, without the start token, and with the end-of-sequence token where it was reached.
     """
     outputs = Outputs(config, search, sources, max_length, watch)
-    _decode(config, params, sources, dtype, search, outputs)
+    _decode(config, params, sources, dtype, search, outputs, min_source_length=min_source_length)
     return [ids[0] if len(source) else [] for ids, source in zip(outputs.ids, sources, strict=False)]
 
 
@@ -139,6 +141,7 @@ def _decode(
     search: _Search,
     outputs: Outputs,
     samplings: Sequence[Sampling] = (),
+    min_source_length: int = 0,
 ) -> None:
     """Decodes all sources and stores the outputs."""
     if not any(len(source) for source in sources):
@@ -147,7 +150,8 @@ def _decode(
     rows = _deal_rows(lengths[:-1])
     # Rounded up, so that few limits need shapes of their own.
     longest = -(-int(limits.max()) // MIN_LENGTH) * MIN_LENGTH
-    groups = group_by_length(lengths[rows].max(axis=0).tolist())
+    padded_lengths = np.maximum(lengths, min_source_length)
+    groups = group_by_length(padded_lengths[rows].max(axis=0).tolist())
     input_ids, encoder_mask = _pad_sources(config, sources, rows, groups)
     last_position = (limits[rows] - 1).astype(np.int32)
     decode_segment = partial(_decode_segment, config, dtype, search, params)
@@ -170,7 +174,7 @@ def _decode(
             outputs.store(rows, state.beams, length)
             rows = np.take_along_axis(rows, selected, axis=1)
             last_position = np.take_along_axis(last_position, selected, axis=1)
-            source_length = padded_length(int(lengths[rows].max()))
+            source_length = padded_length(int(padded_lengths[rows].max()))
             state, encoder_mask = _select_rows(source_length, state, encoder_mask, selected)
         length = min(padded_length(length + 1), longest)
         state = fill_cache(_grow_cache(length, state), length)

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
+
 from mathderive.config.schema import DecodingSettings
 from mathderive.core import devices
 from mathderive.model.decoding import MIN_ROWS, decode, padded_length, sample
@@ -13,6 +16,9 @@ from mathderive.predictors.search.sampler import Beginning, SampledAnswer
 from mathderive.predictors.settings import SamplerSettings
 from mathderive.records import Example, Prediction
 from mathderive.training.conversion import OpenedCheckpoint, open_checkpoint
+
+_LAST_SCALE = "decoder/final_norm/scale"
+"""The parameter that the decoder's output is multiplied by before the logits."""
 
 
 class Completion(NamedTuple):
@@ -86,6 +92,7 @@ class T5Model:
         sources: Sequence[Sequence[int]],
         limits: Sequence[int] | None = None,
         watch: Callable[[int, str], None] | None = None,
+        min_source_length: int = 0,
     ) -> list[Completion]:
         """Completes each source.
 
@@ -94,6 +101,7 @@ class T5Model:
             limits: maximum tokens of each output, by default `decoding.max_target_length`.
             watch: during greedy search, receives a row and its text so far every few tokens; the text ends with
                 U+FFFD while its last character is incomplete.
+            min_source_length: sources are padded at least to this length.
         """
         longest, config = self._decoding.max_target_length, self._config
         # Empty rows fill up a short batch, so that it needs no compilation of its own.
@@ -106,6 +114,7 @@ class T5Model:
             self._dtype,
             self._decoding.search.options(),
             watch and (lambda row, ids: watch(row, self._tokenizer.decode(ids))),
+            min_source_length,
         )
         return [self._completion(source, output) for source, output in zip(sources, outputs, strict=False)]
 
@@ -139,6 +148,24 @@ class T5Model:
             [self._completion(source, one.ids) for one in samples[: len(sampling.keys)]]
             for source, sampling, samples in zip(sources, samplings, drawn, strict=True)
         ]
+
+    def compile_short(self, source_length: int, target_length: int) -> None:
+        """Compiles the programs of greedy search for sources and answers of up to these lengths.
+
+        Later, `complete` uses them for sources that it pads to `source_length`. The model writes an answer of
+        `target_length` here: with a last scale of 0 all logits are equal, and the first token is never the end.
+        """
+        endless = {**self._params, _LAST_SCALE: jax.tree.map(jnp.zeros_like, self._params[_LAST_SCALE])}
+        sources = [[self._config.eos_token_id]] * self._decoding.batch_size
+        decode(
+            self._config,
+            endless,
+            sources,
+            target_length,
+            self._dtype,
+            watch=lambda row, ids: None,
+            min_source_length=source_length,
+        )
 
     def _completion(self, source: Sequence[int], output: Sequence[int]) -> Completion:
         return Completion(

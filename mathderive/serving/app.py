@@ -1,6 +1,5 @@
 """The server's routes: a chat-completions API for one T5, a checker of derivations, and a page to try both."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +21,7 @@ from mathderive.serving.checks import Checks
 from mathderive.serving.limits import BoundedBodies, refusal_response
 from mathderive.serving.page import add_page
 from mathderive.serving.protocol import Asked, ChatCompletion, ChatRequest, ErrorBody, Model, ModelList, Refusal, Text
-from mathderive.serving.typesetting import ToTypeset, Typeset, typeset_all
+from mathderive.serving.typesetting import ToTypeset, Typeset, Typesetting
 
 
 class Derivation(Asked):
@@ -45,13 +44,13 @@ class Health(BaseModel):
 
 
 def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
-    """Makes the application; its lifespan runs the batches and the checker."""
-    batcher = Batcher(model, settings.batch_size, settings.waiting)
-    checks = Checks()
+    """Makes the application; its lifespan runs the batches, the checks and the typesetting."""
+    batcher = Batcher(model, settings.batch_size, settings.waiting, has_quick_lane=settings.is_greedy)
+    checks, typesetting = Checks(), Typesetting()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with checks.running(), batcher.running():
+        async with checks.running(), typesetting.running(), batcher.running():
             yield
 
     app = FastAPI(
@@ -60,7 +59,7 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     app.add_middleware(BoundedBodies)
     _add_error_handlers(app)
     add_page(app)
-    app.include_router(_api(Chat(model, batcher, settings), checks, model.name, settings.key))
+    app.include_router(_api(Chat(model, batcher, settings), checks, typesetting, model.name, settings.key))
 
     @app.get("/healthz", responses={503: {"model": Health}})
     async def health() -> JSONResponse:
@@ -72,7 +71,7 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     return app
 
 
-def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
+def _api(chat: Chat, checks: Checks, typesetting: Typesetting, name: str, key: str | None) -> APIRouter:
     """The routes that require the key."""
     responses: Any = {"4XX": {"model": ErrorBody}, 500: {"model": ErrorBody}}
     api = APIRouter(dependencies=[Depends(_key_check(key))], responses=responses)
@@ -100,9 +99,9 @@ def _api(chat: Chat, checks: Checks, name: str, key: str | None) -> APIRouter:
         return await chat.answer(job, asked, request)
 
     @api.post("/typeset")
-    async def typeset(asked: ToTypeset) -> Typeset:
+    async def typeset(asked: ToTypeset, request: Request) -> Typeset:
         """MathML of equations and sentences, printed from the parsed expressions."""
-        return await asyncio.to_thread(typeset_all, asked)
+        return await typesetting.typeset(asked, request)
 
     @api.post("/check")
     async def check_derivation(asked: Derivation, request: Request) -> Checked:

@@ -1,36 +1,55 @@
-"""Gathers requests into batches for the device, in a bounded queue.
+"""Gathers requests into batches for the device, from the two bounded queues of `lanes`.
 
-When the device becomes free, all waiting requests go there together, up to the batch size in answers; no request waits
-for a batch to fill. Those that share a compiled program are computed together: greedy answers in one part, sampled ones
-by their number and whether `top_p` is set. Two batches are computed at once, as in `devices.overlapped`.
+When the device becomes free, all requests that wait in a lane go there together, up to the batch size in answers; no
+request waits for a batch to fill. Those that share a compiled program are computed together: greedy answers in one
+part, sampled ones by their number and whether `top_p` is set. Two batches are computed at once, as in
+`devices.overlapped`.
+
+The quick lane takes greedy requests with a short prompt, and writes at most `QUICK_TOKENS`. An answer that needs more
+is written again in the slow lane, from the start: greedy search finds the same tokens and more. A sample would do so
+too, but sampled requests go to the slow lane, because each number of samples needs another program, whose compilation
+would hold up the quick lane. A batch of the slow lane pauses while the quick lane computes, and ends once all its
+clients have hung up.
 """
 
 import asyncio
 import contextlib
 import logging
 import math
+import threading
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from mathderive.model.sampling import Sampling
-from mathderive.predictors.t5 import Completion, padded_number
+from mathderive.predictors.t5 import Completion
+from mathderive.serving.jobs import BatchFailedError, Job, QueueFullError
+from mathderive.serving.lanes import Lanes
 
 _AT_ONCE = 2
 
-_log = logging.getLogger(__name__)
+QUICK_PROMPT_TOKENS = 96
+"""Maximum tokens of a prompt in the quick lane, and the length that they are padded to; the page's have up to 91."""
 
-_INCOMPLETE = "\ufffd"
-"""The character at the end of a text while its last character is incomplete."""
+QUICK_TOKENS = 192
+"""Maximum tokens of an answer in the quick lane. The answers to the page's examples have up to 168."""
+
+_MAX_PAUSE = 10.0
+"""Maximum seconds for which a batch of the slow lane pauses in all."""
+
+_log = logging.getLogger(__name__)
 
 
 class CompletesBatches(Protocol):
     """The part of `T5Model` that the batcher uses; `watch` receives a row, a sample's number, and its text so far."""
 
     def complete(
-        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: "Watch | None"
+        self,
+        sources: Sequence[Sequence[int]],
+        limits: Sequence[int],
+        watch: "Watch | None",
+        min_source_length: int,
     ) -> list[Completion]: ...
 
     def complete_with_samples(
@@ -41,6 +60,8 @@ class CompletesBatches(Protocol):
         watch: "SampleWatch | None",
     ) -> list[list[Completion]]: ...
 
+    def compile_short(self, source_length: int, target_length: int) -> None: ...
+
 
 class Watch(Protocol):
     def __call__(self, row: int, text: str, /) -> None: ...
@@ -50,124 +71,56 @@ class SampleWatch(Protocol):
     def __call__(self, row: int, number: int, text: str, /) -> None: ...
 
 
-class QueueFullError(Exception):
-    """The queue has no room; `seconds` estimates when there will be some."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"the queue is full for about {seconds} s")
-        self.seconds = seconds
-
-
-class BatchFailedError(Exception):
-    """The model raised an error; the log has its traceback."""
-
-
-@dataclass(eq=False)
-class Job:
-    """A request in the queue or on the device.
-
-    Attributes:
-        source: the prompt's ids.
-        limit: maximum tokens of an answer.
-        streamed: whether the client reads `pieces`, or else `completions`.
-        sampling: how its answers are sampled; null asks for the one greedy answer.
-    """
-
-    source: Sequence[int]
-    limit: int
-    streamed: bool
-    sampling: Sampling | None = None
-    _texts: "asyncio.Queue[tuple[int, str] | None]" = field(default_factory=asyncio.Queue)
-    _completions: "asyncio.Future[Sequence[Completion]]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-    @property
-    def size(self) -> int:
-        """The number of answers."""
-        return 1 if self.sampling is None else len(self.sampling.keys)
-
-    @property
-    def program(self) -> tuple[int, bool]:
-        """Names the compiled program: requests are computed together if they share it."""
-        return (0, False) if self.sampling is None else (padded_number(self.size), self.sampling.top_p < 1)
-
-    async def completions(self) -> Sequence[Completion]:
-        """The answers. Cancelling the caller takes the request out of the queue."""
-        return await self._completions
-
-    async def pieces(self) -> AsyncIterator[tuple[int, str]]:
-        """Yields (number of the answer, piece) as text is written.
-
-        The pieces of an answer joined are its text in `completions`.
-        """
-        sent: defaultdict[int, str] = defaultdict(str)
-        while (written := await self._texts.get()) is not None:
-            number, text = written
-            complete = text.rstrip(_INCOMPLETE)
-            if len(complete) > len(sent[number]) and complete.startswith(sent[number]):
-                yield number, complete[len(sent[number]) :]
-                sent[number] = complete
-        for number, completion in enumerate(await self._completions):
-            if not completion.text.startswith(sent[number]):
-                raise BatchFailedError("the tokenizer changed text that it had decoded before")
-            if completion.text != sent[number]:
-                yield number, completion.text[len(sent[number]) :]
-
-    def give_up(self) -> None:
-        """Cancels the request because nobody waits for the answer any more."""
-        self._completions.cancel()
-
-    @property
-    def is_over(self) -> bool:
-        return self._completions.done()
-
-    def add_text(self, number: int, text: str) -> None:
-        """Passes on the text of an answer so far."""
-        self._texts.put_nowait((number, text))
-
-    def end(self, outcome: Sequence[Completion] | BatchFailedError) -> None:
-        """Passes on the answers or the failure."""
-        if not self.is_over:
-            if isinstance(outcome, BatchFailedError):
-                self._completions.set_exception(outcome)
-            else:
-                self._completions.set_result(outcome)
-        self._texts.put_nowait(None)
+class _AbandonedError(Exception):
+    """All clients of a batch have hung up."""
 
 
 class Batcher:
-    """Answers requests in batches of at most `batch_size` answers, with a queue of at most `waiting` requests."""
+    """Answers requests in batches of at most `batch_size` answers, with at most `waiting` requests in each lane.
 
-    def __init__(self, model: CompletesBatches, batch_size: int, waiting: int) -> None:
+    Args:
+        has_quick_lane: whether the model's search is greedy, so that a short answer is the beginning of a longer one.
+    """
+
+    def __init__(self, model: CompletesBatches, batch_size: int, waiting: int, has_quick_lane: bool = True) -> None:
         self._model, self._batch_size = model, batch_size
-        self._queue: asyncio.Queue[Job] = asyncio.Queue(waiting)
+        self._lanes: Lanes[Job] = Lanes(waiting, waiting)
+        self._has_quick_lane = has_quick_lane
+        self._quick_lane_rests = threading.Event()
+        self._quick_lane_rests.set()
         self._seconds = 1.0
         self.is_healthy = True
 
     @property
     def waiting(self) -> int:
-        """The number of requests in the queue."""
-        return self._queue.qsize()
+        """The number of requests in both lanes."""
+        return len(self._lanes)
 
     def submit(self, source: Sequence[int], limit: int, streamed: bool, sampling: Sampling | None = None) -> Job:
-        """Puts a request for at most `batch_size` answers in the queue.
+        """Puts a request for at most `batch_size` answers in a lane.
 
         Raises:
             QueueFullError: there is no room.
         """
         job = Job(source, limit, streamed, sampling)
-        try:
-            self._queue.put_nowait(job)
-        except asyncio.QueueFull:
-            batches = math.ceil(self.waiting / self._batch_size / _AT_ONCE)
-            raise QueueFullError(math.ceil(batches * self._seconds)) from None
+        job.call_when_over(lambda: self._lanes.remove(job))
+        self._add(job, self._has_quick_lane and sampling is None and len(source) <= QUICK_PROMPT_TOKENS)
         return job
+
+    def _add(self, job: Job, is_quick: bool) -> None:
+        if not self._lanes.add(job, is_quick):
+            batches = math.ceil(self.waiting / self._batch_size / _AT_ONCE)
+            raise QueueFullError(math.ceil(batches * self._seconds))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Answers submitted requests while the block runs."""
-        workers = [asyncio.create_task(self._work()) for _ in range(_AT_ONCE)]
+        """Compiles the programs of the quick lane, and answers submitted requests while the block runs."""
+        if self._has_quick_lane:
+            await asyncio.to_thread(self._model.compile_short, QUICK_PROMPT_TOKENS, QUICK_TOKENS)
+        workers = [
+            asyncio.create_task(self._work(serves_slow=number > 0 or not self._has_quick_lane))
+            for number in range(_AT_ONCE)
+        ]
         try:
             yield
         finally:
@@ -175,14 +128,21 @@ class Batcher:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def _work(self, serves_slow: bool) -> None:
         while True:
-            jobs = [await self._queue.get()]
-            while sum(job.size for job in jobs) < self._batch_size and not self._queue.empty():
-                jobs.append(self._queue.get_nowait())
-            for batch in self._batches(jobs):
-                if waited_for := [job for job in batch if not job.is_over]:
-                    await self._answer(waited_for)
+            jobs, is_quick = await self._lanes.take(self._batch_size, serves_slow)
+            with contextlib.nullcontext() if serves_slow else self._slow_lane_paused():
+                for batch in self._batches(jobs):
+                    if waited_for := [job for job in batch if not job.is_over]:
+                        await self._answer(waited_for, is_quick)
+
+    @contextlib.contextmanager
+    def _slow_lane_paused(self) -> Iterator[None]:
+        self._quick_lane_rests.clear()
+        try:
+            yield
+        finally:
+            self._quick_lane_rests.set()
 
     def _batches(self, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
         """Divides requests into batches that share a program, each of `batch_size` answers or a single request."""
@@ -195,32 +155,57 @@ class Batcher:
             for start in range(0, len(alike), rows):
                 yield alike[start : start + rows]
 
-    async def _answer(self, jobs: Sequence[Job]) -> None:
-        """Answers requests that share a program."""
+    async def _answer(self, jobs: Sequence[Job], is_quick: bool) -> None:
+        """Answers requests that share a program, or puts them in the slow lane if the quick one has cut the answer."""
         started = time.monotonic()
         outcomes: Sequence[Sequence[Completion] | BatchFailedError]
         try:
-            outcomes = await asyncio.to_thread(self._complete, jobs, asyncio.get_running_loop())
+            outcomes = await asyncio.to_thread(self._complete, jobs, is_quick, asyncio.get_running_loop())
             self.is_healthy = True
+        except _AbandonedError:
+            return
         except Exception:  # after any error, the server tells each client and continues
             _log.exception("a batch of %d failed", len(jobs))
             outcomes = [BatchFailedError() for _ in jobs]
             self.is_healthy = False
         self._seconds += (time.monotonic() - started - self._seconds) / 4
         for job, outcome in zip(jobs, outcomes, strict=True):
-            job.end(outcome)
+            if is_quick and not isinstance(outcome, BatchFailedError) and _is_cut(job, outcome[0]):
+                try:
+                    self._add(job, is_quick=False)
+                except QueueFullError as full:
+                    job.end(full)
+            else:
+                job.end(outcome)
 
-    def _complete(self, jobs: Sequence[Job], loop: asyncio.AbstractEventLoop) -> Sequence[Sequence[Completion]]:
+    def _complete(
+        self, jobs: Sequence[Job], is_quick: bool, loop: asyncio.AbstractEventLoop
+    ) -> Sequence[Sequence[Completion]]:
+        pause_left = _MAX_PAUSE
+
         def watch_sample(row: int, number: int, text: str, /) -> None:
+            nonlocal pause_left
             if jobs[row].streamed:
                 loop.call_soon_threadsafe(jobs[row].add_text, number, text)
+            if all(job.is_over for job in jobs):
+                raise _AbandonedError
+            if not is_quick:
+                started = time.monotonic()
+                self._quick_lane_rests.wait(pause_left)
+                pause_left = max(0.0, pause_left - (time.monotonic() - started))
 
         def watch(row: int, text: str, /) -> None:
             watch_sample(row, 0, text)
 
-        is_watched = any(job.streamed for job in jobs)
-        sources, limits = [job.source for job in jobs], [job.limit for job in jobs]
-        samplings = [job.sampling for job in jobs if job.sampling]
-        if samplings:
-            return self._model.complete_with_samples(sources, samplings, limits, watch_sample if is_watched else None)
-        return [[one] for one in self._model.complete(sources, limits, watch if is_watched else None)]
+        sources = [job.source for job in jobs]
+        limits = [min(job.limit, QUICK_TOKENS) if is_quick else job.limit for job in jobs]
+        if samplings := [job.sampling for job in jobs if job.sampling]:
+            return self._model.complete_with_samples(sources, samplings, limits, watch_sample)
+        is_watched = not is_quick or any(job.streamed for job in jobs)
+        min_length = QUICK_PROMPT_TOKENS if is_quick else 0
+        return [[one] for one in self._model.complete(sources, limits, watch if is_watched else None, min_length)]
+
+
+def _is_cut(job: Job, completion: Completion) -> bool:
+    """Whether the quick lane's limit cut the answer, and somebody still waits for it."""
+    return completion.finish_reason == "length" and completion.completion_tokens < job.limit and not job.is_over

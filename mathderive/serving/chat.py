@@ -11,9 +11,13 @@ from starlette.requests import Request
 
 from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.t5 import T5Model
-from mathderive.serving.batching import Batcher, BatchFailedError, Job, QueueFullError
-from mathderive.serving.limits import wait_for_hang_up
+from mathderive.serving.batching import Batcher
+from mathderive.serving.jobs import BatchFailedError, Job, QueueFullError
+from mathderive.serving.limits import result_for
 from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Reply
+
+_MAX_CHARACTERS_PER_TOKEN = 32
+"""Longer prompts are refused before they are encoded; a token has three characters on average."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,11 @@ class ServerSettings:
 
     Attributes:
         batch_size: maximum number of answers per batch, and of answers to a request.
-        waiting: maximum number of requests in the queue; more are answered with status 429.
+        waiting: maximum number of requests in each lane; more are answered with status 429.
         max_prompt_tokens: maximum tokens of a prompt.
         max_answer_tokens: maximum tokens of an answer, even if a client asks for more.
         key: the key that clients must send; null admits everybody.
+        is_greedy: whether answers that are not sampled are found by greedy search, and not by beam search.
     """
 
     batch_size: int
@@ -33,6 +38,7 @@ class ServerSettings:
     max_prompt_tokens: int
     max_answer_tokens: int
     key: str | None
+    is_greedy: bool
 
 
 class Chat:
@@ -52,17 +58,17 @@ class Chat:
             message = f"n: {asked.count} answers; expected at most {self._settings.batch_size}, the server's batch size"
             raise Refusal(400, message, param="n")
         prompt = asked.messages[0].text()
-        source = await asyncio.to_thread(self._model.encode, prompt)
         longest, most = self._settings.max_prompt_tokens, self._settings.max_answer_tokens
+        if len(prompt) > longest * _MAX_CHARACTERS_PER_TOKEN:
+            raise _too_long(f"{len(prompt)} characters", longest)
+        source = await asyncio.to_thread(self._model.encode, prompt)
         if len(source) > longest:
-            message = f"the prompt has {len(source)} tokens; expected at most {longest}"
-            raise Refusal(400, message, param="messages", code="context_length_exceeded")
+            raise _too_long(f"{len(source)} tokens", longest)
         try:
             limit = min(asked.limit() or most, most)
             return self._batcher.submit(source, limit, bool(asked.stream), _sampling(asked, prompt))
         except QueueFullError as full:
-            retry = {"Retry-After": str(full.seconds)}
-            raise Refusal(429, f"{full}; expected a later try", code="queue_full", headers=retry) from None
+            raise _refusal_when_full(full) from None
 
     def check_name(self, name: str) -> None:
         """Raises a `Refusal` unless this is the model's name."""
@@ -74,20 +80,15 @@ class Chat:
         """Waits for the whole answers; cancels the request if the client hangs up first.
 
         Raises:
-            Refusal: the batch failed.
+            Refusal: the batch failed, the slow lane has no room, or the client hung up.
         """
-        found = asyncio.ensure_future(job.completions())
-        gone = asyncio.ensure_future(wait_for_hang_up(request))
         try:
-            await asyncio.wait({found, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not found.done():
-                raise Refusal(499, "the client is gone")  # nobody reads it
-            return Reply(self._model.name, asked.count // job.size).whole(found.result())
+            completions = await result_for(request, asyncio.ensure_future(job.completions()))
+            return Reply(self._model.name, asked.count // job.size).whole(completions)
         except BatchFailedError:
             raise server_error() from None
-        finally:
-            found.cancel()
-            gone.cancel()
+        except QueueFullError as full:
+            raise _refusal_when_full(full) from None
 
     async def events(self, job: Job, asked: ChatRequest) -> AsyncIterator[str]:
         """Yields the server-sent events of a streamed answer."""
@@ -105,6 +106,8 @@ class Chat:
             yield "data: [DONE]\n\n"
         except BatchFailedError:
             yield _event(server_error().body.model_dump())
+        except QueueFullError as full:
+            yield _event(_refusal_when_full(full).body.model_dump())
         finally:
             job.give_up()
 
@@ -126,6 +129,16 @@ def _sampling(asked: ChatRequest, prompt: str) -> Sampling | None:
 
 def _event(data: dict[str, Any]) -> str:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def _too_long(length: str, longest: int) -> Refusal:
+    message = f"the prompt has {length}; expected at most {longest} tokens"
+    return Refusal(400, message, param="messages", code="context_length_exceeded")
+
+
+def _refusal_when_full(full: QueueFullError) -> Refusal:
+    retry = {"Retry-After": str(full.seconds)}
+    return Refusal(429, f"{full}; expected a later try", code="queue_full", headers=retry)
 
 
 def server_error() -> Refusal:

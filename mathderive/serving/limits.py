@@ -1,7 +1,7 @@
-"""Limits on a request's body: its size, and the time that it takes to arrive."""
+"""Limits on requests: a body's size, the time that it takes to arrive, and no work for a client that hangs up."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -9,10 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mathderive.serving.protocol import Refusal
 
+T = TypeVar("T")
+
 MAX_BODY_BYTES = 256 * 1024
 BODY_SECONDS = 30.0
 
-_DRAINED_BYTES = 4 * 1024 * 1024
+_DRAINED_BYTES = 3 * 512 * 1024
 """Bytes of a too large body that are read and dropped so that the client can read the refusal; then it is cut off."""
 
 
@@ -65,6 +67,24 @@ async def wait_for_hang_up(request: Request) -> None:
     """Returns when the client has hung up."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def result_for(request: Request, work: "asyncio.Future[T]") -> T:
+    """Waits for the result of work; cancels the work if the client hangs up first.
+
+    Raises:
+        Refusal: the client has hung up; nobody reads this.
+    """
+    gone = asyncio.ensure_future(wait_for_hang_up(request))
+    either: set[asyncio.Future[Any]] = {work, gone}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise Refusal(499, "the client hung up")
+        return work.result()
+    finally:
+        work.cancel()
+        gone.cancel()
 
 
 def refusal_response(refusal: Refusal, close: bool = False) -> JSONResponse:

@@ -3,6 +3,7 @@
 import ipaddress
 import signal
 import socket
+import sys
 
 import uvicorn
 
@@ -12,9 +13,16 @@ from mathderive.core.progress import say
 from mathderive.predictors.t5 import T5Model
 from mathderive.serving.app import make_app
 from mathderive.serving.chat import ServerSettings
+from mathderive.serving.connections import BoundedConnection, end_slow_ones
 
 _SECONDS_TO_FINISH = 30
 """Maximum seconds for requests in progress after the signal to end."""
+
+_SWITCH_SECONDS = 0.001
+"""Seconds after which a thread gives way to another one; Python's default is five times as long."""
+
+_TICKS_PER_SECOND = 10
+"""Number of uvicorn's ticks in a second."""
 
 
 def serve(
@@ -45,6 +53,7 @@ def serve(
             max_prompt_tokens=decoding.max_source_length,
             max_answer_tokens=decoding.max_target_length,
             key=key,
+            is_greedy=decoding.search.num_beams == 1,
         )
         app = make_app(model, settings)
         config = uvicorn.Config(
@@ -53,19 +62,28 @@ def serve(
             access_log=False,
             timeout_graceful_shutdown=_SECONDS_TO_FINISH,
             server_header=False,
+            http=BoundedConnection,
+            ws="none",
         )
         # uvicorn handles these signals and then raises them again for earlier handlers, which must do nothing.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        _Announcing(config).run([listening])
+        # While the model's threads trace a new shape, the thread that serves connections waits for them this long.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        _Server(config).run([listening])
 
 
-class _Announcing(uvicorn.Server):
+class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listening in sockets or ():
             host, port = listening.getsockname()[:2]
             print(f"http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_SECOND == 0:
+            end_slow_ones(self.server_state.connections)
+        return await super().on_tick(counter)
 
 
 def _listen(host: str, port: int) -> socket.socket:

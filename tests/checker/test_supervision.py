@@ -71,16 +71,6 @@ def test_hostile_equations_get_a_verdict_and_harm_no_other() -> None:
             assert all(step.truth in ("unparsable", "undecided", "skipped", "incorrect") for step in verdict.steps[3:])
 
 
-def test_a_check_stops_before_the_next_equation(tmp_path: Path) -> None:
-    stop_file = tmp_path / "stop"
-    stop_file.touch()
-    with SupervisedChecker() as checker:
-        stopped = checker.check(PROMPT, OUTPUT, stop_file)
-        assert {(step.truth, step.reason) for step in stopped.steps} == {("undecided", "the check was stopped")}
-        stop_file.unlink()
-        assert checker.check(PROMPT, OUTPUT, stop_file).verified
-
-
 def test_many_premises_and_equations_end_in_a_verdict() -> None:
     asked = f"Given {' and '.join(['a=b'] * 300)}, then obtain a=b"
     with SupervisedChecker() as checker:

@@ -162,6 +162,16 @@ def test_a_worker_that_is_interrupted_or_stopped_says_so() -> None:
         timer.join()
 
 
+def test_an_interrupt_between_two_items_harms_none() -> None:
+    worker = WorkerProcess(behave)
+    worker.interrupt()
+    for _ in range(2):
+        assert len(worker.run(["is good"]).results) == 1
+        worker.interrupt()
+    assert worker.run(["is good", "is good"]).lost == {}
+    worker.stop()
+
+
 def test_a_fault_of_the_function_shows_its_traceback() -> None:
     worker = WorkerProcess(behave)
     with pytest.raises(RuntimeError, match="ZeroDivisionError: on purpose"):

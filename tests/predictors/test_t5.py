@@ -1,5 +1,6 @@
 """The T5 predictor, on folders of this package and of Hugging Face."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from mathderive.config.schema import DecodingSettings
 from mathderive.core.errors import InputError
 from mathderive.model.config import T5Config
+from mathderive.model.sampling import Sampling, sample_key
 from mathderive.model.weights import write_folder
 from mathderive.predictors import t5
 from mathderive.predictors.t5 import T5Model
@@ -61,6 +63,37 @@ def test_predictions_are_complete_records_in_order(predictor: T5Model) -> None:
             assert 1 <= prediction.usage["completion_tokens"] <= 12
             if prediction.finish_reason == "length":
                 assert prediction.usage["completion_tokens"] == 12
+
+
+def test_a_short_answer_needs_no_compilation_after_those_beforehand(
+    checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = T5Model("ours", str(checkpoint), DECODING.model_copy(update={"batch_size": 3}))
+    model.compile_short(96, 100)
+    sources = [model.encode(one.prompt) for one in EXAMPLES[:2]]
+    texts: list[str] = []
+    with caplog.at_level(logging.DEBUG, "jax"):
+        completions = model.complete(sources, [100, 70], lambda row, text: texts.append(text), 96)
+        assert not [record for record in caplog.messages if "XLA compilation" in record]
+        assert [one.completion_tokens for one in completions] == [100, 70]
+        assert model.complete(sources, [100, 70]) == completions
+        assert [record for record in caplog.messages if "XLA compilation" in record]
+    assert texts
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_a_short_answer_is_the_beginning_of_a_longer_one(predictor: T5Model, temperature: float) -> None:
+    sources = [predictor.encode(one.prompt) for one in EXAMPLES[:2]]
+    samplings = [Sampling([sample_key(1, one.prompt, 0)], temperature) for one in EXAMPLES[:2]]
+    short, long = (
+        predictor.complete_with_samples(sources, samplings, [limit] * 2)
+        if temperature
+        else [[one] for one in predictor.complete(sources, [limit] * 2)]
+        for limit in (5, 12)
+    )
+    for (begun,), (whole,) in zip(short, long, strict=True):
+        assert whole.text.startswith(begun.text)
+        assert begun.completion_tokens == 5 < whole.completion_tokens
 
 
 @pytest.mark.parametrize(("asked", "used"), [(None, "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")])

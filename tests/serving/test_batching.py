@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mathderive.model.sampling import Sampling
 from mathderive.model.tokenizer import Tokenizer, train_tokenizer
 from mathderive.predictors.t5 import Completion
-from mathderive.serving.batching import Batcher, BatchFailedError, Job, QueueFullError, SampleWatch, Watch
+from mathderive.serving.batching import Batcher, SampleWatch, Watch
+from mathderive.serving.jobs import BatchFailedError, Job, QueueFullError
 from mathderive.serving.limits import BoundedBodies
 
 
@@ -23,7 +24,7 @@ class Echo:
         self.batches: list[int] = []
 
     def complete(
-        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Watch | None
+        self, sources: Sequence[Sequence[int]], limits: Sequence[int], watch: Watch | None, min_source_length: int
     ) -> list[Completion]:
         self.batches.append(len(sources))
         if any(0 in source for source in sources):
@@ -54,6 +55,9 @@ class Echo:
                         watch(row, number, text[:end])
             answers.append([Completion(text, "stop", len(source), len(text)) for text in texts])
         return answers
+
+    def compile_short(self, source_length: int, target_length: int) -> None:
+        pass
 
 
 def sampling(first: int, count: int, top_p: float = 1.0) -> Sampling:
@@ -111,7 +115,7 @@ def test_every_request_gets_its_own_samples_in_batches_of_bounded_size() -> None
 @settings(deadline=None, max_examples=30)
 def test_the_pieces_joined_are_the_whole_text(texts: list[str]) -> None:
     async def run() -> list[str]:
-        batcher = Batcher(Echo(), batch_size=3, waiting=0)
+        batcher = Batcher(Echo(), batch_size=3, waiting=1000)
         async with batcher.running():
             jobs = [batcher.submit(letters(text), 100, streamed=True) for text in texts]
             return ["".join(pieces) for pieces in await asyncio.gather(*map(collected, jobs))]

@@ -358,8 +358,7 @@ def test_derivations_are_checked_as_by_the_checker(served: Served) -> None:
 
 
 def test_derivations_beyond_the_queue_are_refused(served: Served) -> None:
-    # The first check takes long enough for the queue to fill, because the child process starts.
-    steps = " and ".join([r"f{(x)} = x^{2}"] * 20 + [rf"\int x^{{{n}}} d x = x^{{{n + 1}}}" for n in range(9)])
+    steps = " and ".join([r"f{(x)} = x^{2}"] * 200 + [rf"\int x^{{{n}}} d x = x^{{{n + 1}}}" for n in range(9)])
     asked = json.dumps({"prompt": "Given f{(x)} = x^{2}, then obtain x = 1", "derivation": steps})
     with ThreadPoolExecutor(24) as threads:
         answers = list(threads.map(lambda _: send(served, "POST", "/check", asked), range(24)))

@@ -1,0 +1,1 @@
+"""Hostile clients of a server, for `hostile_connections.py`."""

@@ -1,0 +1,62 @@
+"""Child processes for checks: one for short checks, with little CPU time, and one for others, which can be ended."""
+
+from mathderive.checker.checker import check
+from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
+from mathderive.checker.verdicts import Validity
+from mathderive.core.workers import Ended, Limits, WorkerProcess
+from mathderive.serving.children import CHILDREN, QUICK_NICENESS, SLOW_NICENESS, give_way
+
+QUICK_LIMITS = Limits(EQUATION_LIMITS.memory_bytes, cpu_seconds=0.05)
+"""Limits of a whole check in the quick lane; an equation takes 0.003 s on average."""
+
+SAMPLE = CheckRequest(
+    r"Given f{(x)} = \sin{(x)}, then obtain \frac{d}{d x} f{(x)} = \cos{(x)}",
+    r"f{(x)} = \sin{(x)} and \frac{d}{d x} f{(x)} = \frac{d}{d x} \sin{(x)} and \frac{d}{d x} f{(x)} = \cos{(x)}",
+)
+"""A prompt and a derivation that use the parser and the checker."""
+
+
+def _check_quickly(request: CheckRequest) -> CheckOutcome:
+    """Checks an answer in the child; it marks no equations, so its limit of CPU time is for all of them together."""
+    give_way(QUICK_NICENESS)
+    try:
+        return check(request.prompt, request.output)
+    except ValueError as error:
+        return str(error)
+
+
+def _check_slowly(request: CheckRequest) -> CheckOutcome:
+    give_way(SLOW_NICENESS)
+    return check_request(request)
+
+
+class CheckProcesses:
+    """Checks one derivation at a time, in the child process of its lane."""
+
+    def __init__(self) -> None:
+        self._quick = WorkerProcess(_check_quickly, QUICK_LIMITS, CHILDREN)
+        self._slow = WorkerProcess(_check_slowly, EQUATION_LIMITS, CHILDREN)
+
+    def check(self, prompt: str, derivation: str, is_quick: bool) -> Validity | None:
+        """Checks a derivation; returns None if the quick lane's limits do not suffice.
+
+        Raises:
+            ValueError: the prompt has another form; the message says what was expected where.
+            InputError, RuntimeError: as `WorkerProcess.run`.
+        """
+        request = CheckRequest(prompt, derivation)
+        if not is_quick:
+            return check_in(self._slow, request)
+        outcome = self._quick.ask(request)
+        if isinstance(outcome, str):
+            raise ValueError(outcome)
+        return None if isinstance(outcome, Ended) else outcome
+
+    def interrupt(self) -> None:
+        """Ends the slow lane's child, whose check raises InputError; if it is just being started, this does nothing."""
+        self._slow.interrupt()
+
+    def stop(self) -> None:
+        """Ends the children; the processes cannot be used afterwards."""
+        self._quick.stop()
+        self._slow.stop()

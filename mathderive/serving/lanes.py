@@ -1,0 +1,60 @@
+"""Two queues for work, called lanes, so that long work does not hold up short work.
+
+New work that looks short waits in the quick lane, in the order of arrival. One of two workers takes work from this lane
+only, and gives each piece little time. Work that looks long, and work that was not finished in that time, waits in the
+slow lane for the other worker. While the slow lane is empty, that worker takes work from the quick lane too.
+"""
+
+import asyncio
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Lanes(Generic[T]):
+    """The two lanes, with at most `max_quick` and `max_slow` items; an item is in one lane at most."""
+
+    def __init__(self, max_quick: int, max_slow: int) -> None:
+        self._quick: deque[T] = deque()
+        self._slow: deque[T] = deque()
+        self._max_quick, self._max_slow = max_quick, max_slow
+        self._added = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._quick) + len(self._slow)
+
+    @property
+    def waiting_slow(self) -> int:
+        """The number of items in the slow lane."""
+        return len(self._slow)
+
+    def add(self, item: T, is_quick: bool) -> bool:
+        """Puts an item at the end of a lane; returns False, and does nothing, if the lane is full."""
+        lane, size = (self._quick, self._max_quick) if is_quick else (self._slow, self._max_slow)
+        if len(lane) >= size:
+            return False
+        lane.append(item)
+        self._added.set()
+        return True
+
+    def remove(self, item: T) -> bool:
+        """Takes an item out; returns False if it is in no lane any more."""
+        for lane in (self._quick, self._slow):
+            if item in lane:
+                lane.remove(item)
+                return True
+        return False
+
+    async def take(self, max_items: int, serves_slow: bool) -> tuple[list[T], bool]:
+        """Waits for items and takes some from one lane; returns them, and whether it was the quick lane.
+
+        Args:
+            max_items: maximum number of items that are taken.
+            serves_slow: whether items are taken from the slow lane if it has any; else only from the quick lane.
+        """
+        while not (self._quick or (serves_slow and self._slow)):
+            self._added.clear()
+            await self._added.wait()
+        lane = self._slow if serves_slow and self._slow else self._quick
+        return [lane.popleft() for _ in range(min(max_items, len(lane)))], lane is self._quick
