@@ -190,3 +190,18 @@ def test_an_integral_of_an_integral_that_has_a_value() -> None:
     assert (
         check(f"Given {premise}, then obtain {wrong}", SEPARATOR.join((*texts[:-1], wrong))).steps[-1].truth not in TRUE
     )
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        r"(\int f{(x)} dx)^{x} = - (\int e^{x} dx)^{x}",
+        r"\sin{(\int f{(x)} dx)} = - \sin{(\int e^{x} dx)}",
+        r"1 = \frac{d}{d x} \frac{\int f{(x)} dx}{\int e^{x} dx}",
+        r"\frac{\int f{(x)} dx}{y \int e^{x} dx} = \frac{1}{y^{2}}",
+        r"\int x dx (\int f{(x)} dx)^{y} = \int f{(x)} dx (\int e^{x} dx)^{y}",
+        r"\log{(\int f{(x)} dx)} = 2 x",
+    ],
+)
+def test_no_constant_makes_it_true(equation: str) -> None:
+    assert truths(equation) == ["incorrect"]

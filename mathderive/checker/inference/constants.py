@@ -138,20 +138,27 @@ class _Problem:
     def solve(self) -> bool | None:
         """Whether there are constants; None where that was not found out."""
         with precision(PRECISION):
-            start = self._residual({})
+            base: dict[UnknownKey, acb] = {}
+            start = self._residual(base)
+            if start is None and self._keys:
+                # Something is divided by an integral, say, which is 0 where its constant is.
+                base = {key: acb(1) + acb(arb(place) / 13) for place, key in enumerate(self._keys, start=1)}
+                self._size = 0
+                start = self._residual(base)
             if start is None or self._size > MAX_SIZE or len(self._keys) > MAX_UNKNOWNS:
                 return None
             if len(start) < len(self._keys) + MIN_SPARE and self._keys:
                 return None
             if not self._keys:
                 return all(map(self._vanishes, start))
-            slopes = self._slopes({}, start, acb(1))
+            slopes = self._slopes(base, start, acb(1))
             probe = {key: acb(arb(place) / 7 + 2) for place, key in enumerate(self._keys)}
             after = self._residual(probe)
             if slopes is None or after is None or len(slopes) != len(self._keys):
                 return None
+            moves = [probe[key] - base.get(key, acb(0)) for key in self._keys]
             predicted = [
-                value + sum((slope[row] * probe[key] for key, slope in zip(self._keys, slopes, strict=True)), acb(0))
+                value + sum((slope[row] * move for move, slope in zip(moves, slopes, strict=True)), acb(0))
                 for row, value in enumerate(start)
             ]
             if all((a - b).contains(0) for a, b in zip(after, predicted, strict=True)):

@@ -99,9 +99,9 @@ def _opposed(sides: Sides) -> Sides:
 def _without_common_factors(sides: Sides) -> Sides:
     left, right = (side.as_powers_dict() for side in sides)
     common = {
-        base: min(left[base], right[base])
+        base: left[base] if right[base] - left[base] >= 0 else right[base]
         for base in left.keys() & right.keys()
-        if base != 0 and left[base].is_Rational and right[base].is_Rational
+        if base != 0 and (right[base] - left[base]).is_Rational
     }
     if not common or (common.keys() == left.keys() == right.keys() and all(left[b] == right[b] for b in common)):
         return sides
@@ -124,6 +124,8 @@ def _inside(left: Expr, right: Expr) -> list[Sides]:
         exponent = _exponent_with_integral(side)
         if exponent is not None and other != 0:
             return [(exponent, log(other * exp(exponent) / side))]
+        if isinstance(side, log) and side.has(Integral) and not isinstance(other, log):
+            return [(side.args[0], exp(other))]
     if not isinstance(left, Function) or left.func != right.func or isinstance(left, AppliedUndef):
         return []
     if len(left.args) != 1:

@@ -364,6 +364,10 @@ class Context:
         names |= {name for one in self.integral_values if not one.requested for name in one.constants}
         fixed = sorted((n for n in names - inside - set(fresh) if not self.definitions.has(n)), key=str)
         found = constants_exist(unfolded, self.definitions, self.stream, values, fixed)
+        if found is None:
+            # More is common to both sides where functions are replaced by what they stand for.
+            whole = self.definitions.unfolded(unfolded, everything=True)
+            found = constants_exist(whole, self.definitions, self.stream, values, fixed)
         if found:
             return Decision(True)
         if found is None:

@@ -69,14 +69,18 @@ class Definitions:
             return name in self.exact or (name.func.__name__, len(name.args)) in self.functions
         return name in self.exact
 
-    def unfolded(self, sides: tuple[Expr, Expr]) -> tuple[Expr, Expr]:
-        """The sides with the integrals in place of functions that are defined as integrals."""
+    def unfolded(self, sides: tuple[Expr, Expr], everything: bool = False) -> tuple[Expr, Expr]:
+        """The sides with the integrals in place of functions that are defined as integrals.
+
+        Args:
+            everything: whether other functions are replaced by their definitions too.
+        """
         for _ in range(MAX_UNFOLDED):
             bodies = {
                 part: self.exact[part]
                 for side in sides
                 for part in side.atoms(AppliedUndef)
-                if part in self.exact and self.has_integral(part)
+                if part in self.exact and (everything or self.has_integral(part))
             }
             if not bodies:
                 break
