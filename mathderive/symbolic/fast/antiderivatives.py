@@ -38,6 +38,7 @@ from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
 from sympy.simplify.fu import sincos_to_sum
 
+from mathderive.symbolic.fast.differentiation import differentiate
 from mathderive.symbolic.fast.integrals_with_cases import has_cases, has_constant_denominator
 from mathderive.symbolic.fast.special_integrals import SPECIAL_FUNCTIONS, is_within_reach, special_antiderivative
 from mathderive.symbolic.fast.waves import integrate_squared_wave
@@ -323,7 +324,8 @@ def _undo_tower(term: Expr, variable: Expr) -> Expr | None:
             inner = factor.args[0]
         else:
             continue
-        constant = cancel(term / factor / inner.diff(variable))
+        slope = differentiate(inner, variable) if isinstance(variable, Symbol) else inner.diff(variable)
+        constant = cancel(term / factor / slope)
         if not constant.has(variable):
             return constant * _with_exponentials(factor, variable)
     return None
