@@ -84,7 +84,7 @@ class History:
 
     def free_names(self, names: tuple[str, ...]) -> list[str]:
         """The names that are not those of a free symbol of an equation."""
-        used = {symbol.name for equation in self.equations for symbol in equation.free_symbols}
+        used = frozenset().union(*map(_free_names, self.equations))
         return [name for name in names if name not in used]
 
     def chain_length(self) -> int:
@@ -160,6 +160,12 @@ def is_acceptable(equation: Equality, max_characters: int) -> bool:
     except TooLargeError:
         return False
     return len(raw_latex(equation)) < max_characters
+
+
+@lru_cache(maxsize=1000)
+def _free_names(equation: Equality) -> frozenset[str]:
+    """The names of the free symbols, which each integration constant asks for anew."""
+    return frozenset(symbol.name for symbol in equation.free_symbols)
 
 
 @lru_cache(maxsize=20_000)
