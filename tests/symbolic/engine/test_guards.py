@@ -3,11 +3,12 @@
 import random
 
 import pytest
-from sympy import Derivative, Equality, Expr, Function, Integral, Symbol, cos, exp, sin
+from sympy import Derivative, Equality, Expr, Function, I, Integral, Symbol, cos, exp, pi, sin
 
 from mathderive.symbolic.engine.history import History, is_acceptable
-from mathderive.symbolic.engine.operators import OPERATORS
+from mathderive.symbolic.engine.operators import OPERATORS, OperatorError
 from mathderive.symbolic.engine.operators.premises import draw_renaming_premise
+from mathderive.symbolic.engine.replay import apply_annotation
 
 x, y, C, K = (Symbol(name) for name in "xyCK")
 f, g = Function("f"), Function("g")
@@ -89,6 +90,13 @@ def test_no_derivative_of_a_repeated_integral_is_evaluated() -> None:
     assert allows("evaluate_derivatives", Equality(Derivative(Integral(f(x), x), x), f(x), evaluate=False))
 
 
+def test_an_integral_on_which_sympy_fails_is_left_to_the_operator() -> None:
+    fails = Equality(Integral(Integral((-x) ** x, x) / (f(x) + exp(y)), y), y, evaluate=False)
+    assert allows("evaluate_integrals", fails)
+    with pytest.raises(OperatorError, match="PolynomialError"):
+        apply_annotation(("evaluate_integrals", 1), [fails], lambda: C)
+
+
 def test_no_integral_of_zero_is_rewritten() -> None:
     assert not allows("evaluate_integrals", Equality(Integral(sin(x) / f(x) - 1, x), x, evaluate=False))
     assert allows("evaluate_integrals", Equality(Integral(sin(x) / f(x) + 1, x), x, evaluate=False))
@@ -107,3 +115,13 @@ def test_a_renaming_premise_names_no_constant_of_integration() -> None:
 def test_the_order_of_a_derivative_is_a_number() -> None:
     assert is_acceptable(Equality(g(x), Derivative(f(x), (x, 2)), evaluate=False), 350)
     assert not is_acceptable(Equality(g(x), Derivative(f(x), (x, y)), evaluate=False), 350)
+
+
+def test_no_number_is_printed_like_a_name_of_the_derivation() -> None:
+    history = History()
+    history.append(Equality(f(Symbol(r"\pi")), sin(Symbol(r"\pi")), evaluate=False), ("premise",))
+    assert history.is_ambiguous_with(Equality(x, pi * x, evaluate=False))
+    assert not history.is_ambiguous_with(Equality(x, I * x, evaluate=False))
+    history.append(Equality(x, I * x, evaluate=False), ("times", 1))
+    assert history.is_ambiguous_with(Equality(x, Symbol("i"), evaluate=False))
+    assert not history.is_ambiguous_with(Equality(x, Symbol(r"\pi"), evaluate=False))

@@ -16,6 +16,7 @@ from mathderive.symbolic.fast.integration import IntegralError, carry_out, evalu
 from mathderive.symbolic.fast.replacement import replace
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.parts import equation_parts
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 MAX_DERIVATIVE_ORDER = 12
 """Maximum order of a derivative that is evaluated."""
@@ -109,8 +110,8 @@ def _has_true_integrals(premises: Sequence[Equality], equation: Equality, _opera
     """
     try:
         values = _integral_values(equation)
-    except IntegralError:
-        return True  # the evaluation fails by itself
+    except (IntegralError, TooLargeError, *SYMPY_ERRORS):
+        return True  # the operator fails and says why
     variables = given_symbols(premises)
     return all(
         variables.issuperset(integral.variables)
