@@ -8,6 +8,7 @@ from sympy import Derivative, Equality, Expr, Function, I, Integral, Symbol, cos
 from mathderive.symbolic.engine.history import History, is_acceptable
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError
 from mathderive.symbolic.engine.operators.premises import draw_renaming_premise
+from mathderive.symbolic.engine.operators.registry import FIRST_PREMISE
 from mathderive.symbolic.engine.replay import apply_annotation
 
 x, y, C, K = (Symbol(name) for name in "xyCK")
@@ -119,9 +120,9 @@ def test_the_order_of_a_derivative_is_a_number() -> None:
 
 def test_no_number_is_printed_like_a_name_of_the_derivation() -> None:
     history = History()
-    history.append(Equality(f(Symbol(r"\pi")), sin(Symbol(r"\pi")), evaluate=False), ("premise",))
+    history.append(Equality(f(Symbol(r"\pi")), sin(Symbol(r"\pi")), evaluate=False), FIRST_PREMISE)
     assert history.is_ambiguous_with(Equality(x, pi * x, evaluate=False))
     assert not history.is_ambiguous_with(Equality(x, I * x, evaluate=False))
-    history.append(Equality(x, I * x, evaluate=False), ("times", 1))
+    history.append(Equality(x, I * x, evaluate=False), ("times", 1, I))
     assert history.is_ambiguous_with(Equality(x, Symbol("i"), evaluate=False))
     assert not history.is_ambiguous_with(Equality(x, Symbol(r"\pi"), evaluate=False))
