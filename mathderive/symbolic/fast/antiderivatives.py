@@ -38,7 +38,7 @@ from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
 from sympy.simplify.fu import sincos_to_sum
 
-from mathderive.symbolic.fast.differentiation import differentiate
+from mathderive.symbolic.fast.expansion import expand_logarithms_of_exponentials
 from mathderive.symbolic.fast.integrals_with_cases import has_cases, has_constant_denominator
 from mathderive.symbolic.fast.special_integrals import SPECIAL_FUNCTIONS, is_within_reach, special_antiderivative
 from mathderive.symbolic.fast.waves import integrate_squared_wave
@@ -97,6 +97,7 @@ def _pattern_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
 
 def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """Tries one method after another."""
+    integrand = expand_logarithms_of_exponentials(integrand, variable)  # as SymPy's Risch algorithm does
     if not integrand.has(variable):
         return integrand * variable
     if not integrand.is_Add and any(power.base == 0 for power in integrand.atoms(Pow)):
@@ -324,8 +325,7 @@ def _undo_tower(term: Expr, variable: Expr) -> Expr | None:
             inner = factor.args[0]
         else:
             continue
-        slope = differentiate(inner, variable) if isinstance(variable, Symbol) else inner.diff(variable)
-        constant = cancel(term / factor / slope)
+        constant = cancel(term / factor / inner.diff(variable))
         if not constant.has(variable):
             return constant * _with_exponentials(factor, variable)
     return None

@@ -1,6 +1,7 @@
 """The operators of calculus: differentiation and integration, which stay unevaluated, and the evaluation of both."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from sympy import Derivative, Equality, Expr, Integral, Symbol
 from sympy.core.basic import Basic
@@ -76,10 +77,11 @@ def _evaluate_integrals(equation: Equality, _second: object, draw_constant: Draw
     return equation.lhs.xreplace(values), equation.rhs.xreplace(values)
 
 
-def _integral_values(equation: Equality) -> dict[Integral, Expr]:
+@lru_cache(maxsize=1)
+def _integral_values(equation: Equality) -> Mapping[Integral, Expr]:
     r"""The integrals that are evaluated, outermost first, with their values without a constant.
 
-    There are none if an integral prints `\iint`, `\iiint` or `\iiiint`.
+    There are none if an integral prints `\iint`, `\iiint` or `\iiiint`. The guard and the operator ask in turn.
     """
     if any(_prints_merged(integral) for integral in equation.atoms(Integral)):
         return {}
