@@ -63,7 +63,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("6.0.0")
     RELEASE_NOTES = {  # noqa: RUF012 - TFDS's own form
         "6.0.0": "No evaluation loses a constant of integration: nothing is evaluated that contains an integral which "
-        "would lose its constant, and no derivative or integral by a constant.",
+        "would lose its constant, and no derivative or integral by a constant. No number prints like a name of the "
+        "derivation, and logarithms of exponentials are integrated.",
         "5.0.0": "Integrals that a substitution or integration by parts turns into special functions are evaluated, as "
         "are factors before sums. No step multiplies by 0, raises 0 to a power or applies a function to an integral of "
         "0; no premise names a constant of integration.",
