@@ -1,15 +1,18 @@
 """What the sampler refuses although an operator could do it: operands and sides that are zero or have no value."""
 
 import random
+from pathlib import Path
 
 import pytest
 from sympy import Derivative, Equality, Expr, Function, I, Integral, Symbol, cos, exp, pi, sin
 
+from mathderive.symbolic.engine.derivation import step_references
 from mathderive.symbolic.engine.history import History, is_acceptable
-from mathderive.symbolic.engine.operators import OPERATORS, OperatorError
+from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, is_premise
 from mathderive.symbolic.engine.operators.premises import draw_renaming_premise
 from mathderive.symbolic.engine.operators.registry import FIRST_PREMISE
 from mathderive.symbolic.engine.replay import apply_annotation
+from tests.support.released_records import derivation_of, load
 
 x, y, C, K = (Symbol(name) for name in "xyCK")
 f, g = Function("f"), Function("g")
@@ -89,6 +92,19 @@ def test_no_derivative_of_a_repeated_integral_is_evaluated() -> None:
     repeated = Derivative(Integral(sin(x) - 1, x, x), x)
     assert not allows("evaluate_derivatives", Equality(repeated, f(x), evaluate=False))
     assert allows("evaluate_derivatives", Equality(Derivative(Integral(f(x), x), x), f(x), evaluate=False))
+
+
+def test_every_evaluation_of_the_authors_is_allowed(shared_reference: Path) -> None:
+    for example in load(shared_reference, "gpt-4").examples:
+        steps = derivation_of(example).steps
+        for position, step in enumerate(steps):
+            name = str(step.annotation[0])
+            if name in ("evaluate_integrals", "evaluate_derivatives"):
+                before = steps[step_references(step.annotation)[0] - 1].equation
+                premises = [earlier.equation for earlier in steps[:position] if is_premise(earlier.annotation)]
+                guard = OPERATORS[name].guard
+                assert guard is not None
+                assert guard(premises, before, None), example.id
 
 
 def test_an_integral_on_which_sympy_fails_is_left_to_the_operator() -> None:

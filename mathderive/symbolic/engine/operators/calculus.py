@@ -1,6 +1,6 @@
 """The operators of calculus: differentiation and integration, which stay unevaluated, and the evaluation of both."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from sympy import Derivative, Equality, Expr, Integral, Symbol
@@ -63,9 +63,8 @@ def _has_true_derivatives(premises: Sequence[Equality], equation: Equality, _ope
     SymPy would evaluate the integral without a constant. And it takes a constant of integration for independent of all
     else, although functions and integrals may hold it: if `∫ f(x) dx = C + F(x)`, the left side depends on C too.
     """
-    variables = given_symbols(premises)
     return all(
-        not derivative.has(Integral) and variables.issuperset(variable for variable, _ in derivative.variable_count)
+        not derivative.has(Integral) and _are_given(premises, [variable for variable, _ in derivative.variable_count])
         for side in equation.args
         for derivative in _evaluated_derivatives(side)
     )
@@ -114,13 +113,17 @@ def _has_true_integrals(premises: Sequence[Equality], equation: Equality, _opera
         values = _integral_values(equation)
     except (IntegralError, TooLargeError, *SYMPY_ERRORS):
         return True  # the operator fails and says why
-    variables = given_symbols(premises)
     return all(
-        variables.issuperset(integral.variables)
+        _are_given(premises, integral.variables)
         and not _evaluates_inner_integrals(integral, value)
         and not (value.has(Integral) and is_zero_given(premises, integral.function))
         for integral, value in values.items()
     )
+
+
+def _are_given(premises: Sequence[Equality], variables: Iterable[Expr]) -> bool:
+    """Whether no variable is a constant of integration; a variable may be a function that a premise defines."""
+    return given_symbols(premises).issuperset(variable for variable in variables if isinstance(variable, Symbol))
 
 
 def _evaluates_inner_integrals(integral: Integral, value: Expr) -> bool:
