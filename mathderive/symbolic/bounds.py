@@ -73,7 +73,8 @@ def is_runaway_integral(part: Basic) -> bool:
     These are constant integrals, which it evaluates by numerical quadrature, and integrals with an infinite or
     undefined bound, which it tries to evaluate again and again.
     """
-    if not isinstance(part, Integral):
+    # An indefinite integral depends on its variable, and SymPy takes long to say so.
+    if not isinstance(part, Integral) or all(len(limit) == 1 for limit in part.limits):
         return False
     return bool(part.is_number) or any(bound.has(*_ENDLESS) for _, *bounds in part.limits for bound in bounds)
 

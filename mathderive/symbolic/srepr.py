@@ -70,6 +70,7 @@ CONSTANTS: dict[str, Expr] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def write_srepr(expression: Basic) -> str:
     """Writes an expression or equation in the released format."""
     return _printer.doprint(expression)

@@ -3,7 +3,7 @@
 import random
 from functools import lru_cache
 
-from sympy import Derivative, Equality, Expr, Symbol
+from sympy import Derivative, Equality, Expr, S, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
@@ -17,6 +17,9 @@ from mathderive.symbolic.srepr import is_readable
 
 RECENT = 9
 """The number of latest equations that are drawn more often than older ones."""
+
+PRINTED_ALIKE = {S.ImaginaryUnit: Symbol("i"), S.Pi: Symbol(r"\pi")}
+"""Numbers that print like names."""
 
 TRIVIAL = {"0", "1"}
 """The LaTeX of sides that no substitution replaces or inserts."""
@@ -57,6 +60,14 @@ class History:
     def __len__(self) -> int:
         return len(self.equations)
 
+    def is_ambiguous_with(self, equation: Equality) -> bool:
+        """Whether a number and a name of the derivation would print alike if the equation joined it."""
+        atoms = equation.atoms()
+        return any(
+            (number in atoms or number in self.parts) and (name in atoms or name.name in self.names)
+            for number, name in PRINTED_ALIKE.items()
+        )
+
     def premises(self) -> list[Equality]:
         """The premises in order."""
         return [
@@ -84,7 +95,7 @@ class History:
 
     def free_names(self, names: tuple[str, ...]) -> list[str]:
         """The names that are not those of a free symbol of an equation."""
-        used = {symbol.name for equation in self.equations for symbol in equation.free_symbols}
+        used = frozenset().union(*map(_free_names, self.equations))
         return [name for name in names if name not in used]
 
     def chain_length(self) -> int:
@@ -160,6 +171,12 @@ def is_acceptable(equation: Equality, max_characters: int) -> bool:
     except TooLargeError:
         return False
     return len(raw_latex(equation)) < max_characters
+
+
+@lru_cache(maxsize=1000)
+def _free_names(equation: Equality) -> frozenset[str]:
+    """The names of the free symbols, which each integration constant asks for anew."""
+    return frozenset(symbol.name for symbol in equation.free_symbols)
 
 
 @lru_cache(maxsize=20_000)

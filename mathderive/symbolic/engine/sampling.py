@@ -63,7 +63,11 @@ def candidate_rng(seed: int, attempt: int) -> random.Random:
 
 def is_welcome(equation: Equality, history: History, settings: SamplingSettings) -> bool:
     """Whether an equation is new and acceptable as a step."""
-    return history.is_new(equation) and is_acceptable(equation, settings.max_equation_characters)
+    return (
+        history.is_new(equation)
+        and is_acceptable(equation, settings.max_equation_characters)
+        and not history.is_ambiguous_with(equation)
+    )
 
 
 def draw_operator(settings: SamplingSettings, has_two_equations: bool, rng: random.Random) -> Operator:

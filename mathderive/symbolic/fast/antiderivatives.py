@@ -38,6 +38,7 @@ from sympy.integrals.risch import risch_integrate
 from sympy.integrals.trigonometry import trigintegrate
 from sympy.simplify.fu import sincos_to_sum
 
+from mathderive.symbolic.fast.expansion import expand_logarithms_of_exponentials
 from mathderive.symbolic.fast.integrals_with_cases import has_cases, has_constant_denominator
 from mathderive.symbolic.fast.special_integrals import SPECIAL_FUNCTIONS, is_within_reach, special_antiderivative
 from mathderive.symbolic.fast.waves import integrate_squared_wave
@@ -96,6 +97,7 @@ def _pattern_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
 
 def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """Tries one method after another."""
+    integrand = expand_logarithms_of_exponentials(integrand, variable)  # as SymPy's Risch algorithm does
     if not integrand.has(variable):
         return integrand * variable
     if not integrand.is_Add and any(power.base == 0 for power in integrand.atoms(Pow)):

@@ -1,8 +1,11 @@
-"""Multiplying products out, with a bound on the number of terms that is checked before the work begins."""
+"""Multiplying products out, with a bound on the number of terms that is checked before the work begins.
+
+Logarithms of exponentials are written out too.
+"""
 
 from math import comb, prod
 
-from sympy import Add, Expr, Mul, Pow, expand
+from sympy import Add, Expr, Mul, Pow, exp, expand, log
 
 from mathderive.symbolic.bounds import TooLargeError
 
@@ -30,3 +33,15 @@ def _count_expanded_terms(expression: Expr) -> int:
     if isinstance(expression, Pow) and expression.exp.is_Integer and expression.exp.is_positive:
         return comb(_count_expanded_terms(expression.base) + int(expression.exp) - 1, int(expression.exp))
     return 1
+
+
+def expand_logarithms_of_exponentials(expression: Expr, variable: Expr) -> Expr:
+    """Writes each `log(c*exp(u))` as `u + log(c)` if u depends on the variable and c does not."""
+    values: dict[Expr, Expr] = {}
+    for logarithm in expression.atoms(log):
+        factors = Mul.make_args(logarithm.args[0])
+        exponent = Add(*(factor.args[0] for factor in factors if isinstance(factor, exp)))
+        constant = Mul(*(factor for factor in factors if not isinstance(factor, exp)))
+        if exponent.has(variable) and not constant.has(variable):
+            values[logarithm] = exponent + log(constant)
+    return expression.xreplace(values) if values else expression

@@ -17,11 +17,12 @@ method, never by the clock.
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, cos, exp, factor_terms, simplify, sin
+from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, cos, exp, factor_terms, sin
 from sympy.core import random as sympy_random
 
 from mathderive.symbolic.fast.antiderivatives import IntegralError, find_antiderivative, is_large_power, undo_derivative
 from mathderive.symbolic.fast.differentiation import differentiate
+from mathderive.symbolic.fast.simplification import simplify_without_evaluation
 from mathderive.symbolic.names import rename, to_pattern
 
 MAX_OPERATIONS = 60
@@ -121,7 +122,7 @@ def _simplified(expression: Expr) -> Expr:
             return Integral(_simplify(factored.function), *factored.limits)
         expression = factored
     inner = {part: Integral(_simplify(part.function), *part.limits) for part in expression.atoms(Integral)}
-    return carry_out(simplify(expression.xreplace(inner), doit=False))
+    return carry_out(simplify_without_evaluation(expression.xreplace(inner)))
 
 
 def carry_out(expression: Expr) -> Expr:
@@ -182,8 +183,12 @@ def _factor_out(integral: Expr) -> Expr:
     return integral if isinstance(factored, Integral) else factored
 
 
+@lru_cache(maxsize=1000)
 def _factor(expression: Expr) -> Expr:
-    """Factorises an integral, whose integrand must be small."""
+    """Factorises an integral, whose integrand must be small.
+
+    Results are cached, because most integrals have no factors and are then factorised once more.
+    """
     if expression.count_ops() > MAX_OPERATIONS or any(map(is_large_power, expression.atoms(Pow))):
         return expression
     return expression.factor()

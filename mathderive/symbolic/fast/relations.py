@@ -34,9 +34,15 @@ def relate(lhs: Expr, rhs: Expr) -> Equality:
     Raises:
         NotAnEquationError: `Eq(lhs, rhs)` is true or false.
     """
-    if lhs == rhs or not (is_plainly_open(lhs, rhs) or _is_open_pattern(*to_pattern(Tuple(lhs, rhs))[0])):
+    if lhs == rhs or not _is_open(lhs, rhs):
         raise NotAnEquationError("the relation is decided")
     return Equality(lhs, rhs, evaluate=False)
+
+
+@lru_cache(maxsize=20_000)
+def _is_open(lhs: Expr, rhs: Expr) -> bool:
+    """Whether SymPy leaves the relation undecided; many steps leave an equation as it is and ask once more."""
+    return is_plainly_open(lhs, rhs) or _is_open_pattern(*to_pattern(Tuple(lhs, rhs))[0])
 
 
 def is_plainly_open(lhs: Expr, rhs: Expr) -> bool:

@@ -85,11 +85,16 @@ def _fraction(product: Mul) -> tuple[Expr, Expr]:
 def _powers(product: Mul) -> Counter[Expr]:
     """The rational powers of factors by base: `2*x**y*x**(3*y)` has 2 once and `x**y` four times."""
     powers: Counter[Expr] = Counter()
-    for factor in map(powdenest, product.args):
+    for factor in map(_denest, product.args):
         base, exponent = factor.as_base_exp() if isinstance(factor, Pow | exp) else (factor, S.One)
         coefficient = S.One if exponent is S.One else exponent.as_coeff_mul()[0]
         powers[base if exponent is S.One else Pow(base, exponent / coefficient)] += coefficient
     return powers
+
+
+@lru_cache(maxsize=20_000)
+def _denest(factor: Expr) -> Expr:
+    return powdenest(factor)
 
 
 def _may_combine(power: Pow, old: Expr) -> bool:

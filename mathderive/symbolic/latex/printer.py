@@ -7,7 +7,7 @@ subexpression, because the brackets around it are printed by its parent.
 from functools import lru_cache
 from typing import Any
 
-from sympy import Expr, Symbol
+from sympy import Expr, Number, NumberSymbol, Order, Symbol, default_sort_key
 from sympy.core.basic import Basic
 from sympy.printing.latex import LatexPrinter, accepted_latex_functions
 from sympy.printing.str import StrPrinter
@@ -35,8 +35,29 @@ def plain_text(expression: Basic) -> str:
 
 @lru_cache(maxsize=20_000)
 def _ordered_terms(expression: Expr) -> tuple[Expr, ...]:
-    """The terms of a sum in printing order; finding the order takes longer than printing."""
-    return tuple(expression.as_ordered_terms())
+    """The terms of a sum in printing order; finding the order takes longer than printing.
+
+    The order is that of `as_ordered_terms`: by the powers of the terms' factors and then by their coefficients.
+    """
+    terms = expression.args
+    may_start_with_number = len(terms) == 2 and any(isinstance(term, Number | NumberSymbol) for term in terms)
+    if may_start_with_number or not expression.is_commutative or expression.has(Order):
+        return tuple(expression.as_ordered_terms())
+    rows = list(map(_coefficient_and_powers, terms))
+    bases = sorted(set().union(*(powers for _, powers in rows)), key=default_sort_key)
+    key, reverse = expression._parse_order(None)
+    data = [
+        (term, (coefficient, tuple(powers.get(base, 0) for base in bases), ()))
+        for term, (coefficient, powers) in zip(terms, rows, strict=True)
+    ]
+    return tuple(term for term, _ in sorted(data, key=key, reverse=reverse))
+
+
+@lru_cache(maxsize=20_000)
+def _coefficient_and_powers(term: Expr) -> tuple[tuple[float, float], dict[Expr, int]]:
+    """Splits a term as SymPy does: the real and imaginary part of its coefficient, and the exponents of its bases."""
+    ((_, (coefficient, exponents, _)),), bases = term.as_terms()
+    return coefficient, dict(zip(bases, exponents, strict=True))
 
 
 class _PlainPrinter(StrPrinter):

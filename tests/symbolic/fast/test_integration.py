@@ -29,6 +29,7 @@ from sympy import (
 )
 
 from mathderive.symbolic.engine.replay import apply_annotation
+from mathderive.symbolic.fast.antiderivatives import find_antiderivative
 from mathderive.symbolic.fast.integration import IntegralError, evaluate_integral
 
 x, y, z = (Symbol(name) for name in "xyz")
@@ -257,6 +258,29 @@ def test_substitutions_come_in_the_authors_form(integrand: Expr) -> None:
     assert value == AUTHORS_SUBSTITUTIONS[integrand].expand(deep=False)
     difference = (value.diff(x) - integrand).subs(f(x), sin(x) + 2).doit()
     assert abs(complex(difference.subs({x: 0.7, y: 1.3}).evalf())) < 1e-9
+
+
+AUTHORS_LOGARITHMS: dict[Expr, Expr] = {
+    log(exp(x)): x**2 / 2,
+    log(exp(x * y)): x**2 * y / 2,
+    log(exp(x + y)): x**2 / 2 + x * y,
+    log(exp(x) / y) ** 2: x**3 / 3 + x**2 * log(1 / y) + x * log(1 / y) ** 2,
+    log(exp(x)) / x: x,
+    log(exp(x)) * exp(x): (x - 1) * exp(x),
+    log(exp(sin(x))): -cos(x),
+}
+"""Integrals by x of logarithms of exponentials as SymPy 1.5.1 gives them."""
+
+
+@pytest.mark.parametrize("integrand", AUTHORS_LOGARITHMS, ids=str)
+def test_logarithms_of_exponentials_come_in_the_authors_form(integrand: Expr) -> None:
+    assert find_antiderivative(integrand, x) == AUTHORS_LOGARITHMS[integrand]
+
+
+def test_logarithms_of_exponentials_that_have_cases_are_refused() -> None:
+    for integrand in (Derivative(exp(x) ** y, y), cos(Integral(log(exp(x)), x))):
+        with pytest.raises(IntegralError):
+            evaluate_integral(Integral(integrand, x))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The operators of calculus: differentiation and integration, which stay unevaluated, and the evaluation of both."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from sympy import Derivative, Equality, Expr, Integral, Symbol
 from sympy.core.basic import Basic
@@ -10,10 +11,13 @@ from mathderive.symbolic.engine.operators.arithmetic import with_operand
 from mathderive.symbolic.engine.operators.functions import on_both_sides
 from mathderive.symbolic.engine.operators.inverses import apply_and_compare, operands_by_letter
 from mathderive.symbolic.engine.operators.operator import Arity, Comparison, DrawConstant, Number, Operator, Sides
-from mathderive.symbolic.fast.integration import carry_out, evaluate_integral
+from mathderive.symbolic.engine.operators.premises import given_symbols
+from mathderive.symbolic.engine.zero import is_zero_given
+from mathderive.symbolic.fast.integration import IntegralError, carry_out, evaluate_integral
 from mathderive.symbolic.fast.replacement import replace
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.parts import equation_parts
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 MAX_DERIVATIVE_ORDER = 12
 """Maximum order of a derivative that is evaluated."""
@@ -35,36 +39,97 @@ def _integrate(side: Expr, variable: Expr) -> Expr:
 
 
 def _evaluate_derivatives(side: Expr) -> Expr:
-    r"""Evaluates every derivative whose LaTeX does not contain `\int` (`\iint` does not contain it either)."""
-    texts = {derivative: latex(derivative) for derivative in side.atoms(Derivative)}
-    for derivative in sorted(texts, key=lambda derivative: (-len(texts[derivative]), texts[derivative])):
+    """Replaces the derivatives that the generator evaluates by their values, the longest first."""
+    for derivative in _evaluated_derivatives(side):
         if derivative.derivative_count > MAX_DERIVATIVE_ORDER:
             raise TooLargeError(f"a derivative of order above {MAX_DERIVATIVE_ORDER}")
-        if r"\int" not in texts[derivative]:
-            side = replace(side, derivative, carry_out(derivative))
+        side = replace(side, derivative, carry_out(derivative))
     return side
 
 
+def _evaluated_derivatives(side: Expr) -> list[Derivative]:
+    r"""The derivatives whose LaTeX does not contain `\int` (`\iint` does not contain it either), the longest first."""
+    texts = {derivative: latex(derivative) for derivative in side.atoms(Derivative)}
+    return [
+        derivative
+        for derivative in sorted(texts, key=lambda derivative: (-len(texts[derivative]), texts[derivative]))
+        if r"\int" not in texts[derivative]
+    ]
+
+
+def _has_true_derivatives(premises: Sequence[Equality], equation: Equality, _operand: Expr | None) -> bool:
+    """Whether no derivative that is evaluated is one of an integral or by a constant of integration.
+
+    SymPy would evaluate the integral without a constant. And it takes a constant of integration for independent of all
+    else, although functions and integrals may hold it: if `∫ f(x) dx = C + F(x)`, the left side depends on C too.
+    """
+    return all(
+        not derivative.has(Integral) and _are_given(premises, [variable for variable, _ in derivative.variable_count])
+        for side in equation.args
+        for derivative in _evaluated_derivatives(side)
+    )
+
+
 def _evaluate_integrals(equation: Equality, _second: object, draw_constant: DrawConstant) -> Sides:
-    r"""Replaces the integrals that the generator evaluates, unless one prints `\iint`, `\iiint` or `\iiiint`."""
+    """Replaces the integrals that the generator evaluates by their values; equal integrals have equal constants."""
+    values = {integral: value + draw_constant() for integral, value in _integral_values(equation).items()}
+    return equation.lhs.xreplace(values), equation.rhs.xreplace(values)
+
+
+@lru_cache(maxsize=1)
+def _integral_values(equation: Equality) -> Mapping[Integral, Expr]:
+    r"""The integrals that are evaluated, outermost first, with their values without a constant.
+
+    There are none if an integral prints `\iint`, `\iiint` or `\iiiint`. The guard and the operator ask in turn.
+    """
     if any(_prints_merged(integral) for integral in equation.atoms(Integral)):
-        return equation.lhs, equation.rhs
+        return {}
     values: dict[Integral, Expr] = {}
-    left = _with_values(equation.lhs, values, draw_constant)
-    return left, _with_values(equation.rhs, values, draw_constant)
+    for side in equation.args:
+        _find_integral_values(side, values)
+    return values
 
 
-def _with_values(node: Expr, values: dict[Integral, Expr], draw_constant: DrawConstant) -> Expr:
-    """The expression with its integrals replaced, outermost first; equal integrals have equal constants."""
-    if not node.has(Integral):
-        return node
-    if isinstance(node, Integral) and node not in values:
+def _find_integral_values(node: Expr, values: dict[Integral, Expr]) -> None:
+    if not node.has(Integral) or node in values:
+        return
+    if isinstance(node, Integral):
         value = evaluate_integral(node)
         if value is not None:
-            values[node] = value + draw_constant()
-    if node in values:
-        return values[node]
-    return node.func(*[_with_values(part, values, draw_constant) for part in node.args])
+            values[node] = value
+            return
+    for part in node.args:
+        _find_integral_values(part, values)
+
+
+def _has_true_integrals(premises: Sequence[Equality], equation: Equality, _operand: Expr | None) -> bool:
+    """Whether the evaluation of the integrals loses no constant.
+
+    SymPy evaluates an integral inside another without a constant, although the derivation may give it one. It takes
+    a constant of integration for independent of all else, although functions and integrals may hold it. And an
+    integral of 0 is any constant already, so that the constant that is added to it says nothing.
+    """
+    try:
+        values = _integral_values(equation)
+    except (IntegralError, TooLargeError, *SYMPY_ERRORS):
+        return True  # the operator fails and says why
+    return all(
+        _are_given(premises, integral.variables)
+        and not _evaluates_inner_integrals(integral, value)
+        and not (value.has(Integral) and is_zero_given(premises, integral.function))
+        for integral, value in values.items()
+    )
+
+
+def _are_given(premises: Sequence[Equality], variables: Iterable[Expr]) -> bool:
+    """Whether no variable is a constant of integration; a variable may be a function that a premise defines."""
+    return given_symbols(premises).issuperset(variable for variable in variables if isinstance(variable, Symbol))
+
+
+def _evaluates_inner_integrals(integral: Integral, value: Expr) -> bool:
+    """Whether an integral inside this one, or one over the same function, is not left as it is in the value."""
+    is_repeated = any(len(limit) == 1 for limit in integral.limits[:-1])
+    return is_repeated or not integral.function.atoms(Integral) <= value.atoms(Integral)
 
 
 def _prints_merged(integral: Integral) -> bool:
@@ -152,6 +217,7 @@ EVALUATE_DERIVATIVES = Operator(
     sentence="the derivatives in {0} carried out",
     function=on_both_sides(_evaluate_derivatives),
     weight=50,
+    guard=_has_true_derivatives,
     inverse=_compare_evaluated_derivatives,
     slow_inverse=_compare_evaluated_derivatives_of_integrals,
     has_derive_clause=True,
@@ -162,6 +228,7 @@ EVALUATE_INTEGRALS = Operator(
     sentence="the integrals in {0} carried out",
     function=_evaluate_integrals,
     weight=50,
+    guard=_has_true_integrals,
     inverse=_recognise_antiderivatives,
     slow_inverse=_carry_out_integrals,
     introduces_constants=True,

@@ -51,7 +51,7 @@ def draw_premise(past: Past, names: Sequence[str], rng: random.Random) -> Equali
 def draw_renaming_premise(past: Past, names: Sequence[str], rng: random.Random) -> Equality | None:
     """Draws a function name for an earlier subexpression; returns None where no draw gives a usable one."""
     # A premise that names a constant of integration would have the constant stand for something else before it is new.
-    known = frozenset().union(*(premise.free_symbols for premise in past.premises()))
+    known = given_symbols(past.premises())
     candidates = [
         part for part in past.parts if part.free_symbols and part.free_symbols <= known and len(plain_text(part)) > 1
     ]
@@ -67,6 +67,11 @@ def draw_renaming_premise(past: Past, names: Sequence[str], rng: random.Random) 
         if not past.mentions(plain_text(application)):
             return Equality(application, expression, evaluate=False)
     return None
+
+
+def given_symbols(premises: Sequence[Equality]) -> set[Expr]:
+    """The symbols that premises mention, which are all but the constants of integration."""
+    return set().union(*(premise.free_symbols for premise in premises))
 
 
 def _sort_symbols(expression: Expr) -> list[Symbol]:

@@ -82,9 +82,11 @@ def find_operator(name: str) -> Operator:
 
 def operators_by_arguments() -> tuple[list[Operator], list[Operator], list[Operator]]:
     """The operators with no argument, with one and with two, as `arity_weights` has them."""
+    nothing, equation = Arity.PREMISE, Arity.EQUATION  # looking up a member, or its hash, takes long
     groups: tuple[list[Operator], list[Operator], list[Operator]] = ([], [], [])
     for operator in OPERATORS.values():
-        groups[{Arity.PREMISE: 0, Arity.EQUATION: 1}.get(operator.arity, 2)].append(operator)
+        arity = operator.arity
+        groups[0 if arity is nothing else 1 if arity is equation else 2].append(operator)
     return groups
 
 
