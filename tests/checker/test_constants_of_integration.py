@@ -205,3 +205,9 @@ def test_an_integral_of_an_integral_that_has_a_value() -> None:
 )
 def test_no_constant_makes_it_true(equation: str) -> None:
     assert truths(equation) == ["incorrect"]
+
+
+def test_an_exponential_does_not_tell_the_branch_of_a_logarithm() -> None:
+    r"""`\int e^{x} dx = e^{x + 2 i \pi}` is true without a constant, but not the logarithms of the sides."""
+    goal = r"\log{(\int f{(x)} dx)} = x + 2 i \pi"
+    assert check(f"Given {PREMISE}, then obtain {goal}", goal).steps[0].truth not in TRUE

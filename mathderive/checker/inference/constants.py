@@ -11,7 +11,7 @@ from dataclasses import replace
 from flint import acb, arb, ctx
 from sympy import Expr, Integral, Symbol
 
-from mathderive.checker.inference.rewriting import Sides, peeled, without_common_terms
+from mathderive.checker.inference.rewriting import Sides, exponentiated, peeled, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, precision
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import Evaluator, UnknownKey
@@ -66,26 +66,36 @@ def constants_exist(
         BudgetError, UnsupportedError: as `Evaluator.value`.
     """
     answers: list[bool | None] = []
-    found: bool | None
     for version in peeled(sides):
-        grid = _grid(version, definitions)
-        if grid is None:
-            return None
-        if not grid:
-            found = Comparer(definitions, stream).compare(*version, bound).holds
-            if found:
-                return True
-            answers.append(found)
-            continue
-        found = True
-        for draw in DRAWS:
-            found = _Problem(without_common_terms(version), definitions, stream, draw, bound, grid, fixed).solve()
-            if not found:
-                break
+        found = _exist(version, definitions, stream, bound, fixed)
         if found:
             return True
+        consequence = exponentiated(version)
+        if found is None and consequence is not None:
+            found = False if _exist(consequence, definitions, stream, bound, fixed) is False else None
         answers.append(found)
     return None if None in answers else False
+
+
+def _exist(
+    sides: Sides,
+    definitions: Definitions,
+    stream: Stream,
+    bound: Mapping[Integral, Expr],
+    fixed: Collection[Symbol],
+) -> bool | None:
+    """Whether constants make this very equation true."""
+    grid = _grid(sides, definitions)
+    if grid is None:
+        return None
+    if not grid:
+        return Comparer(definitions, stream).compare(*sides, bound).holds
+    found: bool | None = True
+    for draw in DRAWS:
+        found = _Problem(without_common_terms(sides), definitions, stream, draw, bound, grid, fixed).solve()
+        if not found:
+            break
+    return found
 
 
 def _grid(sides: Sides, definitions: Definitions) -> dict[Symbol, int] | None:

@@ -88,6 +88,17 @@ def peeled(sides: Sides, layers: int = MAX_PEELED) -> list[Sides]:
     return list(chain.from_iterable(peeled(pair, layers - 1) for pair in inside)) or [sides]
 
 
+def exponentiated(sides: Sides) -> Sides | None:
+    """An equation that follows from one with a logarithm alone on a side; None for others.
+
+    The converse need not hold: the other side may be on another branch of the logarithm.
+    """
+    for side, other in (sides, sides[::-1]):
+        if isinstance(side, log) and side.has(Integral):
+            return side.args[0], exp(other)
+    return None
+
+
 def _opposed(sides: Sides) -> Sides:
     """Moves one of two terms whose sum is 0 to the other side."""
     for side, other in (sides, sides[::-1]):
@@ -124,8 +135,6 @@ def _inside(left: Expr, right: Expr) -> list[Sides]:
         exponent = _exponent_with_integral(side)
         if exponent is not None and other != 0:
             return [(exponent, log(other * exp(exponent) / side))]
-        if isinstance(side, log) and side.has(Integral) and not isinstance(other, log):
-            return [(side.args[0], exp(other))]
     if not isinstance(left, Function) or left.func != right.func or isinstance(left, AppliedUndef):
         return []
     if len(left.args) != 1:
