@@ -211,3 +211,27 @@ def test_an_exponential_does_not_tell_the_branch_of_a_logarithm() -> None:
     r"""`\int e^{x} dx = e^{x + 2 i \pi}` is true without a constant, but not the logarithms of the sides."""
     goal = r"\log{(\int f{(x)} dx)} = x + 2 i \pi"
     assert check(f"Given {PREMISE}, then obtain {goal}", goal).steps[0].truth not in TRUE
+
+
+def test_second_constants_where_functions_hide_what_is_common() -> None:
+    left, right = r"\int \frac{d}{d x} f{(x)} dx", r"\int \frac{d}{d x} e^{x} dx"
+    steps = (
+        r"\frac{d}{d x} f{(x)} = \frac{d}{d x} e^{x}",
+        f"{left} = {right}",
+        f"({left})^{{x}} = ({right})^{{x}}",
+        f"f{{(x)}} ({left})^{{x}} = f{{(x)}} ({right})^{{x}}",
+        f"f{{(x)}} ({left})^{{x}} = e^{{x}} ({right})^{{x}}",
+    )
+    assert truths(*steps, r"f{(x)} (A + f{(x)})^{x} = e^{x} (B + e^{x})^{x}", "A = B")[-2:] == ["valid", "skipped"]
+
+    premises = (r"f{(x)} = e^{x}", r"g{(x)} = - f{(x)} + \frac{1}{\int x dx}")
+    first = r"g{(x)} = - f{(x)} + \frac{1}{A + \frac{x^{2}}{2}}"
+    texts = (
+        *premises,
+        first,
+        r"g{(x)} = - e^{x} + \frac{1}{\int x dx}",
+        r"g{(x)} = - e^{x} + \frac{1}{B + \frac{x^{2}}{2}}",
+        r"- f{(x)} + \frac{1}{A + \frac{x^{2}}{2}} = - e^{x} + \frac{1}{B + \frac{x^{2}}{2}}",
+    )
+    prompt = f"Given {SEPARATOR.join(premises)}, then derive {first}, then obtain {texts[-1]}"
+    assert check(prompt, SEPARATOR.join(texts)).verified

@@ -126,9 +126,16 @@ class Context:
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
         sides = without_plain_ends(self.definitions.unfolded(sides), self.definitions, self.stream)
-        for integral in dict.fromkeys(part for side in sides for part in outer_integrals(side)):
-            for value in values_in(integral, sides):
+        for version in dict.fromkeys((sides, self.definitions.unfolded(sides, everything=True))):
+            values = [
+                (integral, value)
+                for integral in dict.fromkeys(part for side in version for part in outer_integrals(side))
+                for value in values_in(integral, version)
+            ]
+            for integral, value in values:
                 self._take_value(integral, value, requested)
+            if values:
+                return
 
     def take_evaluation(self, before: Sides, after: Sides, nested: bool = False) -> None:
         """Notes the values that a step which evaluates integrals gives them, also inside other expressions.
@@ -225,7 +232,8 @@ class Context:
         Args:
             variables: the variables of integration, which a constant does not depend on.
         """
-        for side, other in (sides, sides[::-1]):
+        whole = self.definitions.unfolded(sides, everything=True)
+        for side, other in dict.fromkeys((sides, sides[::-1], whole, whole[::-1])):
             for name in sorted(set(fresh) & side.free_symbols, key=str):
                 body = standing_for(name, side, other)
                 if body is None or not self._can_define(name, body):
