@@ -1,13 +1,15 @@
 """Points that satisfy the premises that define no name, such as `x^{2} = 4`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
-from flint import acb, arb
+from flint import acb, arb, fmpq
 from sympy import Derivative, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.constants import eliminate
 from mathderive.checker.inference.rewriting import Sides
+from mathderive.checker.numeric.branches import polynomial_roots
 from mathderive.checker.numeric.comparison import precision
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
@@ -22,6 +24,15 @@ ACCURATE = 500
 
 DRAWS = 6
 MAX_STEPS = 60
+
+MAX_POINTS = 16
+"""Number of points after which no more are looked for."""
+
+SCALES = (fmpq(1), fmpq(10), fmpq(1, 10))
+"""Multiples of a point's values from which the search starts."""
+
+MAX_SIGNS = 2
+"""Maximum number of names whose signs change independently of each other."""
 
 
 def can_be_solved(sides: Sides, definitions: Definitions) -> bool:
@@ -41,21 +52,40 @@ def free_names(conditions: Sequence[Sides], definitions: Definitions) -> list[Sy
 def solution_points(conditions: Sequence[Sides], definitions: Definitions, stream: Stream) -> list[Point]:
     """Points at which all conditions hold, with positive and negative values; none where none was found.
 
-    The conditions are solved by Newton's method for as many names as there are conditions.
+    The conditions are solved for as many names as there are conditions: a polynomial in one name for all its real
+    roots, others by Newton's method from values of many sizes.
     """
     names = free_names(conditions, definitions)
     own = [free_names([sides], definitions) for sides in conditions]
-    found: list[Point] = []
-    for draw in range(DRAWS):
-        for sign in (1, -1):
-            for turn in range(2):
-                unknowns = _chosen(own, turn)
-                if unknowns is None:
-                    continue
-                values = _newton(conditions, definitions, stream.point(draw), names, unknowns, sign)
-                if values is not None:
-                    found.append(Point(stream.key, draw, values))
-    return found
+    found: dict[tuple[str, ...], Point] = {}
+    for draw, turn in product(range(DRAWS), range(2)):
+        unknowns = _chosen(own, turn)
+        point = stream.point(draw)
+        for start in _starts(conditions, definitions, point, unknowns) if unknowns else ():
+            values = _newton(conditions, definitions, point, names, unknowns or (), start)
+            if values is not None:
+                shown = tuple(value.str(12, radius=False) for value in values.values())
+                found.setdefault(shown, Point(stream.key, draw, values))
+        if len(found) >= MAX_POINTS:
+            break
+    return list(found.values())
+
+
+def _starts(
+    conditions: Sequence[Sides], definitions: Definitions, point: Point, unknowns: Sequence[Symbol]
+) -> Iterator[dict[str, acb]]:
+    """Values of the unknowns from which Newton's method starts."""
+    if len(unknowns) == 1:
+        ((left, right),) = conditions
+        roots = polynomial_roots(left - right, unknowns[0], definitions, point)
+        if roots is not None:
+            yield from ({unknowns[0].name: acb(root)} for root in roots)
+            return
+    for scale, signs in product(SCALES, product((1, -1), repeat=min(len(unknowns), MAX_SIGNS))):
+        padded = (*signs, *signs[-1:] * len(unknowns))
+        yield {
+            name.name: point.value(name.name) * scale * sign for name, sign in zip(unknowns, padded, strict=False)
+        }
 
 
 def _chosen(own: Sequence[Sequence[Symbol]], turn: int) -> list[Symbol] | None:
@@ -75,12 +105,10 @@ def _newton(
     point: Point,
     names: Sequence[Symbol],
     unknowns: Sequence[Symbol],
-    sign: int,
+    start: Mapping[str, acb],
 ) -> dict[str, acb] | None:
     with precision(PRECISION):
-        at = {name.name: point.value(name.name) for name in names}
-        for name in unknowns:
-            at[name.name] = at[name.name] * sign
+        at = {name.name: point.value(name.name) for name in names} | dict(start)
         try:
             for _ in range(MAX_STEPS):
                 here = _residuals(conditions, definitions, point, at)

@@ -18,7 +18,7 @@ from sympy.core.numbers import ImaginaryUnit
 from mathderive.checker.numeric.definitions import MAX_UNFOLDED, Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
 from mathderive.checker.numeric.functions import PIECEWISE
-from mathderive.checker.numeric.points import Stream
+from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.scanning import between, critical_places
 from mathderive.checker.numeric.taylor import UnsupportedError, head
 from mathderive.symbolic.bounds import TooLargeError
@@ -197,9 +197,9 @@ def _places(
 ) -> tuple[list[float], bool]:
     """Positive values of a name at which an argument may change its branch, and whether these are all."""
     if argument.points == (0,) and not any(map(definitions.has, argument.expression.free_symbols)):
-        roots = _roots(argument.expression, name, definitions, stream)
+        roots = polynomial_roots(argument.expression, name, definitions, stream.point(0))
         if roots is not None:
-            return roots, True
+            return [root for root in roots if root > 0], True
     return critical_places(argument.expression, name, definitions, stream.point(0), argument.points)
 
 
@@ -211,16 +211,16 @@ def _of_many_sizes(argument: Expr, name: Symbol, stream: Stream) -> Iterator[dic
         yield {name.name: acb(size * (1 + jitter / 4))}
 
 
-def _roots(argument: Expr, name: Symbol, definitions: Definitions, stream: Stream) -> list[float] | None:
-    """The real parts of the roots of a polynomial in a name, as far as they are positive; None for others."""
+def polynomial_roots(argument: Expr, name: Symbol, definitions: Definitions, point: Point) -> list[float] | None:
+    """The real roots of a polynomial in a name; None for other expressions."""
     try:
         polynomial = Poly(argument, name)
         if polynomial.degree() > MAX_DEGREE or len(argument.free_symbols) > MAX_NAMES:
             return None
         polynomial = polynomial.sqf_part()  # roots that coincide cannot be told apart
-        evaluator = Evaluator(definitions, stream.point(0))
+        evaluator = Evaluator(definitions, point)
         coefficients = [head(evaluator.value(one)) for one in reversed(polynomial.all_coeffs())]
         roots = acb_poly([acb(one.mid()) for one in coefficients]).roots()
     except (BudgetError, UnsupportedError, OverflowError, ValueError, *SYMPY_ERRORS):
         return None
-    return [float(root.real.mid()) for root in roots if root.imag.contains(0) and root.real.mid() > 0]
+    return [float(root.real.mid()) for root in roots if root.imag.contains(0)]

@@ -100,15 +100,16 @@ class Comparer:
         """
         if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in (left, right)):
             return Comparison(None, "infinity is no number")
-        if self._stream.values:
+        if self._stream.values and self._points is None:
             wanted = least = 1  # such a stream tests an equation that is true at enough other points
         else:
-            wanted, least = POINTS, MIN_POINTS if self._points is None else 1
+            # The solutions of a condition may differ, so that all of them count.
+            wanted, least = (POINTS, MIN_POINTS) if self._points is None else (len(self._points), 1)
         branching = has_branches((left, right), self._definitions)
         if branching and not self._stream.values:
             if self._points is None and self._same_on_every_branch(left, right, bound, random_constants):
                 return Comparison(True, on_every_branch=True)
-            wanted = MORE_POINTS
+            wanted = max(wanted, MORE_POINTS)
         same = 0
         usable = False
         found: Comparison | None = None
@@ -120,7 +121,7 @@ class Comparer:
             if outcome == "same":
                 same += 1
             elif outcome == "different":
-                if found is not None and not same:
+                if found is not None and not same and self._points is None:
                     return found
                 found = found or Comparison(False, _difference(*values), point, values)
         if found is not None:

@@ -203,3 +203,27 @@ def ratio_and_infinity(setting: Setting) -> Attempt:
         goal,
     )
     return Attempt(setting.premise_texts, goal, lines, honest=len(setting.premises), constants=setting.constants)
+
+
+@attack("one solution of several")
+def root_of_a_polynomial(setting: Setting) -> Attempt:
+    """One root of a polynomial is said to be the only one."""
+    (x,) = setting.fresh_names(1)
+    first, other = setting.rng.sample((1, 2, 3, 5, 8, 40, 700, 6000), 2)
+    premise = setting.rng.choice(
+        (
+            f"({x} - {first}) ({x} - {other}) = 0",
+            f"{x}^{{2}} - {first + other} {x} = {-first * other}",
+            f"{x}^{{3}} + {first * other} {x} = {first + other} {x}^{{2}}",
+        )
+    )
+    given = (*setting.premise_texts, premise)
+    goal = setting.rng.choice((f"{x} = {first}", f"2 {x} = {2 * first}", f"{x}^{{2}} = {first**2}"))
+    return Attempt(
+        given,
+        goal,
+        (*given, goal),
+        honest=len(given),
+        constants=setting.constants,
+        witness=(*setting.premise_texts, f"{x} = {other}"),
+    )
