@@ -83,9 +83,7 @@ def _starts(
             return
     for scale, signs in product(SCALES, product((1, -1), repeat=min(len(unknowns), MAX_SIGNS))):
         padded = (*signs, *signs[-1:] * len(unknowns))
-        yield {
-            name.name: point.value(name.name) * scale * sign for name, sign in zip(unknowns, padded, strict=False)
-        }
+        yield {name.name: point.value(name.name) * scale * sign for name, sign in zip(unknowns, padded, strict=False)}
 
 
 def _chosen(own: Sequence[Sequence[Symbol]], turn: int) -> list[Symbol] | None:
