@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeVar
 
-from sympy import Equality, Function, Symbol, preorder_traversal
+from sympy import Equality, Function, S, Symbol, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, UndefinedFunction
 
 Node = TypeVar("Node", bound=Basic)
+
+PRINTED_LIKE_NAMES = {"i": S.ImaginaryUnit, r"\pi": S.Pi}
+"""Numbers that print like names of the vocabulary."""
 
 PATTERN_NAME = "x{}"
 """The form of the names in patterns. SymPy orders sums by name, so other names would give other results."""

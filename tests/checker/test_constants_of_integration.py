@@ -11,6 +11,14 @@ PROMPT = r"Given f{(x)} = e^{x}, then derive \int f{(x)} dx = C + e^{x}, then ob
 PREMISE = r"f{(x)} = e^{x}"
 INTEGRATED = r"\int f{(x)} dx = \int e^{x} dx"
 
+LEFT, RIGHT = r"(\int \frac{d}{d x} f{(x)} dx)^{x}", r"(\int \frac{d}{d x} e^{x} dx)^{x}"
+POWERS = (
+    r"\frac{d}{d x} f{(x)} = \frac{d}{d x} e^{x}",
+    f"{LEFT.removesuffix('^{x}')} = {RIGHT.removesuffix('^{x}')}",
+    f"{LEFT} = {RIGHT}",
+)
+"""Steps to an equation of two powers of integrals that get a constant each."""
+
 
 def truths(*texts: str) -> list[Truth]:
     return [step.truth for step in check(PROMPT, SEPARATOR.join((PREMISE, *texts))).steps][1:]
@@ -130,13 +138,10 @@ def test_a_second_constant_of_an_integral_up_to_an_end() -> None:
 
 
 def test_a_second_constant_within_a_product() -> None:
-    left, right = r"\int \frac{d}{d x} f{(x)} dx", r"\int \frac{d}{d x} e^{x} dx"
     steps = (
-        r"\frac{d}{d x} f{(x)} = \frac{d}{d x} e^{x}",
-        f"{left} = {right}",
-        f"({left})^{{x}} = ({right})^{{x}}",
-        f"- ({left})^{{x}} = - ({right})^{{x}}",
-        f"- (y + e^{{y}}) ({left})^{{x}} = - (y + e^{{y}}) ({right})^{{x}}",
+        *POWERS,
+        f"- {LEFT} = - {RIGHT}",
+        f"- (y + e^{{y}}) {LEFT} = - (y + e^{{y}}) {RIGHT}",
     )
     value = r"- (y + e^{y}) (A + f{(x)})^{x} = - (y + e^{y}) (B + e^{x})^{x}"
     assert truths(*steps, value, "A = B")[-2:] == ["valid", "skipped"]
@@ -214,13 +219,10 @@ def test_an_exponential_does_not_tell_the_branch_of_a_logarithm() -> None:
 
 
 def test_second_constants_where_functions_hide_what_is_common() -> None:
-    left, right = r"\int \frac{d}{d x} f{(x)} dx", r"\int \frac{d}{d x} e^{x} dx"
     steps = (
-        r"\frac{d}{d x} f{(x)} = \frac{d}{d x} e^{x}",
-        f"{left} = {right}",
-        f"({left})^{{x}} = ({right})^{{x}}",
-        f"f{{(x)}} ({left})^{{x}} = f{{(x)}} ({right})^{{x}}",
-        f"f{{(x)}} ({left})^{{x}} = e^{{x}} ({right})^{{x}}",
+        *POWERS,
+        f"f{{(x)}} {LEFT} = f{{(x)}} {RIGHT}",
+        f"f{{(x)}} {LEFT} = e^{{x}} {RIGHT}",
     )
     assert truths(*steps, r"f{(x)} (A + f{(x)})^{x} = e^{x} (B + e^{x})^{x}", "A = B")[-2:] == ["valid", "skipped"]
 

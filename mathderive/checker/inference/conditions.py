@@ -1,7 +1,7 @@
 """Points that satisfy the premises that define no name, such as `x^{2} = 4`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from itertools import chain, product, repeat
 
 from flint import acb, arb, fmpq
 from sympy import Derivative, Integral, Symbol
@@ -60,9 +60,11 @@ def solution_points(conditions: Sequence[Sides], definitions: Definitions, strea
     found: dict[tuple[str, ...], Point] = {}
     for draw, turn in product(range(DRAWS), range(2)):
         unknowns = _chosen(own, turn)
+        if unknowns is None:
+            continue
         point = stream.point(draw)
-        for start in _starts(conditions, definitions, point, unknowns) if unknowns else ():
-            values = _newton(conditions, definitions, point, names, unknowns or (), start)
+        for start in _starts(conditions, definitions, point, unknowns):
+            values = _newton(conditions, definitions, point, names, unknowns, start)
             if values is not None:
                 shown = tuple(value.str(12, radius=False) for value in values.values())
                 found.setdefault(shown, Point(stream.key, draw, values))
@@ -82,8 +84,9 @@ def _starts(
             yield from ({unknowns[0].name: acb(root)} for root in roots)
             return
     for scale, signs in product(SCALES, product((1, -1), repeat=min(len(unknowns), MAX_SIGNS))):
-        padded = (*signs, *signs[-1:] * len(unknowns))
-        yield {name.name: point.value(name.name) * scale * sign for name, sign in zip(unknowns, padded, strict=False)}
+        # The last sign is that of all further names.
+        signed = zip(unknowns, chain(signs, repeat(signs[-1])), strict=False)
+        yield {name.name: point.value(name.name) * scale * sign for name, sign in signed}
 
 
 def _chosen(own: Sequence[Sequence[Symbol]], turn: int) -> list[Symbol] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sympy import Dummy, Expr, Integral, S, Symbol
 from sympy.core.function import AppliedUndef
 
-from mathderive.checker.inference.integrals import standing_for
+from mathderive.checker.inference.integrals import outer_integrals, standing_for
 from mathderive.checker.inference.rewriting import Sides, peeled
 from mathderive.checker.numeric.comparison import equal
 from mathderive.checker.numeric.definitions import Definitions
@@ -55,13 +55,14 @@ def antiderivatives(integrals: Iterable[Integral], definitions: Definitions) -> 
     return found
 
 
-def values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
-    """The values that an equation may give an integral.
+def values_in(sides: Sides) -> list[tuple[Integral, Expr]]:
+    """The indefinite integrals in an equation, with the values that it may give them.
 
-    The integral stands alone, or occurs linearly, in the equation or in what is left of it without shared functions.
+    An integral stands alone, or occurs linearly, in the equation or in what is left of it without shared functions.
     """
-    for pair in dict.fromkeys((sides, *peeled(sides))):
-        yield from _values_in(integral, pair)
+    integrals = dict.fromkeys(part for side in sides for part in outer_integrals(side))
+    versions = dict.fromkeys((sides, *peeled(sides))) if integrals else {}
+    return [(one, value) for one in integrals for version in versions for value in _values_in(one, version)]
 
 
 def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:

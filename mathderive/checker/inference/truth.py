@@ -126,16 +126,12 @@ class Context:
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
         sides = without_plain_ends(self.definitions.unfolded(sides), self.definitions, self.stream)
-        for version in dict.fromkeys((sides, self.definitions.unfolded(sides, everything=True))):
-            values = [
-                (integral, value)
-                for integral in dict.fromkeys(part for side in version for part in outer_integrals(side))
-                for value in values_in(integral, version)
-            ]
-            for integral, value in values:
-                self._take_value(integral, value, requested)
-            if values:
-                return
+        if not any(map(self.definitions.has_integral, sides)):
+            return
+        # Functions may hide what is common to both sides; replacing them takes longer.
+        values = values_in(sides) or values_in(self.definitions.unfolded(sides, everything=True))
+        for integral, value in values:
+            self._take_value(integral, value, requested)
 
     def take_evaluation(self, before: Sides, after: Sides, nested: bool = False) -> None:
         """Notes the values that a step which evaluates integrals gives them, also inside other expressions.

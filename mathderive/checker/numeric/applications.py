@@ -6,7 +6,6 @@ an equation that is true for random solutions is true for all.
 """
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 from flint import acb, arb, fmpq
@@ -40,9 +39,6 @@ class ApplicationEvaluator(NodeEvaluator[Value, Scope]):
         self._level = 0
         self._coefficients: dict[str, list[acb]] = {}
         self._extended: set[str] = set()
-
-    @abstractmethod
-    def add(self, terms: Sequence[Value]) -> Value: ...
 
     def application(self, node: AppliedUndef, scope: Scope) -> Value:
         name = node.func.__name__

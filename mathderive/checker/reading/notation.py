@@ -16,7 +16,7 @@ from sympy.core.function import AppliedUndef
 from mathderive.symbolic.latex.lexer import LETTERS
 from mathderive.symbolic.latex.parser import LatexError, parse
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.names import name_of
+from mathderive.symbolic.names import PRINTED_LIKE_NAMES, name_of
 
 _NAME = r"(?:\\(?:" + "|".join(sorted(LETTERS)) + r")(?![A-Za-z])|[A-Za-z])(?:_(?:\{[^{}]*\}|[A-Za-z0-9]))?"
 _HEAD = rf"\s*(?P<name>{_NAME})\s*(?:\\left\s*)?\(\s*(?P<arguments>{_NAME}(?:\s*,\s*{_NAME})*)\s*(?:\\right\s*)?\)\s*"
@@ -24,7 +24,7 @@ _DEFINITION = re.compile(rf"(?:\A{_HEAD}=)")
 _MIRRORED = re.compile(rf"(?:=(?P<only>{_HEAD})\Z)")
 
 
-CONSTANT_OR_NAME = (Symbol("i"), Symbol(r"\pi"))
+CONSTANT_OR_NAME = tuple(map(Symbol, PRINTED_LIKE_NAMES))
 """Symbols that are constants in a derivation if its premises use them, but not as variables."""
 
 

@@ -3,7 +3,7 @@
 import random
 from functools import lru_cache
 
-from sympy import Derivative, Equality, Expr, S, Symbol
+from sympy import Derivative, Equality, Expr, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
@@ -12,14 +12,12 @@ from mathderive.symbolic.engine.derivation import Annotation, Derivation, Step, 
 from mathderive.symbolic.engine.operators import OperatorError, is_premise
 from mathderive.symbolic.engine.operators.substitution import substitute
 from mathderive.symbolic.latex.printer import plain_text, raw_latex
+from mathderive.symbolic.names import PRINTED_LIKE_NAMES
 from mathderive.symbolic.parts import equation_parts
 from mathderive.symbolic.srepr import is_readable
 
 RECENT = 9
 """The number of latest equations that are drawn more often than older ones."""
-
-PRINTED_ALIKE = {S.ImaginaryUnit: Symbol("i"), S.Pi: Symbol(r"\pi")}
-"""Numbers that print like names."""
 
 TRIVIAL = {"0", "1"}
 """The LaTeX of sides that no substitution replaces or inserts."""
@@ -64,8 +62,8 @@ class History:
         """Whether a number and a name of the derivation would print alike if the equation joined it."""
         atoms = equation.atoms()
         return any(
-            (number in atoms or number in self.parts) and (name in atoms or name.name in self.names)
-            for number, name in PRINTED_ALIKE.items()
+            (number in atoms or number in self.parts) and (Symbol(name) in atoms or name in self.names)
+            for name, number in PRINTED_LIKE_NAMES.items()
         )
 
     def premises(self) -> list[Equality]:

@@ -20,7 +20,7 @@ from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_p
 from mathderive.symbolic.latex.lexer import LatexError, canonical_name
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
-from mathderive.symbolic.names import function
+from mathderive.symbolic.names import PRINTED_LIKE_NAMES, function
 from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER, apply_function
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
@@ -84,7 +84,7 @@ def readings(text: str) -> Iterator[Sides]:
     first = _build_sides(trees, next(_choices(trees, {})))
     yield first
     names = set().union(*(side.free_symbols for side in first)) - _bound_symbols(first)
-    constants = {name: value for name, value in _CONSTANTS.items() if Symbol(name) in names}
+    constants = {name: value for name, value in PRINTED_LIKE_NAMES.items() if Symbol(name) in names}
     for choice in islice(_choices(trees, constants), 1, None):
         try:
             sides = _build_sides(trees, choice)
@@ -116,10 +116,6 @@ def _choices(trees: tuple[Node, ...], constants: dict[str, Expr]) -> Iterator[_C
             yield _Choice(extent_of, constants)
         if len(constants) > 1:
             yield from (_Choice(extent_of, {name: value}) for name, value in constants.items())
-
-
-_CONSTANTS = {"i": S.ImaginaryUnit, r"\pi": S.Pi}
-"""Constants that print like a name of the vocabulary."""
 
 
 def _build_sides(trees: tuple[Node, ...], choice: _Choice) -> Sides:
