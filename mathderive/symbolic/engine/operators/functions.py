@@ -6,8 +6,8 @@ from sympy import Equality, Expr, Integral, cos, exp, log, sin
 
 from mathderive.symbolic.bounds import check_exponential
 from mathderive.symbolic.engine.operators.inverses import apply_and_compare
-from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Function, Operator
-from mathderive.symbolic.engine.zero import is_zero_given
+from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Function, Guard, Operator
+from mathderive.symbolic.engine.zero import has_no_zero_side, is_zero_given
 from mathderive.symbolic.fast.expansion import multiply_out
 
 
@@ -55,13 +55,13 @@ def _exponential(side: Expr) -> Expr:
     return exp(side)
 
 
-def _function(name: str, transform: Callable[[Expr], Expr]) -> Operator:
+def _function(name: str, transform: Callable[[Expr], Expr], guard: Guard = _has_no_integral_of_zero) -> Operator:
     return Operator(
         name,
         Arity.EQUATION,
         sentence=f"{name} of both sides of {{0}}",
         function=on_both_sides(transform),
-        guard=_has_no_integral_of_zero,
+        guard=guard,
         inverse=compare_values,
     )
 
@@ -69,7 +69,7 @@ def _function(name: str, transform: Callable[[Expr], Expr]) -> Operator:
 COS = _function("cos", cos)
 SIN = _function("sin", sin)
 EXP = _function("exp", _exponential)
-LOG = _function("log", log)
+LOG = _function("log", log, guard=has_no_zero_side)
 
 EXPAND = Operator(
     "expand",
