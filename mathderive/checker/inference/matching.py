@@ -85,7 +85,11 @@ class FactComparison:
     def same_sides(self) -> tuple[bool, bool]:
         if self.without_second is not None:
             return self.without_second.same_sides
-        return close(self.new.left, self.before.left), close(self.new.right, self.before.right)
+        new, before = self.new, self.before
+        return (
+            new.lhs == before.lhs or close(new.left, before.left),
+            new.rhs == before.rhs or close(new.right, before.right),
+        )
 
     @cached_property
     def has_same_difference(self) -> bool:
@@ -145,8 +149,9 @@ class FactComparison:
         return close(self.new.left, fingerprint(sides[0])) and close(self.new.right, fingerprint(sides[1]))
 
     def has_occurred(self, operand: Expr) -> bool:
-        candidates = (operand, -operand, 1 / operand, -1 / operand)
-        return operand.is_Number or any(candidate in self.known for candidate in candidates)
+        if operand.is_Number or operand in self.known or -operand in self.known:
+            return True
+        return 1 / operand in self.known or -1 / operand in self.known
 
     def replaces_integrals(self, carry_out: bool) -> bool:
         return evaluates_integrals(self.new.sides, self.before.equation, self.fresh, carry_out)

@@ -14,7 +14,6 @@ from itertools import islice, product
 from typing import NamedTuple
 
 from sympy import Add, Derivative, Equality, Expr, Integer, Integral, Mul, Pow, Rational, S, Symbol, exp
-from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_runaway_integral
 from mathderive.symbolic.latex.lexer import LatexError, canonical_name
@@ -83,8 +82,7 @@ def readings(text: str) -> Iterator[Sides]:
     trees = parse_tree(text)
     first = _build_sides(trees, next(_choices(trees, {})))
     yield first
-    names = set().union(*(side.free_symbols for side in first)) - _bound_symbols(first)
-    constants = {name: value for name, value in PRINTED_LIKE_NAMES.items() if Symbol(name) in names}
+    constants = {name: value for name, value in PRINTED_LIKE_NAMES.items() if _is_free(Symbol(name), first)}
     for choice in islice(_choices(trees, constants), 1, None):
         try:
             sides = _build_sides(trees, choice)
@@ -129,10 +127,13 @@ def _build_sides(trees: tuple[Node, ...], choice: _Choice) -> Sides:
         raise LatexError(f"SymPy refuses it: {error}") from None
 
 
-def _bound_symbols(sides: Sides) -> set[Basic]:
-    """The variables of derivatives and integrals."""
+def _is_free(symbol: Symbol, sides: Sides) -> bool:
+    """Whether a symbol is in the sides and no derivative or integral is by it."""
+    if not any(symbol in side.free_symbols for side in sides):
+        return False
     integrals = {limit[0] for side in sides for integral in side.atoms(Integral) for limit in integral.limits}
-    return integrals | {count[0] for side in sides for part in side.atoms(Derivative) for count in part.variable_count}
+    counts = {count[0] for side in sides for part in side.atoms(Derivative) for count in part.variable_count}
+    return symbol not in integrals | counts
 
 
 _NAMED = {"E": S.Exp1, "oo": S.Infinity, "zoo": S.ComplexInfinity, "nan": S.NaN}
