@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sympy import Expr, Symbol
+from sympy import Derivative, Expr, Symbol
 
 from mathderive.checker.equation import ORDER, Judgement, Knowledge, links
 from mathderive.checker.inference.dependencies import smallest_supports
@@ -188,7 +188,7 @@ class AnswerCheck:
             if known is not None:
                 return known, chain
         best: tuple[Judgement, Chain] | None = None
-        for chain in reading.plausible[:MAX_EVALUATED]:
+        for chain in self._likely(reading.plausible):
             link = self._knowledge.judge_chain(number, chain, self.facts())
             if link.truth == "valid":
                 return link, chain
@@ -201,6 +201,13 @@ class AnswerCheck:
                 if self._knowledge.judge_chain(number, chain, self.facts()).truth not in ("incorrect", "unparsable"):
                     return Judgement("undecided", DEPENDS_ON_READING, sources=None), best[1]
         return best
+
+    def _likely(self, chains: Sequence[Chain]) -> list[Chain]:
+        """As many of the readings as are judged: of more, those with the fewest derivatives that are new."""
+        if len(chains) > MAX_EVALUATED:
+            known = {part for fact in self.facts() for part in fact.parts}
+            chains = sorted(chains, key=lambda chain: len(_derivatives(chain) - known))
+        return list(chains[:MAX_EVALUATED])
 
     def _known(self, number: int, chain: Chain) -> Judgement | None:
         """Judges an equation that the prompt or an earlier equation says; None for others."""
@@ -291,6 +298,10 @@ class AnswerCheck:
 
 def _facts(number: int, reading: Reading) -> list[Fact]:
     return links(number, reading.plausible[0]) if reading.chains else []
+
+
+def _derivatives(chain: Chain) -> set[Expr]:
+    return set().union(*(side.atoms(Derivative) for side in chain))
 
 
 def _has(step: _Step, reading: Reading) -> bool:

@@ -153,7 +153,7 @@ class Context:
                 value = standing_for(integral, left, right)
                 if value is None or not value.free_symbols - names:
                     continue
-                if not self.definitions.has_integral(value) and not self._values_of(integral):
+                if not self.definitions.has_integral(value):
                     self._take_value(integral, value, requested=False)
                     known.add(integral)
 
@@ -371,7 +371,8 @@ class Context:
         if found is None:
             # More is common to both sides where functions are replaced by what they stand for.
             whole = self.definitions.unfolded(unfolded, everything=True)
-            found = constants_exist(whole, self.definitions, self.stream, values, fixed)
+            if whole != unfolded:
+                found = constants_exist(whole, self.definitions, self.stream, values, fixed)
         if found:
             return Decision(True)
         if found is None:
