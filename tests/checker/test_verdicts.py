@@ -314,3 +314,8 @@ def test_higher_derivatives_by_functions(equation: str, truth: str) -> None:
     r"""With `u = x^2`, `d/du` is `1/(2 x) d/dx`, which does not commute with `d/dx`."""
     prompt = r"Given u{(x)} = x^{2} and f{(x)} = \sin{(x^{2})}, then obtain x = 1"
     assert check(prompt, equation).steps[0].truth == truth
+
+
+def test_a_derivative_of_unknown_order_is_undecided() -> None:
+    equation = r"\frac{d^{n}}{d x^{n}} f{(x)} = \cos{(x)}"
+    assert check(r"Given f{(x)} = \sin{(x)}, then obtain x = 1", equation).steps[0].truth == "undecided"

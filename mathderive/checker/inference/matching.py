@@ -21,6 +21,7 @@ from mathderive.checker.numeric.fingerprints import (
     Fingerprint,
     close,
     counts_of,
+    exact,
     fingerprint,
     is_zero,
     of_derivative,
@@ -118,13 +119,12 @@ class FactComparison:
     def is_zero(self, number: Fingerprint) -> bool:
         return is_zero(number)
 
-    def function(self, name: str, argument: Fingerprint) -> Fingerprint:
-        with np.errstate(all="ignore"):
-            return _exact(functions.FUNCTIONS[name](argument.values))
+    def function_of_sides(self, name: str) -> tuple[Fingerprint, Fingerprint]:
+        return self.before.function_of_sides(name)
 
     def power(self, base: Fingerprint, exponent: Fingerprint) -> Fingerprint:
         with np.errstate(all="ignore"):
-            return _exact(functions.raise_to(base.values, exponent.values))
+            return exact(functions.raise_to(base.values, exponent.values))
 
     def lower_derivative(self, side: Derivative, variable: Symbol) -> Fingerprint | None:
         counts = counts_of(side)
@@ -196,8 +196,3 @@ def _justifications(comparison: FactComparison, inverses: Inverses) -> dict[Just
             plain = all(comparison.has_occurred(operand) for operand in operands)
             found[Justification(operator.name, operands, comparison.steps, plain)] = None
     return found
-
-
-def _exact(values: object) -> Fingerprint:
-    array = np.asarray(values)
-    return Fingerprint(array, np.abs(array))

@@ -188,7 +188,7 @@ class Evaluator(ApplicationEvaluator):
         return function(argument)
 
     def derivative(self, node: Derivative, scope: Scope) -> Value:
-        if not any(isinstance(variable, AppliedUndef) for variable in node.variables):
+        if not any(isinstance(variable, AppliedUndef) for variable, _ in node.variable_count):
             return self._taken(node.expr, node.variable_count, scope)
         value = node.expr
         for variable, count in node.variable_count:

@@ -18,7 +18,7 @@ from sympy import Add, Derivative, Equality, Expr, Integer, Integral, Mul, Pow, 
 from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_runaway_integral
 from mathderive.symbolic.latex.lexer import LatexError, canonical_name
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.latex.tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
+from mathderive.symbolic.latex.tree import MAX_REMEMBERED, Bounds, Chain, Differential, Node, parse_tree, subtrees
 from mathderive.symbolic.names import PRINTED_LIKE_NAMES, function
 from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER, apply_function
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
@@ -44,9 +44,7 @@ def parse(text: str) -> Sides:
     Raises:
         LatexError: the text is too long, too deep or outside the grammar, or a number in it is too large.
     """
-    found = readings(text)
-    first = next(found)
-    others = list(islice(found, MAX_COMPARED))
+    first, *others = _usual_readings(text)
     if not others or _prints_as(first, text):
         return first
     return next((sides for sides in others if _prints_as(sides, text)), first)
@@ -79,6 +77,19 @@ def readings(text: str) -> Iterator[Sides]:
     Raises:
         LatexError: as `parse`, for the first reading; later readings that cannot be built are left out.
     """
+    usual = _usual_readings(text)
+    yield from usual
+    if len(usual) > MAX_COMPARED:
+        yield from islice(_build_readings(text), len(usual), None)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _usual_readings(text: str) -> tuple[Sides, ...]:
+    """The first reading and those that it is compared with; a text is usually asked about several times."""
+    return tuple(islice(_build_readings(text), 1 + MAX_COMPARED))
+
+
+def _build_readings(text: str) -> Iterator[Sides]:
     trees = parse_tree(text)
     first = _build_sides(trees, next(_choices(trees, {})))
     yield first

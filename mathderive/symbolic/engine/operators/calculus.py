@@ -76,7 +76,8 @@ def _has_true_derivatives(premises: Sequence[Equality], equation: Equality, _ope
     else, although functions and integrals may hold it: if `∫ f(x) dx = C + F(x)`, the left side depends on C too.
     """
     return all(
-        not derivative.has(Integral) and _are_true_variables(premises, derivative.expr, derivative.variables)
+        not derivative.has(Integral)
+        and _are_true_variables(premises, derivative.expr, [variable for variable, _ in derivative.variable_count])
         for side in equation.args
         for derivative in _evaluated_derivatives(side)
     )

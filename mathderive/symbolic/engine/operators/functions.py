@@ -24,11 +24,10 @@ def compare_values(operator: Operator, comparison: Comparison) -> Iterator[tuple
     new, before = comparison.new, comparison.before
     if before.has_integral_of_zero or not new.has_fingerprint:
         yield from apply_and_compare(operator, comparison)
-    elif all(
-        comparison.close(after, comparison.function(operator.name, value))
-        for after, value in ((new.left, before.left), (new.right, before.right))
-    ):
-        yield ()
+    else:
+        left, right = comparison.function_of_sides(operator.name)
+        if comparison.close(new.left, left) and comparison.close(new.right, right):
+            yield ()
 
 
 def _compare_expanded(operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
@@ -38,6 +37,8 @@ def _compare_expanded(operator: Operator, comparison: Comparison) -> Iterator[tu
     is_algebraic = new.has_fingerprint and not before.has_integral and not before.has_derivative
     if is_algebraic and not all(comparison.same_sides):
         return
+    if not all(after <= earlier for after, earlier in zip(new.names, before.names, strict=True)):
+        return  # a name comes from nowhere
     result = before.result_of(operator.name)
     if result is None or not comparison.states(result):
         return
