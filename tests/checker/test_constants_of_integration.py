@@ -293,3 +293,17 @@ def test_the_same_integral_is_evaluated_in_both_sides_of_an_even_function() -> N
         r"\cos{(2 x - q{(x)})} = \cos{((C + x \log{(x)} - x) \log{(x)} - 2 x)}",
     ]
     assert [step.truth for step in check(prompt, "\n".join(texts)).steps[1:]] == ["valid"] * 3
+
+
+def test_a_second_constant_of_one_integral_is_integrated_by() -> None:
+    r"""`k` is tied to `C` by the step that evaluates the integral again, beside another term."""
+    named, sine = r"\sin{(\int f{(x)} dx)}", r"\sin{(\int e^{x} dx)}"
+    texts = (
+        INTEGRATED,
+        f"{named} = {sine}",
+        rf"{named} = \sin{{(C + e^{{x}})}}",
+        rf"x + {named} = x + {sine}",
+        rf"x + {named} = x + \sin{{(k + e^{{x}})}}",
+        rf"\int (x + {named}) dk = \int (x + \sin{{(k + e^{{x}})}}) dk",
+    )
+    assert truths(*texts) == ["valid"] * 6

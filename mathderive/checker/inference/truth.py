@@ -139,13 +139,12 @@ class Context:
         Args:
             nested: whether integrals with integrals inside are tried, which takes long.
         """
-        known = {one.integral for one in self.integral_values if not one.requested}
         names = before[0].free_symbols | before[1].free_symbols
         for left, right in (
             *zip(before, after, strict=True),
             *zip(self.definitions.unfolded(before), after, strict=True),
         ):
-            for integral in sorted(left.atoms(Integral) - known, key=str):
+            for integral in sorted(left.atoms(Integral), key=str):
                 if len(integral.limits) > 1 or len(integral.limits[0]) > 1:
                     continue
                 if integral.function.has(Integral) and not nested:
@@ -155,7 +154,6 @@ class Context:
                     continue
                 if not self.definitions.has_integral(value):
                     self._take_value(integral, value, requested=False)
-                    known.add(integral)
 
     def _take_value(self, integral: Integral, value: Expr, requested: bool) -> None:
         """Notes that an integral has a value, if the value is an antiderivative."""
