@@ -319,3 +319,13 @@ def test_higher_derivatives_by_functions(equation: str, truth: str) -> None:
 def test_a_derivative_of_unknown_order_is_undecided() -> None:
     equation = r"\frac{d^{n}}{d x^{n}} f{(x)} = \cos{(x)}"
     assert check(r"Given f{(x)} = \sin{(x)}, then obtain x = 1", equation).steps[0].truth == "undecided"
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_a_substitution_does_not_depend_on_where_the_names_put_a_minus_sign(first: str, second: str) -> None:
+    r"""SymPy writes `\sin{(b - a)}` as `- \sin{(a - b)}`, and does not find that in `\sin{(a - b)}`."""
+    premise = rf"f{{(a,b)}} = \sin{{({first} - {second})}}"
+    before = rf"x = f{{(a,b)}} \cos{{(x)}} - \sin{{({first} - {second})}}"
+    after = r"x = f{(a,b)} \cos{(x)} - f{(a,b)}"
+    step = check(f"Given {premise} and {before}, then obtain x = 1", after).steps[0]
+    assert (step.truth, step.operator) == ("valid", "substitute_RHS_for_LHS")

@@ -7,14 +7,14 @@ exactly.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 
-from sympy import Expr
+from sympy import Equality, Expr, S
 
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.matching import Justification
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.numeric.algebra import same_sides
 from mathderive.symbolic.bounds import TooLargeError
-from mathderive.symbolic.engine.operators import OPERATORS, Arity, OperatorError
+from mathderive.symbolic.engine.operators import OPERATORS, Arity, Operator, OperatorError
 from mathderive.symbolic.engine.operators.application import no_constant, sides_given_by
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
@@ -50,15 +50,24 @@ def is_confirmed(
 def _results(justification: Justification, facts: Sequence[Fact]) -> Iterator[Sides]:
     """The sides that an operator gives, first as a finished equation and then as its function leaves them."""
     operator, fact = OPERATORS[justification.operator], facts[0]
-    if operator.arity is Arity.EQUATION:
-        second, finished = None, fact.result_of(operator.name)
-    else:
-        second = facts[1].equation if operator.arity is Arity.TWO_EQUATIONS else justification.operands[0]
-        finished = sides_given_by(operator, fact.equation, second)
-    if finished is not None:
-        yield finished
     assert operator.function is not None
-    try:
-        yield operator.function(fact.equation, second, no_constant)
-    except (OperatorError, TooLargeError, *SYMPY_ERRORS):
-        return
+    for second in _seconds(operator, justification, facts):
+        finished = fact.result_of(operator.name) if second is None else sides_given_by(operator, fact.equation, second)
+        if finished is not None:
+            yield finished
+        try:
+            yield operator.function(fact.equation, second, no_constant)
+        except (OperatorError, TooLargeError, *SYMPY_ERRORS):
+            continue
+
+
+def _seconds(
+    operator: Operator, justification: Justification, facts: Sequence[Fact]
+) -> Sequence[Expr | Equality | None]:
+    """The operand, or the second equation and its negative, or None for an operator that takes neither."""
+    if operator.arity is Arity.EQUATION:
+        return [None]
+    if operator.arity is Arity.OPERAND:
+        return [justification.operands[0]]
+    opposite = Equality(*(S.NegativeOne * side for side in facts[1].sides), evaluate=False)
+    return [facts[1].equation, opposite]
