@@ -62,8 +62,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("7.0.0")
     RELEASE_NOTES = {  # noqa: RUF012 - TFDS's own form
-        "7.0.0": "No logarithm of 0 and no division by an integral less its value; no derivative or integral by a constant "
-        "of integration that depends on another one, by a derivative, or by a function beside its own arguments.",
+        "7.0.0": "No logarithm of 0 and no division by an integral less its value; no derivative or integral by a "
+        "constant of integration that depends on another one, by a derivative, or by a function beside its own "
+        "arguments.",
         "6.0.0": "No evaluation loses a constant of integration: nothing is evaluated that contains an integral which "
         "would lose its constant, and no derivative or integral by a constant. No number prints like a name of the "
         "derivation, and logarithms of exponentials are integrated.",
