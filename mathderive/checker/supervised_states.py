@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from mathderive.checker.checker import Checker, State
 from mathderive.checker.supervision import EQUATION_LIMITS, ChildOwner
 from mathderive.checker.verdicts import StateVerdict
-from mathderive.core.workers import Limits, WorkerProcess, mark
+from mathderive.core.piped_workers import PipedWorker
+from mathderive.core.workers import Limits, mark
 
 MAX_STATES = 5_000
 """Maximum number of states that a child keeps."""
@@ -70,7 +71,7 @@ class SupervisedStates(ChildOwner):
             seed: with the texts, it determines the points at which equations are tested. A process that trains against
                 the checker keeps it secret.
         """
-        self._worker = WorkerProcess(verdict_on, limits)
+        self._worker = PipedWorker(verdict_on, limits, int)
         self._seed = seed
 
     def start(self, prompt: str, equations: Sequence[str] = ()) -> "SupervisedState":

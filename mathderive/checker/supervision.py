@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from mathderive.checker.checker import Checker, unchecked
 from mathderive.checker.verdicts import Validity
+from mathderive.core.piped_workers import PipedWorker
 from mathderive.core.workers import Limits, WorkerProcess, mark
 
 EQUATION_LIMITS = Limits(memory_bytes=2**30, cpu_seconds=0.6)
@@ -168,7 +169,7 @@ class SupervisedChecker(ChildOwner):
             seed: with the texts, it determines the points at which equations are tested. A process that trains against
                 the checker keeps it secret.
         """
-        self._worker = WorkerProcess(check_request, limits)
+        self._worker = PipedWorker(check_request, limits, EquationMark)
         self._seed = seed
 
     def check(self, prompt: str, output: str, counts_missing: bool = False) -> Validity:

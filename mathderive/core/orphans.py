@@ -30,11 +30,15 @@ def kill_with_parent(descriptor: int, process: int) -> None:
 def end_with_parent() -> None:
     """Ends this process, which `multiprocessing` spawned, when its parent is gone, also in the middle of its work."""
     parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    kill_with_parent(parent.sentinel, os.getpid())
+    if parent is not None:
+        end_with_writer(parent.sentinel)
+
+
+def end_with_writer(descriptor: int) -> None:
+    """Ends this process when a pipe that nothing is written to has no writer left; takes its reading end."""
+    kill_with_parent(descriptor, os.getpid())
     # The thread is for a parent that died before, and for systems without the signal; there C code delays the end.
-    threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()
+    threading.Thread(target=_wait_and_exit, args=(descriptor,), daemon=True).start()
 
 
 def _wait_and_exit(sentinel: int) -> None:

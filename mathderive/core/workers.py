@@ -5,15 +5,8 @@ limit of CPU time for every item; an item that ends a fresh child of its own is 
 child's own CPU time, never the wall clock, and ends the child even inside a loop of C code.
 """
 
-import gc
-import multiprocessing
-import multiprocessing.connection
-import multiprocessing.process
-import os
-import resource
 import signal
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,17 +16,27 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from mathderive.core.children import SPAWN, Child, SpawnedChild
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
-from mathderive.core.extensions import load_inherited_extensions
-from mathderive.core.orphans import end_with_parent, kill_with_parent
+from mathderive.core.worker_loop import DEFAULT_LIMITS, OUT_OF_MEMORY, Limits, collect_garbage_rarely, mark
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "KILLED",
+    "MOST_LOST_IN_A_ROW",
+    "Ended",
+    "Limits",
+    "Outcome",
+    "WorkerProcess",
+    "collect_garbage_rarely",
+    "mark",
+    "run_in_workers",
+]
 
 ItemT = TypeVar("ItemT")
 ChunkT = TypeVar("ChunkT")
 ResultT = TypeVar("ResultT")
-
-OUT_OF_MEMORY = 77
-"""A child's exit code after a MemoryError, which it can give without allocating memory."""
 
 _FAULTS = {
     signal.SIGABRT: "aborted",
@@ -47,28 +50,8 @@ _FAULTS = {
 MOST_LOST_IN_A_ROW = 8
 """Number of items lost in a row from which the machine is at fault. Sound work loses one item in many thousands."""
 
-ALLOCATIONS_PER_COLLECTION = 50_000
-"""Number of allocations between two runs of the garbage collector in a worker."""
-
-SPAWN = multiprocessing.get_context("spawn")
-"""Starts a child process as a new interpreter, which takes a second of CPU time."""
-
 KILLED = "a worker process was killed from outside"
 """Beginning of the message when neither the work nor the backstop ended a worker."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits on what one item may use in a fresh process.
-
-    Attributes:
-        memory_bytes: memory of the whole child, imports included (0.1 GB); normal work stays below 0.5 GB.
-        cpu_seconds: CPU time of the child for one item, or from one mark to the next; a normal attempt takes 0.05 to
-            5 seconds.
-    """
-
-    memory_bytes: int = 3 * 2**30
-    cpu_seconds: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -101,30 +84,10 @@ class Ended:
     had_worked: bool
 
 
-def collect_garbage_rarely() -> None:
-    """Runs Python's garbage collector less often in this process.
-
-    SymPy's expressions hardly ever form cycles, and the default rate takes a twelfth of a worker's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(ALLOCATIONS_PER_COLLECTION)
-
-
-def mark(what: object) -> None:
-    """Names the next part of the work in a worker process, and starts its limit of CPU time anew.
-
-    Outside a worker process this does nothing.
-    """
-    if _report_mark is not None:
-        _report_mark(what)
-
-
-_report_mark: Callable[[object], None] | None = None
-
-
 class WorkerProcess(Generic[ItemT, ResultT]):
     """Runs a function on items, one at a time, in a child process that it starts anew when one has ended.
+
+    Threads that share a worker wait for each other.
 
     Args:
         function: picklable, a pure function of an item.
@@ -136,20 +99,20 @@ class WorkerProcess(Generic[ItemT, ResultT]):
     def __init__(
         self,
         function: Callable[[ItemT], ResultT],
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         context: SpawnContext | ForkServerContext = SPAWN,
     ) -> None:
         self._function = function
         self._limits = limits
         self._context = context
+        self._turn = threading.Lock()
+        """Held while an item is worked on."""
         self._lock = threading.Lock()
+        """Held while a child is started, ended or forgotten."""
         self._stopped = False
         self._interrupted = False
         """Whether this process has ended the child."""
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._connection: multiprocessing.connection.Connection | None = None
-        self._held: multiprocessing.connection.Connection | None = None
-        """The writing end of a pipe that this process alone holds, so that the pipe's end tells that it has died."""
+        self._child: Child | None = None
         self._has_worked = False
 
     def run(self, items: Iterable[ItemT]) -> Outcome[ResultT]:
@@ -186,6 +149,13 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         with self._lock:
             self._stopped = True
             self._kill()
+        if self._turn.acquire(blocking=False):  # otherwise the thread that waits for an answer collects the child
+            try:
+                if self._child is not None:
+                    with suppress(InputError, RuntimeError):
+                        self._reap()
+            finally:
+                self._turn.release()
 
     def interrupt(self) -> None:
         """Ends the child and the item in progress, for which `ask` raises InputError; the next item starts a child."""
@@ -193,9 +163,9 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             self._kill()
 
     def _kill(self) -> None:
-        if self._process is not None:
+        if self._child is not None:
             self._interrupted = True
-            self._process.kill()
+            self._child.kill()
 
     def ask(self, item: ItemT) -> ResultT | Ended:
         """Runs one item, once.
@@ -203,43 +173,47 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         Raises:
             InputError, RuntimeError: as `run`.
         """
-        connection = self._started()
+        with self._turn:
+            return self._ask(item)
+
+    def _ask(self, item: ItemT) -> ResultT | Ended:
+        child = self._started()
         had_worked, self._has_worked = self._has_worked, True
         marked = None
         try:
-            connection.send(item)
+            child.send(item)
             while True:
-                kind, content = connection.recv()
+                kind, content = child.receive()
                 if kind != "mark":
                     break
                 marked = content
         except (EOFError, OSError):
             cause, code = self._reap()
             return Ended(cause, marked, code == OUT_OF_MEMORY, had_worked)
+        except BaseException:
+            # After a KeyboardInterrupt, say, the child would answer this item where the next one is asked.
+            self.interrupt()
+            raise
         if kind == "failed":
             raise RuntimeError(f"a worker process failed:\n{content}")
-        return content
+        result: ResultT = content
+        return result
 
-    def _started(self) -> multiprocessing.connection.Connection:
-        """Returns the connection to a living child, which is started if there is none."""
+    def _start_child(self) -> Child:
+        return SpawnedChild(self._function, self._limits, self._context)
+
+    def _started(self) -> Child:
+        """Returns a living child, which is started if there is none."""
         if self._interrupted:  # after the last item had its answer
             with suppress(InputError):
                 self._reap()
         with self._lock:
             if self._stopped:
                 raise InputError("the work was stopped")
-            if self._process is None or self._connection is None:
-                self._connection, theirs = self._context.Pipe()
-                watched, self._held = self._context.Pipe(duplex=False)
-                arguments = (self._function, self._limits, theirs, watched)
-                self._process = self._context.Process(target=_serve, args=arguments, daemon=True)
-                self._process.start()
-                assert self._process.pid is not None
-                kill_with_parent(watched.fileno(), self._process.pid)
+            if self._child is None:
+                self._child = self._start_child()
                 self._has_worked = False
-                theirs.close()  # the child's end lives in the child alone, so that its death shows as the end of file
-                watched.close()
-            return self._connection
+            return self._child
 
     def _reap(self) -> tuple[str, int]:
         """Collects a child that has ended; returns the limit it exceeded, in words, and its exit code.
@@ -248,17 +222,10 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             InputError, RuntimeError: as `run`, if the child did not end by the backstop.
         """
         with self._lock:
-            process, connection, held = self._process, self._connection, self._held
-            assert process is not None
-            assert connection is not None
-            assert held is not None
-            self._process = self._connection = self._held = None
+            child, self._child = self._child, None
+            assert child is not None
             was_interrupted, self._interrupted = self._interrupted, False
-        connection.close()
-        # Another thread that starts a child may be collecting this exit code, which then arrives a moment later.
-        while (code := process.exitcode) is None:
-            process.join(0.05)
-        held.close()
+        code = child.collect()
         if code == OUT_OF_MEMORY:
             return f"more than {self._limits.memory_bytes / 2**30:.3g} GB of memory", code
         if code == -signal.SIGPROF:
@@ -267,6 +234,8 @@ class WorkerProcess(Generic[ItemT, ResultT]):
             return _FAULTS[signal.Signals(-code)], code
         if was_interrupted:
             raise InputError("the work was stopped")
+        if code == 0:  # a program that ignores SIGCHLD is not told how its children end
+            return "an end of its process for an unknown reason", code
         if code < 0:
             raise InputError(
                 f"{KILLED} (by signal {-code}), most likely for lack of memory on this machine; "
@@ -280,7 +249,8 @@ def run_in_workers(
     work: Callable[[WorkerProcess[ItemT, ResultT], ChunkT], Any],
     chunks: Iterable[ChunkT],
     workers: int,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
+    make_worker: Callable[[Callable[[ItemT], ResultT], Limits], WorkerProcess[ItemT, ResultT]] = WorkerProcess,
 ) -> Generator[Any]:
     """Yields `work(worker, chunk)` for each chunk, in the chunks' order, computed by several workers at once.
 
@@ -290,12 +260,13 @@ def run_in_workers(
         chunks: may be endless; only a few are taken ahead of those consumed.
         workers: number of worker processes; 0 is one per core this process may use.
         limits: the limits on each item.
+        make_worker: makes a worker of the function and the limits.
 
     Raises:
         InputError, RuntimeError: as `WorkerProcess.run`.
     """
     count = workers or cores()
-    processes = [WorkerProcess(function, limits) for _ in range(count)]
+    processes = [make_worker(function, limits) for _ in range(count)]
     free: SimpleQueue[WorkerProcess[ItemT, ResultT]] = SimpleQueue()
     for process in processes:
         free.put(process)
@@ -320,56 +291,3 @@ def run_in_workers(
             if not waiting:
                 return
             yield waiting.popleft().result()
-
-
-def _serve(
-    function: Callable[[Any], Any],
-    limits: Limits,
-    connection: multiprocessing.connection.Connection,
-    watched: multiprocessing.connection.Connection,
-) -> None:
-    """The child's loop: answers each item with ("result", result) or ("failed", traceback), after any ("mark", ...).
-
-    Args:
-        watched: the reading end of the pipe that the parent holds; it stays open as long as this process.
-    """
-    global _report_mark
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    _cap(resource.RLIMIT_DATA, limits.memory_bytes)
-    _cap(resource.RLIMIT_CORE, 0)
-    end_with_parent()
-    load_inherited_extensions()
-    collect_garbage_rarely()
-
-    def report_mark(what: object) -> None:
-        connection.send(("mark", what))
-        signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
-
-    _report_mark = report_mark
-    while True:
-        try:
-            item = connection.recv()
-        except EOFError:
-            return
-        try:
-            signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
-            answer = _answer(function, item)
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            connection.send(answer)
-        except MemoryError:
-            os._exit(OUT_OF_MEMORY)
-
-
-def _answer(function: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
-    try:
-        return "result", function(item)
-    except MemoryError:
-        raise
-    except Exception:
-        return "failed", traceback.format_exc()
-
-
-def _cap(limit: int, value: int) -> None:
-    _, hard = resource.getrlimit(limit)
-    resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))

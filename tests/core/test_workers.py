@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from threading import Timer
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mathderive.core.errors import InputError
+from mathderive.core.piped_workers import PipedWorker
 from mathderive.core.workers import MOST_LOST_IN_A_ROW, Limits, WorkerProcess, run_in_workers
 
 TIGHT = Limits(memory_bytes=2**29, cpu_seconds=1.0)
@@ -62,6 +63,16 @@ def run_chunk(worker: WorkerProcess[int, int], chunk: range) -> list[int]:
     return worker.run(chunk).results
 
 
+MakeWorker = Callable[..., WorkerProcess[str, str]]
+
+
+@pytest.fixture(params=[WorkerProcess, PipedWorker])
+def make_worker(request: pytest.FixtureRequest) -> MakeWorker:
+    """Starts children by `multiprocessing`, or as modules with pipes; both behave alike."""
+    make: MakeWorker = request.param
+    return make
+
+
 CHUNKS = [range(start, start + 3) for start in range(0, 30, 3)]
 
 
@@ -99,8 +110,8 @@ def test_an_endless_source_is_read_a_little_ahead(marks: Path) -> None:
         ("divides by zero", "an arithmetic fault"),
     ],
 )
-def test_an_item_that_ends_its_process_is_lost_alone(deed: str, cause: str) -> None:
-    worker = WorkerProcess(behave, TIGHT)
+def test_an_item_that_ends_its_process_is_lost_alone(make_worker: MakeWorker, deed: str, cause: str) -> None:
+    worker = make_worker(behave, TIGHT)
     outcome = worker.run(["is good", deed, "is good", "is good"])
     worker.stop()
     assert list(outcome.lost) == [1]
@@ -109,8 +120,8 @@ def test_an_item_that_ends_its_process_is_lost_alone(deed: str, cause: str) -> N
     assert first != second == third  # a fresh process after the loss, and one only
 
 
-def test_the_limit_counts_cpu_time_not_the_clock() -> None:
-    worker = WorkerProcess(behave, TIGHT)
+def test_the_limit_counts_cpu_time_not_the_clock(make_worker: MakeWorker) -> None:
+    worker = make_worker(behave, TIGHT)
     assert not worker.run(["sleeps"]).lost
     worker.stop()
 
@@ -146,13 +157,13 @@ def test_a_machine_on_which_everything_dies_loses_nothing() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_worker_killed_from_outside_is_one_line_and_no_loss(number: int) -> None:
+def test_a_worker_killed_from_outside_is_one_line_and_no_loss(make_worker: MakeWorker, number: int) -> None:
     with pytest.raises(InputError, match="killed from outside"):
-        WorkerProcess(behave).run(["is good", f"killed by {int(number)}"])
+        make_worker(behave).run(["is good", f"killed by {int(number)}"])
 
 
-def test_a_worker_that_is_interrupted_or_stopped_says_so() -> None:
-    worker = WorkerProcess(behave)
+def test_a_worker_that_is_interrupted_or_stopped_says_so(make_worker: MakeWorker) -> None:
+    worker = make_worker(behave)
     for end in (worker.interrupt, worker.stop):
         assert len(worker.run(["is good"]).results) == 1
         timer = Timer(0.3, end)
@@ -162,8 +173,8 @@ def test_a_worker_that_is_interrupted_or_stopped_says_so() -> None:
         timer.join()
 
 
-def test_an_interrupt_between_two_items_harms_none() -> None:
-    worker = WorkerProcess(behave)
+def test_an_interrupt_between_two_items_harms_none(make_worker: MakeWorker) -> None:
+    worker = make_worker(behave)
     worker.interrupt()
     for _ in range(2):
         assert len(worker.run(["is good"]).results) == 1
@@ -172,8 +183,8 @@ def test_an_interrupt_between_two_items_harms_none() -> None:
     worker.stop()
 
 
-def test_a_fault_of_the_function_shows_its_traceback() -> None:
-    worker = WorkerProcess(behave)
+def test_a_fault_of_the_function_shows_its_traceback(make_worker: MakeWorker) -> None:
+    worker = make_worker(behave)
     with pytest.raises(RuntimeError, match="ZeroDivisionError: on purpose"):
         worker.run(["fails"])
     worker.stop()

@@ -39,7 +39,7 @@ def sample(settings: DataSettings, seed: int, attempt: int) -> list[Candidate]:
     derivation = sample_derivation(settings.sampling, seed, attempt)
     if derivation is None:
         return []
-    return [_with_check_of_copy(_candidate(attempt, None, derivation), settings)]
+    return [_with_check_of_copy(make_candidate(attempt, None, derivation), settings)]
 
 
 def perturb(settings: DataSettings, seed: int, static: Candidate) -> list[Candidate]:
@@ -52,10 +52,10 @@ def perturb(settings: DataSettings, seed: int, static: Candidate) -> list[Candid
     for key in PERTURBED_SETS:
         definition = evaluation_set(key)
         assert definition.make_variant is not None
-        variant = definition.make_variant(derivation, settings.sampling, _random(seed, static.attempt, key))
+        variant = definition.make_variant(derivation, settings.sampling, variant_random(seed, str(static.attempt), key))
         if variant is not None:
             # A set that changes the prompt alone shares all the rest with the static example.
-            candidate = static if variant == derivation else _candidate(static.attempt, key, variant)
+            candidate = static if variant == derivation else make_candidate(static.attempt, key, variant)
             changes = {"variant": key, "prompt": definition.write_prompt(variant)}
             variants.append(_with_check_of_copy(candidate.model_copy(update=changes), settings))
     return variants
@@ -127,7 +127,8 @@ def _with_check_of_copy(candidate: Candidate, settings: DataSettings) -> Candida
     return candidate.model_copy(update={"is_copy_verified": is_verified})
 
 
-def _candidate(attempt: int, variant: EvaluationSet | None, derivation: Derivation) -> Candidate:
+def make_candidate(attempt: int, variant: EvaluationSet | None, derivation: Derivation) -> Candidate:
+    """Makes the candidate of a derivation as sampled, or of a variant."""
     text = target(derivation)
     steps = [
         StepRecord(annotation=annotation_to_json(step.annotation), srepr=write_srepr(step.equation))
@@ -148,5 +149,6 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _random(seed: int, attempt: int, purpose: str) -> random.Random:
-    return keyed_random(f"{purpose} {seed} {attempt}")
+def variant_random(seed: int, source: str, key: str) -> random.Random:
+    """The random stream of a set's variant of one example; the source of a generated example is its attempt."""
+    return keyed_random(f"{key} {seed} {source}")

@@ -1,0 +1,1 @@
+"""The functions and classes that `import mathderive` offers; docs/api.md shows each of them."""

@@ -1,0 +1,163 @@
+"""Worker processes for any program that imports this package: `python -m mathderive.core.worker_main`, over pipes.
+
+`multiprocessing` imports the main module anew in each child. That fails in a script without an `if __name__ ==
+"__main__"` guard and in a program from standard input, and daemonic processes may have no such children at all. The
+children here know nothing of the main module. Items, marks and results are lines of JSON, so that neither side trusts
+the other's bytes as code. A line holds the number of its item: an answer is never taken for that to another item.
+"""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
+
+from pydantic import TypeAdapter
+
+from mathderive.core.errors import InputError
+from mathderive.core.orphans import kill_with_parent
+from mathderive.core.worker_loop import DEFAULT_LIMITS, Limits
+from mathderive.core.workers import ItemT, ResultT, WorkerProcess
+
+MODULE = "mathderive.core.worker_main"
+"""The module that a child runs."""
+
+_ANYTHING = TypeAdapter[Any](Any)
+
+_ROOT = str(Path(__file__).parents[2])
+"""The folder that this package is imported from."""
+
+
+class Signature(NamedTuple):
+    """The types that a worker's function takes and returns."""
+
+    item: TypeAdapter[Any]
+    result: TypeAdapter[Any]
+
+
+@lru_cache
+def signature(function: Callable[[Any], Any]) -> Signature:
+    """Reads the types of a function of one argument from its annotations."""
+    hints = get_type_hints(function)
+    result = hints.pop("return")
+    (item,) = hints.values()
+    return Signature(TypeAdapter(item), TypeAdapter(result))
+
+
+class PipedWorker(WorkerProcess[ItemT, ResultT]):
+    """A `WorkerProcess` whose child is started as a module of this package.
+
+    Args:
+        function: an annotated function of one argument at the top of an importable module. `pydantic` turns argument
+            and result into JSON and back.
+        limits: the limits on each item.
+        marks: the type of what the function marks.
+    """
+
+    def __init__(
+        self, function: Callable[[ItemT], ResultT], limits: Limits = DEFAULT_LIMITS, marks: type[Any] = object
+    ) -> None:
+        super().__init__(function, limits)
+        self._mark_type = TypeAdapter[Any](marks)
+
+    def _start_child(self) -> "PipedChild":
+        return PipedChild(self._function, self._limits, self._mark_type)
+
+
+class PipedChild:
+    """A child that is connected by its standard input and output."""
+
+    def __init__(self, function: Callable[[Any], Any], limits: Limits, marks: TypeAdapter[Any]) -> None:
+        self._answers = {"result": signature(function).result, "mark": marks, "failed": TypeAdapter(str)}
+        self._number = 0
+        watched, held = os.pipe()
+        try:
+            self._process = _start(_command(function, limits, watched), watched)
+            kill_with_parent(watched, self._process.pid)
+        except BaseException:
+            os.close(held)
+            raise
+        finally:
+            os.close(watched)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._writing, self._reading = self._process.stdin, io.BufferedReader(self._process.stdout)  # type: ignore[type-var]
+        # The child ends with this object and with this process, and leaves no zombie.
+        self._end = weakref.finalize(self, _end, self._process, held, os.getpid())
+
+    def send(self, item: Any) -> None:
+        self._number += 1
+        line = memoryview(to_line(self._number, item))
+        while line:
+            line = line[self._writing.write(line) :]
+
+    def receive(self) -> tuple[str, Any]:
+        line = self._reading.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        number, kind, content = json.loads(line)
+        if number != self._number:
+            raise RuntimeError(f"a worker process answered item {number} instead of {self._number}")
+        return kind, self._answers[kind].validate_python(content, strict=False)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def collect(self) -> int:
+        code = self._process.wait()
+        self._end()
+        return code
+
+
+def to_line(*values: Any) -> bytes:
+    """Writes values as a JSON list in one line; half surrogate pairs pass as they are."""
+    return json.dumps(_ANYTHING.dump_python(values, mode="json")).encode("ascii") + b"\n"
+
+
+def _command(function: Callable[[Any], Any], limits: Limits, watched: int) -> list[str]:
+    if not sys.executable:
+        raise InputError("sys.executable is empty; expected the Python interpreter that starts worker processes")
+    numbers = map(str, (limits.memory_bytes, limits.cpu_seconds, watched))
+    # Without -P, a file of the current folder could take the place of a module.
+    return [sys.executable, "-P", "-m", MODULE, function.__module__, function.__qualname__, *numbers]
+
+
+def _start(command: list[str], watched: int) -> "subprocess.Popen[bytes]":
+    # The child finds modules where this process does.
+    places = [str(Path(place).absolute()) for place in sys.path if place and os.pathsep not in place]
+    if _ROOT not in places:
+        places.insert(0, _ROOT)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    # The child ignores Ctrl-C, but not before it has started.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        # Unbuffered, because a fork of this process would write what a buffer holds once more.
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=[watched],
+            env=environment,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _end(process: "subprocess.Popen[bytes]", held: int, owner: int) -> None:
+    """Ends a child and frees what belongs to it; a fork of the child's owner only frees its copies."""
+    if os.getpid() == owner:
+        process.kill()
+        process.wait()
+    else:
+        process.returncode = 0  # it is no child of this process, so nothing is known of it
+    os.close(held)
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
