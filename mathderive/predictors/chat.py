@@ -6,7 +6,7 @@ are switched off because they would bypass both.
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ import openai
 
 from mathderive.core.errors import InputError
 from mathderive.core.random_streams import keyed_random
-from mathderive.predictors.chat_session import ChatSession, Endpoint
+from mathderive.predictors.chat_session import ChatSession, Endpoint, Retried
 from mathderive.predictors.connection import open_http_client
+from mathderive.predictors.endpoint_messages import EndpointMessages
 from mathderive.predictors.ledger import Ledger
-from mathderive.predictors.ledger_records import RecordedAnswer, Request
+from mathderive.predictors.ledger_records import FailureKind, RecordedAnswer, Request
 from mathderive.predictors.redaction import Redactor
 from mathderive.predictors.search import SampledAnswer
 from mathderive.predictors.settings import MOST_SAMPLES, ChatSettings, SamplerSettings
@@ -67,6 +68,8 @@ class ChatBaseline:
         self._runner: asyncio.Runner | None = None
         self._sampling = ExitStack()
         self.headers = _headers(settings, key)
+        secrets = [key or "", *(os.environ.get(name, "") for name in _SECRET_VARIABLES)]
+        self._messages = EndpointMessages(settings, Redactor(secrets))
         self._parameters: dict[str, Any] = {
             **({} if settings.temperature is None else {"temperature": settings.temperature}),
             **({} if settings.max_tokens is None else {"max_tokens": settings.max_tokens}),
@@ -148,6 +151,18 @@ class ChatBaseline:
         answers = self._runner.run(self._session.ask_all(questions))
         return [[_to_sample(answer) for answer in found] for found in answers]
 
+    def ask_again(self, kinds: Collection[FailureKind]) -> Retried:
+        """Asks once more for this model's answers that failed in one of these ways, whatever else the ledger holds.
+
+        Raises:
+            InputError: nothing can be asked.
+            UnansweredError: some have no new answer; their old ones stay.
+        """
+        with self:
+            assert self._runner is not None
+            assert self._session is not None
+            return self._runner.run(self._session.ask_again(kinds))
+
     def note(self) -> str:
         return self._session.note() if self._session else ""
 
@@ -173,10 +188,8 @@ class ChatBaseline:
         )
 
     def _open_session(self, client: openai.AsyncOpenAI, ledger: Ledger) -> ChatSession:
-        if self._key is None:
-            return ChatSession(self._settings, None, ledger)
-        redactor = Redactor([self._key, *(os.environ.get(name, "") for name in _SECRET_VARIABLES)])
-        return ChatSession(self._settings, Endpoint(client, self.headers, redactor), ledger)
+        endpoint = None if self._key is None else Endpoint(client, self.headers)
+        return ChatSession(self._settings, endpoint, ledger, self._messages)
 
     def request(self, example: Example) -> Request:
         """The request that is sent for an example."""

@@ -6,7 +6,7 @@ that refuses the parameter is asked for half as many, down to one; one that igno
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import openai
@@ -28,8 +28,8 @@ from mathderive.predictors.completions import (
 from mathderive.predictors.connection import untrusted_certificate
 from mathderive.predictors.endpoint_messages import EndpointMessages
 from mathderive.predictors.ledger import Ledger
-from mathderive.predictors.ledger_records import Answer, Entry, RecordedAnswer, Request
-from mathderive.predictors.redaction import LONGEST_READ, Redactor
+from mathderive.predictors.ledger_records import Answer, Entry, FailureKind, RecordedAnswer, Request
+from mathderive.predictors.redaction import LONGEST_READ
 from mathderive.predictors.refusals import read_refusal
 from mathderive.predictors.settings import MOST_SAMPLES, ChatSettings
 from mathderive.records import Example, Prediction
@@ -42,11 +42,17 @@ class SeveralRefusedError(Exception):
 
 
 class Endpoint(NamedTuple):
-    """An endpoint that can be asked: the client, changes to its headers, and all that is secret about them."""
+    """An endpoint that can be asked: the client, and changes to its headers."""
 
     client: openai.AsyncOpenAI
     headers: Mapping[str, str | openai.Omit]
-    redactor: Redactor
+
+
+class Retried(NamedTuple):
+    """The number of failed answers that were asked for again, and of those that did not fail again."""
+
+    asked: int
+    answered: int
 
 
 class ChatSession:
@@ -56,10 +62,13 @@ class ChatSession:
 
     Args:
         endpoint: null takes answers from the ledger alone.
+        messages: those of all sessions with this endpoint, so that each is said once.
     """
 
-    def __init__(self, settings: ChatSettings, endpoint: Endpoint | None, ledger: Ledger) -> None:
-        self._settings, self._endpoint, self._ledger = settings, endpoint, ledger
+    def __init__(
+        self, settings: ChatSettings, endpoint: Endpoint | None, ledger: Ledger, messages: EndpointMessages
+    ) -> None:
+        self._settings, self._endpoint, self._ledger, self._messages = settings, endpoint, ledger, messages
         self._estimate = TokenEstimate(settings.longest_answer)
         recent = ledger.recent(settings.endpoint, settings.model, WINDOW_SECONDS)
         self._rate = RateLimit(settings.requests_per_minute, settings.tokens_per_minute, recent)
@@ -74,7 +83,6 @@ class ChatSession:
         self._not_in_ledger = 0
         self._given_up = self._given_up_in_a_row = 0
         self._last_error = ""
-        self._messages = EndpointMessages(settings, endpoint.redactor if endpoint else Redactor(()))
 
     async def ask(self, example: Example, request: Request) -> Prediction | None:
         """The prediction from the ledger or else from the endpoint; null if neither has an answer now."""
@@ -94,6 +102,20 @@ class ChatSession:
         found = await _all_of(self._answers(requests) for requests in questions)
         self.raise_if_unanswered()
         return [[answer for answer in answers if answer is not None] for answers in found]
+
+    async def ask_again(self, kinds: Collection[FailureKind]) -> Retried:
+        """Asks once more for the answers of this model that failed in one of these ways; the ledger keeps both answers.
+
+        Raises:
+            InputError: nothing can be asked.
+            UnansweredError: an endpoint gave no new answer; the old one stays in its place.
+        """
+        place = self._settings.endpoint, self._settings.model
+        asked = self._ledger.failed(*place, kinds)
+        await _all_of(self._try_repeatedly([request]) for request in asked)
+        self.raise_if_unanswered()
+        entries = [self._ledger.find_answer(request) for request in asked]
+        return Retried(len(asked), sum(answer is not None and answer.failure_kind is None for answer in entries))
 
     async def _answers(self, requests: Sequence[Request]) -> list[RecordedAnswer | None]:
         """The answers to requests that differ in the sample alone; null where there is none now."""

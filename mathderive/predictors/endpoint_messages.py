@@ -19,7 +19,7 @@ _MOST_TOLD = 3
 
 
 class EndpointMessages:
-    """The messages of one session; each kind of them is said once, or a few times."""
+    """The messages about one endpoint; each kind of them is said once, or a few times."""
 
     def __init__(self, settings: ChatSettings, redactor: Redactor) -> None:
         self._settings, self._redactor = settings, redactor

@@ -24,7 +24,7 @@ _PLAIN_WORDS = frozenset({"stop", "user", "seed", "tools", "reasoning", "thinkin
 
 
 class Refused(NamedTuple):
-    """What an endpoint said about a request that it refused; `parameter` and `code` are its own or empty."""
+    """An endpoint's refusal of a request in its own words; `parameter` and `code` are its own or empty."""
 
     status: int
     words: str
