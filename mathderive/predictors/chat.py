@@ -5,7 +5,8 @@ are switched off because they would bypass both.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+import os
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import openai
 
 from mathderive.core.errors import InputError
 from mathderive.core.random_streams import keyed_random
-from mathderive.predictors.chat_session import ChatSession, Endpoint
-from mathderive.predictors.completions import bound_body
-from mathderive.predictors.ledger import Ledger, RecordedAnswer, Request
+from mathderive.predictors.chat_session import ChatSession, Endpoint, Retried
+from mathderive.predictors.connection import open_http_client
+from mathderive.predictors.endpoint_messages import EndpointMessages
+from mathderive.predictors.ledger import Ledger
+from mathderive.predictors.ledger_records import FailureKind, RecordedAnswer, Request
+from mathderive.predictors.redaction import Redactor
 from mathderive.predictors.search import SampledAnswer
 from mathderive.predictors.settings import MOST_SAMPLES, ChatSettings, SamplerSettings
 from mathderive.records import Example, Prediction
@@ -24,6 +28,9 @@ from mathderive.symbolic.prompts import few_shot_prompt
 
 OPENAI_HEADERS = ("Authorization", "OpenAI-Organization", "OpenAI-Project")
 """Headers that identify the user; the client fills them from the key and from environment variables."""
+
+_SECRET_VARIABLES = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "OPENAI_WEBHOOK_SECRET")
+"""Variables from which the client fills headers; endpoints may repeat those."""
 
 _BYTES_PER_TOKEN = 3
 """Bytes of a token in a sample whose tokens the endpoint does not count."""
@@ -60,11 +67,13 @@ class ChatBaseline:
         self._session: ChatSession | None = None
         self._runner: asyncio.Runner | None = None
         self._sampling = ExitStack()
-        self.headers: Mapping[str, openai.Omit] = {} if key else dict.fromkeys(OPENAI_HEADERS, openai.Omit())
+        self.headers = _headers(settings, key)
+        secrets = [key or "", *(os.environ.get(name, "") for name in _SECRET_VARIABLES)]
+        self._messages = EndpointMessages(settings, Redactor(secrets))
         self._parameters: dict[str, Any] = {
             **({} if settings.temperature is None else {"temperature": settings.temperature}),
             **({} if settings.max_tokens is None else {"max_tokens": settings.max_tokens}),
-            **settings.parameters,
+            **settings.sent_parameters,
         }
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
@@ -142,6 +151,18 @@ class ChatBaseline:
         answers = self._runner.run(self._session.ask_all(questions))
         return [[_to_sample(answer) for answer in found] for found in answers]
 
+    def ask_again(self, kinds: Collection[FailureKind]) -> Retried:
+        """Asks once more for this model's answers that failed in one of these ways, whatever else the ledger holds.
+
+        Raises:
+            InputError: nothing can be asked.
+            UnansweredError: some have no new answer; their old ones stay.
+        """
+        with self:
+            assert self._runner is not None
+            assert self._session is not None
+            return self._runner.run(self._session.ask_again(kinds))
+
     def note(self) -> str:
         return self._session.note() if self._session else ""
 
@@ -150,17 +171,25 @@ class ChatBaseline:
             return ledger.unaccounted(self._settings.endpoint, self._settings.model)
 
     def _client(self) -> openai.AsyncOpenAI:
+        key = self._key or "unused"  # without a key, the client takes the environment's
+        address = self._settings.address
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise InputError(
+                f"predictors: {self.name}: {self._settings.api_key_variable} holds spaces or characters that no header "
+                "can have; expected a key alone"
+            )
         return openai.AsyncOpenAI(
-            api_key=self._key or "unused",  # without one, the client takes the environment's
-            base_url=self._settings.endpoint,
+            api_key=key,
+            base_url=address.endpoint,
+            default_query=dict(address.query),
             max_retries=0,
             timeout=self._settings.timeout_seconds,
-            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [bound_body]}),
+            http_client=open_http_client(),
         )
 
     def _open_session(self, client: openai.AsyncOpenAI, ledger: Ledger) -> ChatSession:
         endpoint = None if self._key is None else Endpoint(client, self.headers)
-        return ChatSession(self._settings, endpoint, ledger)
+        return ChatSession(self._settings, endpoint, ledger, self._messages)
 
     def request(self, example: Example) -> Request:
         """The request that is sent for an example."""
@@ -178,7 +207,7 @@ class ChatBaseline:
         Each sample has a seed of its own, which follows from the config's `parameters.seed`, or else from `seed`.
         """
         own = self._settings
-        stream = f"sample {own.parameters.get('seed', seed)} {own.sample} {number}"
+        stream = f"sample {own.sent_parameters.get('seed', seed)} {own.sample} {number}"
         return Request(
             endpoint=own.endpoint,
             model=own.model,
@@ -209,10 +238,17 @@ class ChatBaseline:
         return few_shot_prompt([self._training_examples[index] for index in drawn], example.prompt)
 
 
+def _headers(settings: ChatSettings, key: str | None) -> Mapping[str, str | openai.Omit]:
+    """Changes to the client's headers: none that identifies the user without a key, and Azure's own for its key."""
+    if not key:
+        return dict.fromkeys(OPENAI_HEADERS, openai.Omit())
+    return {"api-key": key, "Authorization": openai.Omit()} if settings.address.has_azure_key else {}
+
+
 def _to_sample(answer: RecordedAnswer) -> SampledAnswer:
     counts = answer.token_counts
     tokens = -(-len(answer.text.encode()) // _BYTES_PER_TOKEN) if counts is None else counts[1]
-    return SampledAnswer(answer.text, None, tokens)
+    return SampledAnswer(answer.scored_text, None, tokens)
 
 
 async def _next(predictions: AsyncGenerator[Prediction, None]) -> Prediction | None:

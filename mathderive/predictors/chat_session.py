@@ -6,7 +6,7 @@ that refuses the parameter is asked for half as many, down to one; one that igno
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import openai
@@ -14,22 +14,23 @@ import tenacity
 from openai.types.chat import ChatCompletion
 
 from mathderive.core.errors import InputError
-from mathderive.core.progress import say
 from mathderive.predictors.base import UnansweredError, make_prediction
 from mathderive.predictors.budgets import WINDOW_SECONDS, CostBudget, Prices, RateLimit, TokenEstimate
+from mathderive.predictors.choices import read_completions
 from mathderive.predictors.completions import (
-    LONGEST_WAIT,
     NoCompletionError,
     ResponseTooLargeError,
-    asked_wait,
-    describe_error,
     is_transient,
     is_unusable,
-    read_completions,
     seconds_to_wait,
     was_not_billed,
 )
-from mathderive.predictors.ledger import Entry, Ledger, RecordedAnswer, Request
+from mathderive.predictors.connection import untrusted_certificate
+from mathderive.predictors.endpoint_messages import EndpointMessages
+from mathderive.predictors.ledger import Ledger
+from mathderive.predictors.ledger_records import Answer, Entry, FailureKind, RecordedAnswer, Request
+from mathderive.predictors.redaction import LONGEST_READ
+from mathderive.predictors.refusals import read_refusal
 from mathderive.predictors.settings import MOST_SAMPLES, ChatSettings
 from mathderive.records import Example, Prediction
 
@@ -44,7 +45,14 @@ class Endpoint(NamedTuple):
     """An endpoint that can be asked: the client, and changes to its headers."""
 
     client: openai.AsyncOpenAI
-    headers: Mapping[str, openai.Omit]
+    headers: Mapping[str, str | openai.Omit]
+
+
+class Retried(NamedTuple):
+    """The number of failed answers that were asked for again, and of those that did not fail again."""
+
+    asked: int
+    answered: int
 
 
 class ChatSession:
@@ -54,29 +62,35 @@ class ChatSession:
 
     Args:
         endpoint: null takes answers from the ledger alone.
+        messages: those of all sessions with this endpoint, so that each is said once.
     """
 
-    def __init__(self, settings: ChatSettings, endpoint: Endpoint | None, ledger: Ledger) -> None:
-        self._settings, self._endpoint, self._ledger = settings, endpoint, ledger
+    def __init__(
+        self, settings: ChatSettings, endpoint: Endpoint | None, ledger: Ledger, messages: EndpointMessages
+    ) -> None:
+        self._settings, self._endpoint, self._ledger, self._messages = settings, endpoint, ledger, messages
         self._estimate = TokenEstimate(settings.longest_answer)
         recent = ledger.recent(settings.endpoint, settings.model, WINDOW_SECONDS)
         self._rate = RateLimit(settings.requests_per_minute, settings.tokens_per_minute, recent)
         self._prices = Prices(settings.prompt_price or 0.0, settings.completion_price or 0.0)
         entries = [entry for entry in ledger.entries() if self._is_of_this_model(entry.request)]
         self._budget = CostBudget(settings.max_cost, sum(map(self._cost_of_entry, entries)), settings.name)
-        self._tokens = sum(sum(entry.answer.token_counts or ()) for entry in entries if entry.answer)
+        answers = [answer for entry in entries if entry.answer for answer in entry.answer.all_answers]
+        self._tokens = sum(sum(answer.token_counts or ()) for answer in answers)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._in_flight = asyncio.Semaphore(settings.concurrency)
         self._most_at_once = MOST_SAMPLES
         self._not_in_ledger = 0
         self._given_up = self._given_up_in_a_row = 0
         self._last_error = ""
-        self._has_told_wait = False
 
     async def ask(self, example: Example, request: Request) -> Prediction | None:
         """The prediction from the ledger or else from the endpoint; null if neither has an answer now."""
         (found,) = await self._answers([request])
-        return None if found is None else make_prediction(example, self._settings.name, **found.model_dump())
+        if found is None:
+            return None
+        details = {"finish_reason": found.finish_reason, "error": found.failure, "usage": found.usage}
+        return make_prediction(example, self._settings.name, found.scored_text, **details)
 
     async def ask_all(self, questions: Sequence[Sequence[Request]]) -> list[list[RecordedAnswer]]:
         """The answers to each question, whose requests differ in the sample alone.
@@ -88,6 +102,20 @@ class ChatSession:
         found = await _all_of(self._answers(requests) for requests in questions)
         self.raise_if_unanswered()
         return [[answer for answer in answers if answer is not None] for answers in found]
+
+    async def ask_again(self, kinds: Collection[FailureKind]) -> Retried:
+        """Asks once more for the answers of this model that failed in one of these ways; the ledger keeps both answers.
+
+        Raises:
+            InputError: nothing can be asked.
+            UnansweredError: an endpoint gave no new answer; the old one stays in its place.
+        """
+        place = self._settings.endpoint, self._settings.model
+        asked = self._ledger.failed(*place, kinds)
+        await _all_of(self._try_repeatedly([request]) for request in asked)
+        self.raise_if_unanswered()
+        entries = [self._ledger.find_answer(request) for request in asked]
+        return Retried(len(asked), sum(answer is not None and answer.failure_kind is None for answer in entries))
 
     async def _answers(self, requests: Sequence[Request]) -> list[RecordedAnswer | None]:
         """The answers to requests that differ in the sample alone; null where there is none now."""
@@ -137,7 +165,7 @@ class ChatSession:
             retry=tenacity.retry_if_exception(is_transient),
             stop=tenacity.stop_after_attempt(self._settings.max_attempts),
             wait=seconds_to_wait,
-            before_sleep=self._tell_long_wait,
+            before_sleep=self._messages.tell_long_wait,
             reraise=True,
         )
         try:
@@ -146,7 +174,7 @@ class ChatSession:
         except Exception as error:
             if not is_transient(error):
                 raise
-            self._last_error = describe_error(error)
+            self._last_error = self._messages.describe(error)
             self._given_up += 1
             self._given_up_in_a_row += 1
             if self._given_up_in_a_row >= self._settings.concurrency:
@@ -158,16 +186,6 @@ class ChatSession:
             return None
         self._given_up_in_a_row = 0
         return found
-
-    def _tell_long_wait(self, state: tenacity.RetryCallState) -> None:
-        """Says, once, that the endpoint asks for a longer wait than it gets."""
-        asked = asked_wait(state)
-        if asked > LONGEST_WAIT and not self._has_told_wait:
-            self._has_told_wait = True
-            say(
-                f"predict: {self._settings.name}: {self._settings.endpoint} asks to wait for {asked:.3g} s; "
-                f"it is asked again after {LONGEST_WAIT:.0f} s"
-            )
 
     async def _attempt(self, requests: Sequence[Request]) -> list[RecordedAnswer | None]:
         messages, maximum = requests[0].messages, sum(map(self._maximum_cost, requests))
@@ -193,6 +211,7 @@ class ChatSession:
                 admitted.tokens = prompt + sum(completions)
                 self._tokens += admitted.tokens
                 self._estimate.correct(messages, prompt, max(completions))
+                self._messages.warn_if_cut(messages, prompt)
         finally:
             await self._budget.settle(maximum, cost)
         return found
@@ -201,7 +220,7 @@ class ChatSession:
         """Makes one attempt; a final refusal is an answer too.
 
         Raises:
-            InputError: the key or the model cannot be used at all.
+            InputError: the key, the model or a setting cannot be used at all.
             SeveralRefusedError: the endpoint refused a request for several answers.
         """
         settings, first = self._settings, requests[0]
@@ -216,25 +235,31 @@ class ChatSession:
                     options={"headers": self._endpoint.headers},
                 )
         except openai.APIStatusError as error:
-            if is_unusable(error):
-                key = f" for the key in {settings.api_key_variable}" if settings.api_key_variable else ""
-                quota = " (insufficient quota)" if error.status_code == 429 else ""
-                raise InputError(
-                    f"predictors: {settings.name}: {settings.endpoint} answered {error.status_code}{quota} for "
-                    f"model {settings.model}; expected the base URL of an API and a model that can be used there{key}"
-                ) from None
-            if is_transient(error):
+            if is_transient(error) and not is_unusable(error):
                 raise
+            refused = read_refusal(error)
+            if is_unusable(error):
+                raise self._messages.unusable(refused) from None
+            if problem := self._messages.refused_setting(refused, first):
+                raise problem from None
             if several:
                 raise SeveralRefusedError from None
-            return [RecordedAnswer.refused(error.status_code)]
+            self._messages.tell_refusal(refused, first)
+            return [RecordedAnswer.refused(refused.status, self._messages.redact(refused.words))]
         except openai.APIConnectionError as error:
             if isinstance(error.__cause__, ResponseTooLargeError):
                 raise error.__cause__ from None
+            if certificate := untrusted_certificate(error):
+                raise InputError(f"predictors: {settings.name}: {settings.endpoint}: {certificate}") from None
             raise
         except (ValueError, RecursionError):
             raise NoCompletionError from None  # the body is not JSON
-        return read_completions(completion, len(requests))
+        return [answer and self._redact_error(answer) for answer in read_completions(completion, len(requests))]
+
+    def _redact_error(self, answer: RecordedAnswer) -> RecordedAnswer:
+        """The answer without secrets in what the endpoint says about it; its text is the model's own."""
+        error = answer.error and self._messages.redact_words(answer.error, LONGEST_READ)
+        return answer.model_copy(update={"error": error})
 
     def note(self) -> str:
         """The tokens so far and, if there are prices, the money spent."""
@@ -266,13 +291,14 @@ class ChatSession:
         prompt = sum(len(message["content"].encode()) + 16 for message in request.messages)
         return self._prices.cost(prompt, self._settings.longest_answer or 0)
 
-    def _cost(self, request: Request, found: RecordedAnswer | None) -> float:
+    def _cost(self, request: Request, found: Answer | None) -> float:
         if found is not None and (counts := found.token_counts) is not None:
             return self._prices.cost(*counts)
         return 0.0 if found is not None and found.is_refused else self._maximum_cost(request)
 
     def _cost_of_entry(self, entry: Entry) -> float:
-        answered = self._cost(entry.request, entry.answer) if entry.answer else 0.0
+        answers = entry.answer.all_answers if entry.answer else []
+        answered = sum(self._cost(entry.request, answer) for answer in answers)
         return entry.unaccounted * self._maximum_cost(entry.request) + answered
 
 

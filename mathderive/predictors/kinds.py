@@ -153,9 +153,14 @@ _NOT_IN_STAMP = {
 """Settings that decide when and whether a chat model's answer comes, but not its text."""
 
 
+_READING_VERSION = 1
+"""Version of what is read from a recorded answer, raised when the same ledger gives other predictions."""
+
+
 def _plan_chat(settings: ChatSettings, run: RunInputs) -> Sequence[Plan]:
-    key = _api_key(settings)
-    if key is None and not _has_recorded_answers(settings, run.ledger):
+    key = api_key(settings)
+    has_answers, replaced = _recorded_answers(settings, run.ledger)
+    if key is None and not has_answers:
         raise UnavailableError(f"{settings.name} is skipped: there is no key in {settings.api_key_variable}")
     training = run.training_data
 
@@ -169,25 +174,28 @@ def _plan_chat(settings: ChatSettings, run: RunInputs) -> Sequence[Plan]:
     stamp = {
         "openai": settings.model_dump(mode="json", exclude=_NOT_IN_STAMP),
         "training": training and training.content_hash,
+        "reading": _READING_VERSION,
+        **({"replaced": replaced} if replaced else {}),  # `ledger retry` has brought other answers
     }
     return [Plan(settings.name, stamp, make)]
 
 
-def _api_key(settings: ChatSettings) -> str | None:
+def api_key(settings: ChatSettings) -> str | None:
     """The key to send, empty if the endpoint needs none; null if it is missing, so that nothing can be asked."""
     if settings.api_key_variable is None:
         return ""
     return os.environ.get(settings.api_key_variable) or None
 
 
-def _has_recorded_answers(settings: ChatSettings, path: Path) -> bool:
-    """Whether the run's ledger holds answers of this model, which can be used without a key."""
+def _recorded_answers(settings: ChatSettings, path: Path) -> tuple[bool, int]:
+    """Whether the run's ledger holds answers of this model, which can be used without a key; how many were replaced."""
     from mathderive.predictors.ledger import Ledger
 
     if not path.exists():
-        return False
+        return False, 0
     with Ledger(path) as ledger:
-        return ledger.has_answers(settings.endpoint, settings.model)
+        place = settings.endpoint, settings.model
+        return ledger.has_answers(*place), ledger.replaced(*place)
 
 
 register_predictor(PredictorKind("copy", CopySettings, _plan_copy))

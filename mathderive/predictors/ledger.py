@@ -6,20 +6,20 @@ of a kill or a cut connection, may therefore have been billed. The ledger counts
 that the endpoint refused.
 """
 
-import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from mathderive.core.errors import InputError
-from mathderive.records import Record, iterate_jsonl, parse_line, write_jsonl
+from mathderive.predictors.ledger_records import Answer, Entry, FailureKind, RecordedAnswer, Request, read_export
+from mathderive.records import parse_line, write_jsonl
 
 _VERSION = 1
 """Version of the tables, stored as SQLite's `user_version`."""
@@ -38,100 +38,7 @@ _TABLES = (
     "CREATE TABLE recent (endpoint TEXT NOT NULL, model TEXT NOT NULL, time REAL NOT NULL, tokens INTEGER NOT NULL)",
 )
 
-TokenKind = Literal["prompt_tokens", "completion_tokens"]
-
-MAX_TOKENS = 10**12
-"""Maximum plausible number of tokens of a request; a larger count makes no sense."""
-
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
-
-
-class Request(Record):
-    """Everything that decides an answer.
-
-    Attributes:
-        parameters: the sampling parameters that are sent. If several samples are asked for at once, `n` and the seed
-            of the first one are.
-        messages: the chat messages, each with `role` and `content`.
-        sample: a number that tells samples of the same request apart; it is not sent.
-    """
-
-    endpoint: str
-    model: str
-    parameters: dict[str, float | int | str]
-    messages: list[dict[str, str]]
-    sample: int = Field(default=0, ge=0)
-
-    def text(self) -> str:
-        """The request as canonical JSON: equal requests have equal texts."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-    def key(self) -> str:
-        """The SHA-256 of `text()`."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
-
-
-class RecordedAnswer(Record):
-    """An endpoint's final answer to a request; `error` says why there is no text."""
-
-    text: str
-    finish_reason: str | None = None
-    error: str | None = None
-    usage: dict[TokenKind, Annotated[int, Field(ge=0, le=MAX_TOKENS)]] | None = None
-
-    @classmethod
-    def refused(cls, status: int) -> "RecordedAnswer":
-        """The answer to a request that the endpoint finally refused."""
-        return cls(text="", error=f"status {status}")
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the endpoint refused the request, and therefore does not bill it."""
-        return (self.error or "").startswith("status ")
-
-    @property
-    def token_counts(self) -> tuple[int, int] | None:
-        """The tokens of the prompt and of the completion; null unless both are known."""
-        usage = self.usage or {}
-        return (usage["prompt_tokens"], usage["completion_tokens"]) if len(usage) == 2 else None
-
-
-class Entry(Record):
-    """A row of the ledger, and a line of an export.
-
-    Attributes:
-        sent: number of attempts.
-        refused: number of attempts that the endpoint answered with an error, or with fewer answers than were asked for,
-            and therefore does not bill.
-        answer: the final answer; null if there is none yet.
-    """
-
-    request: Request
-    sent: int = Field(ge=0, le=10**9)
-    refused: int = Field(ge=0, le=10**9)
-    answer: RecordedAnswer | None
-
-    @model_validator(mode="after")
-    def _check_counts(self) -> "Entry":
-        if self.unaccounted < 0:
-            raise ValueError("more attempts came back than were sent")
-        return self
-
-    @property
-    def unaccounted(self) -> int:
-        """The number of attempts that may have been billed although no answer arrived."""
-        return self.sent - self.refused - (self.answer is not None)
-
-
-def read_export(path: Path) -> Iterator[Entry]:
-    """Yields the entries of an exported ledger.
-
-    Raises:
-        InputError: the file is missing or not a regular one, or a line is not an entry.
-    """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise InputError(f"{path}: not a regular file; expected an exported ledger")
-    yield from iterate_jsonl(path, Entry)
 
 
 class Ledger:
@@ -192,6 +99,11 @@ class Ledger:
         rows = list(self._rows("SELECT answer FROM requests WHERE key = ?", (request.key(),)))
         return self._parse_answer(rows[0][0], request.key()) if rows else None
 
+    def find_entry(self, request: Request) -> Entry | None:
+        """Returns the row of a request; null if there is none."""
+        rows = list(self._rows("SELECT * FROM requests WHERE key = ?", (request.key(),)))
+        return self._parse_row(*rows[0]) if rows else None
+
     def record_attempt(self, *requests: Request, tokens: int = 0) -> None:
         """Records that an attempt is about to be sent, which may ask for several samples of one answer.
 
@@ -221,7 +133,7 @@ class Ledger:
         self.record_answers([request], [answer])
 
     def record_answers(self, requests: Sequence[Request], answers: Sequence[RecordedAnswer | None]) -> None:
-        """Records the answers to an attempt, all of them or none.
+        """Records the answers to an attempt, all of them or none; each keeps the answer that it replaces.
 
         Args:
             requests: those of the attempt.
@@ -229,7 +141,9 @@ class Ledger:
                 the other requests are not billed.
         """
         given = [
-            (_to_json(answer), request.key()) for request, answer in zip(requests, answers, strict=False) if answer
+            (_to_json(answer.replacing(self.find_answer(request))), request.key())
+            for request, answer in zip(requests, answers, strict=False)
+            if answer
         ]
         with self._transaction():
             self._database.executemany("UPDATE requests SET answer = ? WHERE key = ?", given)
@@ -256,6 +170,21 @@ class Ledger:
         """Whether the ledger holds an answer of this model."""
         return any(entry.answer is not None for entry in self._entries_of(endpoint, model))
 
+    def failed(self, endpoint: str, model: str, kinds: Collection[FailureKind]) -> list[Request]:
+        """The requests to this model whose answers failed in one of these ways."""
+        entries = self._entries_of(endpoint, model)
+        return [entry.request for entry in entries if entry.answer and entry.answer.failure_kind in kinds]
+
+    def replaced(self, endpoint: str, model: str) -> int:
+        """The number of this model's failed answers that others have replaced."""
+        rows = self._rows("SELECT * FROM requests WHERE instr(answer, '\"earlier\"')")  # few; the others are not parsed
+        entries = [self._parse_row(*row) for row in rows]
+        return sum(
+            len(entry.answer.earlier)
+            for entry in entries
+            if entry.answer and (entry.request.endpoint, entry.request.model) == (endpoint, model)
+        )
+
     def unaccounted(self, endpoint: str, model: str) -> int:
         """The number of attempts of this model that may have been billed although no answer arrived."""
         return sum(entry.unaccounted for entry in self._entries_of(endpoint, model))
@@ -266,14 +195,17 @@ class Ledger:
         Raises:
             InputError: the file is damaged, or a row is not an entry; names the file and the row's key.
         """
-        for key, request, sent, refused, answer in self._rows("SELECT * FROM requests ORDER BY key"):
-            asked = parse_line(request, Request, self._place(key))
-            if asked.key() != key:
-                raise InputError(f"{self._place(key)}: the key of another request; expected an intact ledger")
-            try:
-                yield Entry(request=asked, sent=sent, refused=refused, answer=self._parse_answer(answer, key))
-            except ValidationError as error:
-                raise InputError(f"{self._place(key)}: {error.errors()[0]['msg']}; expected an intact ledger") from None
+        for row in self._rows("SELECT * FROM requests ORDER BY key"):
+            yield self._parse_row(*row)
+
+    def _parse_row(self, key: str, request: str, sent: int, refused: int, answer: str | None) -> Entry:
+        asked = parse_line(request, Request, self._place(key))
+        if asked.key() != key:
+            raise InputError(f"{self._place(key)}: the key of another request; expected an intact ledger")
+        try:
+            return Entry(request=asked, sent=sent, refused=refused, answer=self._parse_answer(answer, key))
+        except ValidationError as error:
+            raise InputError(f"{self._place(key)}: {error.errors()[0]['msg']}; expected an intact ledger") from None
 
     def _entries_of(self, endpoint: str, model: str) -> Iterator[Entry]:
         return (entry for entry in self.entries() if (entry.request.endpoint, entry.request.model) == (endpoint, model))
@@ -309,19 +241,37 @@ class Ledger:
         added = 0
         with self._transaction():
             for number, entry in enumerate(read_export(path), 1):
-                mine = self.find_answer(entry.request)
-                if mine is not None and entry.answer is not None and mine != entry.answer:
-                    raise InputError(f"{path}: line {number}: another answer than {self.path} has to the same request")
-                if mine is not None or entry.answer is None:
+                mine = self.find_entry(entry.request)
+                if mine is None or mine.answer is None:
+                    if entry.answer is not None:
+                        added += 1
+                        self._add_entry(entry)
+                elif entry.answer is None or mine.answer.follows(entry.answer):
                     continue
-                added += 1
-                self._database.execute(
-                    "INSERT INTO requests (key, request, sent, refused, answer) VALUES (?, ?, ?, ?, ?)"
-                    " ON CONFLICT (key) DO UPDATE SET sent = sent + excluded.sent,"
-                    " refused = refused + excluded.refused, answer = excluded.answer",
-                    (entry.request.key(), entry.request.text(), entry.sent, entry.refused, _to_json(entry.answer)),
-                )
+                elif entry.answer.follows(mine.answer):
+                    added += 1
+                    self._replace_entry(entry, entry.sent + mine.unaccounted)
+                else:
+                    raise InputError(f"{path}: line {number}: another answer than {self.path} has to the same request")
         return added
+
+    def _add_entry(self, entry: Entry) -> None:
+        """Adds an answered entry to the attempts that are recorded."""
+        assert entry.answer is not None
+        self._database.execute(
+            "INSERT INTO requests (key, request, sent, refused, answer) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET sent = sent + excluded.sent,"
+            " refused = refused + excluded.refused, answer = excluded.answer",
+            (entry.request.key(), entry.request.text(), entry.sent, entry.refused, _to_json(entry.answer)),
+        )
+
+    def _replace_entry(self, entry: Entry, sent: int) -> None:
+        """Puts an entry in the place of an older state of it."""
+        assert entry.answer is not None
+        self._database.execute(
+            "UPDATE requests SET sent = ?, refused = ?, answer = ? WHERE key = ?",
+            (sent, entry.refused, _to_json(entry.answer), entry.request.key()),
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -352,5 +302,5 @@ def _expected_schema() -> list[tuple[Any, ...]]:
         return database.execute(_SCHEMA).fetchall()
 
 
-def _to_json(answer: RecordedAnswer) -> str:
+def _to_json(answer: Answer) -> str:
     return json.dumps(answer.model_dump(mode="json", exclude_none=True), ensure_ascii=False)

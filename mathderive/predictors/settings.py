@@ -1,10 +1,12 @@
 """The config's settings of the built-in predictors."""
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from mathderive.config.schema import Name, PredictorEntry, PredictorSettings
+from mathderive.predictors.addresses import Address, parse_address
 
 MOST_SAMPLES = 1024
 """Maximum number of samples of a question."""
@@ -89,7 +91,8 @@ class ChatSettings(PredictorSettings):
     kind: Literal["openai"]
     name: Name
     model: str = Field(min_length=1)
-    base_url: str | None = Field(default=None, pattern=r"^https?://")
+    base_url: str | None = None
+    """The endpoint's address, with or without `/chat/completions`; null is OpenAI's."""
     api_key_variable: str | None = Field(default="OPENAI_API_KEY", min_length=1)
     """The environment variable that holds the key. The key itself is never written anywhere. null sends no key, for a
     server that needs none."""
@@ -98,8 +101,9 @@ class ChatSettings(PredictorSettings):
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     """null omits it, for models that refuse it."""
     max_tokens: int | None = Field(default=None, ge=1)
-    parameters: dict[str, float | int | str] = Field(default_factory=dict)
-    """Further sampling parameters, sent unchanged: `seed`, `top_p`, `reasoning_effort`, `max_completion_tokens`."""
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further parameters, sent unchanged: `seed`, `top_p`, `reasoning_effort`, `max_completion_tokens`. The keys of a
+    mapping `extra_body` are sent beside them, as by the client of that name."""
     sample: int = Field(default=0, ge=0)
     """The number of this sample: another number asks the same question again, and the ledger keeps both answers."""
     concurrency: int = Field(default=8, ge=1, le=256)
@@ -119,29 +123,52 @@ class ChatSettings(PredictorSettings):
     """Maximum cost in US dollars, including everything that the run's ledger knows of this model."""
 
     @property
+    def address(self) -> Address:
+        """The address of every request."""
+        return parse_address(self.base_url)
+
+    @property
     def endpoint(self) -> str:
         """The base URL; the ledger stores requests under it."""
-        return (self.base_url or "https://api.openai.com/v1").rstrip("/")
+        return self.address.endpoint
 
     @property
     def longest_answer(self) -> int | None:
         """The maximum number of completion tokens; null if the config sets none."""
-        newer = self.parameters.get("max_completion_tokens")
+        newer = self.sent_parameters.get("max_completion_tokens")
         return newer if isinstance(newer, int) else self.max_tokens
+
+    @property
+    def sent_parameters(self) -> dict[str, Any]:
+        """The further parameters as they are sent."""
+        return _with_extra_body(self.parameters)
 
     @field_validator("parameters")
     @classmethod
-    def _check_parameters(cls, parameters: dict[str, float | int | str]) -> dict[str, float | int | str]:
+    def _check_parameters(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        sent = _with_extra_body(parameters)
         for name in ("model", "temperature", "max_tokens"):
-            if name in parameters:
+            if name in sent:
                 raise ValueError(f"{name} is a key of the predictor itself; expected it there")
-        for name in ("messages", "stream", "n"):
-            if name in parameters:
+        for name in ("messages", "stream", "stream_options", "n"):
+            if name in sent:
                 raise ValueError(f"{name} is not the config's to choose; expected parameters of sampling only")
-        longest = parameters.get("max_completion_tokens", 1)
-        if not isinstance(longest, int) or longest < 1:
+        for name in ("extra_headers", "extra_query"):
+            if name in sent:
+                raise ValueError(f"{name} is no parameter of a request; expected parameters, or extra_body")
+        longest = sent.get("max_completion_tokens", 1)
+        if type(longest) is not int or longest < 1:
             raise ValueError("max_completion_tokens: expected a whole number, at least 1")
+        try:
+            json.dumps(parameters, ensure_ascii=False, allow_nan=False).encode()
+        except (ValueError, RecursionError):
+            raise ValueError("expected JSON: finite numbers, Unicode texts, lists and mappings") from None
         return parameters
+
+    @model_validator(mode="after")
+    def _check_address(self) -> "ChatSettings":
+        parse_address(self.base_url)  # an error of the field itself would repeat the address, which may hold a secret
+        return self
 
     @model_validator(mode="after")
     def _check_cost(self) -> "ChatSettings":
@@ -151,3 +178,14 @@ class ChatSettings(PredictorSettings):
             if self.longest_answer is None:
                 raise ValueError("max_cost needs max_tokens, for an answer's worst cost; expected a number of tokens")
         return self
+
+
+def _with_extra_body(parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The parameters with the keys of `extra_body` beside them."""
+    extra = parameters.get("extra_body", {})
+    if not isinstance(extra, dict):
+        raise ValueError("extra_body: expected a mapping of parameters")
+    plain = {name: value for name, value in parameters.items() if name != "extra_body"}
+    if twice := sorted(plain.keys() & extra.keys()):
+        raise ValueError(f"{twice[0]} stands in extra_body too; expected it once")
+    return plain | extra

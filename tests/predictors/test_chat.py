@@ -71,7 +71,7 @@ def test_a_final_failure_is_recorded_and_stops_no_other_item(server: ChatServer,
         baseline(server, tmp_path, concurrency=1), [example("1"), example("2")], tmp_path / "static.jsonl", quiet
     )
     first, second = read_jsonl(tmp_path / "static.jsonl", Prediction)
-    assert (first.text, first.error) == ("", "status 400")
+    assert (first.text, first.error) == ("", "status 400: refused [redacted]")
     assert second.error is None
 
 
@@ -185,7 +185,7 @@ def test_an_unreachable_server_bills_nothing(tmp_path: Path) -> None:
         ({"finish_reason": "content_filter", "message": {"content": ""}}, "", "content_filter", "content filter"),
         ({"finish_reason": "length", "message": {"content": "x ="}}, "x =", "length", None),
         ({"message": {"content": "x = \ud800"}}, "x = ?", "stop", None),
-        (422, "", None, "status 422"),
+        (422, "", None, "status 422: refused [redacted]"),
     ],
 )
 def test_a_refusal_is_recorded_with_its_reason(
@@ -245,7 +245,7 @@ def test_a_long_wait_is_cut_and_told_once(
     server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("mathderive.predictors.completions.LONGEST_WAIT", 0.1)
-    monkeypatch.setattr("mathderive.predictors.chat_session.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("mathderive.predictors.endpoint_messages.LONGEST_WAIT", 0.1)
     server.headers = {"Retry-After": "1e9"}
     server.faults = [429, 503, 429]
     predictions = ask(baseline(server, tmp_path), [example("1"), example("2")], tmp_path / "static.jsonl")

@@ -21,11 +21,11 @@ class ChatServer(ThreadingHTTPServer):
     """Answers with one of `faults` per request, the last one first, and with completions after that.
 
     Attributes:
-        requests: the bodies of all requests, each with its headers.
+        requests: the bodies of all requests, each with its `headers` and `path`.
         faults: the faults still to come.
         billed: number of completions, including those that never arrived.
         delay: seconds that each response takes.
-        usage: the `usage` of every completion; one of `USAGE` counts the tokens of every choice.
+        usage: the `usage` of every completion, or a function of the prompt; `USAGE` counts the tokens of every choice.
         accepts: the largest `n` that is not refused.
         gives: the largest number of choices, whatever `n` is.
         choices: number of choices of all completions.
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append({**body, "headers": self.headers})
+        self.server.requests.append({**body, "headers": self.headers, "path": self.path})
         fault: Fault = self.server.faults.pop() if self.server.faults else {}
         if body.get("n", 1) > self.server.accepts:
             fault = 400
@@ -100,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         choices[0] |= changes
         self.server.choices += len(choices)
         usage = self.server.usage
+        if callable(usage):
+            usage = usage(prompt)
         if usage is USAGE:
             usage = {**USAGE, "completion_tokens": len(choices) * USAGE["completion_tokens"]}
         fields = {"id": "1", "object": "chat.completion", "created": 0, "model": body["model"]}
