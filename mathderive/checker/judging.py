@@ -195,6 +195,8 @@ class AnswerCheck:
             if best is None or ORDER.index(link.truth) > ORDER.index(best[0].truth):
                 best = link, chain
         assert best is not None
+        if best[0].truth == "incorrect" and reading.doubt:
+            return Judgement("undecided", reading.doubt, sources=None), best[1]
         if best[0].truth == "incorrect":
             # Another writer may mean a reading that the data's own notation excludes.
             for chain in reading.unlikely[:MAX_EVALUATED]:

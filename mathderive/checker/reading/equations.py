@@ -8,6 +8,7 @@ from itertools import islice
 from sympy import Derivative, Expr
 
 from mathderive.checker.reading.notation import Notation, parsed
+from mathderive.checker.reading.words import SUPPOSED
 from mathderive.symbolic.latex.lexer import ACCENTS, ELEMENTARY, LETTERS
 from mathderive.symbolic.latex.parser import LatexError, readings
 from mathderive.symbolic.latex.printer import latex
@@ -23,6 +24,8 @@ MAX_SIDES = 8
 
 MAX_PRINTED = 8
 """Maximum number of readings that are printed to be compared with the text."""
+
+NO_CLAIM = "it supposes something or names it, so it cannot be wrong"
 
 _BLANK = re.compile(r"[\s$~]|\.\s*\Z")
 MAX_CHARACTERS = 10_000
@@ -49,12 +52,14 @@ class Reading:
         chains: the readings; empty where the text is no equation.
         fault: why there is no reading.
         unlikely: further readings, which the data would print in another way.
+        doubt: why a refutation of the readings does not make the text incorrect; empty where it does.
     """
 
     text: str
     chains: tuple[Chain, ...]
     fault: str = ""
     unlikely: tuple[Chain, ...] = ()
+    doubt: str = ""
 
     @property
     def plausible(self) -> list[Chain]:
@@ -71,6 +76,9 @@ def read(text: str, notation: Notation) -> Reading:
     if len(text) > MAX_CHARACTERS:
         return Reading(text, (), f"{len(text)} characters; at most {MAX_CHARACTERS} are looked at")
     mathematics = _without_remark(text)
+    supposed = SUPPOSED.match(mathematics)
+    if supposed is not None:
+        mathematics = mathematics[supposed.end() :]
     words = [word for word in _WORD.findall(mathematics) if word not in _COMMANDS]
     words += _PHRASE.findall(mathematics)
     if words:
@@ -98,7 +106,8 @@ def read(text: str, notation: Notation) -> Reading:
         return Reading(text, (), f"more than {MAX_SIDES} sides")
     likely = _as_printed(mathematics, tuple(meant), notation)
     whole = Reading(text, tuple(meant))
-    return Reading(text, likely, unlikely=tuple(chain for chain in whole.plausible if chain not in likely))
+    unlikely = tuple(chain for chain in whole.plausible if chain not in likely)
+    return Reading(text, likely, unlikely=unlikely, doubt="" if supposed is None else NO_CLAIM)
 
 
 def _without_remark(text: str) -> str:
