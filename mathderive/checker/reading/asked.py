@@ -3,7 +3,7 @@
 import re
 
 from mathderive.checker.reading.layout import equations_of, without_layout
-from mathderive.checker.reading.words import has_relation
+from mathderive.checker.reading.words import SUPPOSED, has_relation
 from mathderive.symbolic.prompts import Prompt, split_prompt
 
 MAX_CHARACTERS = 20_000
@@ -48,4 +48,4 @@ def _in_other_words(text: str) -> Prompt | None:
 
 def _equations(text: str) -> list[str]:
     # The comma has the clause read as people write it, and the words before its equations taken away.
-    return [one for one in equations_of(f"{_END.sub('', text)},") if has_relation(one)]
+    return [SUPPOSED.sub("", one, count=1) for one in equations_of(f"{_END.sub('', text)},") if has_relation(one)]

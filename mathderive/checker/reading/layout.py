@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from itertools import zip_longest
 
-from mathderive.checker.reading.answers import MAX_CHARACTERS, MAX_PARTS, split_answer
+from mathderive.checker.reading.answers import MAX_PARTS, split_answer
 from mathderive.checker.reading.characters import in_latex
 from mathderive.checker.reading.words import (
     RELATION,
@@ -21,6 +21,9 @@ from mathderive.checker.reading.words import (
     without_words,
     words_of_text,
 )
+
+MAX_CHARACTERS = 100_000
+"""Maximum number of characters of an answer that is normalised; a longer one is split as it is."""
 
 MAX_LINE = 10_000
 """Maximum number of characters of a line that is looked into; the reader refuses longer equations."""

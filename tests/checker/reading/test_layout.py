@@ -54,7 +54,7 @@ def test_the_same_two_equations(text: str) -> None:
         ("y = 2 x for x > 0", ["y = 2 x"]),
         ("so we are done", ["so we are done"]),
         ("Let u = x", ["Let u = x"]),
-        ("y = 2 (by adding f{(x)} to the sides)", ["y = 2"]),
+        ("So y = 2 (by adding f{(x)} to the sides)", ["y = 2"]),
         ("x² = √y", [r"x^{2} = \sqrt{y}"]),
         (r"v = 3 \text{ m/s}", [r"v = 3 \text{ m/s}"]),
         (r"m_\text{max} = 3.", [r"m_\text{max} = 3"]),
