@@ -35,7 +35,7 @@ _WORDS = (
     "AND|Also|Answer|Apply|Applying|Assume|As|Because|But|By|Clearly|Consider|Define|Dividing|Differentiating|Equation"
     "|Finally|First|For|From|Given|Goal|Hence|However|If|In|Integrating|It|Let|Multiplying|Next|Note|Now|Or|Since"
     "|Setting|Similarly|Simplifying|So|Solving|Step|Substitute|Substituting|Suppose|Taking|That|The|Then|Therefore|This"
-    "|Thus|Using|We|Where|Which|With|assume|because|becomes|for|from|get|gives|have|hence|if|implies|let|obtain|or|set|since|so"
+    "|Thus|Using|We|Where|Which|With|assume|because|becomes|for|from|get|gives|have|hence|implies|let|obtain|or|set|since|so"
     "|that|then|therefore|this|thus|using|we|when|where|which|with|yields"
 )
 _MARK = re.compile(

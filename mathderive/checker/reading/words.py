@@ -22,7 +22,7 @@ _LEADING_RUN = re.compile(rf"(?:{_WORD}|[.,:;]|\s+|\bi\.e\.)+")
 _TOKEN = re.compile(rf"{_WORD}|[.,:;]")
 
 _TRAILING = re.compile(
-    r"(?:(?<=[\s,;})\]])|(?<=\d))(?:(?:where|since|because|whenever|provided|using|if|when|while|assuming|given|which|"
+    r"(?:(?<=[\s,;})\]])|(?<=\d))(?:(?:where|since|because|whenever|provided|using|if(?=\s)|when|while|assuming|given|which|"
     r"after|due)(?![A-Za-z])|for\s+(?:all|any|every|each|some|which|the|[A-Za-z\\$])|with\s+(?:the|an?|[a-z]{3,})\s|"
     r"by\s+(?:the|an?|[a-z]{4,}|\()(?![A-Za-z])|as\s+(?:the|an?|required|desired|expected|before|above)(?![A-Za-z])|"
     r"from\s+(?:the|[a-z]{4,}|\())"
