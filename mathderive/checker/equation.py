@@ -94,6 +94,11 @@ class Knowledge:
         """All symbols of the prompt and of the equations so far."""
         return self.context.asked_symbols | self._used
 
+    @property
+    def names(self) -> set[str]:
+        """The names of the premises and of the equations so far."""
+        return self._used_names
+
     def define(self, closed: Mapping[OpaqueTerm, Expr]) -> None:
         """Notes the expressions that terms stand for."""
         for term, body in closed.items():

@@ -11,6 +11,7 @@ from sympy import Derivative, Expr, Symbol
 from mathderive.checker.equation import NEW_NAME, ORDER, Judgement, Knowledge, links
 from mathderive.checker.inference.dependencies import smallest_supports
 from mathderive.checker.inference.facts import Fact
+from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.points import Stream, key_of
 from mathderive.checker.reading.equations import Chain, Reading, read
 from mathderive.checker.reading.notation import Notation
@@ -18,7 +19,7 @@ from mathderive.checker.reading.textbook import OPAQUE
 from mathderive.checker.verdicts import TRUE, StateVerdict, StepVerdict, Truth, Validity
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
-from mathderive.symbolic.names import names_of
+from mathderive.symbolic.names import name_of, names_of
 
 MAX_EQUATIONS = 60
 """Maximum number of equations of an answer; further ones are undecided. The longest reference has 9."""
@@ -35,6 +36,8 @@ MAX_EVALUATED = 6
 TOO_MUCH = "it takes more time or memory than is given to an equation"
 
 DEPENDS_ON_READING = "whether it is true depends on how it is read"
+
+NOTHING_KNOWN = "nothing is known of a name that it gives"
 
 _FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
@@ -212,7 +215,11 @@ class AnswerCheck:
             if best is None or ORDER.index(link.truth) > ORDER.index(best[0].truth):
                 best = link, chain
         assert best is not None
-        doubt = reading.doubt or (self._doubt if any(side.free_symbols for side in best[1]) else "")
+        doubt = (
+            reading.doubt
+            or self._unknown(best[1])
+            or (self._doubt if any(side.free_symbols for side in best[1]) else "")
+        )
         if best[0].truth == "incorrect" and doubt:
             return Judgement("undecided", doubt, sources=None), best[1]
         if best[0].truth == "incorrect":
@@ -221,6 +228,11 @@ class AnswerCheck:
                 if self._knowledge.judge_chain(number, chain, self.facts()).truth not in ("incorrect", "unparsable"):
                     return Judgement("undecided", DEPENDS_ON_READING, sources=None), best[1]
         return best
+
+    def _unknown(self, chain: Chain) -> str:
+        """Why a side that is a name says nothing false: in people's notation, nothing is known of a new name."""
+        names = {name_of(side) for side in chain if is_name(side) and not isinstance(side, OpaqueTerm)}
+        return "" if self._notation.is_printed or names <= self._knowledge.names else NOTHING_KNOWN
 
     def _known(self, number: int, chain: Chain) -> Judgement | None:
         """Judges an equation that the prompt or an earlier equation says; None for others."""

@@ -13,8 +13,8 @@ from mathderive.symbolic.latex.lexer import LatexError
 from mathderive.symbolic.latex.textbook.building import OperatorNeededError
 from mathderive.symbolic.latex.textbook.calculus import Builder
 from mathderive.symbolic.latex.textbook.constructs import FUNCTION_LETTERS, parse_textbook
-from mathderive.symbolic.latex.textbook.names import Names
-from mathderive.symbolic.latex.textbook.nodes import Parsed
+from mathderive.symbolic.latex.textbook.names import Names, Parsed
+from mathderive.symbolic.latex.textbook.nodes import Node
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.latex.textbook.tokens import MAX_CHARACTERS
 from mathderive.symbolic.names import PRINTED_LIKE_NAMES
@@ -248,10 +248,24 @@ def _roles(found: Sequence[Parsed | None], count: int) -> Names:
         variables=frozenset(variables),
         primed=frozenset(primed),
         operators=frozenset(operators),
+        bodies=_bodies(found[:count]),
         has_vectors="vector" in marks,
         e_is_name="e^" not in marks
         and any(side.kind == "constant" and side.parts == ("E",) for one in parsed for side in one.sides),
     )
+
+
+def _bodies(premises: Sequence[Parsed | None]) -> dict[str, tuple[tuple[str, ...], Node]]:
+    """The functions that premises define by an expression of distinct names."""
+    found: dict[str, tuple[tuple[str, ...], Node]] = {}
+    for one in premises:
+        if one is None or len(one.sides) != 2 or one.relations != ("=",) or one.sides[0].kind != "applied":
+            continue
+        name, primes, dots, arguments = one.sides[0].parts
+        parameters = tuple(part.parts[0] for part in arguments if part.kind == "name")
+        if not primes and not dots and len(set(parameters)) == len(arguments):
+            found.setdefault(name, (parameters, one.sides[1]))
+    return found
 
 
 def _is_partial(name: str, functions: dict[str, tuple[str, ...]]) -> bool:

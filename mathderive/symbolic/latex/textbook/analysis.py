@@ -69,7 +69,8 @@ class Analysis(Grammar):
     def variable(self) -> tuple[Node, Node | None]:
         """A variable of a derivative or an integral, and its exponent."""
         if self.at("("):
-            found = self.bracket("(").parts[0]
+            found = self.bracket("(")
+            found = found.parts[0] if found.kind == "bracket" else found
         elif self.at("|", "{"):
             found = self.base()
         elif self.token.kind in ("letter", "font"):

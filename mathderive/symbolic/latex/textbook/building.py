@@ -5,7 +5,8 @@ Nothing is evaluated except by SymPy's constructors, and numbers are bounded as 
 
 from fractions import Fraction
 
-from sympy import Abs, Derivative, Expr, Integer, Pow, Rational, S, Symbol, exp, factorial, log
+from sympy import Abs, Derivative, Expr, Integer, Integral, Pow, Rational, S, Symbol, exp, factorial, log
+from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import check_exponential, check_power
 from mathderive.symbolic.latex.lexer import LatexError
@@ -60,6 +61,7 @@ class BuilderBase:
         self.sign = 1
         self.closed: dict[OpaqueTerm, Expr] = {}
         self.options: list[int] = []
+        self._open: set[str] = set()
         self.is_doubtful = False
         self.has_infinity = False
 
@@ -147,10 +149,44 @@ class BuilderBase:
         if not order:
             return scalar(applied)
         (variable, *others) = expressions
+        known = None if others or isinstance(variable, Symbol) else self._at_place(name, order, variable)
+        if known is not None:
+            term = OpaqueTerm(f"{name}{chr(39) * order}({inside})")
+            self.closed[term] = known
+            return scalar(term)
         if others or not isinstance(variable, Symbol):
             self.is_doubtful = True
             return atom(f"{name}{chr(39) * order}({inside})", is_scalar=True)
         return scalar(Derivative(applied, (variable, Integer(order)), evaluate=False))
+
+    def _body(self, name: str) -> tuple[tuple[Expr, ...], Expr] | None:
+        """The parameters and the expression of a function that a premise defines; None where they are not known."""
+        if name not in self.names.bodies or name in self._open:
+            return None
+        parameters, body = self.names.bodies[name]
+        self._open.add(name)
+        value = self.build(body)
+        self._open.remove(name)
+        if value.is_opaque or value.scalar.atoms(Derivative, Integral, AppliedUndef):
+            return None
+        return tuple(map(self.symbol, parameters)), value.scalar
+
+    def _at_place(self, name: str, order: int, place: Expr) -> Expr | None:
+        """The derivative at a place of a function that a premise defines; None where it is not known."""
+        known = self._body(name)
+        if known is None:
+            return None
+        (parameter,), body = known
+        return body.diff(parameter, order).xreplace({parameter: place})
+
+    def unfolded(self, expression: Expr) -> Expr:
+        """The expression with the functions that premises define replaced by what they are."""
+        for part in sorted(expression.atoms(AppliedUndef), key=str):
+            known = self._body(part.func.__name__)
+            if known is not None and len(known[0]) == len(part.args):
+                places = dict(zip(known[0], part.args, strict=True))
+                expression = expression.xreplace({part: known[1].xreplace(places)})
+        return expression
 
     def build_primed(self, name: str, primes: int, dots: int) -> Value:
         order = primes + dots

@@ -306,7 +306,11 @@ class Builder(BuilderBase):
         value = self.build(body)
         if bound is not None and bound.kind == "statement" and bound.parts[0] == "to":
             variable, end = self.build(bound.parts[1]).scalar, self.build_bound(bound.parts[2])
-            found = None if value.is_opaque or end.is_opaque else limit_of(value.scalar, variable, end.scalar)
+            found = (
+                None
+                if value.is_opaque or end.is_opaque
+                else limit_of(self.unfolded(value.scalar), variable, end.scalar)
+            )
             if found is not None:
                 term = OpaqueTerm(rf"\lim{source} {value.scalar}")
                 self.closed[term] = found

@@ -3,8 +3,8 @@ r"""The bases of factors: names with their arguments, units, functions and comma
 from mathderive.symbolic.latex.lexer import LatexError
 from mathderive.symbolic.latex.textbook.analysis import INTEGRALS, Analysis
 from mathderive.symbolic.latex.textbook.grammar import MAX_DIGITS
-from mathderive.symbolic.latex.textbook.names import Names, script_text, spelled
-from mathderive.symbolic.latex.textbook.nodes import Entry, Node, Parsed, node
+from mathderive.symbolic.latex.textbook.names import Names, Parsed, script_text, spelled
+from mathderive.symbolic.latex.textbook.nodes import Entry, Node, node
 from mathderive.symbolic.latex.textbook.tokens import Token, group_at
 
 FUNCTION_LETTERS = frozenset(("f", "g", "h", "F", "G", "H", r"\phi", r"\varphi", r"\psi", r"\Phi", r"\Psi", r"\delta"))

@@ -7,8 +7,8 @@ and `a/bc`, a style chooses one, and the parser notes that the other one exists.
 from collections.abc import Collection
 
 from mathderive.symbolic.latex.lexer import LatexError
-from mathderive.symbolic.latex.textbook.names import Names, Uses
-from mathderive.symbolic.latex.textbook.nodes import Entry, Frame, Node, Parsed, node
+from mathderive.symbolic.latex.textbook.names import Names, Parsed, Uses
+from mathderive.symbolic.latex.textbook.nodes import Entry, Frame, Node, node
 from mathderive.symbolic.latex.textbook.tokens import Token, tokens_of
 
 MAX_DEPTH = 24

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mathderive.symbolic.latex.lexer import canonical_name
+from mathderive.symbolic.latex.textbook.nodes import Node
 
 _FONT_OF_SCRIPT = re.compile(r"\\(?:text|mathrm|textrm|rm|mathit|operatorname|mbox)(?:\{([^{}]*)\}|(?=[A-Za-z]))")
 
@@ -21,6 +23,7 @@ class Names:
         primed: primed names that are names, not derivatives.
         operators: names that do not commute.
         opaque: names that an equation ties to terms that cannot be evaluated.
+        bodies: functions that a premise defines, with their parameters and what they are.
         has_vectors: whether bold letters and letters with arrows are vectors.
         e_is_name: whether `e` is a name, not Euler's number.
     """
@@ -33,6 +36,7 @@ class Names:
     primed: frozenset[str] = frozenset()
     operators: frozenset[str] = frozenset()
     opaque: frozenset[str] = frozenset()
+    bodies: dict[str, tuple[tuple[str, ...], Node]] = field(default_factory=dict)
     has_vectors: bool = False
     e_is_name: bool = False
 
@@ -60,6 +64,15 @@ class Uses:
     primed: set[str] = field(default_factory=set)
     operators: set[str] = field(default_factory=set)
     marks: set[str] = field(default_factory=set)
+
+
+class Parsed(NamedTuple):
+    """The sides of a text, the relations between them, and what the parser noted."""
+
+    sides: tuple[Node, ...]
+    relations: tuple[str, ...]
+    uses: Uses
+    ambiguous: frozenset[str]
 
 
 def script_text(inside: str) -> str:

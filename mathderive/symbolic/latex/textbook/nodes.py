@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-from mathderive.symbolic.latex.textbook.names import Uses
-
 
 class Node(NamedTuple):
     """A node of the tree: the name of the construct, and its parts."""
@@ -18,15 +16,6 @@ Entry = tuple[str, Node]
 
 def node(kind: str, *parts: Any) -> Node:
     return Node(kind, parts)
-
-
-class Parsed(NamedTuple):
-    """The sides of a text, the relations between them, and what the parser noted."""
-
-    sides: tuple[Node, ...]
-    relations: tuple[str, ...]
-    uses: Uses
-    ambiguous: frozenset[str]
 
 
 class Frame:
