@@ -307,3 +307,12 @@ def test_a_second_constant_of_one_integral_is_integrated_by() -> None:
         rf"\int (x + {named}) dk = \int (x + \sin{{(k + e^{{x}})}}) dk",
     )
     assert truths(*texts) == ["valid"] * 6
+
+
+def test_a_constant_is_not_that_of_another_integral_because_the_goal_would_like_it() -> None:
+    r"""The goal holds where two integrals have one constant; the answer may not use `k` for both."""
+    premises = (r"F{(x)} = \int x e^{x} dx", r"G{(x)} = \int e^{x} dx")
+    goal = r"F{(x)} - (x e^{x} - e^{x}) = G{(x)} - e^{x}"
+    texts = (*premises, r"F{(x)} = x e^{x} - e^{x} + k", r"G{(x)} = e^{x} + k", r"G{(x)} - e^{x} = k", goal)
+    steps = check(f"Given {SEPARATOR.join(premises)}, then obtain {goal}", SEPARATOR.join(texts)).steps
+    assert [step.truth for step in steps[2:]] == ["valid", "undecided", "undecided", "undecided"]

@@ -198,8 +198,10 @@ class Context:
         return limit == other_limit and (inner == other or self._same(inner, other))
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:
-        """Ties the constants of one integral to each other."""
+        """Ties the constants of one integral to each other, but not to those of other integrals as the prompt asks."""
         for one in known:
+            if one.requested and self.definitions.has_integral(one.value):
+                continue
             for name in sorted(new.constants - one.constants - self.premise_symbols, key=str):
                 body = standing_for(name, new.value, one.value)
                 if body is not None and self._can_define(name, body):
