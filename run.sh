@@ -26,11 +26,14 @@ find_python() {
   fail "no Python of version 3.11 or newer found (tried: ${PYTHON:-python3.13 python3.12 python3.11 python3 python}); install one, or name it: PYTHON=/path/to/python ./run.sh"
 }
 
+# The checksum of standard input; macOS has no sha256sum.
+sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+
 # Installs a lock file unless the environment holds exactly this one.
 install() { # LOCK_FILE
   local marker stamp python
   marker=$venv/.installed-$(basename "$1" .txt)
-  stamp=$(cat "$1" "$root/pyproject.toml" | sha256sum)
+  stamp=$(cat "$1" "$root/pyproject.toml" | sha256)
   if [[ -x $venv/bin/mathderive && -f $marker && $(<"$marker") == "$stamp" ]]; then return; fi
   if [[ ! -x $venv/bin/python ]]; then
     python=$(find_python)

@@ -208,7 +208,7 @@ class AnswerCheck:
             if known is not None:
                 return known, chain
         best: tuple[Judgement, Chain] | None = None
-        for chain in reading.plausible[:MAX_EVALUATED]:
+        for chain in self._likely(reading.plausible):
             link = self._knowledge.judge_chain(number, chain, self.facts())
             if link.truth == "valid":
                 return link, chain
@@ -233,6 +233,13 @@ class AnswerCheck:
         """Why a side that is a name says nothing false: in people's notation, nothing is known of a new name."""
         names = {name_of(side) for side in chain if is_name(side) and not isinstance(side, OpaqueTerm)}
         return "" if self._notation.is_printed or names <= self._knowledge.names else NOTHING_KNOWN
+
+    def _likely(self, chains: Sequence[Chain]) -> list[Chain]:
+        """As many of the readings as are judged: of more, those with the fewest derivatives that are new."""
+        if len(chains) > MAX_EVALUATED:
+            known = {part for fact in self.facts() for part in fact.parts}
+            chains = sorted(chains, key=lambda chain: len(_derivatives(chain) - known))
+        return list(chains[:MAX_EVALUATED])
 
     def _known(self, number: int, chain: Chain) -> Judgement | None:
         """Judges an equation that the prompt or an earlier equation says; None for others."""
@@ -338,6 +345,10 @@ def _closed(readings: Sequence[Reading]) -> dict[OpaqueTerm, Expr]:
 
 def _facts(number: int, reading: Reading) -> list[Fact]:
     return links(number, reading.plausible[0]) if reading.chains else []
+
+
+def _derivatives(chain: Chain) -> set[Expr]:
+    return set().union(*(side.atoms(Derivative) for side in chain))
 
 
 def _has(step: _Step, reading: Reading) -> bool:

@@ -90,8 +90,8 @@ class SupervisedStates(ChildOwner):
                 return SupervisedState(self, request, found)
             if isinstance(found, str):
                 raise ValueError(found)
-            if found.for_memory and found.had_worked:
-                continue  # earlier requests may have filled the memory
+            if found.had_worked:
+                continue  # what earlier requests left behind may have taken the memory, or the time to collect it
             if not found.mark or found.mark in request.leave_out:
                 raise ValueError("the prompt takes more time or memory than is given to it")
             request = replace(request, leave_out=request.leave_out | {found.mark})

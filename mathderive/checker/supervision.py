@@ -29,7 +29,8 @@ MAX_ENDED = 4
 ANSWER_SECONDS = 4.0
 """CPU time, in seconds, after which no further equation of an answer is checked, in all its children together.
 
-With the starts of `MAX_ENDED` further children, an answer has its verdict within ten seconds.
+With the starts of `MAX_ENDED` further children, and of one in place of a child that had worked before, an answer has
+its verdict within ten seconds.
 """
 
 SEARCH_SECONDS = 4.0
@@ -133,8 +134,8 @@ def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRe
             continue
         left = request.seconds - reached.seconds - EQUATION_LIMITS.cpu_seconds
         request = replace(request, seconds=max(0.0, left))
-        if found.for_memory and found.had_worked:
-            continue  # earlier requests may have filled the memory
+        if found.had_worked:
+            continue  # what earlier requests left behind may have taken the memory, or the time to collect it
         if not reached.number or reached.number in request.leave_out or len(request.leave_out) >= MAX_ENDED:
             return unchecked(request.output)  # nothing more can be left out
         request = replace(request, leave_out=request.leave_out | {reached.number})

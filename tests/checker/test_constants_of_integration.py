@@ -237,3 +237,82 @@ def test_second_constants_where_functions_hide_what_is_common() -> None:
     )
     prompt = f"Given {SEPARATOR.join(premises)}, then derive {first}, then obtain {texts[-1]}"
     assert check(prompt, SEPARATOR.join(texts)).verified
+
+
+def test_a_constant_inside_a_power_is_tied_to_the_integrals_own() -> None:
+    r"""The inner integral is evaluated a second time, inside one that stays; its new constant `k` is then `C`."""
+    named, plain = r"(\int f{(x)} dx)^{x}", r"(\int e^{x} dx)^{x}"
+    texts = (
+        INTEGRATED,
+        r"\int f{(x)} dx = C + e^{x}",
+        f"{plain} = {named}",
+        rf"\int {plain} dx = \int {named} dx",
+        rf"\int (k + e^{{x}})^{{x}} dx = \int {named} dx",
+    )
+    again = rf"\int (k + e^{{x}})^{{x}} dx = \int {plain} dx"
+    assert truths(*texts, again) == ["valid"] * 6
+    assert truths(*texts, "k = C", "k = C + 1")[-2:] == ["skipped", "incorrect"]
+
+
+@pytest.mark.parametrize(
+    ("equation", "is_true"),
+    [
+        (r"\sin{(\int f{(x)} dx)} = \sin{(C - e^{x})}", True),
+        (r"- \sin{(x - \int f{(x)} dx)} = \sin{(C + e^{x} - x)}", True),
+        (r"- \tan{(x - \int f{(x)} dx)} = \tan{(C + e^{x} - x)}", True),
+        (r"\tan{(\int f{(x)} dx)} = \tan{(C - e^{x})}", False),
+        (r"- \sin{(\int f{(x)} dx)} = \sin{(C + 2 e^{x})}", False),
+    ],
+)
+def test_functions_with_opposite_or_supplementary_arguments(equation: str, is_true: bool) -> None:
+    r"""`\sin{(\pi - a)} = \sin{(a)}`, and no such constant exists for the tangent."""
+    assert truths(equation) == ["skipped" if is_true else "incorrect"]
+
+
+def test_a_product_of_integrals_is_multiplied_out() -> None:
+    prompt = r"Given f{(x,y)} = x + y, then obtain x = 1"
+    texts = [
+        r"f{(x,y)} = x + y",
+        r"\int f{(x,y)} dy = \int (x + y) dy",
+        r"\iint f{(x,y)} dydx = \iint (x + y) dydx",
+        r"(\int 1 dy) \iint f{(x,y)} dydx = (\int 1 dy) \iint (x + y) dydx",
+        r"(\int 1 dy) \iint f{(x,y)} dydx = (\int 1 dy) \iint x dydx + (\int 1 dy) \iint y dydx",
+    ]
+    assert [step.truth for step in check(prompt, "\n".join(texts)).steps[1:]] == ["valid"] * 4
+    false = texts[-1].replace(r"\iint y", r"\iint 2 y")
+    assert check(prompt, "\n".join([*texts[:-1], false])).steps[-1].truth not in TRUE
+
+
+def test_the_same_integral_is_evaluated_in_both_sides_of_an_even_function() -> None:
+    r"""SymPy writes `\cos{(2 y - C x)}` as `\cos{(C x - 2 y)}`."""
+    prompt = r"Given q{(x)} = \log{(x)} \int \log{(x)} dx, then obtain x = 1"
+    texts = [
+        r"q{(x)} = \log{(x)} \int \log{(x)} dx",
+        r"2 x - q{(x)} = 2 x - \log{(x)} \int \log{(x)} dx",
+        r"\cos{(2 x - q{(x)})} = \cos{(2 x - \log{(x)} \int \log{(x)} dx)}",
+        r"\cos{(2 x - q{(x)})} = \cos{((C + x \log{(x)} - x) \log{(x)} - 2 x)}",
+    ]
+    assert [step.truth for step in check(prompt, "\n".join(texts)).steps[1:]] == ["valid"] * 3
+
+
+def test_a_second_constant_of_one_integral_is_integrated_by() -> None:
+    r"""`k` is tied to `C` by the step that evaluates the integral again, beside another term."""
+    named, sine = r"\sin{(\int f{(x)} dx)}", r"\sin{(\int e^{x} dx)}"
+    texts = (
+        INTEGRATED,
+        f"{named} = {sine}",
+        rf"{named} = \sin{{(C + e^{{x}})}}",
+        rf"x + {named} = x + {sine}",
+        rf"x + {named} = x + \sin{{(k + e^{{x}})}}",
+        rf"\int (x + {named}) dk = \int (x + \sin{{(k + e^{{x}})}}) dk",
+    )
+    assert truths(*texts) == ["valid"] * 6
+
+
+def test_a_constant_is_not_that_of_another_integral_because_the_goal_would_like_it() -> None:
+    r"""The goal holds where two integrals have one constant; the answer may not use `k` for both."""
+    premises = (r"F{(x)} = \int x e^{x} dx", r"G{(x)} = \int e^{x} dx")
+    goal = r"F{(x)} - (x e^{x} - e^{x}) = G{(x)} - e^{x}"
+    texts = (*premises, r"F{(x)} = x e^{x} - e^{x} + k", r"G{(x)} = e^{x} + k", r"G{(x)} - e^{x} = k", goal)
+    steps = check(f"Given {SEPARATOR.join(premises)}, then obtain {goal}", SEPARATOR.join(texts)).steps
+    assert [step.truth for step in steps[2:]] == ["valid", "undecided", "undecided", "undecided"]

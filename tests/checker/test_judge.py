@@ -48,6 +48,9 @@ x, y, z, C, D = (Symbol(name) for name in "xyzCD")
 f, g, h = (Function(name) for name in "fgh")
 
 
+INTEGRAL = Integral(-x, x)
+
+
 def equation(left: Expr | int, right: Expr | int) -> Equality:
     return Equality(left, right, evaluate=False)
 
@@ -312,6 +315,21 @@ def test_a_name_depends_on_the_names_of_its_definition() -> None:
     }
     one = judge(given, list(listed))
     assert {each: one.truth(each)[0] for each in listed} == listed
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        (cos(INTEGRAL), cos(x**2 / 2 + C), Truth.TRUE),
+        (cos(INTEGRAL), cos(x**2 + C), Truth.FALSE),
+        (1, cos(INTEGRAL - x**2 / 2 - C), Truth.TRUE),
+        (sin(INTEGRAL), sin(C - x**2 / 2), Truth.TRUE),
+        (INTEGRAL**2, (C - x**2 / 2) ** 2, Truth.TRUE),
+        (INTEGRAL**3, (C - x**2 / 2) ** 3, Truth.FALSE),
+    ],
+)
+def test_functions_that_are_equal_at_other_arguments(left: Expr, right: Expr, expected: Truth) -> None:
+    assert truths(judge([], [equation(left, right)], [C]), [equation(left, right)]) == [expected]
 
 
 def test_a_condition_holds_where_it_is_judged() -> None:

@@ -197,6 +197,21 @@ def test_an_equation_may_be_meant_in_any_reading_in_which_it_follows() -> None:
     assert steps(PREMISE, *derivation[:2], wrong, prompt=prompt)[-1].truth == "incorrect"
 
 
+def test_of_many_readings_those_with_known_derivatives_are_judged() -> None:
+    r"""Each of the four derivatives may end in two places or more, which makes 36 readings."""
+    prompt = r"Given f{(g)} = \cos{(g)}, then obtain f{(g)} = \cos{(g)}"
+    slope, power = r"\frac{d}{d g} g f{(g)}", r"(\frac{d}{d g} g \cos{(g)})^{g}"
+    texts = [
+        r"f{(g)} = \cos{(g)}",
+        r"g f{(g)} = g \cos{(g)}",
+        rf"{slope} = \frac{{d}}{{d g}} g \cos{{(g)}}",
+        rf"{power} {slope} = {power} \frac{{d}}{{d g}} g \cos{{(g)}}",
+        rf"0 = - {slope} {power} + \frac{{d}}{{d g}} g \cos{{(g)}} {power}",
+    ]
+    steps = check(prompt, "\n".join(texts)).steps
+    assert [(step.truth, step.steps) for step in steps[1:]] == [("valid", [number]) for number in (1, 2, 3, 4)]
+
+
 def test_a_function_named_like_another_names_index() -> None:
     prompt = r"Given b{(x,\rho_b)} = x \rho_b, then obtain \int \rho_b (1 - b{(x,\rho_b)}) d x = 1"
     premise, goal = r"b{(x,\rho_b)} = x \rho_b", r"\rho_b (1 - b{(x,\rho_b)}) = \rho_b (1 - x \rho_b)"
@@ -283,3 +298,23 @@ def test_what_an_operator_gives_is_valid(
         assert verdict.truth == "undecided"
         return
     assert verdict.truth in ("premise", "valid"), (name, operand, latex(equation), latex(result), verdict)
+
+
+@pytest.mark.parametrize(
+    ("equation", "truth"),
+    [
+        (r"\frac{d^{2}}{d u{(x)}^{2}} f{(x)} = - \sin{(x^{2})}", "skipped"),
+        (r"\frac{d^{2}}{d u{(x)}^{2}} f{(x)} = \sin{(x^{2})}", "incorrect"),
+        (r"\frac{d^{2}}{d xd u{(x)}} f{(x)} = - 2 x \sin{(x^{2})}", "skipped"),
+        (r"\frac{d^{2}}{d u{(x)}d x} f{(x)} = - 2 x \sin{(x^{2})}", "incorrect"),
+    ],
+)
+def test_higher_derivatives_by_functions(equation: str, truth: str) -> None:
+    r"""With `u = x^2`, `d/du` is `1/(2 x) d/dx`, which does not commute with `d/dx`."""
+    prompt = r"Given u{(x)} = x^{2} and f{(x)} = \sin{(x^{2})}, then obtain x = 1"
+    assert check(prompt, equation).steps[0].truth == truth
+
+
+def test_a_derivative_of_unknown_order_is_undecided() -> None:
+    equation = r"\frac{d^{n}}{d x^{n}} f{(x)} = \cos{(x)}"
+    assert check(r"Given f{(x)} = \sin{(x)}, then obtain x = 1", equation).steps[0].truth == "undecided"

@@ -7,10 +7,28 @@ its new constants of integration, which are numbers, are solved for.
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from mpmath import mp, mpf
-from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Symbol, preorder_traversal
+from sympy import (
+    Abs,
+    Add,
+    Derivative,
+    Equality,
+    Expr,
+    Integral,
+    Mul,
+    Pow,
+    S,
+    Symbol,
+    cos,
+    cosh,
+    pi,
+    preorder_traversal,
+    sin,
+)
+from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from tests.validity_corpus.model import Choice, HiddenChoiceError, Model, UndecidableError, agree
@@ -27,6 +45,9 @@ PASSES = 4
 
 LEAST_DEGREE = 3
 """The degree to which the sides have to be known; with fewer, some choice could make any equation hold."""
+
+MAX_CORES = 8
+"""The largest number of equations that are tried in place of one."""
 
 MAX_UNKNOWNS = 80
 """The largest number of coefficients that are solved for at once."""
@@ -89,9 +110,9 @@ class Point:
         """Chooses the open integrals such that the equation holds; changes nothing where that is impossible."""
         before, values = list(self._model.choices), dict(self._model.values)
         opened = list(self._model.open_choices)
-        core = bared(equation)
-        under_derivative = any(derivative.has(Integral, AppliedUndef) for derivative in core.atoms(Derivative))
-        for start in (None, *self._likely_values(equation)) if opened else ():
+        starts = (None, *self._likely_values(equation)) if opened else ()
+        for core, start in product(cores(equation), starts):
+            under_derivative = any(derivative.has(Integral, AppliedUndef) for derivative in core.atoms(Derivative))
             for improve in (self._newton, self._linear) if under_derivative else (self._newton,):
                 self._assume(before, values)
                 if self._choose(core, before, self._started(opened, start), values, improve) and self._decision(
@@ -99,7 +120,7 @@ class Point:
                 ):
                     return True
         self._assume(before, values)
-        if opened and any(len(part.limits) > 1 or part.function.has(Integral) for part in core.atoms(Integral)):
+        if opened and any(len(part.limits) > 1 or part.function.has(Integral) for part in equation.atoms(Integral)):
             # The choice for the inner integral changes the choices that the outer one has.
             raise HiddenChoiceError("an open integral within an integral")
         return False
@@ -205,13 +226,13 @@ class Point:
 
         The value may depend on other constants, where something is differentiated by them, and on nothing else.
         """
-        model, core = self._model, bared(equation)
+        model = self._model
         choices, values = list(model.choices), dict(model.values)
         old = set().union(*(earlier.free_symbols for earlier in state))
         constants = equation.free_symbols & self._constants
         for name in sorted(constants - old - {*values} - {*model.axes}, key=str):
             # A constant in a power has several roots; the value of another constant is the likely one.
-            for start in (name, *sorted(constants - {name}, key=str)):
+            for core, start in product(cores(equation), (name, *sorted(constants - {name}, key=str))):
                 self._assume(choices, values)
                 value = self._root(core, name, model.evaluate(start))
                 if value is None:
@@ -246,26 +267,40 @@ class Point:
         return value
 
 
-def bared(equation: Equality) -> Equality:
-    """Takes off what both sides have in common: `(1 + a)^x = (1 + b)^x` becomes `a = b`.
+def cores(equation: Equality) -> list[Equality]:
+    """Equations that imply the given one and are easier to solve, without what both sides have in common.
 
-    The result implies the equation, and is easier to solve.
+    `(1 + a)^x = (1 + b)^x` becomes `a = b`, and `cos(a) = cos(b)` becomes `a = b` or `a = -b`.
     """
-    left, right = equation.args
-    while type(left) is type(right) and left.args and not isinstance(left, AppliedUndef | Integral | Derivative):
-        ours, theirs = list(left.args), list(right.args)
-        if isinstance(left, Add | Mul):
-            common = [part for part in ours if part in theirs]
-            ours, theirs = ([part for part in parts if part not in common] for parts in (ours, theirs))
-            if common and ours and theirs:
-                left, right = left.func(*ours), right.func(*theirs)
-                continue
-            break
-        differing = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
-        if len(differing) != 1:
-            break
-        ((left, right),) = differing
-    return Equality(left, right, evaluate=False)
+    found: list[Equality] = []
+    waiting: list[tuple[Basic, Basic]] = [equation.args]
+    while waiting and len(found) < MAX_CORES:
+        sides = waiting.pop(0)
+        inside = _inside(*sides)
+        waiting += inside
+        if not inside:
+            found.append(Equality(*sides, evaluate=False))
+    return found
+
+
+def _inside(left: Basic, right: Basic) -> list[tuple[Basic, Basic]]:
+    for side, other in ((left, right), (right, left)):
+        if isinstance(side, cos | cosh) and other == 1:
+            return [(side.args[0], S.Zero)]
+    if type(left) is not type(right) or not left.args or isinstance(left, AppliedUndef | Integral | Derivative):
+        return []
+    ours, theirs = list(left.args), list(right.args)
+    if isinstance(left, Add | Mul):
+        common = [part for part in ours if part in theirs]
+        ours, theirs = ([part for part in parts if part not in common] for parts in (ours, theirs))
+        return [(left.func(*ours), right.func(*theirs))] if common and ours and theirs else []
+    differing = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
+    if len(differing) != 1:
+        return []
+    ((a, b),) = differing
+    if isinstance(left, cos | cosh | Abs) or (isinstance(left, Pow) and left.exp == right.exp and left.exp.is_even):
+        return [(a, b), (a, -b)]
+    return [(a, b), (a, pi - b)] if isinstance(left, sin) else [(a, b)]
 
 
 def _step_size() -> Any:

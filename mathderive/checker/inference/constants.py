@@ -31,12 +31,12 @@ MIN_SPARE = 3
 """Minimum number of equations beyond the number of unknowns."""
 
 MAX_UNKNOWNS = 40
-MAX_NEWTON_STEPS = 24
+MAX_NEWTON_STEPS = 32
 
 MIN_NEWTON_STEPS = 6
 """Number of steps after which the equations have to be closer to being solved at every step."""
 
-MAX_EVALUATIONS = 400
+MAX_EVALUATIONS = 300
 """Maximum number of evaluations of an equation in the search for its constants."""
 
 STARTS = (0, 1, -1)

@@ -8,7 +8,8 @@ import numpy as np
 from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Pow, Symbol, preorder_traversal
 
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.numeric.fingerprints import Fingerprint, close, fingerprint, minus
+from mathderive.checker.numeric.array_functions import FUNCTIONS
+from mathderive.checker.numeric.fingerprints import Fingerprint, close, exact, fingerprint, minus
 from mathderive.symbolic.engine.operators import OPERATORS
 from mathderive.symbolic.engine.operators.application import sides_given_by
 from mathderive.symbolic.engine.operators.inverses import size_of
@@ -51,6 +52,18 @@ class Fact:
     @cached_property
     def right(self) -> Fingerprint:
         return fingerprint(self.rhs)
+
+    def function_of_sides(self, name: str) -> tuple[Fingerprint, Fingerprint]:
+        """The fingerprints of an elementary function of the sides."""
+        if name not in self._functions:
+            with np.errstate(all="ignore"):
+                left, right = (exact(FUNCTIONS[name](side.values)) for side in (self.left, self.right))
+            self._functions[name] = left, right
+        return self._functions[name]
+
+    @cached_property
+    def _functions(self) -> dict[str, tuple[Fingerprint, Fingerprint]]:
+        return {}
 
     @cached_property
     def has_fingerprint(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sympy import Dummy, Expr, Integral, S, Symbol
+from sympy import Add, Dummy, Expr, Integral, Mul, S, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.integrals import outer_integrals, standing_for
@@ -73,8 +73,13 @@ def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
             return
     unknown = Dummy()
     difference = (sides[0] - sides[1]).xreplace({integral: unknown})
+    holding = [term for term in Add.make_args(difference) if term.has(unknown)]
     try:
-        slope, rest = difference.diff(unknown), difference.xreplace({unknown: S.Zero})
+        if all(unknown in Mul.make_args(term) for term in holding):
+            slope = Add(*(term / unknown for term in holding))
+        else:
+            slope = difference.diff(unknown)
+        rest = difference.xreplace({unknown: S.Zero})
     except SYMPY_ERRORS:
         return
     if slope != 0 and not slope.has(unknown, Integral) and _is_without(integral, rest):

@@ -50,10 +50,9 @@ def evaluates_integrals(new: Sides, before: Equality, fresh: Collection[Symbol],
             or value is None
             or value.has(S.NaN, S.ComplexInfinity)
             or any(len(limit) > 1 for limit in targets[0].limits)
+            or values.setdefault(targets[0], value) != value
         ):
             is_plain = False
-        elif values.setdefault(targets[0], value) != value:
-            return False
     if values and is_plain and all(_is_value(integral, value, fresh) for integral, value in values.items()):
         return True
     return carry_out and _carried_out(new, before, fresh)

@@ -21,6 +21,7 @@ from mathderive.checker.numeric.fingerprints import (
     Fingerprint,
     close,
     counts_of,
+    exact,
     fingerprint,
     is_zero,
     of_derivative,
@@ -85,7 +86,11 @@ class FactComparison:
     def same_sides(self) -> tuple[bool, bool]:
         if self.without_second is not None:
             return self.without_second.same_sides
-        return close(self.new.left, self.before.left), close(self.new.right, self.before.right)
+        new, before = self.new, self.before
+        return (
+            new.lhs == before.lhs or close(new.left, before.left),
+            new.rhs == before.rhs or close(new.right, before.right),
+        )
 
     @cached_property
     def has_same_difference(self) -> bool:
@@ -114,13 +119,12 @@ class FactComparison:
     def is_zero(self, number: Fingerprint) -> bool:
         return is_zero(number)
 
-    def function(self, name: str, argument: Fingerprint) -> Fingerprint:
-        with np.errstate(all="ignore"):
-            return _exact(functions.FUNCTIONS[name](argument.values))
+    def function_of_sides(self, name: str) -> tuple[Fingerprint, Fingerprint]:
+        return self.before.function_of_sides(name)
 
     def power(self, base: Fingerprint, exponent: Fingerprint) -> Fingerprint:
         with np.errstate(all="ignore"):
-            return _exact(functions.raise_to(base.values, exponent.values))
+            return exact(functions.raise_to(base.values, exponent.values))
 
     def lower_derivative(self, side: Derivative, variable: Symbol) -> Fingerprint | None:
         counts = counts_of(side)
@@ -145,8 +149,9 @@ class FactComparison:
         return close(self.new.left, fingerprint(sides[0])) and close(self.new.right, fingerprint(sides[1]))
 
     def has_occurred(self, operand: Expr) -> bool:
-        candidates = (operand, -operand, 1 / operand, -1 / operand)
-        return operand.is_Number or any(candidate in self.known for candidate in candidates)
+        if operand.is_Number or operand in self.known or -operand in self.known:
+            return True
+        return 1 / operand in self.known or -1 / operand in self.known
 
     def replaces_integrals(self, carry_out: bool) -> bool:
         return evaluates_integrals(self.new.sides, self.before.equation, self.fresh, carry_out)
@@ -191,8 +196,3 @@ def _justifications(comparison: FactComparison, inverses: Inverses) -> dict[Just
             plain = all(comparison.has_occurred(operand) for operand in operands)
             found[Justification(operator.name, operands, comparison.steps, plain)] = None
     return found
-
-
-def _exact(values: object) -> Fingerprint:
-    array = np.asarray(values)
-    return Fingerprint(array, np.abs(array))

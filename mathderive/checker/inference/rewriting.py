@@ -19,6 +19,12 @@ MAX_PEELED = 6
 EVEN = ("cos", "cosh", "sec", "Abs")
 """Functions with the same value at an argument and its negative."""
 
+SUPPLEMENTARY = ("sin", "csc")
+"""Functions with the same value at an argument and at pi less the argument."""
+
+ODD = ("sin", "csc", "tan", "cot", "sinh", "tanh", "asin", "atan", "asinh", "atanh", "erf", "erfi", "Si")
+"""Functions with opposite values at an argument and its negative."""
+
 
 def without_common_terms(sides: Sides) -> Sides:
     """The sides without their common terms, which may be so large that they hide every other term."""
@@ -67,14 +73,18 @@ def _joined(expression: Expr, is_open: Callable[[Integral], bool], made: set[Int
 
 
 def _as_multiple(term: Expr) -> tuple[Expr, Expr, Integral | None]:
-    """A term as a constant, a factor that may depend on the variable, and an indefinite integral, or None for it."""
+    """A term as a constant, a factor that may depend on the variable, and an indefinite integral, or None for it.
+
+    Of several integrals it is the one by the most variables.
+    """
     factors = Mul.make_args(term)
     integrals = [factor for factor in factors if isinstance(factor, Integral)]
-    if len(integrals) != 1 or any(len(limit) > 1 for limit in integrals[0].limits):
+    integral = max(integrals, key=lambda one: len(one.limits), default=None)
+    if integral is None or any(len(limit) > 1 for limit in integral.limits):
         return term, S.One, None
-    others = [one for one in factors if one is not integrals[0]]
-    moving = [one for one in others if one.has(Integral, *integrals[0].variables)]
-    return Mul(*(one for one in others if one not in moving)), Mul(*moving), integrals[0]
+    others = [one for one in factors if one is not integral]
+    moving = [one for one in others if one.has(Integral, *integral.variables)]
+    return Mul(*(one for one in others if one not in moving)), Mul(*moving), integral
 
 
 def peeled(sides: Sides, layers: int = MAX_PEELED) -> list[Sides]:
@@ -135,11 +145,19 @@ def _inside(left: Expr, right: Expr) -> list[Sides]:
         exponent = _exponent_with_integral(side)
         if exponent is not None and other != 0:
             return [(exponent, log(other * exp(exponent) / side))]
+    opposite = False
+    for side, other in ((left, right), (right, left)):
+        # SymPy writes the sine of `x - C` as the negative one of `C - x`.
+        if isinstance(S.NegativeOne * side, Function) and isinstance(other, Function):
+            left, right, opposite = S.NegativeOne * side, other, True
     if not isinstance(left, Function) or left.func != right.func or isinstance(left, AppliedUndef):
         return []
-    if len(left.args) != 1:
+    if len(left.args) != 1 or (opposite and left.func.__name__ not in ODD):
         return []
-    return _signed(left.args[0], right.args[0], even=left.func.__name__ in EVEN)
+    argument = S.NegativeOne * left.args[0] if opposite else left.args[0]
+    if left.func.__name__ in SUPPLEMENTARY:
+        return [(argument, right.args[0]), (argument, S.Pi - right.args[0])]
+    return _signed(argument, right.args[0], even=left.func.__name__ in EVEN)
 
 
 def _exponent_with_integral(product: Expr) -> Expr | None:

@@ -148,13 +148,12 @@ class Context:
         Args:
             nested: whether integrals with integrals inside are tried, which takes long.
         """
-        known = {one.integral for one in self.integral_values if not one.requested}
         names = before[0].free_symbols | before[1].free_symbols
         for left, right in (
             *zip(before, after, strict=True),
             *zip(self.definitions.unfolded(before), after, strict=True),
         ):
-            for integral in sorted(left.atoms(Integral) - known, key=str):
+            for integral in sorted(left.atoms(Integral), key=str):
                 if len(integral.limits) > 1 or len(integral.limits[0]) > 1:
                     continue
                 if integral.function.has(Integral) and not nested:
@@ -162,9 +161,8 @@ class Context:
                 value = standing_for(integral, left, right)
                 if value is None or not value.free_symbols - names:
                     continue
-                if not self.definitions.has_integral(value) and not self._values_of(integral):
+                if not self.definitions.has_integral(value):
                     self._take_value(integral, value, requested=False)
-                    known.add(integral)
 
     def _take_value(self, integral: Integral, value: Expr, requested: bool) -> None:
         """Notes that an integral has a value, if the value is an antiderivative."""
@@ -209,8 +207,10 @@ class Context:
         return limit == other_limit and (inner == other or self._same(inner, other))
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:
-        """Ties the constants of one integral to each other."""
+        """Ties the constants of one integral to each other, but not to those of other integrals as the prompt asks."""
         for one in known:
+            if one.requested and self.definitions.has_integral(one.value):
+                continue
             for name in sorted(new.constants - one.constants - self.premise_symbols, key=str):
                 body = standing_for(name, new.value, one.value)
                 if body is not None and self._can_define(name, body):
@@ -380,7 +380,8 @@ class Context:
         if found is None:
             # More is common to both sides where functions are replaced by what they stand for.
             whole = self.definitions.unfolded(unfolded, everything=True)
-            found = constants_exist(whole, self.definitions, self.stream, values, fixed)
+            if whole != unfolded:
+                found = constants_exist(whole, self.definitions, self.stream, values, fixed)
         if found:
             return Decision(True)
         if found is None:

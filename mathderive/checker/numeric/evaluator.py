@@ -7,9 +7,10 @@ unknown function of the other names, unless an earlier equation gives the integr
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 
-from flint import acb, arb, fmpq
+from flint import acb, arb, ctx, fmpq
 from sympy import Derivative, E, Expr, Integral, Rational, S, Symbol, Tuple
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
@@ -34,6 +35,9 @@ from mathderive.checker.numeric.taylor import (
 MAX_ORDER = 12
 """Maximum order of a derivative."""
 
+MAX_CHAINED = 4
+"""Maximum order of a derivative by a function."""
+
 MIN_ORDER = 3
 """Number of coefficients of an integrand by which it is recognised."""
 
@@ -41,6 +45,9 @@ MAX_NESTED = 96
 
 MAX_WORK = 20_000
 """Maximum count of numbers computed by one evaluator; an equation of the data takes some hundreds."""
+
+MAX_RULES = 16
+"""Maximum number of quadrature rules that are remembered."""
 
 UnknownKey = tuple[int, tuple[tuple[str, int], ...]]
 """A class of integrals, and the powers of names whose coefficient is the unknown."""
@@ -181,14 +188,22 @@ class Evaluator(ApplicationEvaluator):
         return function(argument)
 
     def derivative(self, node: Derivative, scope: Scope) -> Value:
-        (variable, count), *others = node.variable_count
-        if not isinstance(variable, AppliedUndef):
+        if not any(isinstance(variable, AppliedUndef) for variable, _ in node.variable_count):
             return self._taken(node.expr, node.variable_count, scope)
-        if others or count != 1 or len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
-            raise UnsupportedError("a derivative by a function of several variables")
-        # The chain rule: both change with the function's argument.
-        above, below = (self._taken(part, [(variable.args[0], S.One)], scope) for part in (node.expr, variable))
-        return above * raise_to(below, acb(-1))
+        value = node.expr
+        for variable, count in node.variable_count:
+            if not isinstance(variable, AppliedUndef):
+                value = Derivative(value, (variable, count), evaluate=False)
+                continue
+            if len(variable.args) != 1 or not isinstance(variable.args[0], Symbol):
+                raise UnsupportedError("a derivative by a function of several variables")
+            if not (count.is_Integer and 0 < count <= MAX_CHAINED):
+                raise UnsupportedError("a derivative by a function of an order that is no small number")
+            # The chain rule: both change with the function's argument.
+            slope = Derivative(variable, variable.args[0], evaluate=False)
+            for _ in range(int(count)):
+                value = Derivative(value, variable.args[0], evaluate=False) / slope
+        return self.evaluate(value, scope)
 
     def _taken(self, expression: Expr, counts: Iterable[tuple[Expr, Expr]], scope: Scope) -> Value:
         """The value of a derivative."""
@@ -319,11 +334,16 @@ class Evaluator(ApplicationEvaluator):
         self, integrand: Expr, variable: Symbol, lower: Value, length: Value, scope: Scope, nodes: int
     ) -> Value:
         total: Value = ZERO
-        for place in range(nodes):
-            root, weight = arb.legendre_p_root(nodes, place, True)
+        for root, weight in _gauss_legendre(nodes, ctx.prec):
             at = lower + length * acb((root + 1) / 2)
             total = total + self.evaluate(integrand, scope.within({variable: at})) * acb(weight / 2)
         return total * length
+
+
+@lru_cache(maxsize=MAX_RULES)
+def _gauss_legendre(nodes: int, _bits: int) -> list[tuple[arb, arb]]:
+    """The nodes and weights of Gauss-Legendre quadrature between -1 and 1."""
+    return [arb.legendre_p_root(nodes, place, True) for place in range(nodes)]
 
 
 def _widened(fine: Value, rough: Value) -> Value:

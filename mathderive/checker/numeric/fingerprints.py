@@ -103,13 +103,13 @@ class _Fingerprinter(NodeEvaluator[Fingerprint, None]):
         return result
 
     def power(self, base: Fingerprint, exponent: Fingerprint) -> Fingerprint:
-        return _exact(raise_to(base.values, exponent.values))
+        return exact(raise_to(base.values, exponent.values))
 
     def number(self, node: Basic) -> Fingerprint:
-        return _exact(np.full(POINTS, _complex(node)))
+        return exact(np.full(POINTS, _complex(node)))
 
     def symbol(self, node: Symbol, scope: None) -> Fingerprint:
-        return _exact(values_of_name(node.name, POINTS))
+        return exact(values_of_name(node.name, POINTS))
 
     def derivative(self, node: Derivative, scope: None) -> Fingerprint:
         return of_derivative(fingerprint(node.expr), counts_of(node))
@@ -123,14 +123,15 @@ class _Fingerprinter(NodeEvaluator[Fingerprint, None]):
     def function(self, node: Expr, scope: None) -> Fingerprint:
         name = node.func.__name__
         if name in FUNCTIONS and len(node.args) == 1:
-            return _exact(FUNCTIONS[name](fingerprint(node.args[0]).values))
+            return exact(FUNCTIONS[name](fingerprint(node.args[0]).values))
         return _unknown(f"{name} {node if not node.args else ''}", [fingerprint(part).values for part in node.args])
 
 
 _FINGERPRINTER = _Fingerprinter()
 
 
-def _exact(values: Any) -> Fingerprint:
+def exact(values: Any) -> Fingerprint:
+    """The fingerprint of values that are no sums."""
     return Fingerprint(values, np.abs(values))
 
 
@@ -177,11 +178,11 @@ def of_integral(inner: Fingerprint, limits: Any) -> Fingerprint:
 def _unknown(kind: str, parts: list[Array]) -> Fingerprint:
     """Positive values that change smoothly with all the parts' values at all points, so that rounding stays small."""
     if not parts:
-        return _exact(values_of_name(kind, POINTS))
+        return exact(values_of_name(kind, POINTS))
     weights, phases = _weights(kind, len(parts))
     inside = np.array(parts)
     mixed = np.arcsinh(inside.real) * weights[0] + np.arcsinh(inside.imag) * weights[1]
-    return _exact(1.05 + 0.6 * np.sin(mixed.sum() * phases[0] + phases[1]) + 0j)
+    return exact(1.05 + 0.6 * np.sin(mixed.sum() * phases[0] + phases[1]) + 0j)
 
 
 _known_weights: dict[tuple[str, int], tuple[Any, Any]] = {}

@@ -19,6 +19,7 @@ from mathderive.checker.numeric.taylor import (
     head,
     leaves,
     power,
+    sine_and_cosine,
 )
 
 MAX_REPEATED = 64
@@ -69,11 +70,22 @@ def log(value: Value) -> Value:
 
 
 def sin(value: Value) -> Value:
-    return compose(value, sin, cos) if isinstance(value, Taylor) else value.sin()
+    return _sin_and_cos(value)[0] if isinstance(value, Taylor) else value.sin()
 
 
 def cos(value: Value) -> Value:
-    return compose(value, cos, lambda part: -sin(part)) if isinstance(value, Taylor) else value.cos()
+    return _sin_and_cos(value)[1] if isinstance(value, Taylor) else value.cos()
+
+
+def _sin_and_cos(value: Value) -> tuple[Value, Value]:
+    return sine_and_cosine(value, _sin_and_cos, -1) if isinstance(value, Taylor) else value.sin_cos()
+
+
+def _sinh_and_cosh(value: Value) -> tuple[Value, Value]:
+    if isinstance(value, Taylor):
+        return sine_and_cosine(value, _sinh_and_cosh, 1)
+    ball = settled(value)
+    return ball.sinh(), ball.cosh()
 
 
 def _reciprocal(value: Value) -> Value:
@@ -160,8 +172,8 @@ FUNCTIONS: dict[str, Callable[[Value], Value]] = {
     "cot": _on_balls(acb.cot, lambda value: -1 * (ONE + _square(FUNCTIONS["cot"](value)))),
     "sec": lambda value: _reciprocal(cos(value)),
     "csc": lambda value: _reciprocal(sin(value)),
-    "sinh": _on_balls(acb.sinh, lambda value: FUNCTIONS["cosh"](value)),
-    "cosh": _on_balls(acb.cosh, lambda value: FUNCTIONS["sinh"](value)),
+    "sinh": lambda value: _sinh_and_cosh(value)[0],
+    "cosh": lambda value: _sinh_and_cosh(value)[1],
     "tanh": _on_balls(acb.tanh, lambda value: ONE - _square(FUNCTIONS["tanh"](value))),
     "coth": _on_balls(acb.coth, lambda value: ONE - _square(FUNCTIONS["coth"](value))),
     "asin": _on_balls(acb.asin, _inverse_root(-1)),

@@ -89,8 +89,24 @@ def exponential(series: Taylor, value: Callable[[Value], Value]) -> Taylor:
     a = series.coefficients
     b = [value(a[0])]
     for k in range(1, len(a)):
-        b.append(_sum(a[j] * b[k - j] * j for j in range(1, k + 1)) * fmpq(1, k))
+        b.append(_sum(a[j] * b[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO) * fmpq(1, k))
     return Taylor(series.level, b)
+
+
+def sine_and_cosine(series: Taylor, values: Callable[[Value], tuple[Value, Value]], sign: int) -> tuple[Taylor, Taylor]:
+    """The sine and cosine of a series, or the hyperbolic ones where the sign of the cosine's derivative is 1, not -1.
+
+    `values` gives those of a coefficient.
+    """
+    a = series.coefficients
+    sine, cosine = values(a[0])
+    sines, cosines = [sine], [cosine]
+    for k in range(1, len(a)):
+        sine = _sum(a[j] * cosines[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO) * fmpq(1, k)
+        cosine = _sum(a[j] * sines[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO) * fmpq(sign, k)
+        sines.append(sine)
+        cosines.append(cosine)
+    return Taylor(series.level, sines), Taylor(series.level, cosines)
 
 
 def power(series: Taylor, exponent: Value, value: Callable[[Value, Value], Value]) -> Taylor:
@@ -99,7 +115,8 @@ def power(series: Taylor, exponent: Value, value: Callable[[Value, Value], Value
     b = [value(a[0], exponent)]
     inverse = value(a[0], acb(-1))
     for k in range(1, len(a)):
-        b.append(_sum(a[j] * b[k - j] * (exponent * j - (k - j)) for j in range(1, k + 1)) * inverse * fmpq(1, k))
+        terms = (a[j] * b[k - j] * (exponent * j - (k - j)) for j in range(1, k + 1) if a[j] is not ZERO)
+        b.append(_sum(terms) * inverse * fmpq(1, k))
     return Taylor(series.level, b)
 
 

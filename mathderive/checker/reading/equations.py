@@ -76,7 +76,9 @@ class Reading:
     @property
     def plausible(self) -> list[Chain]:
         r"""The readings without unlikely ones, such as `\frac{d}{d x} a x` as the derivative of `a`, times `x`."""
-        most = max(map(_derivatives_of_constants, self.chains[:1]), default=0)
+        if len(self.chains) < 2:
+            return list(self.chains)
+        most = _derivatives_of_constants(self.chains[0])
         return [chain for chain in self.chains if _derivatives_of_constants(chain) <= most]
 
 

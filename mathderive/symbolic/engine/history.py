@@ -157,8 +157,8 @@ def is_acceptable(equation: Equality, max_characters: int) -> bool:
     """Whether an equation may enter a derivation.
 
     All its parts can be read by `read_srepr` (so there is no `Subs` and no `Piecewise`), no undefined function has
-    another one among its arguments, the orders of its derivatives are numbers, its numbers are within bounds, and its
-    raw LaTeX is shorter than `max_characters`.
+    another one among its arguments, derivatives are by symbols or functions and their orders are numbers, its numbers
+    are within bounds, and its raw LaTeX is shorter than `max_characters`.
     """
     if not all(map(_is_sound, equation.args)):
         return False
@@ -182,6 +182,8 @@ def _is_sound(part: Basic) -> bool:
     """Whether all parts of an expression are readable and no undefined function is nested in another."""
     if isinstance(part, AppliedUndef) and any(argument.has(AppliedUndef) for argument in part.args):
         return False
-    if isinstance(part, Derivative) and not all(count.is_Integer for _, count in part.variable_count):
+    if isinstance(part, Derivative) and not all(
+        isinstance(variable, Symbol | AppliedUndef) and count.is_Integer for variable, count in part.variable_count
+    ):
         return False
     return is_readable(part) and all(map(_is_sound, part.args))

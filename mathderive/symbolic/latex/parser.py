@@ -14,12 +14,11 @@ from itertools import islice, product
 from typing import NamedTuple
 
 from sympy import Add, Derivative, Equality, Expr, Integer, Integral, Mul, Pow, Rational, S, Symbol, exp
-from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError, check_exponential, check_power, is_runaway_integral
 from mathderive.symbolic.latex.lexer import LatexError, canonical_name
 from mathderive.symbolic.latex.printer import latex
-from mathderive.symbolic.latex.tree import Bounds, Chain, Differential, Node, parse_tree, subtrees
+from mathderive.symbolic.latex.tree import MAX_REMEMBERED, Bounds, Chain, Differential, Node, parse_tree, subtrees
 from mathderive.symbolic.names import PRINTED_LIKE_NAMES, function
 from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER, apply_function
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
@@ -45,9 +44,7 @@ def parse(text: str) -> Sides:
     Raises:
         LatexError: the text is too long, too deep or outside the grammar, or a number in it is too large.
     """
-    found = readings(text)
-    first = next(found)
-    others = list(islice(found, MAX_COMPARED))
+    first, *others = _usual_readings(text)
     if not others or prints_as(first, text):
         return first
     return next((sides for sides in others if prints_as(sides, text)), first)
@@ -80,11 +77,23 @@ def readings(text: str) -> Iterator[Sides]:
     Raises:
         LatexError: as `parse`, for the first reading; later readings that cannot be built are left out.
     """
+    usual = _usual_readings(text)
+    yield from usual
+    if len(usual) > MAX_COMPARED:
+        yield from islice(_build_readings(text), len(usual), None)
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _usual_readings(text: str) -> tuple[Sides, ...]:
+    """The first reading and those that it is compared with; a text is usually asked about several times."""
+    return tuple(islice(_build_readings(text), 1 + MAX_COMPARED))
+
+
+def _build_readings(text: str) -> Iterator[Sides]:
     trees = parse_tree(text)
     first = _build_sides(trees, next(_choices(trees, {})))
     yield first
-    names = set().union(*(side.free_symbols for side in first)) - _bound_symbols(first)
-    constants = {name: value for name, value in PRINTED_LIKE_NAMES.items() if Symbol(name) in names}
+    constants = {name: value for name, value in PRINTED_LIKE_NAMES.items() if _is_free(Symbol(name), first)}
     for choice in islice(_choices(trees, constants), 1, None):
         try:
             sides = _build_sides(trees, choice)
@@ -129,10 +138,13 @@ def _build_sides(trees: tuple[Node, ...], choice: _Choice) -> Sides:
         raise LatexError(f"SymPy refuses it: {error}") from None
 
 
-def _bound_symbols(sides: Sides) -> set[Basic]:
-    """The variables of derivatives and integrals."""
+def _is_free(symbol: Symbol, sides: Sides) -> bool:
+    """Whether a symbol is in the sides and no derivative or integral is by it."""
+    if not any(symbol in side.free_symbols for side in sides):
+        return False
     integrals = {limit[0] for side in sides for integral in side.atoms(Integral) for limit in integral.limits}
-    return integrals | {count[0] for side in sides for part in side.atoms(Derivative) for count in part.variable_count}
+    counts = {count[0] for side in sides for part in side.atoms(Derivative) for count in part.variable_count}
+    return symbol not in integrals | counts
 
 
 _NAMED = {"E": S.Exp1, "oo": S.Infinity, "zoo": S.ComplexInfinity, "nan": S.NaN}

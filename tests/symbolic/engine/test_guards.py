@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from sympy import Derivative, Equality, Expr, Function, I, Integral, Symbol, cos, exp, pi, sin
+from sympy import Derivative, Equality, Expr, Function, I, Integer, Integral, S, Symbol, cos, exp, pi, sin
 
 from mathderive.symbolic.engine.derivation import step_references
 from mathderive.symbolic.engine.history import History, is_acceptable
@@ -45,8 +45,46 @@ def test_no_side_that_is_zero_is_raised_to_a_power() -> None:
 @pytest.mark.parametrize("name", ["cos", "sin", "exp", "log"])
 def test_no_function_is_applied_to_an_integral_of_zero(name: str) -> None:
     assert not allows(name, Equality(Integral(ZERO, x), x, evaluate=False))
-    assert allows(name, Equality(ZERO, x, evaluate=False))
+    assert allows(name, Equality(ZERO, x, evaluate=False)) == (name != "log")
     assert allows(name, Equality(Integral(f(x), x), x, evaluate=False))
+
+
+@pytest.mark.parametrize("zero", [ZERO, x * ZERO, Derivative(S.NegativeOne, x), Derivative(f(x) - sin(x), x)])
+def test_no_logarithm_of_zero_is_taken(zero: Expr) -> None:
+    assert not allows("log", Equality(zero, x, evaluate=False))
+    assert not allows("log", Equality(x, zero, evaluate=False))
+
+
+@pytest.mark.parametrize("name", ["times", "divide"])
+def test_an_integral_less_its_value_is_taken_for_zero(name: str) -> None:
+    """`C - cos(x)` may be the integral's value, so nothing is divided by the difference."""
+    assert not allows(name, PREMISE, C - cos(x) - Integral(sin(x), x))
+    assert not allows(name, PREMISE, x * (C - cos(x) - Integral(f(x), x)))
+    assert allows(name, PREMISE, C)
+    assert allows(name, PREMISE, C + cos(x) - Integral(sin(x), x))
+    assert allows(name, PREMISE, x - cos(x) - Integral(sin(x), x))
+
+
+@pytest.mark.parametrize("name", ["differentiate", "integrate"])
+def test_no_constant_that_may_depend_on_another_is_a_variable(name: str) -> None:
+    assert not allows(name, Equality(Integer(0), C - K, evaluate=False), C)
+    assert not allows(name, Equality(C + Integral(f(x), x), Integral(x * f(x), x), evaluate=False), C)
+    assert allows(name, Equality(C - cos(x), Integral(f(x), x), evaluate=False), C)
+    assert allows(name, Equality(C - K, x, evaluate=False), x)
+
+
+def test_no_function_is_a_variable_beside_its_own_arguments() -> None:
+    """SymPy takes x for constant where it integrates or differentiates by f(x)."""
+    assert not allows("evaluate_integrals", Equality(Integral(x - f(x), f(x)), x, evaluate=False))
+    assert not allows("evaluate_derivatives", Equality(Derivative(x * f(x), f(x)), x, evaluate=False))
+    assert allows("evaluate_integrals", Equality(Integral(y * f(x), f(x)), x, evaluate=False))
+    assert allows("evaluate_derivatives", Equality(Derivative(y * f(x), f(x)), x, evaluate=False))
+
+
+def test_derivatives_are_by_symbols_and_functions() -> None:
+    by_derivative = Derivative(x * Symbol("D"), Symbol("D")).subs(Symbol("D"), Derivative(f(x), x))
+    assert not is_acceptable(Equality(x, by_derivative, evaluate=False), 350)
+    assert is_acceptable(Equality(x, Derivative(y * f(x), f(x)), evaluate=False), 350)
 
 
 @pytest.mark.parametrize(

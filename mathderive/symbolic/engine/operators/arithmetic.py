@@ -8,7 +8,7 @@ from sympy import Equality, Expr, Integer, Pow, Rational, S, Symbol, exp, factor
 from mathderive.symbolic.bounds import check_power
 from mathderive.symbolic.engine.operators.inverses import operands_by_letter, size_of
 from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Function, Operator
-from mathderive.symbolic.engine.zero import is_zero_given
+from mathderive.symbolic.engine.zero import has_no_zero_side, is_zero_given
 from mathderive.symbolic.parts import equation_parts
 
 MAX_EXPONENTS = 16
@@ -38,11 +38,6 @@ def _is_large_integer(part: Expr) -> bool:
 
 def _is_not_zero(premises: Sequence[Equality], _equation: Equality, operand: Expr | None) -> bool:
     return operand is None or not is_zero_given(premises, operand)
-
-
-def _has_no_zero_side(premises: Sequence[Equality], equation: Equality, _operand: Expr | None) -> bool:
-    """Whether neither side is zero: SymPy substitutes wrongly in powers of zero."""
-    return not any(is_zero_given(premises, side) for side in equation.args)
 
 
 def _is_known_not_to_be_zero(is_zero: bool | None) -> bool:
@@ -244,7 +239,7 @@ POWER = Operator(
     sentence="{0} to the power of {operand}",
     function=with_operand(_power),
     operands=_exponents,
-    guard=_has_no_zero_side,
+    guard=has_no_zero_side,  # SymPy substitutes wrongly in powers of zero
     side_condition=_is_known_not_to_be_zero,
     inverse=_find_exponent,
 )

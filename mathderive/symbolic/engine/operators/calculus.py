@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from sympy import Derivative, Equality, Expr, Integral, Symbol
+from sympy import Derivative, Equality, Expr, Integral, S, Symbol
 from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError
@@ -11,8 +11,7 @@ from mathderive.symbolic.engine.operators.arithmetic import with_operand
 from mathderive.symbolic.engine.operators.functions import on_both_sides
 from mathderive.symbolic.engine.operators.inverses import apply_and_compare, operands_by_letter
 from mathderive.symbolic.engine.operators.operator import Arity, Comparison, DrawConstant, Number, Operator, Sides
-from mathderive.symbolic.engine.operators.premises import given_symbols
-from mathderive.symbolic.engine.zero import is_zero_given
+from mathderive.symbolic.engine.zero import given_symbols, is_zero_given
 from mathderive.symbolic.fast.integration import IntegralError, carry_out, evaluate_integral
 from mathderive.symbolic.fast.replacement import replace
 from mathderive.symbolic.latex.printer import latex
@@ -26,6 +25,19 @@ MAX_DERIVATIVE_ORDER = 12
 def _symbols(equation: Equality, _parts: Collection[Expr]) -> list[Expr]:
     """The symbols of the equation."""
     return [part for part in equation_parts(equation) if isinstance(part, Symbol)]
+
+
+def _is_independent(premises: Sequence[Equality], equation: Equality, variable: Expr | None) -> bool:
+    """Whether a variable is no constant of integration that the equation may tie to other constants.
+
+    `0 = C - k` makes one constant depend on the other. So does `C + Integral(f(x), x) = Integral(g(x), x)`, in which
+    each integral has a constant of its own.
+    """
+    constants = equation.free_symbols - given_symbols(premises)
+    if variable not in constants:
+        return True
+    beside_integral = any(variable in side.free_symbols and side.has(Integral) for side in equation.args)
+    return len(constants) == 1 and not beside_integral
 
 
 def _differentiate(side: Expr, variable: Expr) -> Expr:
@@ -64,7 +76,8 @@ def _has_true_derivatives(premises: Sequence[Equality], equation: Equality, _ope
     else, although functions and integrals may hold it: if `∫ f(x) dx = C + F(x)`, the left side depends on C too.
     """
     return all(
-        not derivative.has(Integral) and _are_given(premises, [variable for variable, _ in derivative.variable_count])
+        not derivative.has(Integral)
+        and _are_true_variables(premises, derivative.expr, [variable for variable, _ in derivative.variable_count])
         for side in equation.args
         for derivative in _evaluated_derivatives(side)
     )
@@ -106,7 +119,8 @@ def _has_true_integrals(premises: Sequence[Equality], equation: Equality, _opera
     """Whether the evaluation of the integrals loses no constant.
 
     SymPy evaluates an integral inside another without a constant, although the derivation may give it one. It takes
-    a constant of integration for independent of all else, although functions and integrals may hold it. And an
+    a constant of integration for independent of all else, although functions and integrals may hold it, and a function
+    that is integrated by for independent of its own arguments. And an
     integral of 0 is any constant already, so that the constant that is added to it says nothing.
     """
     try:
@@ -114,16 +128,22 @@ def _has_true_integrals(premises: Sequence[Equality], equation: Equality, _opera
     except (IntegralError, TooLargeError, *SYMPY_ERRORS):
         return True  # the operator fails and says why
     return all(
-        _are_given(premises, integral.variables)
+        _are_true_variables(premises, integral.function, integral.variables)
         and not _evaluates_inner_integrals(integral, value)
         and not (value.has(Integral) and is_zero_given(premises, integral.function))
         for integral, value in values.items()
     )
 
 
-def _are_given(premises: Sequence[Equality], variables: Iterable[Expr]) -> bool:
-    """Whether no variable is a constant of integration; a variable may be a function that a premise defines."""
-    return given_symbols(premises).issuperset(variable for variable in variables if isinstance(variable, Symbol))
+def _are_true_variables(premises: Sequence[Equality], expression: Expr, variables: Iterable[Expr]) -> bool:
+    """Whether no variable is a constant of integration, or a function whose arguments stand beside it."""
+    given = given_symbols(premises)
+    return all(
+        variable in given
+        if isinstance(variable, Symbol)
+        else not expression.xreplace({variable: S.One}).free_symbols & variable.free_symbols
+        for variable in variables
+    )
 
 
 def _evaluates_inner_integrals(integral: Integral, value: Expr) -> bool:
@@ -240,6 +260,7 @@ DIFFERENTIATE = Operator(
     sentence="{0} differentiated by {operand}",
     function=with_operand(_differentiate),
     operands=_symbols,
+    guard=_is_independent,
     inverse=_find_variable_of_derivative,
 )
 INTEGRATE = Operator(
@@ -248,5 +269,6 @@ INTEGRATE = Operator(
     sentence="{0} integrated by {operand}",
     function=with_operand(_integrate),
     operands=_symbols,
+    guard=_is_independent,
     inverse=_find_variable_of_integral,
 )

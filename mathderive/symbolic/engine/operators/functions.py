@@ -6,8 +6,8 @@ from sympy import Equality, Expr, Integral, cos, exp, log, sin
 
 from mathderive.symbolic.bounds import check_exponential
 from mathderive.symbolic.engine.operators.inverses import apply_and_compare
-from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Function, Operator
-from mathderive.symbolic.engine.zero import is_zero_given
+from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Function, Guard, Operator
+from mathderive.symbolic.engine.zero import has_no_zero_side, is_zero_given
 from mathderive.symbolic.fast.expansion import multiply_out
 
 
@@ -24,11 +24,10 @@ def compare_values(operator: Operator, comparison: Comparison) -> Iterator[tuple
     new, before = comparison.new, comparison.before
     if before.has_integral_of_zero or not new.has_fingerprint:
         yield from apply_and_compare(operator, comparison)
-    elif all(
-        comparison.close(after, comparison.function(operator.name, value))
-        for after, value in ((new.left, before.left), (new.right, before.right))
-    ):
-        yield ()
+    else:
+        left, right = comparison.function_of_sides(operator.name)
+        if comparison.close(new.left, left) and comparison.close(new.right, right):
+            yield ()
 
 
 def _compare_expanded(operator: Operator, comparison: Comparison) -> Iterator[tuple[Expr, ...]]:
@@ -38,6 +37,8 @@ def _compare_expanded(operator: Operator, comparison: Comparison) -> Iterator[tu
     is_algebraic = new.has_fingerprint and not before.has_integral and not before.has_derivative
     if is_algebraic and not all(comparison.same_sides):
         return
+    if not all(after <= earlier for after, earlier in zip(new.names, before.names, strict=True)):
+        return  # a name comes from nowhere
     result = before.result_of(operator.name)
     if result is None or not comparison.states(result):
         return
@@ -55,13 +56,13 @@ def _exponential(side: Expr) -> Expr:
     return exp(side)
 
 
-def _function(name: str, transform: Callable[[Expr], Expr]) -> Operator:
+def _function(name: str, transform: Callable[[Expr], Expr], guard: Guard = _has_no_integral_of_zero) -> Operator:
     return Operator(
         name,
         Arity.EQUATION,
         sentence=f"{name} of both sides of {{0}}",
         function=on_both_sides(transform),
-        guard=_has_no_integral_of_zero,
+        guard=guard,
         inverse=compare_values,
     )
 
@@ -69,7 +70,7 @@ def _function(name: str, transform: Callable[[Expr], Expr]) -> Operator:
 COS = _function("cos", cos)
 SIN = _function("sin", sin)
 EXP = _function("exp", _exponential)
-LOG = _function("log", log)
+LOG = _function("log", log, guard=has_no_zero_side)
 
 EXPAND = Operator(
     "expand",

@@ -5,6 +5,7 @@ faster one beside them in their own modules.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from sympy import Expr
 
@@ -12,6 +13,9 @@ from mathderive.symbolic.engine.operators.application import sides_given_by
 from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Inverse, Operator
 
 Operands = Iterator[tuple[Expr, ...]]
+
+MAX_REMEMBERED = 5_000
+"""Maximum number of expressions whose sizes are remembered; an equation is compared with every later one."""
 
 MAX_OPERANDS = 40
 """Maximum number of operands that the default inverse tries on an equation."""
@@ -75,6 +79,7 @@ def operands_by_letter(operator: Operator, comparison: Comparison, candidates: I
             yield (operand,)
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def size_of(expression: Expr) -> int:
     """The number of operations in an expression."""
     return int(expression.count_ops())

@@ -156,8 +156,8 @@ class Comparison(Protocol):
 
     def is_zero(self, number: Number) -> bool: ...
 
-    def function(self, name: str, argument: Number) -> Number:
-        """The value of an elementary function, called by its SymPy name."""
+    def function_of_sides(self, name: str) -> tuple[Number, Number]:
+        """The values of an elementary function, called by its SymPy name, of the earlier sides."""
 
     def power(self, base: Number, exponent: Number) -> Number: ...
 

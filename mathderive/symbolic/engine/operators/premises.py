@@ -13,6 +13,7 @@ from sympy import Derivative, Equality, Expr, Integral, Symbol, cos, exp, log, s
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.engine.operators.operator import Arity, Operator, Past
+from mathderive.symbolic.engine.zero import given_symbols
 from mathderive.symbolic.latex.printer import plain_text
 from mathderive.symbolic.names import function
 
@@ -67,11 +68,6 @@ def draw_renaming_premise(past: Past, names: Sequence[str], rng: random.Random) 
         if not past.mentions(plain_text(application)):
             return Equality(application, expression, evaluate=False)
     return None
-
-
-def given_symbols(premises: Sequence[Equality]) -> set[Expr]:
-    """The symbols that premises mention, which are all but the constants of integration."""
-    return set().union(*(premise.free_symbols for premise in premises))
 
 
 def _sort_symbols(expression: Expr) -> list[Symbol]:

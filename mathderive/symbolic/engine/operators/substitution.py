@@ -78,11 +78,14 @@ def _substitute_and_compare(left_for_right: bool) -> Inverse:
         if comparison.second is None:
             return
         rule, before = comparison.second, comparison.before
-        names = rule.names[0 if left_for_right else 1]
+        names, put_in = rule.names if left_for_right else rule.names[::-1]
         may_change = [names <= names_of_side for names_of_side in before.names]
         old, replacement = rule.sides if left_for_right else rule.sides[::-1]
         if not any(may_change) or old is S.Zero or old is S.One:
             return
+        new_names = comparison.new.names
+        if not all(after <= earlier | put_in for after, earlier in zip(new_names, before.names, strict=True)):
+            return  # a name comes from nowhere
         if not all(changes or same for changes, same in zip(may_change, comparison.same_sides, strict=True)):
             return  # a side that cannot change is another one
         result = _sides_after(before.equation, old, replacement)

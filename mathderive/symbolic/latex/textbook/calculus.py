@@ -20,7 +20,8 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import is_runaway_integral
 from mathderive.symbolic.latex.lexer import LatexError
-from mathderive.symbolic.latex.textbook.building import BuilderBase, OperatorNeededError
+from mathderive.symbolic.latex.textbook.building import OperatorNeededError
+from mathderive.symbolic.latex.textbook.functions import FunctionBuilder
 from mathderive.symbolic.latex.textbook.nodes import Entry, Node, node
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm, Value, Word, atom, linear, multiply, rendered, scalar
 from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER
@@ -40,7 +41,7 @@ _NATURE = frozenset(
 Variables = tuple[tuple[Node, Node | None], ...]
 
 
-class Builder(BuilderBase):
+class Builder(FunctionBuilder):
     """The meaning of a tree."""
 
     # Derivatives
