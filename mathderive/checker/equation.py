@@ -81,6 +81,7 @@ class Knowledge:
         self._used: set[Symbol] = set()
         self._used_names: set[str] = set()
         self.use(premises)
+        self._premise_names = frozenset(self._used_names)
 
     def copy(self) -> "Knowledge":
         """The same knowledge; what one of them learns the other does not."""
@@ -98,6 +99,12 @@ class Knowledge:
     def names(self) -> set[str]:
         """The names of the premises and of the equations so far."""
         return self._used_names
+
+    @property
+    def names_of_goals(self) -> frozenset[str]:
+        """The names that the prompt only asks about, and that no equation has defined."""
+        defined = {name_of(name) for name in self.context.definitions.exact}
+        return self._asked_names - self._premise_names - defined
 
     def define(self, closed: Mapping[OpaqueTerm, Expr]) -> None:
         """Notes the expressions that terms stand for."""

@@ -230,9 +230,11 @@ class AnswerCheck:
         return best
 
     def _unknown(self, chain: Chain) -> str:
-        """Why a side that is a name says nothing false: in people's notation, nothing is known of a new name."""
+        """Why a name that no premise has says nothing false in people's notation; empty where the names are known."""
         names = {name_of(side) for side in chain if is_name(side) and not isinstance(side, OpaqueTerm)}
-        return "" if self._notation.is_printed or names <= self._knowledge.names else NOTHING_KNOWN
+        goals = frozenset().union(*map(names_of, chain)) & self._knowledge.names_of_goals
+        is_known = names <= self._knowledge.names and not goals
+        return "" if self._notation.is_printed or is_known else NOTHING_KNOWN
 
     def _likely(self, chains: Sequence[Chain]) -> list[Chain]:
         """As many of the readings as are judged: of more, those with the fewest derivatives that are new."""

@@ -29,6 +29,9 @@ from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER
 MAX_WRITTEN_OUT = 30
 """Maximum number of terms of a sum or factors of a product with numeric bounds."""
 
+MAX_OPERATIONS = 20
+"""Maximum number of operations of the terms of a sum that may be a geometric series."""
+
 MAX_DEGREE = 8
 """Maximum degree of a polynomial whose sum gets a closed form."""
 
@@ -350,7 +353,7 @@ def _geometric(body: Expr, index: Symbol, start: Expr, end: Expr | None) -> Expr
     """The sum of `a * r**index`."""
     place = Dummy("n", positive=True)
     first, second, third = (body.xreplace({index: place + shift}) for shift in range(3))
-    if first == 0:
+    if first == 0 or body.count_ops() > MAX_OPERATIONS:
         return None
     ratio = (second / first).simplify()
     if (
