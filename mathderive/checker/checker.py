@@ -12,11 +12,12 @@ from itertools import islice, product
 
 from mathderive.checker.filling import MaySearch, with_missing_operators
 from mathderive.checker.judging import DEPENDS_ON_READING, MAX_EQUATIONS, TOO_MUCH, AnswerCheck, Question
-from mathderive.checker.reading.answers import split_answer
+from mathderive.checker.reading.asked import asked_of
 from mathderive.checker.reading.equations import Reading, read
+from mathderive.checker.reading.layout import equations_of
 from mathderive.checker.reading.notation import Notation, notation_of
 from mathderive.checker.verdicts import StateVerdict, StepVerdict, Validity
-from mathderive.symbolic.prompts import split_prompt
+from mathderive.symbolic.prompts import Prompt
 
 MAX_PREMISE_READINGS = 2
 """Maximum number of parses tried per premise; the second is the intended one in about 0.1 % of premises."""
@@ -50,10 +51,10 @@ class Checker:
         Raises:
             ValueError: the prompt has another form.
         """
-        asked = split_prompt(prompt)
+        asked = asked_of(prompt)
         notation = notation_of(asked.premises, (*asked.derive, asked.goal))
-        self._prompt, self._seed, self._notation = prompt, seed, notation
-        self._questions = _questions(prompt, notation)
+        self._prompt, self._asked, self._seed, self._notation = prompt, asked, seed, notation
+        self._questions = _questions(prompt, asked, notation)
 
     @property
     def questions(self) -> Sequence[Question]:
@@ -68,7 +69,7 @@ class Checker:
         r"""The further checks that are needed because `i` and `\pi` occur and may be constants."""
         if not any(self._notation.unsettled & one.symbols for one in checks):
             return []
-        questions = _questions(self._prompt, self._notation.with_constants)
+        questions = _questions(self._prompt, self._asked, self._notation.with_constants)
         return [AnswerCheck(question, self._seed) for question in questions]
 
     def check(
@@ -85,7 +86,7 @@ class Checker:
             starts: called with the number of each equation before it is checked, and with 0 before the verdict.
             may_search: says whether to search for the missing operators of a skipped equation; None for no search.
         """
-        texts = split_answer(output)
+        texts = equations_of(output, (*self._asked.premises, *self._asked.derive, self._asked.goal))
         # Of the equations that are too many, one is taken, so that the answer is not sound; the others are alike.
         texts, further = texts[: MAX_EQUATIONS + 1], texts[MAX_EQUATIONS + 1 :]
         done: list[AnswerCheck] = []
@@ -147,9 +148,8 @@ class State:
         return best if best.step is None else best.model_copy(update={"step": _not_accused(best.step, *steps)})
 
 
-def _questions(prompt: str, notation: Notation) -> list[Question]:
+def _questions(prompt: str, asked: Prompt, notation: Notation) -> list[Question]:
     """The prompt with every combination of its premises' readings."""
-    asked = split_prompt(prompt)
 
     def read_asked(text: str) -> Reading:
         # A prompt is written in its own notation.
@@ -183,7 +183,7 @@ def _not_accused(step: StepVerdict, *others: StepVerdict) -> StepVerdict:
 def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:
     """The verdict on an answer that could not be checked: every equation is undecided."""
     return Validity(
-        steps=_undecided(split_answer(output), reason),
+        steps=_undecided(equations_of(output), reason),
         premises_used=[],
         intermediates_present=[],
         goal_reached=False,

@@ -1,11 +1,11 @@
 """Judges one equation against everything that is known before it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, product
 
-from sympy import Integral, Symbol
+from sympy import Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.confirmation import is_confirmed
@@ -22,6 +22,7 @@ from mathderive.checker.numeric.points import Stream
 from mathderive.checker.reading.equations import Chain
 from mathderive.checker.reasons import sentence
 from mathderive.checker.verdicts import TRUE, Truth
+from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.names import name_of, names_of
 
 MAX_CHOICES = 16
@@ -29,6 +30,9 @@ MAX_CHOICES = 16
 
 ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
 """The verdicts from worst to best; a chain of equations gets the verdict of its worst link."""
+
+
+NEW_NAME = "a new name for an expression"
 
 
 @dataclass(frozen=True)
@@ -52,16 +56,24 @@ class Judgement:
 class Knowledge:
     """The premises, the equations that the prompt asks for, and the names in use."""
 
-    def __init__(self, given: Sequence[Sequence[Fact]], asked: Sequence[Fact], stream: Stream) -> None:
+    def __init__(
+        self,
+        given: Sequence[Sequence[Fact]],
+        asked: Sequence[Fact],
+        stream: Stream,
+        closed: Mapping[OpaqueTerm, Expr] | None = None,
+    ) -> None:
         """
         Args:
             given: the equations of every premise; none for a premise that cannot be read.
             asked: the equations that the prompt asks for.
             stream: the points at which premises are compared.
+            closed: terms that stand for an expression.
         """
         self.given = given
         premises = [fact for facts in given for fact in facts]
         self.context = Context(stream, _arguments([*premises, *asked]))
+        self.define(closed or {})
         self.context.take_premises([fact.sides for fact in premises])
         self.context.requested += [fact.sides for fact in asked]
         self.context.asked_symbols = frozenset().union(*(fact.symbols for fact in asked))
@@ -69,6 +81,7 @@ class Knowledge:
         self._used: set[Symbol] = set()
         self._used_names: set[str] = set()
         self.use(premises)
+        self._premise_names = frozenset(self._used_names)
 
     def copy(self) -> "Knowledge":
         """The same knowledge; what one of them learns the other does not."""
@@ -81,6 +94,22 @@ class Knowledge:
     def symbols(self) -> frozenset[Symbol]:
         """All symbols of the prompt and of the equations so far."""
         return self.context.asked_symbols | self._used
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the premises and of the equations so far."""
+        return self._used_names
+
+    @property
+    def names_of_goals(self) -> frozenset[str]:
+        """The names that the prompt only asks about, and that no equation has defined."""
+        defined = {name_of(name) for name in self.context.definitions.exact}
+        return self._asked_names - self._premise_names - defined
+
+    def define(self, closed: Mapping[OpaqueTerm, Expr]) -> None:
+        """Notes the expressions that terms stand for."""
+        for term, body in closed.items():
+            self.context.definitions.define(term, body)
 
     def use(self, facts: Collection[Fact]) -> None:
         """Notes the names of equations, which are no longer new."""
@@ -116,7 +145,12 @@ class Knowledge:
         known = [*facts, *(fact for given in self.given for fact in given)]
         used = self._asked_names | self._used_names
         for name, body in (new.sides, new.sides[::-1]):
-            if not is_name(name) or name_of(name) in used | names_of(body) or body.is_number:
+            if (
+                not is_name(name)
+                or isinstance(name, OpaqueTerm)
+                or name_of(name) in used | names_of(body)
+                or body.is_number
+            ):
                 continue
             of_function = isinstance(name, AppliedUndef)
             if of_function and set(name.args) != body.free_symbols:
@@ -125,7 +159,7 @@ class Knowledge:
             if of_function and any(body in fact.parts for fact in known):
                 renaming = Justification("renaming_premise", (body,), ())
                 return Judgement("valid", sentence(renaming), (renaming,))
-            return Judgement("skipped", "a new name for an expression")
+            return Judgement("skipped", NEW_NAME)
         return None
 
     def judge_chain(self, number: int, chain: Chain, facts: Sequence[Fact]) -> Judgement:
@@ -166,7 +200,8 @@ class Knowledge:
         definition = self._definition(new, facts)
         if definition is not None:
             return definition
-        fresh = new.symbols - self._used
+        # A term that cannot be evaluated is neither a constant nor a new name.
+        fresh = frozenset(one for one in new.symbols - self._used if not isinstance(one, OpaqueTerm))
         decision = self.context.decide(new.sides, fresh)
         if not decision.holds and self.context.take_requested():
             decision = self.context.decide(new.sides, fresh)

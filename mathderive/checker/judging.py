@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sympy import Derivative, Expr, Symbol
 
-from mathderive.checker.equation import ORDER, Judgement, Knowledge, links
+from mathderive.checker.equation import NEW_NAME, ORDER, Judgement, Knowledge, links
 from mathderive.checker.inference.dependencies import smallest_supports
 from mathderive.checker.inference.facts import Fact
+from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.points import Stream, key_of
 from mathderive.checker.reading.equations import Chain, Reading, read
 from mathderive.checker.reading.notation import Notation
+from mathderive.checker.reading.textbook import OPAQUE
 from mathderive.checker.verdicts import TRUE, StateVerdict, StepVerdict, Truth, Validity
 from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
+from mathderive.symbolic.names import name_of, names_of
 
 MAX_EQUATIONS = 60
 """Maximum number of equations of an answer; further ones are undecided. The longest reference has 9."""
@@ -32,6 +36,8 @@ MAX_EVALUATED = 6
 TOO_MUCH = "it takes more time or memory than is given to an equation"
 
 DEPENDS_ON_READING = "whether it is true depends on how it is read"
+
+NOTHING_KNOWN = "nothing is known of a name that it gives"
 
 _FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
@@ -88,7 +94,13 @@ class AnswerCheck:
         self.steps: list[_Step] = []
         self._given = [_facts(0, reading) for reading in question.premises]
         asked = [fact for reading in (*question.intermediates, question.goal) for fact in _facts(0, reading)]
-        self._knowledge = Knowledge(self._given, asked, self._points(""))
+        self._notation = question.notation
+        self._doubt = next((one.doubt for one in question.premises if one.doubt == OPAQUE), "")
+        if not question.notation.is_printed and any(
+            map(_may_define, (fact for facts in self._given for fact in facts))
+        ):
+            self._doubt = self._doubt or DEPENDS_ON_READING
+        self._knowledge = Knowledge(self._given, asked, self._points(""), _closed(question.equations))
         self._knowledge.context.unresolved += [
             f"a premise that cannot be read: {reading.text}"
             for reading, facts in zip(question.premises, self._given, strict=True)
@@ -131,17 +143,21 @@ class AnswerCheck:
         if number > MAX_EQUATIONS:
             self.leave_out(text)
             return
-        reading = self._restored(text) if number == 1 else read(text, self._question.notation)
+        reading = self._restored(text) if number == 1 else read(text, self._notation)
         if not reading.chains:
             self.steps.append(_Step(text, Judgement("unparsable", reading.fault)))
             return
         self._knowledge.context.move_to(self._points(text))
+        self._knowledge.define(reading.closed)
         with np.errstate(all="ignore"):  # an undefined value compares as unequal
             facts = self.facts()
             link, chain = self._best(number, reading)
-            if link.truth in ("valid", "skipped") and _INFINITE.search(text):
+            has_infinity = _INFINITE.search(text) if reading.has_infinity is None else reading.has_infinity
+            if link.truth in ("valid", "skipped") and has_infinity:
                 # SymPy may have taken the infinity away, with what it stood beside.
                 link = Judgement("undecided", "infinity is no number", sources=None)
+            if link.reason == NEW_NAME and reading.doubt == OPAQUE and any(map(_is_marked, chain)):
+                link = Judgement("undecided", OPAQUE, sources=None)
             chains = [chain, *self._also_meant(number, reading, chain, link.truth)]
         stated = tuple(fact for one in chains for fact in links(number, one))
         self.steps.append(_Step(text, link, stated))
@@ -150,6 +166,10 @@ class AnswerCheck:
         if link.truth == "premise" or any(self._grounded.issuperset(one.steps) for one in link.justifications):
             self._grounded.add(number)
         self._knowledge.use(links(number, chain))
+        if reading.doubt == OPAQUE:
+            self._notation = self._notation.with_opaque_names(
+                side.name for side in chain if isinstance(side, Symbol) and not isinstance(side, OpaqueTerm)
+            )
         if link.truth in TRUE:
             self._knowledge.learn(link, self.steps[-1].facts, facts)
 
@@ -179,7 +199,7 @@ class AnswerCheck:
             whole = "".join(premise.text.split())
             if bare and whole.endswith(bare) and _FIRST_TOKEN.fullmatch(whole.removesuffix(bare)):
                 return replace(premise, text=text)
-        return read(text, self._question.notation)
+        return read(text, self._notation)
 
     def _best(self, number: int, reading: Reading) -> tuple[Judgement, Chain]:
         """The most favourable reading of an equation, and the judgement on it."""
@@ -195,12 +215,26 @@ class AnswerCheck:
             if best is None or ORDER.index(link.truth) > ORDER.index(best[0].truth):
                 best = link, chain
         assert best is not None
+        doubt = (
+            reading.doubt
+            or self._unknown(best[1])
+            or (self._doubt if any(side.free_symbols for side in best[1]) else "")
+        )
+        if best[0].truth == "incorrect" and doubt:
+            return Judgement("undecided", doubt, sources=None), best[1]
         if best[0].truth == "incorrect":
             # Another writer may mean a reading that the data's own notation excludes.
             for chain in reading.unlikely[:MAX_EVALUATED]:
                 if self._knowledge.judge_chain(number, chain, self.facts()).truth not in ("incorrect", "unparsable"):
                     return Judgement("undecided", DEPENDS_ON_READING, sources=None), best[1]
         return best
+
+    def _unknown(self, chain: Chain) -> str:
+        """Why a name that no premise has says nothing false in people's notation; empty where the names are known."""
+        names = {name_of(side) for side in chain if is_name(side) and not isinstance(side, OpaqueTerm)}
+        goals = frozenset().union(*map(names_of, chain)) & self._knowledge.names_of_goals
+        is_known = names <= self._knowledge.names and not goals
+        return "" if self._notation.is_printed or is_known else NOTHING_KNOWN
 
     def _likely(self, chains: Sequence[Chain]) -> list[Chain]:
         """As many of the readings as are judged: of more, those with the fewest derivatives that are new."""
@@ -294,6 +328,21 @@ class AnswerCheck:
             reason=link.reason,
             counterexample=link.counterexample,
         )
+
+
+def _may_define(fact: Fact) -> bool:
+    """Whether an equation such as `dv/dt = a` may define a name or say that a derivative is constant."""
+    return any(isinstance(side, Symbol) and other.has(Derivative) for side, other in (fact.sides, fact.sides[::-1]))
+
+
+def _is_marked(side: Expr) -> bool:
+    """Whether a name in an expression has a star or a dagger, so that it belongs to another name."""
+    return any(mark in name for name in names_of(side) for mark in ("*", "dagger"))
+
+
+def _closed(readings: Sequence[Reading]) -> dict[OpaqueTerm, Expr]:
+    """The terms of readings that stand for an expression."""
+    return {term: body for reading in readings for term, body in reading.closed.items()}
 
 
 def _facts(number: int, reading: Reading) -> list[Fact]:

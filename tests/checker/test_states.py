@@ -80,4 +80,4 @@ def test_a_supervised_state_says_the_same_and_survives_an_equation_that_ends_its
 
 def test_the_prompt_must_be_one() -> None:
     with SupervisedStates() as states, pytest.raises(ValueError, match="a prompt begins with 'Given '"):
-        states.start("Show that 1 = 1")
+        states.start("Look at 1 = 1")

@@ -49,7 +49,7 @@ def test_it_says_what_the_checker_says() -> None:
     with SupervisedChecker() as checker:
         assert checker.check(PROMPT, OUTPUT) == check(PROMPT, OUTPUT)
         with pytest.raises(ValueError, match="a prompt begins with"):
-            checker.check("Show 1 = 1", "1 = 1")
+            checker.check("Look at 1 = 1", "1 = 1")
         assert checker.check(PROMPT, OUTPUT).verified
 
 

@@ -128,8 +128,7 @@ def test_chains_are_what_their_worst_link_is() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *(r"\frac{d}{d x} f{(x)}", "Therefore, we are done", r"f{(x)} = \foo{(x)}", "=", "x = ", r"Let u = x"),
-        r"\text{so } x = x",
+        *(r"\frac{d}{d x} f{(x)}", r"f{(x)} = )", "=", "x = ", "u equals x = 2 nearly"),
     ],
 )
 def test_what_is_no_equation_is_unparsable(text: str) -> None:
@@ -254,7 +253,7 @@ def test_what_has_no_value_is_undecided() -> None:
 
 def test_the_prompt_must_be_one() -> None:
     with pytest.raises(ValueError, match="a prompt begins with 'Given '"):
-        check("Show that 1 = 1", "1 = 1")
+        check("We look at 1 = 1", "1 = 1")
 
 
 x, y = Symbol("x"), Symbol("y")

@@ -38,7 +38,9 @@ MAX_SIGNS = 2
 def can_be_solved(sides: Sides, definitions: Definitions) -> bool:
     """Whether a condition restricts the values of symbols alone."""
     for side in sides:
-        if side.has(Derivative, Integral) or any(not definitions.has(one) for one in side.atoms(AppliedUndef)):
+        if any(part.has(Derivative, Integral) for part in definitions.closure(side)):
+            return False
+        if any(not definitions.has(one) for one in side.atoms(AppliedUndef)):
             return False
     return bool(free_names([sides], definitions))
 
@@ -79,7 +81,9 @@ def _starts(
     """Values of the unknowns from which Newton's method starts."""
     if len(unknowns) == 1:
         ((left, right),) = conditions
-        roots = polynomial_roots(left - right, unknowns[0], definitions, point)
+        # A definition may hide the unknown; then its powers are not to be seen.
+        is_shown = unknowns[0] in left.free_symbols | right.free_symbols
+        roots = polynomial_roots(left - right, unknowns[0], definitions, point) if is_shown else None
         if roots is not None:
             yield from ({unknowns[0].name: acb(root)} for root in roots)
             return

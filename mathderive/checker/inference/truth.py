@@ -6,6 +6,7 @@ an equation gives the integral's value; while it is open, an equation is true if
 `docs/validity.md` describes points and precision.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -26,6 +27,8 @@ from mathderive.checker.numeric.evaluator import BudgetError, by_argument, outer
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.latex.printer import latex
+
+_INITIAL = re.compile(r"_\{?0\}?\Z")
 
 
 @dataclass
@@ -81,9 +84,11 @@ class Context:
             described = differential_equation(sides, self.definitions)
             if described is not None:
                 self.definitions.differential[described[0]] = described[1]
+            elif equal(*sides, self.definitions, self.stream):
+                continue  # an identity restricts nothing
             elif can_be_solved(sides, self.definitions):
                 self.conditions.append(sides)
-            elif not equal(*sides, self.definitions, self.stream):
+            else:
                 self.unresolved.append("a premise that defines nothing")
 
     def _take_definition(self, sides: Sides) -> bool:
@@ -93,6 +98,8 @@ class Context:
             if self._can_define(name, body):
                 self.definitions.define(name, body)
                 return True
+        if sides[0].has(Derivative) or sides[1].has(Derivative):
+            return False
         for side, other in (sides, sides[::-1]):
             # Turned around, an equation of functions would define their argument.
             names = side.atoms(AppliedUndef) or (set() if other.has(AppliedUndef) else side.free_symbols)
@@ -109,6 +116,8 @@ class Context:
             return False
         if body.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN):
             return False
+        if isinstance(name, Symbol) and _INITIAL.search(name.name) and body.has(Derivative):
+            return False  # the value at the beginning is no function
         key = name.func if isinstance(name, AppliedUndef) else name
         return all(key not in self.definitions.names_under(part) for part in self._foundation(body))
 

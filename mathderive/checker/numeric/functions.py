@@ -192,6 +192,7 @@ FUNCTIONS: dict[str, Callable[[Value], Value]] = {
     "im": _on_balls(lambda ball: acb(ball.imag), _of_real(lambda value: ZERO)),
     "arg": _on_balls(lambda ball: acb(ball.arg()), _of_real(lambda value: ZERO)),
     "conjugate": _on_balls(acb.conjugate, _of_real(lambda value: ONE)),
+    "factorial": _on_balls(lambda ball: (ball + 1).gamma()),
     "erf": _on_balls(acb.erf, _slope_of_erf(-1)),
     "erfi": _on_balls(acb.erfi, _slope_of_erf(1)),
     "Ei": _on_balls(acb.ei, lambda value: exp(value) * _reciprocal(value)),

@@ -1,16 +1,19 @@
 """Reading an equation: from text to the sides it can mean."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 
 from sympy import Derivative, Expr
 
 from mathderive.checker.reading.notation import Notation, parsed
+from mathderive.checker.reading.textbook import read_textbook
+from mathderive.checker.reading.words import SUPPOSED
 from mathderive.symbolic.latex.lexer import ACCENTS, ELEMENTARY, LETTERS
 from mathderive.symbolic.latex.parser import LatexError, readings
 from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 
 Chain = tuple[Expr, ...]
 """The sides of an equation `a = b`, or of a chain `a = b = c`."""
@@ -24,6 +27,8 @@ MAX_SIDES = 8
 MAX_PRINTED = 8
 """Maximum number of readings that are printed to be compared with the text."""
 
+NO_CLAIM = "it supposes something or names it, so it cannot be wrong"
+
 _BLANK = re.compile(r"[\s$~]|\.\s*\Z")
 MAX_CHARACTERS = 10_000
 """Maximum number of characters of a text that is looked at, with a remark; `latex.tree` reads fewer."""
@@ -34,6 +39,12 @@ _REMARK = re.compile(
 """The beginning of a remark."""
 
 _WORD = re.compile(r"(?<![A-Za-z{\\\\])(?<![{\\\\] )[A-Za-z]{5,}(?![A-Za-z])")
+_PEOPLE = re.compile(
+    r"\\(?:mathrm|textrm|text)\s*\{\s*(?:d|e|i|sin|cos|tan|ln|log|exp|sinh|cosh)\s*\}"
+    r"|/\s*(?:[A-Za-z]|\\[A-Za-z]+|\d+)\s*(?=[A-Za-z\\({])"
+)
+"""Notation that the data's grammar would take for something else."""
+
 _PHRASE = re.compile(r"(?:\A|(?<=[.,:;] ))(?:Let|Now|So|Thus|Then|Since|By|We|The|If)(?=,?\s)")
 _COMMANDS = (
     ACCENTS | LETTERS | ELEMENTARY.keys() | {"partial", "operatorname", "infty", "dfrac", "tfrac", "iiint", "times"}
@@ -49,12 +60,18 @@ class Reading:
         chains: the readings; empty where the text is no equation.
         fault: why there is no reading.
         unlikely: further readings, which the data would print in another way.
+        doubt: why a refutation of the readings does not make the text incorrect; empty where it does.
+        closed: terms of the readings that stand for an expression, such as a sum for its closed form.
+        has_infinity: whether an infinity is a part of a formula; None where the text has to be asked.
     """
 
     text: str
     chains: tuple[Chain, ...]
     fault: str = ""
     unlikely: tuple[Chain, ...] = ()
+    doubt: str = ""
+    closed: Mapping[OpaqueTerm, Expr] = field(default_factory=dict)
+    has_infinity: bool | None = None
 
     @property
     def plausible(self) -> list[Chain]:
@@ -68,15 +85,44 @@ class Reading:
 def read(text: str, notation: Notation) -> Reading:
     """Reads an equation, without a remark in brackets at its end.
 
-    People's notation for the functions of the prompt is tried before the data's own notation.
+    Where the prompt is written as the data would print it, people's notation is tried only after the data's own.
     """
     if len(text) > MAX_CHARACTERS:
         return Reading(text, (), f"{len(text)} characters; at most {MAX_CHARACTERS} are looked at")
     mathematics = _without_remark(text)
+    supposed = SUPPOSED.match(mathematics)
+    if supposed is not None:
+        mathematics = mathematics[supposed.end() :]
     words = [word for word in _WORD.findall(mathematics) if word not in _COMMANDS]
     words += _PHRASE.findall(mathematics)
     if words:
         return Reading(text, (), f"words, not mathematics: {words[0][:20]}")
+    doubt = "" if supposed is None else NO_CLAIM
+    if not notation.is_printed or _PEOPLE.search(mathematics):
+        found = _in_textbook_notation(text, mathematics, notation, doubt)
+        if found is not None and found.chains:
+            return found
+    reading = _in_notation_of_data(text, mathematics, notation, doubt)
+    if reading.chains or not notation.is_printed:
+        return reading
+    return _in_textbook_notation(text, mathematics, notation, doubt) or reading
+
+
+def _in_textbook_notation(text: str, mathematics: str, notation: Notation, doubt: str) -> Reading | None:
+    """The reading in people's notation; None where there is none."""
+    try:
+        found = read_textbook(mathematics, notation.key)
+    except LatexError:
+        return None
+    meant = notation.consistent(found.chains)
+    if not meant or not 2 <= len(meant[0]) <= MAX_SIDES:
+        return None
+    unlikely = tuple(notation.consistent(found.unlikely))
+    return Reading(text, tuple(meant), "", unlikely, doubt or found.doubt, found.closed, found.has_infinity)
+
+
+def _in_notation_of_data(text: str, mathematics: str, notation: Notation, doubt: str) -> Reading:
+    """The reading in the data's own notation, and in people's notation for the functions of the prompt."""
     chains: dict[Chain, None] = {}
     fault: LatexError | None = None
     rewritten = notation.rewritten(mathematics)
@@ -100,7 +146,8 @@ def read(text: str, notation: Notation) -> Reading:
         return Reading(text, (), f"more than {MAX_SIDES} sides")
     likely = _as_printed(mathematics, tuple(meant), notation)
     whole = Reading(text, tuple(meant))
-    return Reading(text, likely, unlikely=tuple(chain for chain in whole.plausible if chain not in likely))
+    unlikely = tuple(chain for chain in whole.plausible if chain not in likely)
+    return Reading(text, likely, unlikely=unlikely, doubt=doubt)
 
 
 def _without_remark(text: str) -> str:

@@ -13,8 +13,9 @@ from sympy import Derivative, Expr, Integral, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
+from mathderive.checker.reading.textbook import NamesKey, names_in_prompt, read_textbook
 from mathderive.symbolic.latex.lexer import LETTERS
-from mathderive.symbolic.latex.parser import LatexError, parse
+from mathderive.symbolic.latex.parser import LatexError, parse, prints_as
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.names import PRINTED_LIKE_NAMES, name_of
 
@@ -45,6 +46,9 @@ class Notation:
         constants: those of `i` and `\pi` that are constants, not names, in the whole derivation.
         unsettled: those of which the prompt does not tell whether they are constants or names.
         may_have_unit: whether the name `i` may be meant as the imaginary unit.
+        is_printed: whether the prompt is written as the data would print it.
+        texts: the premises and the other equations of the prompt.
+        opaque: names that earlier equations tie to terms that cannot be evaluated.
     """
 
     heads: dict[str, str]
@@ -52,11 +56,36 @@ class Notation:
     constants: frozenset[Symbol] = frozenset()
     unsettled: frozenset[Symbol] = frozenset()
     may_have_unit: bool = True
+    is_printed: bool = True
+    texts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    opaque: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> NamesKey:
+        """The roles of the prompt's names in people's notation."""
+        return _key(self.texts, self.opaque)
+
+    def with_opaque_names(self, names: Iterable[str]) -> "Notation":
+        """The same notation where further names are tied to terms that cannot be evaluated."""
+        return replace(self, opaque=self.opaque | frozenset(names))
 
     @property
     def with_constants(self) -> "Notation":
         r"""The same notation where unsettled symbols are constants; elsewhere they are names."""
         return replace(self, constants=self.constants | self.unsettled, unsettled=frozenset())
+
+    def sides(self, text: str) -> tuple[Expr, ...]:
+        """The preferred reading of a text of the prompt.
+
+        Raises:
+            LatexError: the text has none.
+        """
+        if self.is_printed:
+            return parsed(self.rewritten(text))
+        try:
+            return read_textbook(text, self.key).chains[0]
+        except LatexError:
+            return parsed(self.rewritten(text))
 
     def rewritten(self, text: str) -> str:
         """Rewrites a text in the data's notation; one that is too long to be read stays as it is."""
@@ -82,6 +111,27 @@ class Notation:
         return tuple(side.xreplace({symbol: self.applications[symbol] for symbol in present}) for side in sides)
 
 
+@lru_cache(maxsize=64)
+def _key(texts: tuple[tuple[str, ...], tuple[str, ...]], opaque: frozenset[str]) -> NamesKey:
+    names = names_in_prompt(*texts)
+    return NamesKey(replace(names, opaque=names.opaque | opaque) if opaque else names)
+
+
+def _is_printed(text: str) -> bool:
+    """Whether a text is written as the data would print it."""
+    try:
+        return prints_as(parsed(text), text)
+    except LatexError:
+        return False
+
+
+def _is_readable(text: str) -> bool:
+    try:
+        return bool(parsed(text))
+    except LatexError:
+        return False
+
+
 @lru_cache(maxsize=MAX_REMEMBERED)
 def parsed(text: str) -> tuple[Expr, ...]:
     """The preferred reading of a text.
@@ -99,17 +149,23 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
         premises: equations that may define functions.
         others: the prompt's other equations.
     """
+    equations = (*premises, *others)
+    is_printed = (
+        all(map(_is_readable, equations))
+        if any("{(" in text for text in equations)
+        else all(map(_is_printed, equations))
+    )
     heads: dict[str, str] = {}
     for text in premises:
         match = (_DEFINITION.search(text) or _MIRRORED.search(text)) if len(text) <= MAX_REWRITTEN else None
         if match:
             heads.setdefault(match["name"], match["arguments"])
-    first = Notation(heads, {})
+    first = Notation(heads, {}, is_printed=is_printed, texts=(tuple(premises), tuple(others)))
     applications: dict[str, set[AppliedUndef]] = {}
     symbols: set[Symbol] = set()
     for text in (*premises, *others):
         try:
-            sides = parsed(first.rewritten(text))
+            sides = first.sides(text)
         except LatexError:
             continue
         for side in sides:
@@ -127,7 +183,16 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
             arguments = ",".join(map(latex, application.args))
             for head in (latex(symbol), latex(application).removesuffix(f"{{({arguments})}}")):
                 heads.setdefault(head, arguments)
-    return Notation(heads, bare, constants, unsettled, CONSTANT_OR_NAME[0] not in variables)
+    if not is_printed:
+        # People write these letters for the constants, unless they are variables.
+        constants, unsettled = constants | unsettled, frozenset()
+    return replace(
+        first,
+        applications=bare,
+        constants=constants,
+        unsettled=unsettled,
+        may_have_unit=CONSTANT_OR_NAME[0] not in variables,
+    )
 
 
 def _variables(premises: Sequence[str], others: Sequence[str], notation: Notation) -> tuple[set[Basic], set[Basic]]:
@@ -136,7 +201,7 @@ def _variables(premises: Sequence[str], others: Sequence[str], notation: Notatio
     in_premises: set[Basic] = set()
     for number, text in enumerate((*premises, *others)):
         try:
-            sides = parsed(notation.rewritten(text))
+            sides = notation.sides(text)
         except LatexError:
             continue
         for side in sides:

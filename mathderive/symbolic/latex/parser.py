@@ -45,12 +45,12 @@ def parse(text: str) -> Sides:
         LatexError: the text is too long, too deep or outside the grammar, or a number in it is too large.
     """
     first, *others = _usual_readings(text)
-    if not others or _prints_as(first, text):
+    if not others or prints_as(first, text):
         return first
-    return next((sides for sides in others if _prints_as(sides, text)), first)
+    return next((sides for sides in others if prints_as(sides, text)), first)
 
 
-def _prints_as(sides: Sides, text: str) -> bool:
+def prints_as(sides: Sides, text: str) -> bool:
     """Whether the sides print as the text, apart from spaces and backslashes, which T5 loses."""
     return _skeleton("=".join(latex(side) for side in sides)) == _skeleton(text)
 
@@ -163,12 +163,12 @@ def _build(node: Node, choice: _Choice) -> Expr:
             value = Fraction(text)
             return Rational(value.numerator, value.denominator)
         case "symbol", (name,):
-            known = _name(name)
+            known = vocabulary_name(name)
             return choice.constants.get(known) or Symbol(known)
         case "constant", (name,):
             return _NAMED[name]
         case "applied", (name, arguments):
-            return function(_name(name))(*(_build(argument, choice) for argument in arguments))
+            return function(vocabulary_name(name))(*(_build(argument, choice) for argument in arguments))
         case "elementary", (name, argument):
             built = _build(argument, choice)
             return _power(S.Exp1, built) if name == "exp" else apply_function(name, [built])
@@ -183,7 +183,7 @@ def _build(node: Node, choice: _Choice) -> Expr:
         case "derivative", (differentials, sign, chain):
             extent = choice.extents[node]
             derivative = _derivative(_product(sign, chain[:extent], choice), differentials, choice)
-            return _multiply(1, [derivative, *_factors(chain[extent:], choice)])
+            return multiply_factors(1, [derivative, *_factors(chain[extent:], choice)])
         case "integral", (integrand, limits):
             bounds = [_limit(variable, bounds, choice) for variable, bounds in limits]
             integral = Integral(_build(integrand, choice), *bounds)
@@ -202,7 +202,7 @@ def _power(base: Expr, exponent: Expr) -> Expr:
 
 
 def _product(sign: int, chain: Chain, choice: _Choice) -> Expr:
-    return _multiply(sign, _factors(chain, choice))
+    return multiply_factors(sign, _factors(chain, choice))
 
 
 def _factors(chain: Chain, choice: _Choice) -> list[Expr]:
@@ -210,7 +210,7 @@ def _factors(chain: Chain, choice: _Choice) -> list[Expr]:
     return [_power(factor, S.NegativeOne) if divides else factor for factor, divides in built]
 
 
-def _multiply(sign: int, factors: list[Expr]) -> Expr:
+def multiply_factors(sign: int, factors: list[Expr]) -> Expr:
     """Multiplies factors; a number times a sum is not multiplied out, because the text shows it as a product."""
     coefficient, others = Integer(sign), []
     for factor in factors:
@@ -251,7 +251,8 @@ def _limit(differential: Differential, bounds: Bounds, choice: _Choice) -> tuple
     return (_build(name, choice), *(_build(bound, choice) for bound in bounds))
 
 
-def _name(spelling: str) -> str:
+def vocabulary_name(spelling: str) -> str:
+    """The name of the vocabulary with this spelling in tokens; the spelling itself for any other name."""
     return _names().get(spelling, spelling)
 
 
