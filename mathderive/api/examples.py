@@ -1,18 +1,19 @@
 """Examples from the generator, and their perturbations, one call each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mathderive.config.schema import DataSettings, SplitSizes
 from mathderive.core.errors import InputError
 from mathderive.core.piped_workers import PipedWorker
-from mathderive.core.workers import DEFAULT_LIMITS, WorkerProcess, run_in_workers
+from mathderive.core.workers import WorkerProcess, run_in_workers
 from mathderive.records import PERTURBED_SETS, Example
 from mathderive.symbolic.engine.derivation import derivation_from_json
 from mathderive.symbolic.engine.evaluation_sets import STATIC, evaluation_set, known_set
 from mathderive.symbolic.engine.settings import SamplingSettings
+from tfds_builders.derivations.chunks import Candidate
 from tfds_builders.derivations.generation import (
     MAX_ATTEMPTS_TO_SHOW,
     make_candidate,
@@ -26,22 +27,6 @@ ATTEMPTS_PER_CHUNK = 8
 
 _SIZES = SplitSizes(train=1, validation=1, static=1)
 """Sizes of splits, which decide nothing about a single derivation."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One numbered try of the generator."""
-
-    sampling: SamplingSettings
-    seed: int
-    number: int
-
-
-def run_attempt(attempt: Attempt) -> Example | None:
-    """The example of an attempt; None where it gives no derivation."""
-    settings = DataSettings(sizes=_SIZES, sampling=attempt.sampling)
-    candidates = sample(settings, attempt.seed, attempt.number)
-    return make_example(candidates[0], STATIC) if candidates else None
 
 
 def generate(n: int, seed: int = 0, *, sampling: SamplingSettings | None = None, processes: int = 1) -> list[Example]:
@@ -67,9 +52,9 @@ def generate(n: int, seed: int = 0, *, sampling: SamplingSettings | None = None,
             raise ValueError(f"{name}: {value}; expected {least} to {end - 1}")
     found: dict[str, Example] = {}
     settings = SamplingSettings() if sampling is None else sampling
-    for number, example in _attempts(settings, seed, processes) if n else ():
-        if example is not None:
-            found.setdefault(example.target, example)
+    for number, candidates in _attempts(settings, seed, processes) if n else ():
+        for candidate in candidates:
+            found.setdefault(candidate.target, make_example(candidate, STATIC))
         if len(found) == n:
             break
         if number > MAX_ATTEMPTS_TO_SHOW * (len(found) + 1):
@@ -77,19 +62,19 @@ def generate(n: int, seed: int = 0, *, sampling: SamplingSettings | None = None,
     return list(found.values())
 
 
-def _attempts(sampling: SamplingSettings, seed: int, processes: int) -> Iterator[tuple[int, Example | None]]:
-    """Yields the number of each attempt with its example, without end."""
-    starts = (Attempt(sampling, seed, number) for number in range(0, 2**62, ATTEMPTS_PER_CHUNK))
+def _attempts(sampling: SamplingSettings, seed: int, processes: int) -> Iterator[tuple[int, list[Candidate]]]:
+    """Yields the number of each attempt with its candidates, one or none, without end."""
+    settings = DataSettings(sizes=_SIZES, sampling=sampling)
+    starts = (range(start, start + ATTEMPTS_PER_CHUNK) for start in range(0, 2**62, ATTEMPTS_PER_CHUNK))
 
-    def work(worker: WorkerProcess[Attempt, Example | None], first: Attempt) -> list[Example | None]:
-        numbers = range(first.number, first.number + ATTEMPTS_PER_CHUNK)
-        return worker.run(Attempt(sampling, seed, number) for number in numbers).results
+    def work(worker: WorkerProcess[int, list[Candidate]], attempts: range) -> list[list[Candidate]]:
+        return worker.run(attempts).results
 
-    make_worker: Callable[..., WorkerProcess[Attempt, Example | None]] = PipedWorker
-    with closing(run_in_workers(run_attempt, work, starts, processes, DEFAULT_LIMITS, make_worker)) as chunks:
+    function = partial(sample, settings, seed)
+    with closing(run_in_workers(function, work, starts, processes, make_worker=PipedWorker)) as chunks:
         for chunk, results in enumerate(chunks):
-            for position, example in enumerate(results):
-                yield chunk * ATTEMPTS_PER_CHUNK + position, example
+            for position, candidates in enumerate(results):
+                yield chunk * ATTEMPTS_PER_CHUNK + position, candidates
 
 
 def perturb(example: Example, kind: str, seed: int = 0, *, sampling: SamplingSettings | None = None) -> Example | None:

@@ -9,6 +9,7 @@ import typer
 from mathderive.cli.checking import check_conformance, check_derivation
 from mathderive.cli.checkpoints import convert_checkpoint, serve_checkpoint
 from mathderive.cli.development import run_linters, run_tests
+from mathderive.cli.exporting import export_dataset
 from mathderive.cli.ledger import ledger_app
 from mathderive.cli.stages import add_stages
 from mathderive.core.errors import InputError, ending_of
@@ -24,6 +25,7 @@ app = typer.Typer(
 add_stages(app)
 app.add_typer(ledger_app, name="ledger")
 app.command("convert")(convert_checkpoint)
+app.command("export")(export_dataset)
 app.command("serve")(serve_checkpoint)
 app.command("conformance")(check_conformance)
 app.command("check")(check_derivation)

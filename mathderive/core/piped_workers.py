@@ -14,7 +14,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
@@ -35,27 +35,28 @@ _ROOT = str(Path(__file__).parents[2])
 
 
 class Signature(NamedTuple):
-    """The types that a worker's function takes and returns."""
+    """The types that a worker's function takes and returns; the last argument is the item, the others are fixed."""
 
+    fixed: tuple[TypeAdapter[Any], ...]
     item: TypeAdapter[Any]
     result: TypeAdapter[Any]
 
 
 @lru_cache
-def signature(function: Callable[[Any], Any]) -> Signature:
-    """Reads the types of a function of one argument from its annotations."""
+def signature(function: Callable[..., Any]) -> Signature:
+    """Reads the types of a function's arguments and result from its annotations."""
     hints = get_type_hints(function)
-    result = hints.pop("return")
-    (item,) = hints.values()
-    return Signature(TypeAdapter(item), TypeAdapter(result))
+    result = TypeAdapter[Any](hints.pop("return"))
+    *fixed, item = map(TypeAdapter[Any], hints.values())
+    return Signature(tuple(fixed), item, result)
 
 
 class PipedWorker(WorkerProcess[ItemT, ResultT]):
     """A `WorkerProcess` whose child is started as a module of this package.
 
     Args:
-        function: an annotated function of one argument at the top of an importable module. `pydantic` turns argument
-            and result into JSON and back.
+        function: an annotated function at the top of an importable module, or its `functools.partial` with all
+            arguments but the last one, by position. `pydantic` turns arguments and results into JSON and back.
         limits: the limits on each item.
         marks: the type of what the function marks.
     """
@@ -73,9 +74,15 @@ class PipedWorker(WorkerProcess[ItemT, ResultT]):
 class PipedChild:
     """A child that is connected by its standard input and output."""
 
-    def __init__(self, function: Callable[[Any], Any], limits: Limits, marks: TypeAdapter[Any]) -> None:
+    def __init__(self, function: Callable[..., Any], limits: Limits, marks: TypeAdapter[Any]) -> None:
+        self._fixed: tuple[Any, ...] = ()
+        if isinstance(function, partial):
+            assert not function.keywords
+            self._fixed = function.args
+            function = function.func
         self._answers = {"result": signature(function).result, "mark": marks, "failed": TypeAdapter(str)}
         self._number = 0
+        """The number of the last item; line 0 holds the fixed arguments."""
         watched, held = os.pipe()
         try:
             self._process = _start(_command(function, limits, watched), watched)
@@ -92,10 +99,15 @@ class PipedChild:
         self._end = weakref.finalize(self, _end, self._process, held, os.getpid())
 
     def send(self, item: Any) -> None:
+        if not self._number:
+            self._write(to_line(0, self._fixed))
         self._number += 1
-        line = memoryview(to_line(self._number, item))
-        while line:
-            line = line[self._writing.write(line) :]
+        self._write(to_line(self._number, item))
+
+    def _write(self, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            rest = rest[self._writing.write(rest) :]
 
     def receive(self) -> tuple[str, Any]:
         line = self._reading.readline()
@@ -120,7 +132,7 @@ def to_line(*values: Any) -> bytes:
     return json.dumps(_ANYTHING.dump_python(values, mode="json")).encode("ascii") + b"\n"
 
 
-def _command(function: Callable[[Any], Any], limits: Limits, watched: int) -> list[str]:
+def _command(function: Callable[..., Any], limits: Limits, watched: int) -> list[str]:
     if not sys.executable:
         raise InputError("sys.executable is empty; expected the Python interpreter that starts worker processes")
     numbers = map(str, (limits.memory_bytes, limits.cpu_seconds, watched))

@@ -35,6 +35,10 @@ class ProgressCallback(Protocol):
         ...
 
 
+def ignore_progress(what: str, done: int, wanted: int, note: str = "") -> None:
+    """Shows nothing; a `ProgressCallback`."""
+
+
 def say(message: str) -> None:
     """Prints one line to standard error, like progress; standard output is for results."""
     print(message, file=sys.stderr, flush=True)

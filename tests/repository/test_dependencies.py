@@ -32,7 +32,10 @@ def imported_packages() -> Iterator[tuple[str, Path]]:
 
 def test_every_imported_distribution_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["beam"]]
+    lines = [
+        *project["dependencies"],
+        *(one for extra in ("beam", "export") for one in project["optional-dependencies"][extra]),
+    ]
     declared = {canonicalize_name(Requirement(line).name) for line in lines}
     distributions = packages_distributions()
     undeclared = set()

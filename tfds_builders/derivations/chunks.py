@@ -6,7 +6,7 @@ about 200 bytes for each candidate. The candidates are read once, when the datas
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
@@ -99,9 +99,15 @@ class Computer(Protocol):
 
 @dataclass(frozen=True)
 class LocalComputer:
-    """Computes chunks by worker processes on this machine; 0 is one for each core that this process may use."""
+    """Computes chunks by worker processes on this machine.
+
+    Attributes:
+        workers: number of processes; 0 is one for each core that this process may use.
+        make_worker: makes a worker of a function and its limits.
+    """
 
     workers: int
+    make_worker: Callable[..., WorkerProcess[Any, Any]] = field(default=WorkerProcess, kw_only=True)
 
     def compute(
         self, task: Task[ItemT, ChunkT], chunks: Iterable[ChunkT], ahead: Callable[[], int]
@@ -114,7 +120,7 @@ class LocalComputer:
                 compute_chunk(task, worker, number, chunk)
             return read_keys(task.folder, number)
 
-        yield from run_in_workers(task.function, work, enumerate(chunks), self.workers)
+        yield from run_in_workers(task.function, work, enumerate(chunks), self.workers, make_worker=self.make_worker)
 
 
 def compute_chunk(
