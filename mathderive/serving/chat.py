@@ -3,18 +3,23 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 
 from mathderive.model.sampling import Sampling, sample_key
-from mathderive.predictors.t5 import T5Model
-from mathderive.serving.batching import Batcher
+from mathderive.predictors.t5 import Completion, T5Model
+from mathderive.serving.batching import QUICK_PROMPT_TOKENS, QUICK_TOKENS, Batcher
 from mathderive.serving.jobs import BatchFailedError, Job, QueueFullError
 from mathderive.serving.limits import result_for
 from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Reply
+from mathderive.serving.stopping import StopFilter, cut_at_stop
+from mathderive.serving.unsupported import refuse_unsupported
+
+_SLOW_LENGTHS = (256,)
+"""Lengths to which prompts in the slow lane are padded, beside the maximum; the paper's have up to 250 tokens."""
 
 _MAX_CHARACTERS_PER_TOKEN = 32
 """Longer prompts are refused before they are encoded; a token has three characters on average."""
@@ -40,6 +45,14 @@ class ServerSettings:
     key: str | None
     is_greedy: bool
 
+    @property
+    def slow_lengths(self) -> Sequence[int]:
+        """The lengths to which prompts in the slow lane are padded; none if the quick lane can do everything."""
+        longest = self.max_prompt_tokens
+        if self.is_greedy and longest <= QUICK_PROMPT_TOKENS and self.max_answer_tokens <= QUICK_TOKENS:
+            return []
+        return [length for length in _SLOW_LENGTHS if length < longest] + [longest]
+
 
 class Chat:
     """Answers chat completions with one model."""
@@ -51,13 +64,15 @@ class Chat:
         """Puts the request in the queue.
 
         Raises:
-            Refusal: the model's name is unknown, the prompt is too long, `n` is too large, or the queue is full.
+            Refusal: the model's name or a parameter is unknown, the prompt is too long, `n` is too large, or the queue
+                is full.
         """
         self.check_name(asked.model)
+        refuse_unsupported(asked.model_extra or {})
         if asked.count > self._settings.batch_size:
             message = f"n: {asked.count} answers; expected at most {self._settings.batch_size}, the server's batch size"
             raise Refusal(400, message, param="n")
-        prompt = asked.messages[0].text()
+        prompt = asked.prompt()
         longest, most = self._settings.max_prompt_tokens, self._settings.max_answer_tokens
         if len(prompt) > longest * _MAX_CHARACTERS_PER_TOKEN:
             raise _too_long(f"{len(prompt)} characters", longest)
@@ -84,7 +99,7 @@ class Chat:
         """
         try:
             completions = await result_for(request, asyncio.ensure_future(job.completions()))
-            return Reply(self._model.name, asked.count // job.size).whole(completions)
+            return Reply(self._model.name, asked.count // job.size).whole(self._stopped(completions, asked.stop))
         except BatchFailedError:
             raise server_error() from None
         except QueueFullError as full:
@@ -96,9 +111,14 @@ class Chat:
         try:
             for number in range(job.size):
                 yield _event(reply.piece(number, {"role": "assistant", "content": ""}))
+            filters = [StopFilter(asked.stop) for _ in range(job.size)]
             async for number, text in job.pieces():
-                yield _event(reply.piece(number, {"content": text}))
-            completions = await job.completions()
+                if passed := filters[number].add(text):
+                    yield _event(reply.piece(number, {"content": passed}))
+            completions = self._stopped(await job.completions(), asked.stop)
+            for number, rest in enumerate(filters):
+                if passed := rest.add("", is_last=True):
+                    yield _event(reply.piece(number, {"content": passed}))
             for number, completion in enumerate(completions):
                 yield _event(reply.piece(number, {}, completion.finish_reason))
             if asked.stream_options and asked.stream_options.include_usage:
@@ -110,6 +130,19 @@ class Chat:
             yield _event(_refusal_when_full(full).body.model_dump())
         finally:
             job.give_up()
+
+    def _stopped(self, completions: Sequence[Completion], stops: Sequence[str]) -> list[Completion]:
+        """The completions, each cut before its first stop sequence; a cut one counts the tokens that are left."""
+        return [
+            one
+            if (text := cut_at_stop(one.text, stops)) == one.text
+            else one._replace(
+                text=text,
+                finish_reason="stop",
+                completion_tokens=min(one.completion_tokens, len(self._model.encode(text))),
+            )
+            for one in completions
+        ]
 
 
 def _sampling(asked: ChatRequest, prompt: str) -> Sampling | None:

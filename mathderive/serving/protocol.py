@@ -1,6 +1,7 @@
 """The part of OpenAI's chat-completions protocol that a derivation model supports: requests, answers and refusals.
 
-A parameter that would change the answer and is not supported is refused by name, never ignored.
+A parameter that is known to change the answer and is not supported is refused by name, never ignored:
+`mathderive.serving.unsupported` knows those of other servers.
 """
 
 import time
@@ -8,9 +9,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from mathderive.predictors.t5 import Completion
+from mathderive.serving.stopping import MAX_STOP_CHARACTERS, MAX_STOPS
 
 _LONGEST_MESSAGE = 500
 """Maximum characters of an error's message."""
@@ -41,24 +43,31 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class TextPart(Asked):
+class Tolerant(Asked):
+    """Base of request models that may hold more than is known here, since clients add fields of their own."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class TextPart(Tolerant):
     type: Literal["text"]
     text: Text
 
 
-class Message(Asked):
-    role: Literal["user"]
+class Message(Tolerant):
+    role: Literal["user", "system", "developer"]
     content: Text | Annotated[list[TextPart], Field(min_length=1, max_length=64)]
+    type: Literal["text"] | None = Field(default=None, description="Has no effect; some clients send it.")
 
     def text(self) -> str:
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
 
 
-class StreamOptions(Asked):
-    include_usage: bool = False
+class StreamOptions(Tolerant):
+    include_usage: bool | None = None
 
 
-class ResponseFormat(Asked):
+class ResponseFormat(Tolerant):
     type: Literal["text"]
 
 
@@ -67,13 +76,37 @@ Neutral = Annotated[float | None, Field(ge=0, le=0)]
 _LARGEST_SEED = 2**63 - 1
 
 
-class ChatRequest(Asked):
-    """A request for a chat completion. The model answers one prompt and holds no conversation: one user message."""
+def _check_messages(messages: list[Message]) -> list[Message]:
+    if sum(message.role == "user" for message in messages) > 1:
+        raise ValueError("several user messages; expected one: the model answers one prompt and holds no conversation")
+    return messages
+
+
+def _to_stops(stop: object) -> object:
+    """The list of stop sequences, without those that are null or empty."""
+    given = stop if isinstance(stop, list) else [stop]
+    return [one for one in given if one not in (None, "")]
+
+
+Stop = Annotated[Text, Field(max_length=MAX_STOP_CHARACTERS)]
+
+_STOP = {"type": "string", "maxLength": MAX_STOP_CHARACTERS}
+_STOP_SCHEMA = {"anyOf": [_STOP, {"type": "array", "items": _STOP, "maxItems": MAX_STOPS}, {"type": "null"}]}
+
+
+class ChatRequest(Tolerant):
+    """A request for a chat completion. The model answers one prompt and holds no conversation: one user message.
+
+    System messages are accepted and have no effect, because the model has never seen any.
+    """
 
     model: str
-    messages: list[Message] = Field(min_length=1, max_length=1)
+    messages: Annotated[list[Message], Field(min_length=1, max_length=16), AfterValidator(_check_messages)]
     max_tokens: Whole | None = Field(default=None, ge=1)
     max_completion_tokens: Whole | None = Field(default=None, ge=1)
+    stop: Annotated[
+        list[Stop], BeforeValidator(_to_stops), Field(max_length=MAX_STOPS), WithJsonSchema(_STOP_SCHEMA)
+    ] = Field(default=[], description="A text or several: the answer ends before the first one that the model writes.")
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float | None, Field(ge=0, le=2)] = Field(
@@ -97,6 +130,17 @@ class ChatRequest(Asked):
     def count(self) -> int:
         """The number of answers."""
         return self.n or 1
+
+    def prompt(self) -> str:
+        """The text of the user message.
+
+        Raises:
+            Refusal: there is none.
+        """
+        for message in self.messages:
+            if message.role == "user":
+                return message.text()
+        raise Refusal(400, "messages: no user message; expected one, the prompt", param="messages.0.role")
 
     def limit(self) -> int | None:
         """The maximum tokens that the client allows; null if it sets no limit."""

@@ -4,6 +4,7 @@ import ipaddress
 import signal
 import socket
 import sys
+import time
 
 import uvicorn
 
@@ -68,6 +69,7 @@ def serve(
         # uvicorn handles these signals and then raises them again for earlier handlers, which must do nothing.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
+        say("serve: compiles the model's programs for answers that are not sampled, which takes up to some minutes")
         # While the model's threads trace a new shape, the thread that serves connections waits for them this long.
         sys.setswitchinterval(_SWITCH_SECONDS)
         _Server(config).run([listening])
@@ -75,7 +77,10 @@ def serve(
 
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        started = time.monotonic()
         await super().startup(sockets)
+        if self.started:
+            say(f"serve: ready after {time.monotonic() - started:.0f} s")
         for listening in sockets or ():
             host, port = listening.getsockname()[:2]
             print(f"http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
