@@ -69,7 +69,8 @@ def serving() -> Iterator[ChatServer]:
 
 
 def answer_to(prompt: str, seed: int | None = None, index: int = 0) -> str:
-    return f"answer to {prompt}" + (f", seed {seed}, choice {index}" if seed is not None else "")
+    # The first equation cannot be read, so no answer is verified, although the prompt holds what it asks for.
+    return f"1 = ) answer to {prompt}" + (f", seed {seed}, choice {index}" if seed is not None else "")
 
 
 class _Handler(BaseHTTPRequestHandler):
