@@ -1,7 +1,6 @@
 """Checking from any program: a pool of bounded child processes, which any thread may use."""
 
 import os
-import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -57,7 +56,7 @@ class Checker:
         self._make_pool()
 
     def _make_pool(self) -> None:
-        self._owner, self._lock = os.getpid(), threading.Lock()
+        self._owner = os.getpid()
         self._all = [SupervisedChecker(seed=self._key) for _ in range(self._count)]
         self._free: SimpleQueue[SupervisedChecker] = SimpleQueue()
         for checker in self._all:
@@ -99,15 +98,18 @@ class Checker:
             self._make_pool()
         if self._is_closed:
             raise RuntimeError("this checker is closed")
-        free = self._free
-        checker = free.get()
+        free, checker = self._free, None
         try:
+            checker = free.get()
             return checker.check(prompt, text, counts_missing)
         except InputError:
             if self._is_closed:
                 raise RuntimeError("this checker is closed") from None
             raise
         finally:
+            if checker is None:  # a KeyboardInterrupt, which may have come when one was taken and not yet assigned
+                checker = SupervisedChecker(seed=self._key)
+                self._all.append(checker)
             free.put(checker)
 
     def check_all(self, answers: Iterable[tuple[str, str]], *, counts_missing: bool = False) -> list[Validity]:
