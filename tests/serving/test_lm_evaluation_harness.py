@@ -32,13 +32,14 @@ def lm_eval(tmp_path: Path) -> Path:
     bin_folder = tmp_path / "environment" / "bin"
     subprocess.run([sys.executable, "-m", "venv", bin_folder.parent], check=True)
     try:
-        subprocess.run([bin_folder / "pip", "install", "-q", PACKAGE], check=True, capture_output=True, timeout=400)
+        subprocess.run([bin_folder / "pip", "install", "-q", PACKAGE], check=True, capture_output=True, timeout=900)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"{PACKAGE} cannot be installed here: {str(error.stderr or error)[-200:]}")
     return bin_folder / "lm_eval"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_local_chat_completions_scores_the_served_model(served: Served, tmp_path: Path, lm_eval: Path) -> None:
     prompts = [prompt for prompt, _ in tiny_training.PAIRS[:4]]
     with openai.OpenAI(base_url=f"{served.url}/v1", api_key=KEY, max_retries=0) as client:
