@@ -150,11 +150,10 @@ class T5Model:
         ]
 
     def compile_short(self, source_length: int, target_length: int) -> None:
-        """Compiles the programs of the search for sources and answers of up to these lengths.
+        """Compiles the programs of greedy search for sources and answers of up to these lengths.
 
         Later, `complete` uses them for sources that it pads to `source_length`. The model writes an answer of
-        `target_length` here: with a last scale of 0 all logits are equal, and the first token is never the end. In beam
-        search another token may be, so that programs for the longest answers may be left.
+        `target_length` here: with a last scale of 0 all logits are equal, and the first token is never the end.
         """
         endless = {**self._params, _LAST_SCALE: jax.tree.map(jnp.zeros_like, self._params[_LAST_SCALE])}
         sources = [[self._config.eos_token_id]] * self._decoding.batch_size
@@ -164,7 +163,6 @@ class T5Model:
             sources,
             target_length,
             self._dtype,
-            self._decoding.search.options(),
             watch=lambda row, ids: None,
             min_source_length=source_length,
         )

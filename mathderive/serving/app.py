@@ -45,14 +45,7 @@ class Health(BaseModel):
 
 def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     """Makes the application; its lifespan runs the batches, the checks and the typesetting."""
-    batcher = Batcher(
-        model,
-        settings.batch_size,
-        settings.waiting,
-        has_quick_lane=settings.is_greedy,
-        slow_lengths=settings.slow_lengths,
-        longest_answer=settings.max_answer_tokens,
-    )
+    batcher = Batcher(model, settings.batch_size, settings.waiting, has_quick_lane=settings.is_greedy)
     checks, typesetting = Checks(), Typesetting()
 
     @asynccontextmanager

@@ -5,9 +5,6 @@ request waits for a batch to fill. Those that share a compiled program are compu
 part, sampled ones by their number and whether `top_p` is set. Two batches are computed at once, as in
 `devices.overlapped`.
 
-Programs for answers that are not sampled are compiled before the first request. There are few of them: the quick lane
-pads all prompts to one length, and the slow lane to a few.
-
 The quick lane takes greedy requests with a short prompt, and writes at most `QUICK_TOKENS`. An answer that needs more
 is written again in the slow lane, from the start: greedy search finds the same tokens and more. A sample would do so
 too, but sampled requests go to the slow lane, because each number of samples needs another program, whose compilation
@@ -83,21 +80,10 @@ class Batcher:
 
     Args:
         has_quick_lane: whether the model's search is greedy, so that a short answer is the beginning of a longer one.
-        slow_lengths: the lengths, ascending, to which prompts in the slow lane are padded; a longer prompt is not.
-        longest_answer: maximum tokens of an answer, for which the slow lane's programs are compiled.
     """
 
-    def __init__(
-        self,
-        model: CompletesBatches,
-        batch_size: int,
-        waiting: int,
-        has_quick_lane: bool = True,
-        slow_lengths: Sequence[int] = (),
-        longest_answer: int = QUICK_TOKENS,
-    ) -> None:
+    def __init__(self, model: CompletesBatches, batch_size: int, waiting: int, has_quick_lane: bool = True) -> None:
         self._model, self._batch_size = model, batch_size
-        self._slow_lengths, self._longest_answer = slow_lengths, longest_answer
         self._lanes: Lanes[Job] = Lanes(waiting, waiting)
         self._has_quick_lane = has_quick_lane
         self._quick_lane_rests = threading.Event()
@@ -128,8 +114,9 @@ class Batcher:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Compiles the programs of both lanes, and answers submitted requests while the block runs."""
-        await asyncio.to_thread(self._compile)
+        """Compiles the programs of the quick lane, and answers submitted requests while the block runs."""
+        if self._has_quick_lane:
+            await asyncio.to_thread(self._model.compile_short, QUICK_PROMPT_TOKENS, QUICK_TOKENS)
         workers = [
             asyncio.create_task(self._work(serves_slow=number > 0 or not self._has_quick_lane))
             for number in range(_AT_ONCE)
@@ -140,11 +127,6 @@ class Batcher:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-
-    def _compile(self) -> None:
-        lengths = [(QUICK_PROMPT_TOKENS, QUICK_TOKENS)] if self._has_quick_lane else []
-        for prompt, answer in [*lengths, *((length, self._longest_answer) for length in self._slow_lengths)]:
-            self._model.compile_short(prompt, answer)
 
     async def _work(self, serves_slow: bool) -> None:
         while True:
@@ -220,9 +202,7 @@ class Batcher:
         if samplings := [job.sampling for job in jobs if job.sampling]:
             return self._model.complete_with_samples(sources, samplings, limits, watch_sample)
         is_watched = not is_quick or any(job.streamed for job in jobs)
-        longest = max(map(len, sources))
-        fitting = [QUICK_PROMPT_TOKENS] if is_quick else [length for length in self._slow_lengths if length >= longest]
-        min_length = fitting[0] if fitting else 0
+        min_length = QUICK_PROMPT_TOKENS if is_quick else 0
         return [[one] for one in self._model.complete(sources, limits, watch if is_watched else None, min_length)]
 
 

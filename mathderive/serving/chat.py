@@ -11,15 +11,12 @@ from starlette.requests import Request
 
 from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.t5 import Completion, T5Model
-from mathderive.serving.batching import QUICK_PROMPT_TOKENS, QUICK_TOKENS, Batcher
+from mathderive.serving.batching import Batcher
 from mathderive.serving.jobs import BatchFailedError, Job, QueueFullError
 from mathderive.serving.limits import result_for
 from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Reply
 from mathderive.serving.stopping import StopFilter, cut_at_stop
 from mathderive.serving.unsupported import refuse_unsupported
-
-_SLOW_LENGTHS = (256,)
-"""Lengths to which prompts in the slow lane are padded, beside the maximum; the paper's have up to 250 tokens."""
 
 _MAX_CHARACTERS_PER_TOKEN = 32
 """Longer prompts are refused before they are encoded; a token has three characters on average."""
@@ -44,14 +41,6 @@ class ServerSettings:
     max_answer_tokens: int
     key: str | None
     is_greedy: bool
-
-    @property
-    def slow_lengths(self) -> Sequence[int]:
-        """The lengths to which prompts in the slow lane are padded; none if the quick lane can do everything."""
-        longest = self.max_prompt_tokens
-        if self.is_greedy and longest <= QUICK_PROMPT_TOKENS and self.max_answer_tokens <= QUICK_TOKENS:
-            return []
-        return [length for length in _SLOW_LENGTHS if length < longest] + [longest]
 
 
 class Chat:

@@ -69,7 +69,7 @@ def serve(
         # uvicorn handles these signals and then raises them again for earlier handlers, which must do nothing.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        say("serve: compiles the model's programs for answers that are not sampled, which takes up to some minutes")
+        say("serve: compiles the model's programs for short answers, which takes up to a minute")
         # While the model's threads trace a new shape, the thread that serves connections waits for them this long.
         sys.setswitchinterval(_SWITCH_SECONDS)
         _Server(config).run([listening])

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mathderive.serving.chat import ServerSettings
 from mathderive.serving.stopping import StopFilter, cut_at_stop
 from tests.serving.test_protocol import ASKED, CHAT, PROMPT, ask, send
 from tests.support.command import start
@@ -197,18 +196,3 @@ def test_the_server_says_that_it_compiles_before_it_gives_its_address(checkpoint
     finally:
         process.terminate()
         assert process.communicate(timeout=60) == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("prompt", "answer", "is_greedy", "lengths"),
-    [
-        (64, 64, True, []),
-        (64, 64, False, [64]),
-        (64, 500, True, [64]),
-        (544, 544, True, [256, 544]),
-        (256, 9, True, [256]),
-    ],
-)
-def test_the_slow_lane_has_few_lengths(prompt: int, answer: int, is_greedy: bool, lengths: list[int]) -> None:
-    settings = ServerSettings(8, 64, prompt, answer, None, is_greedy)
-    assert list(settings.slow_lengths) == lengths
