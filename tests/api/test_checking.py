@@ -47,8 +47,8 @@ def test_missing_operators_are_counted_where_asked(checker: mathderive.Checker) 
 
 def test_a_prompt_of_another_form(checker: mathderive.Checker) -> None:
     with pytest.raises(ValueError, match="a prompt begins with"):
-        mathderive.check("Show 1 = 1", GOOD)
-    (first, second) = checker.check_all([("Show 1 = 1", GOOD), (PROMPT, GOOD)])
+        mathderive.check("Look at 1 = 1", GOOD)
+    (first, second) = checker.check_all([("Look at 1 = 1", GOOD), (PROMPT, GOOD)])
     assert {step.truth for step in first.steps} == {"undecided"}
     assert "the prompt cannot be read" in first.steps[0].reason
     assert not first.verified

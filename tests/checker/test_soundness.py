@@ -59,7 +59,7 @@ def test_the_three_verdicts_on_a_derivation_are_nested() -> None:
     assert properties(premise, step, goal) == (True, True, True)
     assert properties(premise, goal) == (True, True, False)
     assert properties(premise, step, goal, "x = 2 x") == (True, False, False)
-    assert properties(premise, step, goal, "so it is") == (True, False, False)
+    assert properties(premise, step, goal, "f{(x)} = )") == (True, False, False)
     assert properties(premise, step) == (False, False, False)
     # A goal that is stated first and derived later counts as derived.
     assert properties(premise, goal, step, goal) == (True, True, True)

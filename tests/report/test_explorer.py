@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mathderive.checker.reading.answers import split_answer
+from mathderive.checker.reading.layout import equations_of
 from mathderive.checker.verdicts import Validity
 from mathderive.metrics.error_table import FINDINGS
 from mathderive.metrics.registry import text_metrics
@@ -70,7 +71,7 @@ def test_every_question_and_every_answer_is_there(contents: ReportContents, data
     asked_of = sum(len(rows) for by_set in contents.predictions.values() for rows in by_set.values())
     assert len(data["answers"]) == asked_of
     for answer, prediction, score, _ in answers(contents, data):
-        assert texts(data, answer["lines"]) == [visible(text) for text in split_answer(prediction.text)]
+        assert texts(data, answer["lines"]) == [visible(text) for text in equations_of(prediction.text)]
         values = [score.metric(metric.key) for metric in text_metrics()]
         assert answer["scores"] == [None if value is None else percent(value) for value in values]
         assert answer["endsWithGoal"] == score.ends_with_goal

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from mathderive.checker.reading.answers import split_answer
+from mathderive.checker.reading.layout import equations_of
 from mathderive.records import EVALUATION_SETS
 from mathderive.report.page import write_report
 from mathderive.report.plain import visible
@@ -249,13 +250,13 @@ def test_without_verdicts_none_can_be_chosen(tmp_path: Path, open_page: OpenPage
 
 
 def check_hostile_text_is_text(page: "Page", model: str, texts: Mapping[str, str]) -> None:
-    """Opens the model's answers one after the other, and asserts that each is shown as it was written."""
+    """Opens the model's answers one after the other, and asserts that their equations are shown as text."""
     for name, text in texts.items():
         page.evaluate("hash => { location.hash = hash }", f"#explorer?by={model}&open={name}")
         expect(page.locator("#derivation-title")).to_have_text(f"{name} · {model}")
         written = page.locator(".column").nth(2)
         assert written.locator(".formula .plain").all_text_contents() == [
-            visible(part) for part in split_answer(text) if typeset(part) is None
+            visible(part) for part in equations_of(text) if typeset(part) is None
         ]
     expect(page.locator("script:not(#explorer-data)")).to_have_count(1)
     expect(page.locator(":is(#derivation, #explorer) :is(img, svg, a:not([href^='#']))")).to_have_count(0)

@@ -45,6 +45,9 @@ _PEOPLE = re.compile(
 )
 """Notation that the data's grammar would take for something else."""
 
+_SHORT_WORD = re.compile(
+    r"(?<![A-Za-z\\{_^])(?:and|are|but|by|for|from|if|is|not|of|so|that|the|then|this|to|we|with)(?![A-Za-z}])"
+)
 _PHRASE = re.compile(r"(?:\A|(?<=[.,:;] ))(?:Let|Now|So|Thus|Then|Since|By|We|The|If)(?=,?\s)")
 _COMMANDS = (
     ACCENTS | LETTERS | ELEMENTARY.keys() | {"partial", "operatorname", "infty", "dfrac", "tfrac", "iiint", "times"}
@@ -110,6 +113,8 @@ def read(text: str, notation: Notation) -> Reading:
 
 def _in_textbook_notation(text: str, mathematics: str, notation: Notation, doubt: str) -> Reading | None:
     """The reading in people's notation; None where there is none."""
+    if _SHORT_WORD.search(mathematics) is not None:
+        return None  # its letters would be read as factors
     try:
         found = read_textbook(mathematics, notation.key)
     except LatexError:
