@@ -23,6 +23,7 @@ RUNS = (
     *("f", "f ", "f'", "f(", "f' (", "(by ", "(by abc ", "(using ", "(using x) ", "We ", ". We "),
     *("and", " and ", "and ", " and", "\nand ", "x\n", "x and "),
     *(r"\left ", r"\left(", r"\right)", r"\frac{", r"\frac ", r"\frac{d}{d x} ", r"\text{", r"\tilde { ", "d x "),
+    *(r"\quad ", r"\boxed{", r"\fbox{}", "where ", "so x = 1; ", "- x\n", r"\( ", "->", "<think>", r"\begin{a}"),
 )  # fmt: skip
 """Texts that are repeated: every kind of character that a pattern of the readers names, and their beginnings."""
 
@@ -34,7 +35,8 @@ def read_in_every_way(text: str) -> int:
         read(part, notation) for part in (text, f"f{text}(x) = 1", f"x = 1 {text} (by definition)")
     ]
     notation.rewritten(f"g{text}(x)")
-    return len(split_answer(text)) + len(unchecked(text).steps) + len(readings)
+    steps = [*unchecked(text).steps, *unchecked(f"$x = 1 {text} = 2$").steps]
+    return len(split_answer(text)) + len(steps) + len(readings)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +48,19 @@ def reader() -> Iterator[WorkerProcess[str, int]]:
 
 @pytest.mark.parametrize("run", RUNS, ids=ascii)
 def test_a_megabyte_of_anything_is_read_within_the_bounds(reader: WorkerProcess[str, int], run: str) -> None:
-    for length in (9_000, MEGABYTE):  # the shorter one is looked at more closely
+    for length in (9_000, 99_000, MEGABYTE):  # the shorter ones are looked at more closely
         found = reader.ask(run * (length // len(run)))
         assert not isinstance(found, Ended), found
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [(r"\boxed{", "}"), ("(", ")"), ("{", "}"), (r"\text{so ", "}"), (r"\(", r"\)"), (r"\begin{a}", r"\end{a}")],
+)
+def test_what_is_nested_is_read_within_the_bounds(reader: WorkerProcess[str, int], opening: str, closing: str) -> None:
+    depth = 99_000 // len(opening + closing)
+    found = reader.ask(f"{opening * depth}x = 1{closing * depth}")
+    assert not isinstance(found, Ended), found
 
 
 def test_a_megabyte_of_anything_gets_a_verdict() -> None:

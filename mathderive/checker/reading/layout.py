@@ -66,6 +66,7 @@ _COMMAND_TO_DROP = re.compile(
     r"(?![A-Za-z])|\*\*|`+|(?m:^[ \t]*#+\s)"
 )
 _BOX = re.compile(r"\\(?:boxed|fbox|underline|mathstrut|ensuremath|bm|displaylimits)\s*(?=\{)")
+_BRACE = re.compile(r"[{}]")
 _INLINE = re.compile(r"\\\((?P<round>(?:(?!\\[()]).)*)\\\)|\$(?P<dollar>[^$]*)\$", re.DOTALL)
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z])")
 _NUMBER = re.compile(r"\s*(?:\*\*)?\s*(?:[(\[](?P<a>\d{1,3})[)\]]|(?P<b>\d{1,3})(?:\)|\.(?!\d)|:))\s*:?(?:\*\*)?\s*")
@@ -231,20 +232,22 @@ def _opened(text: str, start: int, end: int) -> int:
 
 
 def _without_box(text: str) -> str:
-    r"""The text with the content of `\boxed{...}` in its place."""
-    while (box := _BOX.search(text)) is not None:
-        end = _closing(text, box.end())
-        if end is None:
+    r"""The text with the content of `\boxed{...}` in its place; from a box that is not closed on, it stays as it is."""
+    braces = {match.end(): match.start() for match in _BOX.finditer(text)}
+    closing: dict[int, int] = {}
+    opened: list[int] = []
+    for match in _BRACE.finditer(text) if braces else ():
+        if match[0] == "{":
+            opened.append(match.start())
+        elif opened:
+            closing[opened.pop()] = match.start()
+    dropped: list[tuple[int, int]] = []
+    for brace, start in braces.items():
+        if brace not in closing:
             break
-        text = text[: box.start()] + text[box.end() + 1 : end] + text[end + 1 :]
-    return text
-
-
-def _closing(text: str, start: int) -> int | None:
-    """The position of the brace that closes the one at `start`."""
-    depth = 0
-    for place in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        if depth == 0:
-            return place
-    return None
+        dropped += [(start, brace + 1), (closing[brace], closing[brace] + 1)]
+    kept, place = [], 0
+    for start, end in sorted(dropped):
+        kept.append(text[place:start])
+        place = end
+    return "".join((*kept, text[place:]))

@@ -84,14 +84,25 @@ def without_words(text: str) -> str:
     trailing = _TRAILING.search(text)
     if trailing is not None and has_relation(text[: trailing.start()]):
         text = text[: trailing.start()]
-    text = _SPACING.sub("", text.strip(" ,;:.\t\n")).strip(" ,;:.\t\n")
+    text = _without_spacing(text.strip(" ,;:.\t\n")).strip(" ,;:.\t\n")
     return f"{supposed[1]} {text}" if supposed is not None and has_relation(text) else text
 
 
 SUPPOSED = re.compile(r"(?i)[\s,.]*(where|let|suppose|assume|assuming|set|setting|define|if|put|when)(?:\s+that)?\s+")
 """The word before an equation that is no claim: it says what a name is, or supposes something."""
 
-_SPACING = re.compile(r"\A(?:\\q?quad(?![A-Za-z])|\s)+|(?:\\q?quad(?![A-Za-z])|\s)+\Z")
+_SPACING = re.compile(r"(?:\\q?quad(?![A-Za-z])|\s)+")
+
+
+def _without_spacing(text: str) -> str:
+    r"""The text without `\quad` and other spaces at its ends."""
+    leading = _SPACING.match(text)
+    text = text if leading is None else text[leading.end() :]
+    # A pattern that ends with `\Z` would look at each run of spaces from every place in it.
+    last = None
+    for run in _SPACING.finditer(text):
+        last = run
+    return text if last is None or last.end() < len(text) else text[: last.start()]
 
 
 def words_of_text(text: str) -> str:
