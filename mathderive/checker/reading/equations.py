@@ -9,7 +9,7 @@ from sympy import Derivative, Expr
 
 from mathderive.checker.reading.notation import Notation, parsed
 from mathderive.checker.reading.textbook import read_textbook
-from mathderive.checker.reading.words import SUPPOSED
+from mathderive.checker.reading.words import REMARK_BEGINNING, SUPPOSED
 from mathderive.symbolic.latex.lexer import ACCENTS, ELEMENTARY, LETTERS
 from mathderive.symbolic.latex.parser import LatexError, readings
 from mathderive.symbolic.latex.printer import latex
@@ -32,11 +32,6 @@ NO_CLAIM = "it supposes something or names it, so it cannot be wrong"
 _BLANK = re.compile(r"[\s$~]|\.\s*\Z")
 MAX_CHARACTERS = 10_000
 """Maximum number of characters of a text that is looked at, with a remark; `latex.tree` reads fewer."""
-
-_REMARK = re.compile(
-    r"\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
-)
-"""The beginning of a remark."""
 
 _WORD = re.compile(r"(?<![A-Za-z{\\\\])(?<![{\\\\] )[A-Za-z]{5,}(?![A-Za-z])")
 _PEOPLE = re.compile(
@@ -158,7 +153,7 @@ def _in_notation_of_data(text: str, mathematics: str, notation: Notation, doubt:
 def _without_remark(text: str) -> str:
     """The text without the remark in brackets at its end, if it has one."""
     whole = text.rstrip()
-    remark = _REMARK.search(whole) if whole.endswith(")") else None
+    remark = REMARK_BEGINNING.search(whole) if whole.endswith(")") else None
     return text if remark is None else whole[: remark.start()].rstrip()
 
 

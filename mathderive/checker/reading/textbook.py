@@ -8,8 +8,8 @@ from itertools import islice, product
 
 from sympy import Expr, Mul, S, Symbol
 
-from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.latex.lexer import LatexError
+from mathderive.symbolic.latex.parser import refusals_as_latex_errors
 from mathderive.symbolic.latex.textbook.building import OperatorNeededError
 from mathderive.symbolic.latex.textbook.calculus import Builder
 from mathderive.symbolic.latex.textbook.constructs import FUNCTION_LETTERS, parse_textbook
@@ -18,7 +18,6 @@ from mathderive.symbolic.latex.textbook.nodes import Node
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.latex.textbook.tokens import MAX_CHARACTERS
 from mathderive.symbolic.names import PRINTED_LIKE_NAMES
-from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 Chain = tuple[Expr, ...]
 
@@ -133,14 +132,8 @@ def _build(
     def sides(sign: int) -> tuple[Builder, Chain]:
         builder = Builder(names, constants, frozenset(styles), extents)
         builder.sign = sign
-        try:
+        with refusals_as_latex_errors():
             return builder, tuple(builder.expression(side) for side in parsed.sides)
-        except LatexError:
-            raise
-        except TooLargeError as error:
-            raise LatexError(str(error)) from None
-        except SYMPY_ERRORS as error:
-            raise LatexError(f"SymPy refuses it: {error}") from None
 
     builder, chain = sides(1)
     doubt = (

@@ -45,6 +45,12 @@ _COMMENT = re.compile(r"(?<!\\)%\s*[A-Za-z]*")
 _NAMES = LETTERS | ELEMENTARY.keys() | {"frac", "partial", "sqrt", "int", "cdot", "left", "right", "operatorname"}
 
 
+REMARK_BEGINNING = re.compile(
+    r"\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
+)
+"""The beginning of a remark that may hold brackets itself."""
+
+
 def has_relation(text: str) -> bool:
     """Whether a text holds an equals sign or another relation."""
     return RELATION.search(text) is not None
@@ -126,7 +132,7 @@ def words_of_text(text: str) -> str:
 def _without_remark(text: str) -> str:
     """The text without a remark in brackets at its end."""
     whole = text.rstrip(" .,;")
-    sentence = _SENTENCE.search(whole) if whole.endswith(")") else None
+    sentence = REMARK_BEGINNING.search(whole) if whole.endswith(")") else None
     if sentence is not None:
         return whole[: sentence.start()].rstrip()
     remark = _REMARK.search(whole[-300:]) if whole[-1:] in (")", "]") else None
@@ -136,12 +142,6 @@ def _without_remark(text: str) -> str:
     if any(len(word) > 4 or word.lower() in _COMMON for word in words):
         return whole[: len(whole) - len(remark[0])].rstrip()
     return text
-
-
-_SENTENCE = re.compile(
-    r"\(\s*(?:(?:by|as|from|with|where)\s+[a-z]{3}|(?:using|since|because|substituting|integrating|differentiating)\s)"
-)
-"""The beginning of a remark that may hold brackets itself."""
 
 
 def _without_leading(text: str) -> str:

@@ -8,6 +8,7 @@ equations that Meadows et al. (2024) released. `\pi` and `i` may be names or con
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice, product
@@ -128,8 +129,15 @@ def _choices(trees: tuple[Node, ...], constants: dict[str, Expr]) -> Iterator[_C
 
 
 def _build_sides(trees: tuple[Node, ...], choice: _Choice) -> Sides:
-    try:
+    with refusals_as_latex_errors():
         return tuple(_build(tree, choice) for tree in trees)
+
+
+@contextmanager
+def refusals_as_latex_errors() -> Iterator[None]:
+    """Raises `LatexError` where SymPy, or a bound on sizes, refuses the expression that a text stands for."""
+    try:
+        yield
     except LatexError:
         raise
     except TooLargeError as error:

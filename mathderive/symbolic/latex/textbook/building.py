@@ -3,6 +3,7 @@ r"""Gives the trees of textbook notation a meaning: expressions, with opaque ter
 Nothing is evaluated except by SymPy's constructors, and numbers are bounded as in `latex.parser`.
 """
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from sympy import Derivative, Expr, Integer, Integral, Rational, S, Symbol
@@ -33,7 +34,7 @@ class OperatorNeededError(LatexError):
     """A derivative sign stands without an operand, so it is an operator, and what it acts on does not commute."""
 
 
-class BuilderBase:
+class BuilderBase(ABC):
     """The values of names, sums and products.
 
     Attributes:
@@ -316,11 +317,11 @@ class BuilderBase:
 
     # The methods of `functions.py` and `calculus.py`
 
-    def raised(self, base: Value, exponent: Value) -> Value:
-        raise NotImplementedError
+    @abstractmethod
+    def raised(self, base: Value, exponent: Value) -> Value: ...
 
     def is_acting(self, tree: Node) -> bool:
         return tree.kind == "nabla" or (tree.kind == "derivative" and tree.parts[1] is None)
 
-    def acted(self, entries: list[Entry], place: int) -> tuple[Value, int]:
-        raise NotImplementedError
+    @abstractmethod
+    def acted(self, entries: list[Entry], place: int) -> tuple[Value, int]: ...

@@ -4,6 +4,7 @@ The result is a tree of `Node`s; `building.py` gives it a meaning. Where a notat
 and `a/bc`, a style chooses one, and the parser notes that the other one exists.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 
 from mathderive.symbolic.latex.lexer import LatexError
@@ -103,7 +104,7 @@ class Reader:
             self.tokens[self.place : self.place + 1] = [first, rest]
 
 
-class Grammar(Reader):
+class Grammar(Reader, ABC):
     """Sums, products and brackets."""
 
     def parse(self) -> Parsed:
@@ -341,26 +342,26 @@ class Grammar(Reader):
         return node("abs", inside) if sign == "|" else node("opaque", "norm", inside)
 
     # The classes of `analysis.py` and `constructs.py` give the methods below.
-    def named(self) -> Node:
-        raise NotImplementedError
+    @abstractmethod
+    def named(self) -> Node: ...
 
-    def raw(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def raw(self) -> str: ...
 
-    def base(self) -> Node:
-        raise NotImplementedError
+    @abstractmethod
+    def base(self) -> Node: ...
 
-    def plain_letter(self) -> Node:
-        raise NotImplementedError
+    @abstractmethod
+    def plain_letter(self) -> Node: ...
 
-    def is_differential(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_differential(self) -> bool: ...
 
-    def differential(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def differential(self) -> None: ...
 
-    def loose_differential(self) -> Node:
-        raise NotImplementedError
+    @abstractmethod
+    def loose_differential(self) -> Node: ...
 
     def commutator(self, first: Node, second: Node) -> Node:
         self.uses.marks.add("quantum")
