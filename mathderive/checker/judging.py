@@ -215,14 +215,12 @@ class AnswerCheck:
             if best is None or ORDER.index(link.truth) > ORDER.index(best[0].truth):
                 best = link, chain
         assert best is not None
-        doubt = (
-            reading.doubt
-            or self._unknown(best[1])
-            or (self._doubt if any(side.free_symbols for side in best[1]) else "")
-        )
-        if best[0].truth == "incorrect" and doubt:
-            return Judgement("undecided", doubt, sources=None), best[1]
         if best[0].truth == "incorrect":
+            doubt = reading.doubt or self._unknown(best[1])
+            if not doubt and any(side.free_symbols for side in best[1]):
+                doubt = self._doubt
+            if doubt:
+                return Judgement("undecided", doubt, sources=None), best[1]
             # Another writer may mean a reading that the data's own notation excludes.
             for chain in reading.unlikely[:MAX_EVALUATED]:
                 if self._knowledge.judge_chain(number, chain, self.facts()).truth not in ("incorrect", "unparsable"):
@@ -231,10 +229,11 @@ class AnswerCheck:
 
     def _unknown(self, chain: Chain) -> str:
         """Why a name that no premise has says nothing false in people's notation; empty where the names are known."""
+        if self._notation.is_printed:
+            return ""
         names = {name_of(side) for side in chain if is_name(side) and not isinstance(side, OpaqueTerm)}
         goals = frozenset().union(*map(names_of, chain)) & self._knowledge.names_of_goals
-        is_known = names <= self._knowledge.names and not goals
-        return "" if self._notation.is_printed or is_known else NOTHING_KNOWN
+        return "" if names <= self._knowledge.names and not goals else NOTHING_KNOWN
 
     def _likely(self, chains: Sequence[Chain]) -> list[Chain]:
         """As many of the readings as are judged: of more, those with the fewest derivatives that are new."""

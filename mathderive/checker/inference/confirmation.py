@@ -63,11 +63,12 @@ def _results(justification: Justification, facts: Sequence[Fact]) -> Iterator[Si
 
 def _seconds(
     operator: Operator, justification: Justification, facts: Sequence[Fact]
-) -> Sequence[Expr | Equality | None]:
-    """The operand, or the second equation and its negative, or None for an operator that takes neither."""
+) -> Iterator[Expr | Equality | None]:
+    """The operand, or the second equation and then its negative, or None for an operator that takes neither."""
     if operator.arity is Arity.EQUATION:
-        return [None]
-    if operator.arity is Arity.OPERAND:
-        return [justification.operands[0]]
-    opposite = Equality(*(S.NegativeOne * side for side in facts[1].sides), evaluate=False)
-    return [facts[1].equation, opposite]
+        yield None
+    elif operator.arity is Arity.OPERAND:
+        yield justification.operands[0]
+    else:
+        yield facts[1].equation
+        yield Equality(*(S.NegativeOne * side for side in facts[1].sides), evaluate=False)

@@ -149,10 +149,8 @@ class Context:
             nested: whether integrals with integrals inside are tried, which takes long.
         """
         names = before[0].free_symbols | before[1].free_symbols
-        for left, right in (
-            *zip(before, after, strict=True),
-            *zip(self.definitions.unfolded(before), after, strict=True),
-        ):
+        pairs = (*zip(before, after, strict=True), *zip(self.definitions.unfolded(before), after, strict=True))
+        for left, right in dict.fromkeys(pairs):
             for integral in sorted(left.atoms(Integral), key=str):
                 if len(integral.limits) > 1 or len(integral.limits[0]) > 1:
                     continue

@@ -32,7 +32,6 @@ _TRAILING = re.compile(
 _LONG_WORD = re.compile(r"(?<![A-Za-z\\{])[A-Za-z]{4,}(?![A-Za-z}])")
 _TEXT = re.compile(r"\\(?:text|textrm|textit|textbf|mbox|textnormal)\s*\{([^{}]*)\}")
 _SCRIPT_BEFORE = re.compile(r"[_^{]\s*\Z")
-_UNIT = re.compile(r"\s*(?:[A-Za-z]{1,3}|rad|mol|\W|\d)+\s*")
 RELATION = re.compile(
     r"[=<>]|\\(?:approx|simeq|cong|equiv|neq?|leq?|geq?|ll|gg|propto|sim|leqslant|geqslant|in|le|ge|lt|gt)(?![A-Za-z])"
 )

@@ -34,8 +34,8 @@ def is_zero_given(premises: Sequence[Equality], expression: Expr) -> bool:
         premises: the premises in order; each defines its left side by the equations before it.
         expression: any expression.
     """
-    given = given_symbols(premises)
-    constants = frozenset(expression.free_symbols - given) if expression.has(Integral) else frozenset()
+    has_integral = expression.has(Integral)
+    constants = frozenset(expression.free_symbols - given_symbols(premises)) if has_integral else frozenset()
     try:
         for premise in reversed(premises):
             expression = replace(expression, premise.lhs, premise.rhs)
