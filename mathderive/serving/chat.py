@@ -88,7 +88,7 @@ class Chat:
         """
         try:
             completions = await result_for(request, asyncio.ensure_future(job.completions()))
-            return Reply(self._model.name, asked.count // job.size).whole(self._stopped(completions, asked.stop))
+            return Reply(self._model.name, asked.count // job.size).whole(self._stopped(completions, asked.stops))
         except BatchFailedError:
             raise server_error() from None
         except QueueFullError as full:
@@ -100,11 +100,11 @@ class Chat:
         try:
             for number in range(job.size):
                 yield _event(reply.piece(number, {"role": "assistant", "content": ""}))
-            filters = [StopFilter(asked.stop) for _ in range(job.size)]
+            filters = [StopFilter(asked.stops) for _ in range(job.size)]
             async for number, text in job.pieces():
                 if passed := filters[number].add(text):
                     yield _event(reply.piece(number, {"content": passed}))
-            completions = self._stopped(await job.completions(), asked.stop)
+            completions = self._stopped(await job.completions(), asked.stops)
             for number, rest in enumerate(filters):
                 if passed := rest.add("", is_last=True):
                     yield _event(reply.piece(number, {"content": passed}))

@@ -82,16 +82,14 @@ def _check_messages(messages: list[Message]) -> list[Message]:
     return messages
 
 
-def _to_stops(stop: object) -> object:
-    """The list of stop sequences, without those that are null or empty."""
-    given = stop if isinstance(stop, list) else [stop]
-    return [one for one in given if one not in (None, "")]
+def _to_list(stop: object) -> object:
+    return stop if isinstance(stop, list) else [stop]
 
 
-Stop = Annotated[Text, Field(max_length=MAX_STOP_CHARACTERS)]
+Stop = Annotated[Text, Field(max_length=MAX_STOP_CHARACTERS)] | None
 
-_STOP = {"type": "string", "maxLength": MAX_STOP_CHARACTERS}
-_STOP_SCHEMA = {"anyOf": [_STOP, {"type": "array", "items": _STOP, "maxItems": MAX_STOPS}, {"type": "null"}]}
+_STOP = {"anyOf": [{"type": "string", "maxLength": MAX_STOP_CHARACTERS}, {"type": "null"}]}
+_STOP_SCHEMA = {"anyOf": [_STOP, {"type": "array", "items": _STOP, "maxItems": MAX_STOPS}]}
 
 
 class ChatRequest(Tolerant):
@@ -105,7 +103,7 @@ class ChatRequest(Tolerant):
     max_tokens: Whole | None = Field(default=None, ge=1)
     max_completion_tokens: Whole | None = Field(default=None, ge=1)
     stop: Annotated[
-        list[Stop], BeforeValidator(_to_stops), Field(max_length=MAX_STOPS), WithJsonSchema(_STOP_SCHEMA)
+        list[Stop], BeforeValidator(_to_list), Field(max_length=MAX_STOPS), WithJsonSchema(_STOP_SCHEMA)
     ] = Field(default=[], description="A text or several: the answer ends before the first one that the model writes.")
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -125,6 +123,11 @@ class ChatRequest(Tolerant):
         default=None, description="Determines, with the prompt, the sampled answers; by default a new one each time."
     )
     user: str | None = Field(default=None, description="Has no effect and is not stored.")
+
+    @property
+    def stops(self) -> list[str]:
+        """The stop sequences, without those that are null or empty."""
+        return [stop for stop in self.stop if stop]
 
     @property
     def count(self) -> int:
