@@ -29,6 +29,7 @@ from mathderive.checker.checker import TOO_MUCH, Checker, check
 from mathderive.checker.reading.answers import split_answer
 from mathderive.checker.supervision import MAX_ENDED, SupervisedChecker
 from mathderive.checker.verdicts import Validity
+from mathderive.core.worker_loop import collect_garbage_rarely
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
 from mathderive.symbolic.engine.texts import prompt, target
@@ -149,6 +150,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    collect_garbage_rarely()  # as worker processes do
     results: dict[str, object] = {"seed": options.seed}
     ours = list(itertools.islice(generated(options.seed), options.generated))
     fresh = list(itertools.islice(generated(options.seed + 1), min(options.generated, MAX_PUSHED)))
