@@ -55,5 +55,4 @@ install "$root/requirements/$accelerator.txt"
 case ${1:-} in
   test | lint) install "$root/requirements/dev.txt" ;;
 esac
-cd "$root"
 exec "$venv/bin/mathderive" "$@"

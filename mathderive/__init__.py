@@ -72,7 +72,12 @@ def __getattr__(name: str) -> Any:
         return version("mathderive")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
+    try:
+        value = getattr(import_module(_MODULES[name]), name)
+    except ModuleNotFoundError as error:
+        from mathderive.core.extras import missing_library
+
+        raise ModuleNotFoundError(missing_library(error) or error.msg, name=error.name) from error
     globals()[name] = value
     return value
 

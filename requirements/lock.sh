@@ -13,7 +13,7 @@ lock() { # FILE [EXTRA...]
 }
 
 arguments=("$@")
-lock cpu
+lock cpu all
 lock dev dev
 # Beam holds back numpy, protobuf, pyarrow and others, so its environment stands apart and has its own test tools.
 lock beam beam dev

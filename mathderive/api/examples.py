@@ -13,7 +13,7 @@ from mathderive.records import PERTURBED_SETS, Example
 from mathderive.symbolic.engine.derivation import derivation_from_json
 from mathderive.symbolic.engine.evaluation_sets import STATIC, evaluation_set, known_set
 from mathderive.symbolic.engine.settings import SamplingSettings
-from tfds_builders.derivations.chunks import Candidate
+from tfds_builders.derivations.candidates import Candidate
 from tfds_builders.derivations.generation import (
     MAX_ATTEMPTS_TO_SHOW,
     make_candidate,

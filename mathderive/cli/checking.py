@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mathderive.core.errors import InputError
-from mathderive.core.progress import progress
+from mathderive.core.progress import has_colours, progress
 
 MAX_BYTES = 2**20
 """Maximum size of a prompt or a derivation to check."""
@@ -64,7 +64,7 @@ def check_derivation(
     if as_json:
         print(validity.model_dump_json(indent=2))
     else:
-        colours = sys.stdout.isatty()
+        colours = has_colours(sys.stdout)
         missing = filled.missing if filled is not None else frozenset()
         print(display(shown, lambda text, colour: typer.style(text, fg=colour) if colours else text, missing))
         if filled is not None:

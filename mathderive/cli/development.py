@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mathderive.cli.options import ROOT
+from mathderive.core.bundled import CHECKOUT
+from mathderive.core.errors import InputError
 
 
 def run_tests(
@@ -31,8 +32,9 @@ def run_tests(
 def run_linters() -> None:
     """Check style, types, the layers' import contracts, the shell scripts and the Dockerfile."""
     python, tools = [sys.executable, "-m"], Path(sys.executable).parent
+    root = _checkout()
     scripts = [
-        str(path) for place in ("*.sh", "requirements/*.sh", "scripts/*.sh", ".ci/*") for path in ROOT.glob(place)
+        str(path) for place in ("*.sh", "requirements/*.sh", "scripts/*.sh", ".ci/*") for path in root.glob(place)
     ]
     _run_tools(
         [
@@ -48,5 +50,17 @@ def run_linters() -> None:
 
 def _run_tools(commands: Sequence[Sequence[str]]) -> None:
     """Runs each command in the repository and exits with the first exit code that is not 0."""
-    codes = [subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands]
+    root = _checkout()
+    codes = [subprocess.run(command, cwd=root, check=False).returncode for command in commands]
     raise typer.Exit(next((code for code in codes if code), 0))
+
+
+def _checkout() -> Path:
+    """The folder of the repository.
+
+    Raises:
+        InputError: the package was installed without one.
+    """
+    if CHECKOUT is None:
+        raise InputError("test and lint are for a checkout of the repository; this package was installed without one")
+    return CHECKOUT

@@ -1,8 +1,11 @@
 """The command line: `mathderive COMMAND`, each with `--help`; a user's mistake ends as one line and exit code 2."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -13,13 +16,12 @@ from mathderive.cli.exporting import export_dataset
 from mathderive.cli.ledger import ledger_app
 from mathderive.cli.stages import add_stages
 from mathderive.core.errors import InputError, ending_of
-from mathderive.core.progress import say
+from mathderive.core.progress import QUIET
 
 app = typer.Typer(
     help="Reproduces 'Generating Mathematical Derivations with Large Language Models'.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,
 )
 add_stages(app)
@@ -33,6 +35,28 @@ app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_
 app.command("lint")(run_linters)
 
 
+OWN_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+"""Options that are not those of `all`, the default command."""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mathderive {version('mathderive')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _take_options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    _quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print results and errors only, with any command but test.")
+    ] = False,
+) -> None:
+    pass  # `main` takes --quiet wherever it stands
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the `mathderive` command.
 
@@ -43,19 +67,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or "=" in given[0] or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+    if "--quiet" in given and given[0] != "test":
+        os.environ[QUIET] = "1"
+        given = [text for text in given if text != "--quiet"]
+    if not given or "=" in given[0] or (given[0].startswith("-") and given[0] not in OWN_OPTIONS):
         given = ["all", *given]
     if undecodable := next((text for text in given if _is_undecodable(text)), None):
-        say(f"mathderive: {InputError(f'{undecodable}: not UTF-8; expected arguments and file names in UTF-8')}")
+        _print_error(InputError(f"{undecodable}: not UTF-8; expected arguments and file names in UTF-8"))
         return 2
     logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS and Orbax warn of things that are intended
     try:
         app(given, prog_name="mathderive")  # ends in SystemExit, usage errors and --help included
     except Exception as error:
         message, exit_code = ending_of(error)
-        say(f"mathderive: {message}")
+        _print_error(message)
         return exit_code
     return 0
+
+
+def _print_error(message: object) -> None:
+    print(f"mathderive: {message}", file=sys.stderr, flush=True)
 
 
 def _is_undecodable(text: str) -> bool:

@@ -8,17 +8,16 @@ from typing import Annotated
 import typer
 
 from mathderive.config.loading import load_config
+from mathderive.config.schema import Config
+from mathderive.core.bundled import BUNDLED, existing_or_bundled
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.run import Run
 
-ROOT = Path(__file__).parents[2]
-"""The folder of the repository."""
-
-QUICK = ROOT / "configs" / "quick.yaml"
+QUICK = BUNDLED / "configs" / "quick.yaml"
 """The default config."""
 
-MINI = ROOT / "checkpoints" / "mini"
-"""The checkpoint that comes with the repository."""
+MINI = BUNDLED / "checkpoints" / "mini"
+"""The checkpoint that comes with the package."""
 
 RUNS = Path("runs")
 """The default folder of the run folders, below the current folder."""
@@ -34,6 +33,15 @@ ReleasedOption = Annotated[
 RunsOption = Annotated[Path, typer.Option("--runs", help="The folder of the run folders.")]
 
 
+def read_config(config: Path, changes: Sequence[str]) -> Config:
+    """The settings of a config file, which may be one of those that come with the package.
+
+    Raises:
+        InputError: the config or an override is wrong.
+    """
+    return load_config(existing_or_bundled(config), changes)
+
+
 def make_run(config: Path, overrides: Sequence[str] | None, released: Path | None, runs: Path) -> Run:
     """The run of a config file.
 
@@ -47,5 +55,5 @@ def make_run(config: Path, overrides: Sequence[str] | None, released: Path | Non
     changes = list(overrides or ())
     if released is not None:
         changes += ["evaluation.source=released", f"evaluation.released={json.dumps([str(released)])}"]
-    settings = load_config(config, changes)
+    settings = read_config(config, changes)
     return Run(settings, RunPaths(runs / str(settings.run.name)))

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,10 @@ from mathderive.core.regular_files import read_regular_file
 MAX_BYTES = 2**20
 """Maximum size of a config file, in bytes; those in configs/ have at most 4 KB."""
 
+PATHS = frozenset({"checkpoint_folder", "extensions", "released"})
+CHECKPOINTS = frozenset({"checkpoint", "init_from"})
+"""Keys whose values are paths, and keys whose values are folders or Hugging Face ids."""
+
 MAX_CHAIN = 16
 """Maximum number of files that extend each other, the first and the last one included."""
 
@@ -26,9 +31,9 @@ MAX_CHAIN = 16
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a config file and applies `key.sub=value` overrides, whose values are YAML.
 
-    A file with `extends: OTHER.yaml`, a path relative to itself, holds only the differences: sections are merged key
-    by key, everything else is replaced. A `data.expected_content_hash` is dropped where an extending file or an
-    override asks for other examples.
+    Paths in a file are relative to the file, those in overrides to the current folder. A file with
+    `extends: OTHER.yaml` holds only the differences: sections are merged key by key, everything else is replaced. A
+    `data.expected_content_hash` is dropped where an extending file or an override asks for other examples.
 
     Raises:
         InputError: a file or an override is wrong; names it, the key and the expected value.
@@ -96,9 +101,27 @@ def _read_file(path: Path, place: str) -> dict[str, Any]:
         raise InputError(f"{path}: not UTF-8 ({error})") from None
     if not isinstance(tree, dict):
         raise InputError(f"{path}: expected a mapping of sections ({', '.join(Config.model_fields)})")
-    if isinstance(files := tree.get("extensions"), list):
-        tree["extensions"] = [str(path.parent / file) if isinstance(file, str) else file for file in files]
-    return tree
+    return {key: _with_paths_from(path.parent, key, value) for key, value in tree.items()}
+
+
+def _with_paths_from(folder: Path, key: str, value: Any) -> Any:
+    """A value of a file in this folder with paths that the whole program understands: absolute ones.
+
+    The path of a checkpoint below the current folder stays relative, because a stage compares it with that of its last
+    run, which may have been in a container.
+    """
+    if isinstance(value, dict):
+        return {name: _with_paths_from(folder, name, part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_with_paths_from(folder, key, part) for part in value]
+    if not isinstance(value, str) or not value or key not in PATHS | CHECKPOINTS or "://" in value:
+        return value
+    path = os.path.normpath(Path.cwd() / folder / value)
+    if key in PATHS:
+        return path
+    if not value.startswith(".") and not os.path.lexists(path):
+        return value  # a Hugging Face id such as `google/flan-t5-base`
+    return path.removeprefix(f"{Path.cwd()}{os.sep}")
 
 
 def _load_extensions(tree: dict[str, Any]) -> None:
@@ -162,14 +185,16 @@ def _apply_override(tree: dict[str, Any], override: str) -> tuple[str, ...]:
         raise InputError(f"command line: {override}: expected key.sub=value, such as training.learning_rate=1e-3")
     if len(path) > MAX_DEPTH:
         raise InputError(f"command line: {override}: expected a key of at most {MAX_DEPTH} parts")
+    name = next((part for part in reversed(path) if not part.isdigit()), "")
+    value = _with_paths_from(Path(), name, parse_yaml(text, f"command line: {key}"))
     node: Any = tree
     for depth, part in enumerate(path[:-1]):
         node = _child(node, part, path[: depth + 1], override, make=True)
     if isinstance(node, list):
         _child(node, path[-1], path, override)
-        node[int(path[-1])] = parse_yaml(text, f"command line: {key}")
+        node[int(path[-1])] = value
     elif isinstance(node, dict):
-        node[path[-1]] = parse_yaml(text, f"command line: {key}")
+        node[path[-1]] = value
     else:
         raise InputError(f"command line: {override}: {'.'.join(path[:-1])} is a value, not a section")
     return path

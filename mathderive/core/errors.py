@@ -3,6 +3,9 @@
 import errno
 import os
 import signal
+import traceback
+
+from mathderive.core.extras import missing_library
 
 MAX_MESSAGE = 2_000
 """Maximum number of characters of an error's line; the middle of a longer one is left out."""
@@ -51,10 +54,27 @@ def ending_of(error: Exception) -> tuple[str, int]:
     """
     if isinstance(error, Terminated):
         return str(error), error.exit_code
-    message = str(error) if isinstance(error, InputError) else machine_fault(error)
+    if isinstance(error, InputError):
+        return str(error), 2
+    message = missing_library(error) or missing_accelerator(error) or machine_fault(error)
     if message is None:
         raise error
     return message, 2
+
+
+def missing_accelerator(error: BaseException) -> str | None:
+    """Names the accelerator that JAX was told to use and does not find; None for any other error."""
+    if not isinstance(error, RuntimeError | AssertionError) or not _is_of_backends(error):
+        return None
+    reason = " ".join(str(error).split()).partition(" (set JAX_PLATFORMS")[0] or "JAX has no such backend here"
+    wanted = os.environ.get("JAX_PLATFORMS", "")
+    return f"JAX_PLATFORMS={wanted}: {reason}; expected an accelerator of this machine and this installation, or cpu"
+
+
+def _is_of_backends(error: BaseException) -> bool:
+    """Whether JAX's code that starts backends raised an error; where a plugin is missing it is a failed assertion."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return bool(frames) and frames[-1][0].f_globals.get("__name__") == "jax._src.xla_bridge"
 
 
 def machine_fault(error: BaseException | None) -> str | None:

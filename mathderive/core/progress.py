@@ -1,10 +1,11 @@
 """Progress of long work: a bar on a terminal, and elsewhere a line every few seconds, for logs."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -18,6 +19,10 @@ from rich.progress import (
 
 SECONDS_BETWEEN_LINES = 10.0
 """Minimum time between two lines of one stage, in seconds."""
+
+
+QUIET = "MATHDERIVE_QUIET"
+"""The environment variable that silences progress and notes, also in the processes that this one starts."""
 
 
 class ProgressCallback(Protocol):
@@ -40,14 +45,26 @@ def ignore_progress(what: str, done: int, wanted: int, note: str = "") -> None:
 
 
 def say(message: str) -> None:
-    """Prints one line to standard error, like progress; standard output is for results."""
-    print(message, file=sys.stderr, flush=True)
+    """Prints a note to standard error, like progress; standard output is for results."""
+    if not os.environ.get(QUIET):
+        print(message, file=sys.stderr, flush=True)
+
+
+def has_colours(stream: IO[Any]) -> bool:
+    """Whether a stream is a terminal that shows colours, and the user did not forbid them."""
+    return _is_capable(stream) and not os.environ.get("NO_COLOR")
+
+
+def _is_capable(stream: IO[Any]) -> bool:
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 @contextmanager
 def progress(stage: str) -> Iterator[ProgressCallback]:
     """Shows the progress of `stage` while the block runs."""
-    if sys.stderr.isatty():
+    if os.environ.get(QUIET):
+        yield ignore_progress
+    elif _is_capable(sys.stderr):
         with _bars(stage) as on_progress:
             yield on_progress
     else:

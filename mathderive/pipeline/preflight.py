@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from mathderive.config.schema import Config
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
+from mathderive.core.extras import check_extras
 from mathderive.core.progress import say
 from mathderive.pipeline.estimates import estimate
 from mathderive.pipeline.pending import Pending, find_pending
 from mathderive.pipeline.run import Run
 from mathderive.pipeline.stages.data import check_data
 from mathderive.predictors.registry import PREDICTORS
+from mathderive.predictors.settings import ChatSettings, SamplerSettings
 
 if TYPE_CHECKING:
     from mathderive.model.config import T5Config
@@ -30,11 +32,13 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
     Raises:
         InputError: a file or checkpoint is missing or cannot be used, two models share a name, the model cannot be
             trained on these devices, or the disk is too small.
+        ModuleNotFoundError: a library is not installed.
     """
     released_models = check_data(run.data_from or run)
     pending = find_pending(run, steps, released_models)
     if not pending.stages:
         return
+    check_extras(_extras_for(pending))
     if {"train", "self-training"}.intersection(pending.stages):
         _check_devices(run.config)
     trained, answering = _open_checkpoints(run, pending)
@@ -50,6 +54,17 @@ def preflight(run: Run, steps: Sequence[str]) -> None:
             f"{run.paths.folder}: {_bytes(free)} are free on its disk; expected about {_bytes(needed)}, or "
             "--runs with a folder on another"
         )
+
+
+def _extras_for(pending: Pending) -> list[str]:
+    """The extras of the package that the stages need."""
+    asked = [one.around if isinstance(one, SamplerSettings) else one for one in pending.predictors]
+    needed = {
+        "train": {"data", "shards", "train", "self-training", "predict"}.intersection(pending.stages),
+        "chat": any(isinstance(one, ChatSettings) for one in asked),
+        "report": "report" in pending.stages,
+    }
+    return [name for name, is_needed in needed.items() if is_needed]
 
 
 def _open_checkpoints(run: Run, pending: Pending) -> "tuple[T5Config | None, Sequence[T5Config]]":

@@ -36,6 +36,30 @@ def config_file(tmp_path: Path) -> Path:
     return path
 
 
+def test_paths_are_relative_to_the_file_that_has_them_and_those_of_overrides_to_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep, here = tmp_path / "configs" / "deep", tmp_path / "here"
+    for folder in (deep, here, tmp_path / "configs" / "model", here / "model"):
+        folder.mkdir(parents=True)
+    predictors = "predictors: [{kind: t5, checkpoint: ../model}, {kind: t5, checkpoint: google/flan-t5-base, name: b}]"
+    (tmp_path / "configs" / "base.yaml").write_text(WHOLE + "evaluation: {source: released, released: [files]}")
+    (deep / "mine.yaml").write_text(f"extends: ../base.yaml\n{predictors}")
+    monkeypatch.chdir(here)
+    config = load_config(deep / "mine.yaml", ["model.init_from=model"])
+    assert config.evaluation.released == (str(tmp_path / "configs" / "files"),)
+    assert [entry.model_dump()["checkpoint"] for entry in config.predictors] == [
+        str(tmp_path / "configs" / "model"),
+        "google/flan-t5-base",
+    ]
+    assert config.model is not None
+    assert config.model.init_from == "model"
+    resolved = tmp_path / "runs" / "mine" / "config.yaml"
+    resolved.parent.mkdir(parents=True)
+    resolved.write_text(dump_config(config))
+    assert load_config(resolved).model_dump() == config.model_dump()
+
+
 def test_the_run_is_named_after_its_file(config_file: Path) -> None:
     assert load_config(config_file).run.name == "mine"
     assert load_config(config_file, ["run.name=other"]).run.name == "other"

@@ -43,3 +43,13 @@ def test_an_environment_is_recognised_with_the_checksums_of_linux_and_of_macos(t
         text=True,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "the command has: data --help\n", "")
+
+
+def test_the_command_runs_in_the_folder_of_the_caller(tmp_path: Path) -> None:
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    checkout.mkdir()
+    elsewhere.mkdir()
+    _checkout_with_environment(checkout)
+    (checkout / ".venv/bin/mathderive").write_text("#!/bin/bash\npwd\n")
+    ran = subprocess.run(["bash", "../checkout/run.sh"], cwd=elsewhere, capture_output=True, text=True, check=True)
+    assert Path(ran.stdout.strip()) == elsewhere.resolve()

@@ -15,38 +15,8 @@ from etils import epath
 from mathderive.core.errors import InputError
 from mathderive.core.files import write_text
 from mathderive.core.workers import ChunkT, ItemT, WorkerProcess, run_in_workers
-from mathderive.records import EvaluationSet, Record, StepRecord, parse_line, to_line
-
-
-class Key(Record):
-    """The data of a candidate that decide its split.
-
-    Attributes:
-        attempt: the number of the sampling attempt that gave the derivation, or the static one behind a variant.
-        variant: the evaluation set of a variant; null for a derivation as sampled.
-        canonical_hash: SHA-256 of the canonical form, which is equal for derivations that are equal up to renaming.
-        target_hash: SHA-256 of the target text.
-        is_copy_verified: whether the checker verifies the prompt's own equations as the answer; false where the
-            settings do not ask.
-    """
-
-    attempt: int
-    variant: EvaluationSet | None
-    canonical_hash: str
-    target_hash: str
-    is_copy_verified: bool = False
-
-
-class Candidate(Key):
-    """A generated derivation, or a variant of one, with the texts of an example."""
-
-    prompt: str
-    target: str
-    steps: list[StepRecord]
-
-    @property
-    def key(self) -> Key:
-        return Key(**{name: getattr(self, name) for name in Key.model_fields})
+from mathderive.records import Record, parse_line, to_line
+from tfds_builders.derivations.candidates import Candidate, Key
 
 
 class Loss(Record):

@@ -26,7 +26,7 @@ from mathderive.symbolic.engine.evaluation_sets import STATIC, evaluation_set
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.texts import prompt, target
 from mathderive.symbolic.prompts import repeat_prompt
-from tfds_builders.derivations.chunks import Candidate
+from tfds_builders.derivations.candidates import Candidate
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "static")
 
