@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mathderive.config.schema import DecodingSettings, OutputSearchSettings
+from mathderive.core.bundled import existing_or_bundled
 from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.kinds import checkpoint_name
 from mathderive.predictors.t5 import T5Model
@@ -19,7 +20,8 @@ def load_model(
     """Loads a T5 onto the devices that JAX finds.
 
     Args:
-        place: one of our model folders, a Hugging Face folder or a Hugging Face id.
+        place: one of our model folders, a Hugging Face folder or a Hugging Face id. `checkpoints/mini` comes with the
+            package.
         num_beams: number of hypotheses of `derive`; 1 is greedy search.
         batch_size: number of prompts that are answered together.
         max_source_length, max_target_length: maximum number of tokens of a prompt and of an answer.
@@ -34,7 +36,8 @@ def load_model(
         max_target_length=max_target_length,
         search=OutputSearchSettings(num_beams=num_beams),
     )
-    return Model(T5Model(checkpoint_name(str(place)), str(place), decoding), decoding)
+    found = str(existing_or_bundled(Path(place)))
+    return Model(T5Model(checkpoint_name(found), found, decoding), decoding)
 
 
 class Model:

@@ -91,6 +91,10 @@ def test_with_all_libraries_the_wheel_trains_and_scores(wheel: Path, tmp_path: P
     (packages / "libraries.pth").write_text(str(Path(pytest.__file__).parents[1]))
     empty = tmp_path / "empty"
     empty.mkdir()
+    load = (
+        "import mathderive; print(mathderive.load_model('checkpoints/mini').derive('Given a = b, then obtain b = a'))"
+    )
+    assert "=" in run_outside(empty, python, "-c", load).stdout
     trained = run_outside(empty, tmp_path / "env/bin/mathderive", "--config", "configs/smoke.yaml", "--quiet")
     assert trained.stdout.strip() == "runs/smoke/report/index.html"
     evaluated = run_outside(
