@@ -133,12 +133,12 @@ def run_chunk(chunk: Chunk) -> Tally:
     if chunk.name == HONEST:
         return _run_honest(chunk, checker)
     tally = Tally()
-    for labelled in islice(_attempts(chunk, tally), chunk.count):
+    for labelled in islice(labelled_attempts(chunk, tally), chunk.count):
         _judge_answer(labelled, checker.check(labelled.attempt.prompt, labelled.attempt.output), tally)
     return tally
 
 
-def _attempts(chunk: Chunk, tally: Tally) -> Iterator[LabelledAttempt]:
+def labelled_attempts(chunk: Chunk, tally: Tally) -> Iterator[LabelledAttempt]:
     """Labelled attempts, until enough were drawn."""
     builders = ATTACKS[chunk.name]
     sources = [
