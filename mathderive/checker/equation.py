@@ -150,6 +150,7 @@ class Knowledge:
                 or isinstance(name, OpaqueTerm)
                 or name_of(name) in used | names_of(body)
                 or body.is_number
+                or self._is_in_opaque_term(name_of(name))
             ):
                 continue
             of_function = isinstance(name, AppliedUndef)
@@ -161,6 +162,10 @@ class Knowledge:
                 return Judgement("valid", sentence(renaming), (renaming,))
             return Judgement("skipped", NEW_NAME)
         return None
+
+    def _is_in_opaque_term(self, name: str) -> bool:
+        """Whether a name may be in a term that was not read, such as an inequality about it."""
+        return any(isinstance(one, OpaqueTerm) and name in one.name for one in self.symbols)
 
     def judge_chain(self, number: int, chain: Chain, facts: Sequence[Fact]) -> Judgement:
         """Judges an equation; in a chain, each side is compared with the one before it and with the first.

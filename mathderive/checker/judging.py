@@ -215,6 +215,9 @@ class AnswerCheck:
             if best is None or ORDER.index(link.truth) > ORDER.index(best[0].truth):
                 best = link, chain
         assert best is not None
+        if best[0].truth == "skipped" and best[1] != reading.plausible[0]:
+            # No operator shows that the less usual reading is meant.
+            return Judgement("undecided", DEPENDS_ON_READING, sources=None), best[1]
         if best[0].truth == "incorrect":
             doubt = reading.doubt or self._unknown(best[1])
             if not doubt and any(side.free_symbols for side in best[1]):

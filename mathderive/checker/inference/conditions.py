@@ -15,6 +15,7 @@ from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
+from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 
 PRECISION = 640
 """Bits of the search."""
@@ -38,7 +39,7 @@ MAX_SIGNS = 2
 def can_be_solved(sides: Sides, definitions: Definitions) -> bool:
     """Whether a condition restricts the values of symbols alone."""
     for side in sides:
-        if any(part.has(Derivative, Integral) for part in definitions.closure(side)):
+        if any(part.has(Derivative, Integral, OpaqueTerm) for part in definitions.closure(side)):
             return False
         if any(not definitions.has(one) for one in side.atoms(AppliedUndef)):
             return False

@@ -17,6 +17,7 @@ from mathderive.checker.numeric.comparison import equal
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.fingerprints import close, fingerprint
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
+from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 NO_DEFINITIONS = Definitions()
 
@@ -120,6 +121,16 @@ def is_antiderivative(value: Expr, integral: Integral) -> bool:
 def derivative_by(value: Expr, integral: Integral) -> Derivative:
     """The unevaluated derivative by the variables of an integral."""
     return Derivative(value, *[(variable, 1) for variable in integral.variables], evaluate=False)
+
+
+def factor_of(target: Expr, side: Expr) -> Expr | None:
+    """The factor of `target` in an expression; None for an expression that is not linear in it."""
+    unknown = Dummy()
+    try:
+        slope = side.xreplace({target: unknown}).diff(unknown)
+    except SYMPY_ERRORS:
+        return None
+    return None if slope.has(unknown) else slope
 
 
 def standing_for(target: Basic, before: Expr, after: Expr) -> Expr | None:

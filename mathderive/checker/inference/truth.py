@@ -19,7 +19,7 @@ from mathderive.checker.inference.constants import constants_exist
 from mathderive.checker.inference.decisions import Decision, explained
 from mathderive.checker.inference.differential_equations import differential_equation
 from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives, values_in, without_plain_ends
-from mathderive.checker.inference.integrals import derivative_by, outer_integrals, standing_for
+from mathderive.checker.inference.integrals import derivative_by, factor_of, outer_integrals, standing_for
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, OpenConstantError, equal
 from mathderive.checker.numeric.definitions import Definitions, is_name
@@ -27,6 +27,7 @@ from mathderive.checker.numeric.evaluator import BudgetError, by_argument, outer
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 
 _INITIAL = re.compile(r"_\{?0\}?\Z")
 
@@ -80,35 +81,59 @@ class Context:
     def take_premises(self, premises: Sequence[Sides]) -> None:
         """Notes the names that premises define; the other premises are differential equations or conditions."""
         self._points = None
-        for sides in [sides for sides in premises if not self._take_definition(sides)]:
+        rest = [sides for sides in premises if not self._take_definition(sides)]
+        solved: list[tuple[Expr, Expr]] = []
+        for sides in rest:
             described = differential_equation(sides, self.definitions)
             if described is not None:
                 self.definitions.differential[described[0]] = described[1]
+            elif (found := self._solve(sides)) is not None:
+                solved.append(found)
             elif equal(*sides, self.definitions, self.stream):
                 continue  # an identity restricts nothing
             elif can_be_solved(sides, self.definitions):
                 self.conditions.append(sides)
             else:
                 self.unresolved.append("a premise that defines nothing")
+        for name, divisor in solved:
+            if not self._is_nonzero(divisor):
+                self.definitions.forget(name)
+                self.unresolved.append("a premise that defines nothing where another one holds")
 
     def _take_definition(self, sides: Sides) -> bool:
-        """Notes the name that a premise defines; returns False if it defines none."""
+        """Notes the name that a premise gives by an expression; returns False if it gives none."""
         self.premise_symbols |= sides[0].atoms(Symbol) | sides[1].atoms(Symbol)
         for name, body in (sides, sides[::-1]):
             if self._can_define(name, body):
                 self.definitions.define(name, body)
                 return True
+        return False
+
+    def _solve(self, sides: Sides) -> tuple[Expr, Expr] | None:
+        """Notes the name that a premise is solved for; returns it and its factor, or None if there is no such name.
+
+        The premise has to be linear in the name. `cos(x) = cos(y)` does not say `x = y`.
+        """
         if sides[0].has(Derivative) or sides[1].has(Derivative):
-            return False
+            return None
         for side, other in (sides, sides[::-1]):
             # Turned around, an equation of functions would define their argument.
             names = side.atoms(AppliedUndef) or (set() if other.has(AppliedUndef) else side.free_symbols)
             for name in sorted(names, key=str):
-                body = standing_for(name, side, other) if is_name(name) and not other.has(name) else None
+                factor = factor_of(name, side) if is_name(name) and not other.has(name) else None
+                if factor is None or not self._is_nonzero(factor):
+                    continue
+                body = standing_for(name, side, other)
                 if body is not None and self._can_define(name, body):
                     self.definitions.define(name, body)
-                    return True
-        return False
+                    return name, factor
+        return None
+
+    def _is_nonzero(self, factor: Expr) -> bool:
+        """Whether an expression is nowhere zero where the premises hold; nothing is known of opaque terms."""
+        if factor.is_number:
+            return bool(factor != 0)
+        return not factor.has(OpaqueTerm) and self.is_zero(factor) is False
 
     def _can_define(self, name: Expr, body: Expr) -> bool:
         """Whether an equation can be the definition of a name."""
@@ -356,6 +381,8 @@ class Context:
                     same = self._comparer().compare(joined[0], joined[1], values, random_constants=True)
             if same.holds:
                 return Decision(True, on_every_branch=same.on_every_branch)
+            if same.depends_on_point:
+                return Decision(None, "whether it is true depends on a constant of integration")
             return self._open(sides, fresh, values)
 
     def _open(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:

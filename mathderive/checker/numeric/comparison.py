@@ -54,6 +54,11 @@ class Comparison:
     values: tuple[acb, ...] = field(default=())
     on_every_branch: bool = False
 
+    @property
+    def depends_on_point(self) -> bool:
+        """Whether the expressions are equal at some points and differ at others."""
+        return self.holds is None and self.point is not None
+
 
 class OpenConstantError(UnsupportedError):
     """The comparison depends on a constant of integration that is open."""

@@ -53,6 +53,12 @@ class Definitions:
             self.functions.setdefault((name.func.__name__, len(name.args)), Definition(name.args, body))
         self.exact.setdefault(name, body)
 
+    def forget(self, name: Basic) -> None:
+        """Removes a definition."""
+        del self.exact[name]
+        if isinstance(name, AppliedUndef):
+            self.functions.pop((name.func.__name__, len(name.args)), None)
+
     def alias(self, name: Symbol, other: Symbol) -> None:
         """Makes a name an alias of another."""
         self.exact[name] = other

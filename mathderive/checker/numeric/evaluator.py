@@ -305,7 +305,7 @@ class Evaluator(ApplicationEvaluator):
             self.met_unknowns[key] = None
             unknown = self._unknowns.get(key, ZERO)
             if self._random_constants:
-                unknown = acb(arb(1 + self.point.number(f"constant {key} {self.point.draw}")))
+                unknown = self._random_constant(key)
             elif unknown == 0:
                 continue
             term: Value = unknown
@@ -315,6 +315,15 @@ class Evaluator(ApplicationEvaluator):
                     term = term * step
             total = total + term
         return total
+
+    def _random_constant(self, key: UnknownKey) -> acb:
+        """A number of either sign, because no premise says which sign a constant has.
+
+        The points go through all combinations of the signs of the first three constants.
+        """
+        draw = self.point.draw
+        size = arb(1 + self.point.number(f"constant {key} {draw}"))
+        return acb(-size if draw >> key[0] % 3 & 1 else size)
 
     def _class_of(self, variable: Symbol, slopes: list[acb]) -> int:
         """The number of the class of integrals that share their variable, integrand and so their constant."""

@@ -222,8 +222,8 @@ class BuilderBase(ABC):
         value = self.build(term)
         return value if (self.sign > 0) == (kind == "pm") else negative(value)
 
-    def build_dots(self) -> Value:
-        return atom(r"\dots", is_scalar=True)
+    def build_dots(self, place: str) -> Value:
+        return atom(rf"\dots_{{{place}}}", is_scalar=True)
 
     def build_product(self, entries: tuple[Entry, ...]) -> Value:
         return self.product(list(entries))

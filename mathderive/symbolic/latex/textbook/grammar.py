@@ -6,6 +6,7 @@ and `a/bc`, a style chooses one, and the parser notes that the other one exists.
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from hashlib import blake2b
 
 from mathderive.symbolic.latex.lexer import LatexError
 from mathderive.symbolic.latex.textbook.names import Names, Parsed, Uses
@@ -138,13 +139,27 @@ class Grammar(Reader, ABC):
                 choice = value
             elif value == "-":
                 sign = -sign
-        if self.at("dots"):
-            self.take()
-            return node("dots")
+        if self.at("dots") or self._is_remainder():
+            return self._omitted()
         term = self.term()
         if choice:
             term = node("choice", choice, term)
         return term if sign > 0 else node("minus", term)
+
+    def _is_remainder(self) -> bool:
+        """Whether the term is one like `+ O(x^2)`, where the prompt does not say what `O` is."""
+        is_o = "O" in (self.token.value, self.token.inside) and self.token.kind in ("letter", "font")
+        follows_sign = self.place > 0 and self.tokens[self.place - 1].value in ("+", "-")
+        return is_o and follows_sign and self.peek().value == "(" and not self.names.defined & {"O", r"\mathcal{O}"}
+
+    def _omitted(self) -> Node:
+        """Terms that are left out. Every place leaves out others, so the term is named after its text and place."""
+        start = self.take().start
+        depth = 0
+        while self.token.kind != "end" and (depth or self.at("(")):
+            depth += {"(": 1, ")": -1}.get(self.take().value, 0)
+        digest = blake2b(self.text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+        return node("dots", f"{digest}.{start}")
 
     def _integral_ends(self) -> bool:
         return bool(self.integrals) and self.integrals[-1].is_done and self.integrals[-1].depth == self.depth
