@@ -14,6 +14,9 @@ from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.matching import Justification, justifications
 from mathderive.checker.inference.rewriting import Sides
+from mathderive.checker.inference.textbook_rules.identities import Identities
+from mathderive.checker.inference.textbook_rules.question import StepQuestion
+from mathderive.checker.inference.textbook_rules.steps import textbook_steps
 from mathderive.checker.inference.truth import Context
 from mathderive.checker.numeric.branches import values_on_other_branches
 from mathderive.checker.numeric.definitions import is_name
@@ -22,6 +25,7 @@ from mathderive.checker.numeric.points import Stream
 from mathderive.checker.reading.equations import Chain
 from mathderive.checker.reasons import sentence
 from mathderive.checker.verdicts import TRUE, Truth
+from mathderive.records import Rules
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.names import name_of, names_of
 
@@ -33,6 +37,10 @@ ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "
 
 
 NEW_NAME = "a new name for an expression"
+
+NO_OPERATOR = "true, but no single operator gives it"
+
+NO_RULE = "true, but no single step gives it"
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class Knowledge:
         asked: Sequence[Fact],
         stream: Stream,
         closed: Mapping[OpaqueTerm, Expr] | None = None,
+        rules: Rules = "paper",
     ) -> None:
         """
         Args:
@@ -69,8 +78,11 @@ class Knowledge:
             asked: the equations that the prompt asks for.
             stream: the points at which premises are compared.
             closed: terms that stand for an expression.
+            rules: the steps that count as one.
         """
         self.given = given
+        self._rules = rules
+        self._closed: dict[OpaqueTerm, Expr] = {}
         premises = [fact for facts in given for fact in facts]
         self.context = Context(stream, _arguments([*premises, *asked]))
         self.define(closed or {})
@@ -87,7 +99,7 @@ class Knowledge:
         """The same knowledge; what one of them learns the other does not."""
         other = copy(self)
         other.context = self.context.copy()
-        other._used, other._used_names = {*self._used}, {*self._used_names}
+        other._used, other._used_names, other._closed = {*self._used}, {*self._used_names}, {**self._closed}
         return other
 
     @property
@@ -108,6 +120,7 @@ class Knowledge:
 
     def define(self, closed: Mapping[OpaqueTerm, Expr]) -> None:
         """Notes the expressions that terms stand for."""
+        self._closed |= closed
         for term, body in closed.items():
             self.context.definitions.define(term, body)
 
@@ -159,6 +172,8 @@ class Knowledge:
             if of_function and any(body in fact.parts for fact in known):
                 renaming = Justification("renaming_premise", (body,), ())
                 return Judgement("valid", sentence(renaming), (renaming,))
+            if self._rules == "textbook":
+                return Judgement("valid", NEW_NAME, (Justification("new_name", (name,), ()),))
             return Judgement("skipped", NEW_NAME)
         return None
 
@@ -217,7 +232,20 @@ class Knowledge:
         found = [one for one in justifications(new, facts, frozenset(self._used)) if self._confirms(one, new, facts)]
         if found:
             return Judgement("valid", sentence(found[0]), tuple(found))
-        return Judgement("skipped", "true, but no single operator gives it", sources=None)
+        if self._rules == "paper":
+            return Judgement("skipped", NO_OPERATOR, sources=None)
+        found = textbook_steps(self._question(new, facts))
+        if found:
+            return Judgement("valid", sentence(found[0]), tuple(found))
+        return Judgement("skipped", NO_RULE, sources=None)
+
+    def _question(self, new: Fact, facts: Sequence[Fact]) -> StepQuestion:
+        """The question that the textbook rules answer."""
+        symbols = new.symbols.union(*(fact.symbols for fact in facts))
+        defined = {name for name in self.context.definitions.exact if isinstance(name, Symbol)}
+        identities = Identities(self.context.stream, defined, symbols, self._closed)
+        fresh = new.symbols.difference(self._used, *(fact.symbols for fact in facts))
+        return StepQuestion(new, facts, frozenset(fresh), identities, self.context.is_zero)
 
     def _holds_on_every_branch(self, sides: Sides, fresh: frozenset[Symbol]) -> bool:
         """Whether an equation that is true at the usual points is not false where other branches of functions hold."""

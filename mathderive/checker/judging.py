@@ -17,6 +17,7 @@ from mathderive.checker.reading.equations import Chain, Reading, read
 from mathderive.checker.reading.notation import Notation
 from mathderive.checker.reading.textbook import OPAQUE
 from mathderive.checker.verdicts import TRUE, StateVerdict, StepVerdict, Truth, Validity
+from mathderive.records import Rules
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.names import name_of, names_of
@@ -53,6 +54,7 @@ class Question:
         premises: the premises' readings; a premise that cannot be read has none.
         intermediates: the equations that are to be derived first.
         notation: reads the equations of an answer.
+        rules: the steps that count as one.
     """
 
     prompt: str
@@ -60,6 +62,7 @@ class Question:
     intermediates: Sequence[Reading]
     goal: Reading
     notation: Notation
+    rules: Rules = "paper"
 
     @property
     def equations(self) -> tuple[Reading, ...]:
@@ -100,7 +103,7 @@ class AnswerCheck:
             map(_may_define, (fact for facts in self._given for fact in facts))
         ):
             self._doubt = self._doubt or DEPENDS_ON_READING
-        self._knowledge = Knowledge(self._given, asked, self._points(""), _closed(question.equations))
+        self._knowledge = Knowledge(self._given, asked, self._points(""), _closed(question.equations), question.rules)
         self._knowledge.context.unresolved += [
             f"a premise that cannot be read: {reading.text}"
             for reading, facts in zip(question.premises, self._given, strict=True)
@@ -304,6 +307,7 @@ class AnswerCheck:
             goal_reached=self._goal is not None,
             sound=self.is_sound,
             verified=self.is_verified,
+            rules=question.rules,
         )
 
     def _needed(self, end: int) -> set[int]:

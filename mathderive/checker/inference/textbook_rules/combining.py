@@ -1,0 +1,79 @@
+"""Steps that combine two equations: sums, differences, products, quotients, and multiples of one added to the other."""
+
+from collections.abc import Iterator
+from itertools import combinations, permutations
+
+import numpy as np
+from sympy import Expr, Rational, S
+
+from mathderive.checker.inference.facts import Fact
+from mathderive.checker.inference.matching import Justification
+from mathderive.checker.inference.textbook_rules.question import Rule, StepQuestion
+from mathderive.checker.inference.textbook_rules.rearranging import is_multiple
+from mathderive.checker.numeric.fingerprints import fingerprint
+
+MAX_DENOMINATOR = 12
+"""Maximum denominator of the multiples of two equations that are added."""
+
+
+def _find_sum(question: StepQuestion) -> Iterator[Justification]:
+    for first, second in combinations(question.facts, 2):
+        yield from _multiples(question, first, second)
+
+
+def _multiples(question: StepQuestion, first: Fact, second: Fact) -> Iterator[Justification]:
+    """The new difference as a sum of multiples of two differences."""
+    one, other = first.lhs - first.rhs, second.lhs - second.rhs
+    wanted = fingerprint(question.difference).values
+    known = np.array([fingerprint(one).values, fingerprint(other).values]).T
+    if not (np.isfinite(known).all() and np.isfinite(wanted).all()):
+        return
+    found, _, rank, _ = np.linalg.lstsq(known, wanted, rcond=None)
+    scale = np.abs(wanted).max() + np.abs(known).max()
+    if rank < 2 or np.abs(known @ found - wanted).max() > 1e-8 * scale:
+        return
+    factors = [Rational(str(round(value.real, 10))).limit_denominator(MAX_DENOMINATOR) for value in found]
+    if any(abs(complex(factor) - value) > 1e-7 or factor == 0 for factor, value in zip(factors, found, strict=True)):
+        return
+    if question.identities.same(question.difference, factors[0] * one + factors[1] * other):
+        subtracted = factors[0] * factors[1] < 0
+        yield Justification("difference" if subtracted else "sum", (), (first.number, second.number))
+
+
+def _find_product(question: StepQuestion) -> Iterator[Justification]:
+    for first, second in combinations(question.facts, 2):
+        for left, right in (second.sides, second.sides[::-1]):
+            if question.is_stated((first.lhs * left, first.rhs * right)):
+                yield Justification("product", (), (first.number, second.number))
+
+
+def _find_quotient(question: StepQuestion) -> Iterator[Justification]:
+    for first, second in permutations(question.facts, 2):
+        if S.Zero in second.sides or not _divides(question, second.lhs):
+            continue
+        if question.is_stated((first.lhs / second.lhs, first.rhs / second.rhs)):
+            yield Justification("quotient", (), (first.number, second.number))
+
+
+def _divides(question: StepQuestion, divisor: Expr) -> bool:
+    return question.is_zero(divisor) is False
+
+
+def _find_multiple_added(question: StepQuestion) -> Iterator[Justification]:
+    """A part replaced that is hidden in a sum or product: a multiple of one equation added to another."""
+    for first, second in permutations(question.facts, 2):
+        old, rule = first.lhs - first.rhs, second.lhs - second.rhs
+        for added in (question.difference - old, question.difference + old):
+            if is_multiple(question, added, rule):
+                yield Justification("part_replaced", (), (first.number, second.number))
+                break
+
+
+RULES = (
+    Rule("sum", "{0} and {1} added", _find_sum),
+    Rule("difference", "{1} subtracted from {0}", lambda question: iter(())),
+    Rule("product", "{0} and {1} multiplied", _find_product),
+    Rule("quotient", "{0} divided by {1}", _find_quotient),
+)
+
+SLOW_RULES = (Rule("part_replaced", "a part of {0} replaced by {1}", _find_multiple_added),)

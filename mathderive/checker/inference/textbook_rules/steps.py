@@ -1,0 +1,29 @@
+"""All textbook rules, in the order in which they are tried."""
+
+from mathderive.checker.inference.matching import Justification
+from mathderive.checker.inference.textbook_rules import calculus, combining, identity, rearranging, substituting
+from mathderive.checker.inference.textbook_rules.question import Rule, StepQuestion
+
+RULES: tuple[Rule, ...] = (
+    *identity.RULES,
+    *rearranging.RULES,
+    *substituting.RULES,
+    *calculus.RULES,
+    *combining.RULES,
+    *combining.SLOW_RULES,
+)
+
+NEW_NAME = Rule("new_name", "a new name for an expression", lambda question: iter(()))
+"""The definition of a name that nothing used before."""
+
+SENTENCES = {rule.name: rule.sentence for rule in (*RULES, NEW_NAME)}
+"""The explanation of each rule."""
+
+
+def textbook_steps(question: StepQuestion) -> list[Justification]:
+    """The ways in which a true equation follows in one step, by the first rule that gives any."""
+    for rule in RULES:
+        found = list(dict.fromkeys(rule.find(question)))
+        if found:
+            return found
+    return []
