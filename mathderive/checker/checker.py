@@ -196,9 +196,9 @@ def unchecked(output: str, reason: str = TOO_MUCH, rules: Rules = "paper") -> Va
     )
 
 
-def unreadable(output: str, error: ValueError) -> Validity:
+def unreadable(output: str, error: ValueError, rules: Rules = "paper") -> Validity:
     """The verdict on an answer to a prompt that the checker refuses to read: every equation is undecided."""
-    return unchecked(output, f"the prompt cannot be read: {error}")
+    return unchecked(output, f"the prompt cannot be read: {error}", rules)
 
 
 def _undecided(texts: Sequence[str], reason: str) -> list[StepVerdict]:

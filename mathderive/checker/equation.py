@@ -1,6 +1,6 @@
 """Judges one equation against everything that is known before it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, product
@@ -14,7 +14,8 @@ from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.matching import Justification, justifications
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.inference.textbook_rules.identities import Identities
+from mathderive.checker.inference.textbook_rules.identities import Identities, parts_as_names
+from mathderive.checker.inference.textbook_rules.proving import Rewriting, is_law, names_that_may_be_zero, proofs
 from mathderive.checker.inference.textbook_rules.question import StepQuestion
 from mathderive.checker.inference.textbook_rules.steps import textbook_steps
 from mathderive.checker.inference.truth import Context
@@ -239,13 +240,62 @@ class Knowledge:
             return Judgement("valid", sentence(found[0]), tuple(found))
         return Judgement("skipped", NO_RULE, sources=None)
 
-    def _question(self, new: Fact, facts: Sequence[Fact]) -> StepQuestion:
-        """The question that the textbook rules answer."""
+    def _question(self, new: Fact, facts: Sequence[Fact], proves: bool = False) -> StepQuestion:
+        """The question that the textbook rules answer.
+
+        Args:
+            proves: whether the equation is not known to be true.
+        """
         symbols = new.symbols.union(*(fact.symbols for fact in facts))
         defined = {name for name in self.context.definitions.exact if isinstance(name, Symbol)}
-        identities = Identities(self.context.stream, defined, symbols, self._closed)
+        identities = Identities(
+            self.context.stream, defined, symbols, self._closed, proves, self._tied_names if proves else ()
+        )
         fresh = new.symbols.difference(self._used, *(fact.symbols for fact in facts))
-        return StepQuestion(new, facts, frozenset(fresh), identities, self.context.is_zero)
+
+        def is_nonzero(divisor: Expr) -> bool:
+            return self.context.is_zero(divisor) is False
+
+        return StepQuestion(new, facts, frozenset(fresh), identities, is_nonzero)
+
+    @property
+    def _tied_names(self) -> set[Symbol]:
+        """The names in premises about functions that give no definition; they may depend on the functions' variables."""
+        exact, found = self.context.definitions.exact, set[Symbol]()
+        for fact in (fact for given in self.given for fact in given):
+            if exact.get(fact.lhs) == fact.rhs or exact.get(fact.rhs) == fact.lhs:
+                continue
+            (left, right), parts = parts_as_names(*fact.sides)
+            if parts:
+                found |= (left.free_symbols | right.free_symbols) - parts.keys()
+        return found - self.context.arguments
+
+    def prove(
+        self,
+        new: Fact,
+        facts: Sequence[Fact],
+        laws: Collection[int],
+        rewritings: Iterator[Rewriting],
+    ) -> Judgement | None:
+        """Proves an equation that could not be tested, from true ones by a textbook rule; None where that fails.
+
+        Args:
+            facts: true equations.
+            laws: the numbers of those that follow from laws alone.
+            rewritings: further equations that follow from true ones.
+        """
+        premises = [fact.sides for given in self.given for fact in given]
+        restricted = {name for name in self.context.definitions.exact if isinstance(name, Symbol)}
+        restricted |= names_that_may_be_zero([*premises, *self.context.conditions])
+        question = self._question(new, facts, proves=True)
+        question = replace(question, is_law=lambda fact: fact.number in laws and self.is_law(fact))
+        found = proofs(question, rewritings, restricted)
+        return Judgement("valid", sentence(found[0]), tuple(found)) if found else None
+
+    def is_law(self, fact: Fact) -> bool:
+        """Whether an equation says something about functions everywhere."""
+        exact = self.context.definitions.exact
+        return is_law(fact.sides, lambda name, body: isinstance(name, AppliedUndef) and exact.get(name) == body)
 
     def _holds_on_every_branch(self, sides: Sides, fresh: frozenset[Symbol]) -> bool:
         """Whether an equation that is true at the usual points is not false where other branches of functions hold."""

@@ -11,11 +11,13 @@ from sympy import Derivative, Expr, Symbol
 from mathderive.checker.equation import NEW_NAME, ORDER, Judgement, Knowledge, links
 from mathderive.checker.inference.dependencies import smallest_supports
 from mathderive.checker.inference.facts import Fact
+from mathderive.checker.inference.truth import NOT_BY_DEFINITIONS, NOT_EVERY_SOLUTION
 from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.points import Stream, key_of
 from mathderive.checker.reading.equations import Chain, Reading, read
 from mathderive.checker.reading.notation import Notation
 from mathderive.checker.reading.textbook import OPAQUE
+from mathderive.checker.rewritings import KnownText, rewritings
 from mathderive.checker.verdicts import TRUE, StateVerdict, StepVerdict, Truth, Validity
 from mathderive.records import Rules
 from mathderive.symbolic.latex.printer import latex
@@ -33,6 +35,9 @@ MAX_VALID_READINGS = 4
 
 MAX_EVALUATED = 6
 """Maximum number of parses of an equation that are judged."""
+
+UNTESTED = (NOT_BY_DEFINITIONS, NOT_EVERY_SOLUTION, OPAQUE, "true only if")
+"""The beginnings of the reasons why an equation is undecided that may still be proved; the last two of opaque terms."""
 
 TOO_MUCH = "it takes more time or memory than is given to an equation"
 
@@ -112,13 +117,14 @@ class AnswerCheck:
         self._stated: set[int] = set()
         self._said: dict[frozenset[Expr], int] = {}
         self._grounded: set[int] = {0}
+        self._laws: set[int] = {0}
 
     def copy(self) -> "AnswerCheck":
         """The same check; taking equations in one of them leaves the other as it is."""
         other = copy(self)
         other.steps = [*self.steps]
         other._knowledge, other._stated = self._knowledge.copy(), {*self._stated}
-        other._said, other._grounded = {**self._said}, {*self._grounded}
+        other._said, other._grounded, other._laws = {**self._said}, {*self._grounded}, {*self._laws}
         return other
 
     def anew(self) -> "AnswerCheck":
@@ -161,6 +167,8 @@ class AnswerCheck:
                 link = Judgement("undecided", "infinity is no number", sources=None)
             if link.reason == NEW_NAME and reading.doubt == OPAQUE and any(map(_is_marked, chain)):
                 link = Judgement("undecided", OPAQUE, sources=None)
+            elif self._question.rules == "textbook" and not has_infinity:
+                link = self._proved(number, reading, chain, link)
             chains = [chain, *self._also_meant(number, reading, chain, link.truth)]
         stated = tuple(fact for one in chains for fact in links(number, one))
         self.steps.append(_Step(text, link, stated))
@@ -168,6 +176,8 @@ class AnswerCheck:
             self._said.setdefault(frozenset(fact.sides), number)
         if link.truth == "premise" or any(self._grounded.issuperset(one.steps) for one in link.justifications):
             self._grounded.add(number)
+        if self._follows_from_laws(link):
+            self._laws.add(number)
         self._knowledge.use(links(number, chain))
         if reading.doubt == OPAQUE:
             self._notation = self._notation.with_opaque_names(
@@ -175,6 +185,51 @@ class AnswerCheck:
             )
         if link.truth in TRUE:
             self._knowledge.learn(link, self.steps[-1].facts, facts)
+
+    def _proved(self, number: int, reading: Reading, chain: Chain, link: Judgement) -> Judgement:
+        """The judgement on an equation; one that cannot be tested may follow from true ones by a textbook rule."""
+        reasons = UNTESTED if reading.doubt == OPAQUE else UNTESTED[:2]
+        if (
+            link.truth != "undecided"
+            or link.repeats is not None
+            or len(chain) != 2
+            or not link.reason.startswith(reasons)
+        ):
+            return link
+        facts, texts = self._true_facts()
+        found = self._knowledge.prove(
+            Fact(number, *chain), facts, self._laws, rewritings(reading.text, chain, texts, self._notation)
+        )
+        return found or link
+
+    def _true_facts(self) -> tuple[list[Fact], list[KnownText]]:
+        """The true equations so far and the premises that were not stated yet, and their texts."""
+        known = [
+            (0, reading.text, facts)
+            for index, (reading, facts) in enumerate(zip(self._question.premises, self._given, strict=True))
+            if index not in self._stated
+        ]
+        known += [
+            (number, step.text, list(step.facts))
+            for number, step in enumerate(self.steps, start=1)
+            if step.link.truth in TRUE
+        ]
+        texts = [
+            KnownText(number, text, [fact.sides for fact in facts], self._are_laws(number, facts))
+            for number, text, facts in known
+        ]
+        return [fact for _, _, facts in known for fact in facts][-MAX_FACTS:], texts
+
+    def _are_laws(self, number: int, facts: Sequence[Fact]) -> bool:
+        return number in self._laws and all(map(self._knowledge.is_law, facts))
+
+    def _follows_from_laws(self, link: Judgement) -> bool:
+        """Whether an equation is a premise or follows from equations about functions everywhere."""
+        if link.truth == "premise":
+            return True
+        facts = {number: [fact for fact in self.facts() if fact.number == number] for number in self._laws}
+        laws = {number for number in self._laws if self._are_laws(number, facts[number])}
+        return any(laws.issuperset(one.steps) for one in link.justifications)
 
     def leave_out(self, text: str) -> None:
         """Notes an equation that is not checked."""

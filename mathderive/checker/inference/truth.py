@@ -28,6 +28,10 @@ from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.latex.printer import latex
 
+NOT_BY_DEFINITIONS = "not true by definitions alone"
+
+NOT_EVERY_SOLUTION = "not true for every solution of a differential equation"
+
 _INITIAL = re.compile(r"_\{?0\}?\Z")
 
 
@@ -287,9 +291,9 @@ class Context:
         if decision.holds is not False:
             return decision
         if self.unresolved:
-            return Decision(None, f"not true by definitions alone; there is {self.unresolved[0]}")
+            return Decision(None, f"{NOT_BY_DEFINITIONS}; there is {self.unresolved[0]}")
         if any(map(self.definitions.rests_on_differential_equation, sides)):
-            return Decision(None, "not true for every solution of a differential equation")
+            return Decision(None, NOT_EVERY_SOLUTION)
         if self._holds_for_another_constant(sides, fresh):
             return Decision(None, "true for another constant of integration than an earlier equation has")
         # The prompt may give one constant of integration two names; that is neither shown nor refuted.

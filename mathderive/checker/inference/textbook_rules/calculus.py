@@ -24,7 +24,7 @@ def _variables(question: StepQuestion, fact: Fact) -> list[Symbol]:
     return list(found)[:MAX_VARIABLES]
 
 
-def _find_differentiated(question: StepQuestion) -> Iterator[Justification]:
+def find_differentiated(question: StepQuestion) -> Iterator[Justification]:
     for fact in question.facts:
         for variable in _variables(question, fact):
             sides = tuple(Derivative(side, variable, evaluate=False) for side in fact.sides)
@@ -59,7 +59,7 @@ def _find_integrated_between(question: StepQuestion) -> Iterator[Justification]:
 
 
 RULES = (
-    Rule("differentiated", "{0} differentiated by {operand} and evaluated", _find_differentiated),
+    Rule("differentiated", "{0} differentiated by {operand} and evaluated", find_differentiated),
     Rule("integrated", "{0} integrated by {operand} and evaluated", _find_integrated),
     Rule("integrated_between", "{0} integrated between bounds", _find_integrated_between),
 )

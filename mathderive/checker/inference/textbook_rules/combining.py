@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations, permutations
 
 import numpy as np
-from sympy import Expr, Rational, S
+from sympy import Rational, S
 
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.matching import Justification
@@ -16,7 +16,7 @@ MAX_DENOMINATOR = 12
 """Maximum denominator of the multiples of two equations that are added."""
 
 
-def _find_sum(question: StepQuestion) -> Iterator[Justification]:
+def find_sum(question: StepQuestion) -> Iterator[Justification]:
     for first, second in combinations(question.facts, 2):
         yield from _multiples(question, first, second)
 
@@ -49,17 +49,13 @@ def _find_product(question: StepQuestion) -> Iterator[Justification]:
 
 def _find_quotient(question: StepQuestion) -> Iterator[Justification]:
     for first, second in permutations(question.facts, 2):
-        if S.Zero in second.sides or not _divides(question, second.lhs):
+        if S.Zero in second.sides or not question.is_nonzero(second.lhs):
             continue
         if question.is_stated((first.lhs / second.lhs, first.rhs / second.rhs)):
             yield Justification("quotient", (), (first.number, second.number))
 
 
-def _divides(question: StepQuestion, divisor: Expr) -> bool:
-    return question.is_zero(divisor) is False
-
-
-def _find_multiple_added(question: StepQuestion) -> Iterator[Justification]:
+def find_multiple_added(question: StepQuestion) -> Iterator[Justification]:
     """A part replaced that is hidden in a sum or product: a multiple of one equation added to another."""
     for first, second in permutations(question.facts, 2):
         old, rule = first.lhs - first.rhs, second.lhs - second.rhs
@@ -70,10 +66,10 @@ def _find_multiple_added(question: StepQuestion) -> Iterator[Justification]:
 
 
 RULES = (
-    Rule("sum", "{0} and {1} added", _find_sum),
+    Rule("sum", "{0} and {1} added", find_sum),
     Rule("difference", "{1} subtracted from {0}", lambda question: iter(())),
     Rule("product", "{0} and {1} multiplied", _find_product),
     Rule("quotient", "{0} divided by {1}", _find_quotient),
 )
 
-SLOW_RULES = (Rule("part_replaced", "a part of {0} replaced by {1}", _find_multiple_added),)
+SLOW_RULES = (Rule("part_replaced", "a part of {0} replaced by {1}", find_multiple_added),)

@@ -5,7 +5,7 @@ so that its derivatives are not taken for 0.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 
 from sympy import Derivative, Expr, Function, Integral, Symbol
@@ -48,6 +48,8 @@ class Identities:
         defined: Collection[Symbol],
         symbols: Collection[Symbol],
         closed: Mapping[OpaqueTerm, Expr],
+        on_every_branch: bool = False,
+        tied: Collection[Symbol] = (),
     ) -> None:
         """
         Args:
@@ -55,10 +57,13 @@ class Identities:
             defined: the names that premises define.
             symbols: all names that may occur.
             closed: terms that stand for an expression.
+            on_every_branch: whether expressions have to be equal on every branch of the functions in them.
+            tied: names that may depend on others, so that nothing is known of their derivatives.
         """
         self._stream = stream
         self._defined = [name for name in sorted(defined, key=str) if name not in closed]
-        self._symbols, self._closed = symbols, closed
+        self._symbols, self._closed, self._on_every_branch = symbols, closed, on_every_branch
+        self._tied = frozenset(tied)
         self._rough: dict[Expr, Rough] = {}
         self._known: dict[Sides, bool] = {}
         self._left = MAX_EXACT
@@ -74,17 +79,28 @@ class Identities:
             found.define(name, Function(f"{name.name} as a function")(*base))
         return found
 
+    def unfolded(self, expression: Expr) -> Expr:
+        """The expression with the closed forms of the terms that have one."""
+        return expression.xreplace(self._closed) if self._closed else expression
+
     def same(self, first: Expr, second: Expr) -> bool:
         """Whether two expressions are equal; equal indefinite integrals have the same constant."""
         if first == second:
             return True
         if (first, second) not in self._known:
-            self._known[first, second] = self._may_be_same(first, second) and self._compare(first, second)
+            pair = self._with_tied_parts_as_names(first, second)
+            self._known[first, second] = self._may_be_same(*pair) and self._compare(*pair)
         return self._known[first, second]
 
-    def same_sides(self, first: Sides, second: Sides) -> bool:
-        """Whether both sides of two equations are equal, in this order."""
-        return self.same(first[0], second[0]) and self.same(first[1], second[1])
+    def _with_tied_parts_as_names(self, first: Expr, second: Expr) -> Sides:
+        if not self._tied:
+            return first, second
+
+        def is_tied(part: Expr) -> bool:
+            return isinstance(part, Derivative | Integral) and not self._tied.isdisjoint(part.free_symbols)
+
+        (first, second), _ = parts_as_names(first, second, which=is_tied)
+        return first, second
 
     def same_with_constants(self, first: Expr, second: Expr, fresh: Collection[Symbol]) -> bool:
         """Whether two expressions with indefinite integrals are equal for some constants of integration.
@@ -104,7 +120,8 @@ class Identities:
         self._left -= 1
         try:
             comparer = Comparer(self._definitions, self._stream)
-            return bool(comparer.compare(first, second, random_constants=True).holds)
+            found = comparer.compare(first, second, random_constants=True)
+            return bool(found.holds) and (found.on_every_branch or not self._on_every_branch)
         except (BudgetError, UnsupportedError):
             return False
 
@@ -139,20 +156,24 @@ class Identities:
         return tuple(found) if all(math.isfinite(abs(one)) for one in found) else None
 
 
-def parts_as_names(*expressions: Expr) -> tuple[tuple[Expr, ...], dict[Expr, Expr]]:
-    """The expressions with a new name for every derivative, integral and function of a premise, and what each is for.
+def is_unknown(part: Expr) -> bool:
+    """Whether algebra sees nothing of the inside of a part."""
+    return isinstance(part, Derivative | Integral | AppliedUndef)
 
-    Algebra sees nothing of the inside of these parts.
-    """
+
+def parts_as_names(
+    *expressions: Expr, which: Callable[[Expr], bool] = is_unknown
+) -> tuple[tuple[Expr, ...], dict[Expr, Expr]]:
+    """The expressions with a new name for each part of a kind, and what each name is for."""
     names: dict[Expr, Expr] = {}
     for expression in expressions:
-        for part in sorted(_outermost_parts(expression), key=str):
+        for part in sorted(_outermost_parts(expression, which), key=str):
             names.setdefault(part, Symbol(f"part {len(names)}"))
     replaced = tuple(expression.xreplace(names) for expression in expressions)
     return replaced, {name: part for part, name in names.items()}
 
 
-def _outermost_parts(expression: Expr) -> set[Expr]:
-    if isinstance(expression, Derivative | Integral | AppliedUndef):
+def _outermost_parts(expression: Expr, which: Callable[[Expr], bool]) -> set[Expr]:
+    if which(expression):
         return {expression}
-    return set().union(*(_outermost_parts(part) for part in expression.args if isinstance(part, Expr)))
+    return set().union(*(_outermost_parts(part, which) for part in expression.args if isinstance(part, Expr)))

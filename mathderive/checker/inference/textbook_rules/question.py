@@ -19,14 +19,16 @@ class StepQuestion:
         facts: the earlier equations, and the premises that were not stated yet.
         fresh: the names that no earlier equation has.
         identities: compares expressions without premises.
-        is_zero: whether an expression is zero in the model; None where it has no value or that is not known.
+        is_nonzero: whether an expression has a value in the model and is not zero.
+        is_law: whether an equation holds wherever its functions have a value, so that it may be differentiated.
     """
 
     new: Fact
     facts: Sequence[Fact]
     fresh: frozenset[Symbol]
     identities: Identities
-    is_zero: Callable[[Expr], bool | None]
+    is_nonzero: Callable[[Expr], bool]
+    is_law: Callable[[Fact], bool] = lambda fact: True
 
     def is_stated(self, sides: Sides) -> bool:
         """Whether the new equation says these sides, mirrored or not, or with all terms on other sides."""
@@ -34,7 +36,7 @@ class StepQuestion:
         same, new = self.identities.same, self.new
         if same(left, right):
             return False  # it says nothing
-        if same(new.lhs, left) and same(new.rhs, right) or same(new.lhs, right) and same(new.rhs, left):
+        if (same(new.lhs, left) and same(new.rhs, right)) or (same(new.lhs, right) and same(new.rhs, left)):
             return True
         difference = left - right
         return same(self.difference, difference) or same(self.difference, S.NegativeOne * difference)

@@ -27,7 +27,7 @@ MAX_PEELED = 8
 _NO_DEFINITIONS = Definitions()
 
 
-def _find_rearranged(question: StepQuestion) -> Iterator[Justification]:
+def find_rearranged(question: StepQuestion) -> Iterator[Justification]:
     for fact in question.facts:
         if is_multiple(question, question.difference, fact.lhs - fact.rhs):
             yield Justification("rearranged", (), (fact.number,))
@@ -39,7 +39,7 @@ def is_multiple(question: StepQuestion, new: Expr, old: Expr) -> bool:
     The expression has to be independent of a name on which the other difference depends. So it has a value where the
     other difference is zero, and the new difference is zero there too.
     """
-    (first, second), parts = parts_as_names(new, old)
+    (first, second), parts = parts_as_names(*map(question.identities.unfolded, (new, old)))
     for name in sorted(second.free_symbols, key=str)[:MAX_NAMES]:
         elsewhere = Symbol(f"{name.name} elsewhere")
         moved, moved_old = (side.xreplace({name: elsewhere}) for side in (first, second))
@@ -53,7 +53,7 @@ def is_multiple(question: StepQuestion, new: Expr, old: Expr) -> bool:
         if not equal(first * moved_old, moved * second, _NO_DEFINITIONS):
             continue
         multiplier = moved / moved_old
-        if _is_number(multiplier) or question.is_zero(multiplier.xreplace(parts)) is False:
+        if _is_number(multiplier) or question.is_nonzero(multiplier.xreplace(parts)):
             return True
     return False
 
@@ -164,7 +164,7 @@ FUNCTIONS: tuple[Callable[[Expr], Expr], ...] = (
 )
 
 
-def _find_function(question: StepQuestion) -> Iterator[Justification]:
+def find_function(question: StepQuestion) -> Iterator[Justification]:
     functions = [*FUNCTIONS, *_powers(question.new.sides)]
     for fact in question.facts:
         for function in functions:
@@ -181,13 +181,20 @@ def _powers(sides: Sides) -> Iterator[Callable[[Expr], Expr]]:
     """The powers, roots and exponentials that an equation may have been made with."""
     for side in sides:
         if isinstance(side, Pow):
-            base, exponent = side.args
-            yield lambda value, exponent=exponent: value**exponent
-            yield lambda value, base=base: base**value
+            yield _raised_to(side.exp)
+            yield _power_of(side.base)
+
+
+def _raised_to(exponent: Expr) -> Callable[[Expr], Expr]:
+    return lambda side: side**exponent
+
+
+def _power_of(base: Expr) -> Callable[[Expr], Expr]:
+    return lambda side: base**side
 
 
 RULES = (
-    Rule("rearranged", "{0} rearranged", _find_rearranged),
+    Rule("rearranged", "{0} rearranged", find_rearranged),
     Rule("solved", "{0} solved for {operand}", _find_solved),
-    Rule("function_applied", "a function applied to both sides of {0}", _find_function),
+    Rule("function_applied", "a function applied to both sides of {0}", find_function),
 )

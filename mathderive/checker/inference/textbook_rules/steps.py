@@ -16,7 +16,11 @@ RULES: tuple[Rule, ...] = (
 NEW_NAME = Rule("new_name", "a new name for an expression", lambda question: iter(()))
 """The definition of a name that nothing used before."""
 
-SENTENCES = {rule.name: rule.sentence for rule in (*RULES, NEW_NAME)}
+TERM_REPLACED = Rule("term_replaced", "{1} put into {0}", lambda question: iter(()))
+
+SAME_DONE = Rule("same_done", "the same done to both sides of {0}", lambda question: iter(()))
+
+SENTENCES = {rule.name: rule.sentence for rule in (*RULES, NEW_NAME, TERM_REPLACED, SAME_DONE)}
 """The explanation of each rule."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sympy import Expr, Symbol
+from sympy import Derivative, Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.facts import Fact, size_of
@@ -37,7 +37,7 @@ def replaced(sides: Sides, old: Expr, new: Expr) -> Sides | None:
     return found
 
 
-def _find_put_in(question: StepQuestion) -> Iterator[Justification]:
+def find_put_in(question: StepQuestion) -> Iterator[Justification]:
     tried = 0
     for fact in question.facts:
         for rule in question.facts:
@@ -46,21 +46,33 @@ def _find_put_in(question: StepQuestion) -> Iterator[Justification]:
             for old, new in (rule.sides, rule.sides[::-1]):
                 if old.is_number:
                     continue
-                sides = replaced(fact.sides, old, new)
+                sides = replaced(fact.sides, old, new) if _may_replace(question, fact, rule, old) else None
                 if sides is None:
                     continue
                 tried += 1
                 if tried > MAX_TRIED:
                     return
-                if question.is_stated(sides):
+                # A rule such as `f(x) = x^2` may be put into one side alone.
+                choices = (sides, (sides[0], fact.rhs), (fact.lhs, sides[1]))
+                if any(map(question.is_stated, dict.fromkeys(choices))):
                     yield Justification("put_in", (), (fact.number, rule.number))
 
 
-def _find_several_put_in(question: StepQuestion) -> Iterator[Justification]:
+def _may_replace(question: StepQuestion, fact: Fact, rule: Fact, old: Expr) -> bool:
+    """Whether a rule holds wherever an equation has the term that it replaces.
+
+    A term that is differentiated or integrated stands for its values at other places too.
+    """
+    if question.is_law(rule):
+        return True
+    return not any(part.has(old) for part in fact.equation.atoms(Derivative, Integral))
+
+
+def find_several_put_in(question: StepQuestion) -> Iterator[Justification]:
     """Several definitions, or values, put into an equation at once."""
     names = {part for side in question.new.sides for part in side.atoms(Symbol, AppliedUndef)}
     for fact in question.facts:
-        rules = _definitions(question.facts, fact, names)
+        rules = [one for one in _definitions(question.facts, fact, names) if _may_replace(question, fact, *one[:2])]
         values = [rule for rule in rules if rule[2].is_number]
         for chosen in (rules[:MAX_PUT_IN], values[:MAX_VALUES]):
             if len(chosen) < 2:
@@ -103,7 +115,7 @@ def _find_argument(question: StepQuestion) -> Iterator[Justification]:
 
 
 RULES = (
-    Rule("put_in", "{1} put into {0}", _find_put_in),
-    Rule("several_put_in", "what is known of its names put into {0}", _find_several_put_in),
+    Rule("put_in", "{1} put into {0}", find_put_in),
+    Rule("several_put_in", "what is known of its names put into {0}", find_several_put_in),
     Rule("argument", "{0} taken at {operand}", _find_argument),
 )
