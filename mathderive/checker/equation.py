@@ -17,7 +17,7 @@ from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.textbook_rules.identities import Identities, parts_as_names
 from mathderive.checker.inference.textbook_rules.proving import Rewriting, is_law, names_that_may_be_zero, proofs
 from mathderive.checker.inference.textbook_rules.question import StepQuestion
-from mathderive.checker.inference.textbook_rules.steps import textbook_steps
+from mathderive.checker.inference.textbook_rules.steps import is_allowed, textbook_steps
 from mathderive.checker.inference.truth import Context
 from mathderive.checker.numeric.branches import values_on_other_branches
 from mathderive.checker.numeric.definitions import is_name
@@ -173,7 +173,7 @@ class Knowledge:
             if of_function and any(body in fact.parts for fact in known):
                 renaming = Justification("renaming_premise", (body,), ())
                 return Judgement("valid", sentence(renaming), (renaming,))
-            if self._rules == "textbook":
+            if self._rules == "textbook" and not any(isinstance(one, OpaqueTerm) for one in self.symbols):
                 return Judgement("valid", NEW_NAME, (Justification("new_name", (name,), ()),))
             return Judgement("skipped", NEW_NAME)
         return None
@@ -260,7 +260,7 @@ class Knowledge:
 
     @property
     def _tied_names(self) -> set[Symbol]:
-        """The names in premises about functions that give no definition; they may depend on the functions' variables."""
+        """The names in premises about functions that define nothing; they may depend on the functions' variables."""
         exact, found = self.context.definitions.exact, set[Symbol]()
         for fact in (fact for given in self.given for fact in given):
             if exact.get(fact.lhs) == fact.rhs or exact.get(fact.rhs) == fact.lhs:
@@ -284,18 +284,21 @@ class Knowledge:
             laws: the numbers of those that follow from laws alone.
             rewritings: further equations that follow from true ones.
         """
-        premises = [fact.sides for given in self.given for fact in given]
-        restricted = {name for name in self.context.definitions.exact if isinstance(name, Symbol)}
-        restricted |= names_that_may_be_zero([*premises, *self.context.conditions])
+        known = [fact for given in self.given for fact in given] + [*facts]
+        definitions, conditions = self.context.definitions, self.context.conditions
+        restricted = {name for name in definitions.exact if isinstance(name, Symbol)}
+        restricted |= names_that_may_be_zero([fact.sides for fact in known])
+        restricted |= {name for sides in conditions for side in sides for name in definitions.names_under(side)}
         question = self._question(new, facts, proves=True)
         question = replace(question, is_law=lambda fact: fact.number in laws and self.is_law(fact))
-        found = proofs(question, rewritings, restricted)
+        found = [step for step in proofs(question, rewritings, restricted) if is_allowed(step, question)]
         return Judgement("valid", sentence(found[0]), tuple(found)) if found else None
 
     def is_law(self, fact: Fact) -> bool:
         """Whether an equation says something about functions everywhere."""
-        exact = self.context.definitions.exact
-        return is_law(fact.sides, lambda name, body: isinstance(name, AppliedUndef) and exact.get(name) == body)
+        if fact.sides in self.context.conditions or fact.sides[::-1] in self.context.conditions:
+            return False
+        return is_law(fact.sides, self.context.definitions.exact)
 
     def _holds_on_every_branch(self, sides: Sides, fresh: frozenset[Symbol]) -> bool:
         """Whether an equation that is true at the usual points is not false where other branches of functions hold."""

@@ -93,11 +93,11 @@ def replaceable(text: str, notation: Notation) -> ReplaceableText | None:
 
 def constants_in(sides: Sides) -> dict[str, Expr]:
     r"""The numbers that `i` and `\pi` stand for in a reading."""
-    found: dict[str, Expr] = {}
-    for name, value in (("i", S.ImaginaryUnit), (r"\pi", S.Pi)):
-        if any(side.has(value) for side in sides) and not any(side.has(Symbol(name)) for side in sides):
-            found[name] = value
-    return found
+    return {
+        name: value
+        for name, value in (("i", S.ImaginaryUnit), (r"\pi", S.Pi))
+        if any(side.has(value) for side in sides) and not any(side.has(Symbol(name)) for side in sides)
+    }
 
 
 def _can_be_replaced(term: Node, names: Names) -> bool:

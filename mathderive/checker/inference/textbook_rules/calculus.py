@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sympy import Derivative, Integral, Symbol
+from sympy import Derivative, Integral, S, Symbol
 
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
@@ -26,7 +26,8 @@ def _variables(question: StepQuestion, fact: Fact) -> list[Symbol]:
 
 def find_differentiated(question: StepQuestion) -> Iterator[Justification]:
     for fact in question.facts:
-        for variable in _variables(question, fact):
+        # An equation such as `f'(x) = 0` usually says where it holds.
+        for variable in _variables(question, fact) if S.Zero not in fact.sides else ():
             sides = tuple(Derivative(side, variable, evaluate=False) for side in fact.sides)
             if question.is_stated((sides[0], sides[1])):
                 yield Justification("differentiated", (variable,), (fact.number,))
@@ -53,7 +54,7 @@ def _find_integrated_between(question: StepQuestion) -> Iterator[Justification]:
         if len(integral.limits) == 1 and len(integral.limits[0]) == 3
     }
     for fact in question.facts:
-        for limit in sorted(limits, key=str):
+        for limit in sorted(limits, key=str) if not fact.has_integral else ():
             if question.is_stated((Integral(fact.lhs, limit), Integral(fact.rhs, limit))):
                 yield Justification("integrated", (limit[0],), (fact.number,))
 

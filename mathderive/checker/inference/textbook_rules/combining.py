@@ -49,9 +49,9 @@ def _find_product(question: StepQuestion) -> Iterator[Justification]:
 
 def _find_quotient(question: StepQuestion) -> Iterator[Justification]:
     for first, second in permutations(question.facts, 2):
-        if S.Zero in second.sides or not question.is_nonzero(second.lhs):
+        if S.Zero in second.sides:
             continue
-        if question.is_stated((first.lhs / second.lhs, first.rhs / second.rhs)):
+        if question.is_stated((first.lhs / second.lhs, first.rhs / second.rhs)) and question.is_nonzero(second.lhs):
             yield Justification("quotient", (), (first.number, second.number))
 
 

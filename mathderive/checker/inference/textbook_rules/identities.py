@@ -9,11 +9,13 @@ from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 
 from sympy import Derivative, Expr, Function, Integral, Symbol
+from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.truth import Context
+from mathderive.checker.numeric.applications import Scope
 from mathderive.checker.numeric.comparison import Comparer, precision
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
@@ -21,8 +23,20 @@ from mathderive.checker.numeric.points import Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 
-MAX_EXACT = 80
-"""Maximum number of exact comparisons for one equation; nearly all pairs are told apart by rough values."""
+MAX_WORK = 25_000
+"""Maximum count of values that are computed for one equation; beyond it, nothing more is found equal."""
+
+MAX_FURTHER_WORK = 4_000
+"""Maximum work once a step has been found."""
+
+EXACT_POINTS = 8
+"""Work of an exact comparison, in rough values: it takes more points and bits."""
+
+APPLICATION = 8
+"""Work of a function of the premises, in other operations."""
+
+NODES = 64
+"""Number of places at which a definite integral is evaluated."""
 
 DRAWS = (0, 1)
 """Numbers of the points of the rough values."""
@@ -65,8 +79,9 @@ class Identities:
         self._symbols, self._closed, self._on_every_branch = symbols, closed, on_every_branch
         self._tied = frozenset(tied)
         self._rough: dict[Expr, Rough] = {}
+        self._scopes = [Scope({}) for _ in DRAWS]
         self._known: dict[Sides, bool] = {}
-        self._left = MAX_EXACT
+        self._left = MAX_WORK
 
     @cached_property
     def _definitions(self) -> Definitions:
@@ -78,6 +93,10 @@ class Identities:
         for name in self._defined if base else ():
             found.define(name, Function(f"{name.name} as a function")(*base))
         return found
+
+    def limit_work(self) -> None:
+        """Leaves little work for further comparisons."""
+        self._left = min(self._left, MAX_FURTHER_WORK)
 
     def unfolded(self, expression: Expr) -> Expr:
         """The expression with the closed forms of the terms that have one."""
@@ -108,16 +127,38 @@ class Identities:
         Args:
             fresh: the names that may be constants of integration.
         """
-        if self._left <= 0:
+        if not self._may_spend(EXACT_POINTS * (self._work(first, {}) + self._work(second, {}))):
             return False
-        self._left -= 1
         context = Context(self._stream, definitions=self._definitions.copy())
         return bool(context.decide_strictly((first, second), fresh).holds)
 
-    def _compare(self, first: Expr, second: Expr) -> bool:
-        if self._left <= 0:
+    def _may_spend(self, work: int) -> bool:
+        """Notes work; False where it would be too much."""
+        if work > self._left:
             return False
-        self._left -= 1
+        self._left -= work
+        return True
+
+    def _work(self, node: Basic, known: Mapping[Basic, object]) -> int:
+        """About how many values an expression takes.
+
+        Args:
+            known: parts that take none.
+        """
+        if node in known:
+            return 0
+        inside = 1 + sum(self._work(part, known) for part in node.args)
+        if isinstance(node, AppliedUndef):
+            return APPLICATION * inside
+        if isinstance(node, Derivative):
+            return 2 * inside
+        if isinstance(node, Integral) and any(len(limit) > 1 for limit in node.limits):
+            return NODES * inside
+        return inside
+
+    def _compare(self, first: Expr, second: Expr) -> bool:
+        if not self._may_spend(EXACT_POINTS * (self._work(first, {}) + self._work(second, {}))):
+            return False
         try:
             comparer = Comparer(self._definitions, self._stream)
             found = comparer.compare(first, second, random_constants=True)
@@ -141,13 +182,17 @@ class Identities:
         return self._rough[expression]
 
     def _roughly(self, expression: Expr) -> Rough:
-        if outer_integrals(expression):
+        if outer_integrals(expression) or not self._may_spend(
+            len(DRAWS) * self._work(expression, self._scopes[0].known)
+        ):
             return None
         found: list[complex] = []
         for draw in DRAWS:
             with precision(ROUGH_BITS):
                 try:
-                    value = head(Evaluator(self._definitions, self._stream.point(draw)).value(expression))
+                    evaluator = Evaluator(self._definitions, self._stream.point(draw))
+                    evaluator.base = self._scopes[draw]  # what is equal in two expressions is evaluated once
+                    value = head(evaluator.value(expression))
                     if value.rel_accuracy_bits() < ROUGH_BITS // 2:
                         return None
                     found.append(complex(float(value.real.mid()), float(value.imag.mid())))

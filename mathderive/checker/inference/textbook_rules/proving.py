@@ -4,11 +4,11 @@ The rules here need no test: what they give is true if the equations that they t
 only, never divide by what may be zero, choose no branch, and differentiate or integrate nothing but laws.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from sympy import Derivative, Expr, Integral, Mul, Pow, Symbol, cancel, exp
+from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.facts import size_of
@@ -96,16 +96,18 @@ def _is_nonzero_factor(factor: Expr, restricted: Collection[Symbol]) -> bool:
     return isinstance(factor, exp)
 
 
-def is_law(sides: Sides, defines: Callable[[Expr, Expr], bool]) -> bool:
+def is_law(sides: Sides, definitions: Mapping[Basic, Expr]) -> bool:
     """Whether an equation says something about functions everywhere, and not about the place where they have a value.
 
     Args:
-        defines: whether an expression defines a name or a function in the model.
+        definitions: the definitions of names and functions in the model.
     """
     for side, other in (sides, sides[::-1]):
-        if other.is_number and not defines(side, other) and r"\nabla" not in str(side):
+        if definitions.get(side) == other and (isinstance(side, AppliedUndef) or not other.is_number):
+            return True
+        if other.is_number and r"\nabla" not in str(side):
             return False
-    return True
+    return any(side.has(AppliedUndef, Derivative, Integral) or side.atoms(OpaqueTerm) for side in sides)
 
 
 def names_that_may_be_zero(equations: Sequence[Sides]) -> set[Symbol]:
@@ -115,6 +117,6 @@ def names_that_may_be_zero(equations: Sequence[Sides]) -> set[Symbol]:
         for sides in equations
         for side, other in (sides, sides[::-1])
         if other.is_number
-        for name in chain(side.free_symbols)
+        for name in side.free_symbols
         if not side.has(Derivative, Integral, AppliedUndef)
     }

@@ -1,6 +1,7 @@
 """Steps that rearrange one equation: multiples of it, a name that it is solved for, a function of both sides."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from sympy import Add, Derivative, Expr, Integral, Mul, Pow, S, Symbol, acos, asin, atan, cos, exp, log, sin, sqrt, tan
 from sympy.core.function import AppliedUndef
@@ -21,7 +22,7 @@ MAX_NAMES = 8
 MAX_SIZE = 200
 """Maximum number of operations of an equation that is solved for a name."""
 
-MAX_PEELED = 8
+MAX_UNDONE = 8
 """Maximum number of operations that are undone to solve for a name."""
 
 _NO_DEFINITIONS = Definitions()
@@ -66,78 +67,77 @@ def _is_number(multiplier: Expr) -> bool:
 def _find_solved(question: StepQuestion) -> Iterator[Justification]:
     new = question.new
     for name, value in (new.sides, new.sides[::-1]):
-        if not _can_be_solved_for(name) or value.has(name):
+        if not isinstance(name, Symbol | AppliedUndef | Derivative | Integral) or value.has(name):
             continue
         for fact in question.facts:
             for solution in _solutions(name, fact):
-                if question.identities.same(value, solution):
+                if question.identities.same(value, solution.value) and all(map(question.is_nonzero, solution.divisors)):
                     yield Justification("solved", (name,), (fact.number,))
                     break
 
 
-def _can_be_solved_for(name: Expr) -> bool:
-    return isinstance(name, Symbol | AppliedUndef | Derivative | Integral)
+class Solution(NamedTuple):
+    """A value that a name may have by an equation, and what was divided by to find it."""
+
+    value: Expr
+    divisors: tuple[Expr, ...] = ()
 
 
-def _solutions(name: Expr, fact: Fact) -> list[Expr]:
-    """Expressions that a name is one of by an equation."""
+def _solutions(name: Expr, fact: Fact) -> list[Solution]:
     if max(map(size_of, fact.sides)) > MAX_SIZE:
         return []
-    found: list[Expr] = []
+    found: list[Solution] = []
     for side, other in (fact.sides, fact.sides[::-1]):
         if side.has(name) and not other.has(name):
-            found += _undone(name, side, other)
-    difference = fact.lhs - fact.rhs
-    if not found and difference.has(name):
-        found += _roots(name, difference)
-    return found
+            found += _undone(name, side, Solution(other))
+    return found or _roots(name, fact.lhs - fact.rhs)
 
 
-def _undone(name: Expr, side: Expr, other: Expr) -> list[Expr]:
+def _undone(name: Expr, side: Expr, start: Solution) -> list[Solution]:
     """The values of a name, by undoing one operation after another."""
-    values = [other]
-    for _ in range(MAX_PEELED):
+    found = [start]
+    for _ in range(MAX_UNDONE):
         if side == name:
-            return values
+            return found
         inside = [part for part in side.args if part.has(name)]
         if len(inside) != 1:
-            return [root for value in values for root in _roots(name, side - value)] if len(values) == 1 else []
-        part = inside[0]
-        rest = [one for one in side.args if one is not part]
-        undo = _inverse(side, part, rest)
-        if undo is None:
-            return []
-        values = [value for one in values for value in undo(one)]
-        side = part
+            return _roots(name, side - start.value) if found == [start] else []
+        rest = [one for one in side.args if one is not inside[0]]
+        found = [
+            Solution(value, (*before.divisors, *divisors))
+            for before in found
+            for value, divisors in _inverted(side, inside[0], rest, before.value)
+        ]
+        side = inside[0]
     return []
 
 
-def _inverse(side: Expr, part: Expr, rest: list[Expr]) -> Callable[[Expr], list[Expr]] | None:
+INVERSES: dict[object, Callable[[Expr], Expr]] = {exp: log, log: exp, sin: asin, cos: acos, tan: atan}
+"""Functions, and the functions that undo them."""
+
+
+def _inverted(side: Expr, part: Expr, rest: list[Expr], value: Expr) -> list[Solution]:
+    """The values of a part of a side that has a value."""
     if isinstance(side, Add):
-        return lambda value: [value - Add(*rest)]
+        return [Solution(value - Add(*rest))]
     if isinstance(side, Mul):
-        return lambda value: [value / Mul(*rest)]
+        return [Solution(value / Mul(*rest), (Mul(*rest),))]
+    if isinstance(side, Pow) and part is side.base:
+        root = value ** (1 / side.exp)
+        divisors = (value,) if side.exp.could_extract_minus_sign() else ()
+        return [Solution(root, divisors), *([Solution(-root, divisors)] if side.exp.is_even else [])]
     if isinstance(side, Pow):
-        exponent, base = side.exp, side.base
-        if part is base:
-            return lambda value: [value ** (1 / exponent), *([-(value ** (1 / exponent))] if exponent.is_even else [])]
-        return lambda value: [log(value) / log(base)]
-    inverses: dict[object, Callable[[Expr], list[Expr]]] = {
-        exp: lambda value: [log(value)],
-        log: lambda value: [exp(value)],
-        sin: lambda value: [asin(value)],
-        cos: lambda value: [acos(value)],
-        tan: lambda value: [atan(value)],
-    }
-    return inverses.get(side.func)
+        return [Solution(log(value) / log(side.base), (log(side.base),))]
+    inverse = INVERSES.get(side.func)
+    return [] if inverse is None else [Solution(inverse(value))]
 
 
-def _roots(name: Expr, difference: Expr) -> list[Expr]:
+def _roots(name: Expr, difference: Expr) -> list[Solution]:
     """The roots of a polynomial of degree one or two in a name."""
     place = Symbol("solved for")
     try:
         polynomial = difference.xreplace({name: place})
-        if polynomial.has(name) or not polynomial.is_polynomial(place):
+        if not polynomial.has(place) or polynomial.has(name) or not polynomial.is_polynomial(place):
             return []
         second = polynomial.diff(place, 2) / 2
         if second.has(place):
@@ -147,9 +147,9 @@ def _roots(name: Expr, difference: Expr) -> list[Expr]:
     except SYMPY_ERRORS:
         return []
     if is_zero(fingerprint(second)):
-        return [] if is_zero(fingerprint(first)) else [-constant / first]
+        return [] if is_zero(fingerprint(first)) else [Solution(-constant / first, (first,))]
     root = sqrt(first**2 - 4 * second * constant)
-    return [(-first + root) / (2 * second), (-first - root) / (2 * second)]
+    return [Solution((-first + sign * root) / (2 * second), (second,)) for sign in (S.One, S.NegativeOne)]
 
 
 FUNCTIONS: tuple[Callable[[Expr], Expr], ...] = (
