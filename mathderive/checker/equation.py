@@ -1,5 +1,6 @@
 """Judges one equation against everything that is known before it."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ MAX_CHOICES = 16
 ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
 """The verdicts from worst to best; a chain of equations gets the verdict of its worst link."""
 
+
+_MARK = re.compile(r"\^|prime|dot|dagger|hat|\*")
 
 NEW_NAME = "a new name for an expression"
 
@@ -173,10 +176,15 @@ class Knowledge:
             if of_function and any(body in fact.parts for fact in known):
                 renaming = Justification("renaming_premise", (body,), ())
                 return Judgement("valid", sentence(renaming), (renaming,))
-            if self._rules == "textbook" and not any(isinstance(one, OpaqueTerm) for one in self.symbols):
+            if self._rules == "textbook" and self._is_plain(name):
                 return Judgement("valid", NEW_NAME, (Justification("new_name", (name,), ()),))
             return Judgement("skipped", NEW_NAME)
         return None
+
+    def _is_plain(self, name: Expr) -> bool:
+        """Whether a name has no prime or other mark, and no term that cannot be evaluated may hold it."""
+        has_opaque = any(isinstance(one, OpaqueTerm) for one in self.symbols)
+        return not has_opaque and _MARK.search(str(name_of(name))) is None
 
     def judge_chain(self, number: int, chain: Chain, facts: Sequence[Fact]) -> Judgement:
         """Judges an equation; in a chain, each side is compared with the one before it and with the first.

@@ -11,4 +11,7 @@ def sentence(justification: Justification) -> str:
     sources = [f"equation {number}" if number else "what is given" for number in justification.steps]
     operand = ", ".join(f"${latex(operand)}$" for operand in justification.operands)
     pattern = SENTENCES.get(justification.operator) or OPERATORS[justification.operator].sentence
-    return pattern.format(*sources, operand=operand)
+    both = " and ".join(sources[:2])
+    if len(sources) > 1 and 0 not in justification.steps[:2]:
+        both = "equations {} and {}".format(*justification.steps)
+    return pattern.format(*sources, operand=operand, both=both)

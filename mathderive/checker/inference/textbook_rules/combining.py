@@ -10,7 +10,10 @@ from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.matching import Justification
 from mathderive.checker.inference.textbook_rules.question import Rule, StepQuestion
 from mathderive.checker.inference.textbook_rules.rearranging import is_multiple
-from mathderive.checker.numeric.fingerprints import fingerprint
+from mathderive.checker.numeric.fingerprints import Fingerprint, close, fingerprint, times
+
+MAX_PAIRS = 60
+"""Maximum number of pairs of equations of which one replaces a hidden part of the other; the latest are taken."""
 
 MAX_DENOMINATOR = 12
 """Maximum denominator of the multiples of two equations that are added."""
@@ -42,22 +45,40 @@ def _multiples(question: StepQuestion, first: Fact, second: Fact) -> Iterator[Ju
 
 def _find_product(question: StepQuestion) -> Iterator[Justification]:
     for first, second in combinations(question.facts, 2):
-        for left, right in (second.sides, second.sides[::-1]):
-            if question.is_stated((first.lhs * left, first.rhs * right)):
+        for other in (second, second.mirrored()):
+            sides = first.lhs * other.lhs, first.rhs * other.rhs
+            if _may_be_stated(question, times(first.left, other.left), times(first.right, other.right)) and (
+                question.is_stated(sides)
+            ):
                 yield Justification("product", (), (first.number, second.number))
 
 
 def _find_quotient(question: StepQuestion) -> Iterator[Justification]:
     for first, second in permutations(question.facts, 2):
-        if S.Zero in second.sides:
+        if S.Zero in second.sides or not _may_be_stated(question, _over(first, 0, second), _over(first, 1, second)):
             continue
         if question.is_stated((first.lhs / second.lhs, first.rhs / second.rhs)) and question.is_nonzero(second.lhs):
             yield Justification("quotient", (), (first.number, second.number))
 
 
+def _over(first: Fact, side: int, second: Fact) -> Fingerprint:
+    return fingerprint(first.sides[side] / second.sides[side])
+
+
+def _may_be_stated(question: StepQuestion, left: Fingerprint, right: Fingerprint) -> bool:
+    """Whether rough values agree with the new equation, mirrored or not."""
+    new = question.new
+    return (close(new.left, left) and close(new.right, right)) or (close(new.left, right) and close(new.right, left))
+
+
 def find_multiple_added(question: StepQuestion) -> Iterator[Justification]:
     """A part replaced that is hidden in a sum or product: a multiple of one equation added to another."""
-    for first, second in permutations(question.facts, 2):
+    pairs = [
+        (first, second)
+        for first, second in permutations(question.facts, 2)
+        if second.symbols <= first.symbols | question.new.symbols
+    ]
+    for first, second in pairs[-MAX_PAIRS:]:
         old, rule = first.lhs - first.rhs, second.lhs - second.rhs
         for added in (question.difference - old, question.difference + old):
             if is_multiple(question, added, rule):
@@ -66,9 +87,9 @@ def find_multiple_added(question: StepQuestion) -> Iterator[Justification]:
 
 
 RULES = (
-    Rule("sum", "{0} and {1} added", find_sum),
+    Rule("sum", "{both} added", find_sum),
     Rule("difference", "{1} subtracted from {0}", lambda question: iter(())),
-    Rule("product", "{0} and {1} multiplied", _find_product),
+    Rule("product", "{both} multiplied", _find_product),
     Rule("quotient", "{0} divided by {1}", _find_quotient),
 )
 

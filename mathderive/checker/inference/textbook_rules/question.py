@@ -53,7 +53,8 @@ class Rule:
 
     Attributes:
         name: the name in verdicts.
-        sentence: the explanation; `{0}` and `{1}` stand for the equations, `{operand}` for what else the step takes.
+        sentence: the explanation; `{0}` and `{1}` stand for the equations, `{both}` for the two together, and
+            `{operand}` for what else the step takes.
         find: yields the steps of this kind that give the new equation.
     """
 
