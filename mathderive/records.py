@@ -43,6 +43,9 @@ unparsable: the text cannot be parsed as an equation.
 undecided: the checker reached its limit on work.
 """
 
+Rules = Literal["paper", "textbook"]
+"""The steps that count as one: the eighteen operators of the paper, or also what people do in one step."""
+
 ErrorCategory = Literal["incorrect", "redundant", "irrelevant", "skipped"]
 """The error categories of Meadows et al. (2024), by precedence: an equation counts under the first that applies."""
 

@@ -5,29 +5,32 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from mathderive.checker.checker import unreadable
 from mathderive.checker.supervision import SupervisedChecker
 from mathderive.checker.verdicts import Validity
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
+from mathderive.records import Rules
 
 
-def check(prompt: str, text: str) -> Validity:
+def check(prompt: str, text: str, *, rules: Rules = "textbook") -> Validity:
     """Checks a derivation against its prompt, in a child process that this process keeps for all its checks.
 
     Args:
         prompt: `Given P and ..., then derive X, then obtain G`.
         text: the equations, separated by ` and ` or ends of lines. It may hold anything and be of any length: what
             takes more time or memory than the checker's limits is undecided, within ten seconds of CPU time.
+        rules: the steps that count as one: the paper's eighteen operators (`paper`), or also what people do in one
+            step.
 
     Raises:
-        ValueError: the prompt has another form; the message says what was expected where.
+        ValueError: the prompt has another form, or there are no such rules; the message says what was expected.
         TypeError: one of the two is no text.
         InputError: the child was killed from outside; the next call starts another one.
     """
-    return _shared.check(prompt, text)
+    return _shared.check(prompt, text, rules=rules)
 
 
 class Checker:
@@ -37,20 +40,23 @@ class Checker:
     first checks, which takes a second for each, and end with the block, the object or this process.
     """
 
-    def __init__(self, processes: int = 1, *, key: str = "") -> None:
+    def __init__(self, processes: int = 1, *, key: str = "", rules: Rules = "paper") -> None:
         """
         Args:
             processes: maximum number of derivations that are checked at the same time; 0 is one for each core.
             key: with the texts, it determines the points at which equations are tested. A process that trains against
                 the checker keeps it secret. The default gives the verdicts of `mathderive check`.
+            rules: the steps that count as one, `paper` or `textbook`, where `check` is not told otherwise.
 
         Raises:
-            ValueError: the number is negative.
+            ValueError: the number is negative, or there are no such rules.
             TypeError: the key is no text.
         """
         if processes < 0:
             raise ValueError(f"processes: {processes}; expected at least 1, or 0 for one for each core")
         _require_text("key", key)
+        _require_rules(rules)
+        self._rules = rules
         self._count, self._key = processes or cores(), key
         self._is_closed = False
         self._make_pool()
@@ -82,11 +88,12 @@ class Checker:
             for checker in self._all:
                 checker.stop()
 
-    def check(self, prompt: str, text: str, *, counts_missing: bool = False) -> Validity:
+    def check(self, prompt: str, text: str, *, counts_missing: bool = False, rules: Rules | None = None) -> Validity:
         """Checks a derivation; see `check`. Waits while as many as `processes` are being checked.
 
         Args:
             counts_missing: also search for the missing operators of each skipped equation, for up to 4 s of CPU time.
+            rules: the steps that count as one; None for those of the checker.
 
         Raises:
             ValueError, TypeError, InputError: as the function `check`.
@@ -94,6 +101,8 @@ class Checker:
         """
         _require_text("prompt", prompt)
         _require_text("text", text)
+        chosen = self._rules if rules is None else rules
+        _require_rules(chosen)
         if self._owner != os.getpid():  # a fork shares its pipes with the process that it is a fork of
             self._make_pool()
         if self._is_closed:
@@ -101,7 +110,7 @@ class Checker:
         free, checker = self._free, None
         try:
             checker = free.get()
-            return checker.check(prompt, text, counts_missing)
+            return checker.check(prompt, text, counts_missing, chosen)
         except InputError:
             if self._is_closed:
                 raise RuntimeError("this checker is closed") from None
@@ -127,7 +136,7 @@ class Checker:
             try:
                 return self.check(*answer, counts_missing=counts_missing)
             except ValueError as error:
-                return unreadable(answer[1], error)
+                return unreadable(answer[1], error, self._rules)
 
         threads = ThreadPoolExecutor(self._count)
         try:
@@ -139,6 +148,11 @@ class Checker:
 def _require_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected a text, not {type(value).__name__}")
+
+
+def _require_rules(rules: object) -> None:
+    if rules not in get_args(Rules):
+        raise ValueError(f"rules: {rules!r}; expected {' or '.join(map(repr, get_args(Rules)))}")
 
 
 _shared = Checker()

@@ -11,12 +11,14 @@ from functools import cached_property
 from itertools import islice, product
 
 from mathderive.checker.filling import MaySearch, with_missing_operators
-from mathderive.checker.judging import DEPENDS_ON_READING, MAX_EQUATIONS, TOO_MUCH, AnswerCheck, Question
+from mathderive.checker.judging import DEPENDS_ON_READING, MAX_EQUATIONS, TOO_MUCH, AnswerCheck
+from mathderive.checker.questions import Question
 from mathderive.checker.reading.asked import asked_of
 from mathderive.checker.reading.equations import Reading, read
 from mathderive.checker.reading.layout import equations_of
 from mathderive.checker.reading.notation import Notation, notation_of
 from mathderive.checker.verdicts import StateVerdict, StepVerdict, Validity
+from mathderive.records import Rules
 from mathderive.symbolic.prompts import Prompt
 
 MAX_PREMISE_READINGS = 2
@@ -26,35 +28,37 @@ MAX_COMBINATIONS = 4
 """Maximum number of combinations of the premises' parses."""
 
 
-def check(prompt: str, output: str, leave_out: Collection[int] = ()) -> Validity:
+def check(prompt: str, output: str, leave_out: Collection[int] = (), rules: Rules = "paper") -> Validity:
     """Checks a derivation against its prompt.
 
     Args:
         prompt: `Given … then obtain …`.
         output: the equations, separated by ` and ` or ends of lines.
         leave_out: numbers of equations that are not checked and count as undecided.
+        rules: the steps that count as one.
 
     Raises:
         ValueError: the prompt has another form; the message says what was expected where.
     """
-    return Checker(prompt).check(output, leave_out)
+    return Checker(prompt, rules=rules).check(output, leave_out)
 
 
 class Checker:
     """Checks answers to one prompt."""
 
-    def __init__(self, prompt: str, seed: str = "") -> None:
+    def __init__(self, prompt: str, seed: str = "", rules: Rules = "paper") -> None:
         """
         Args:
             seed: with the texts, it determines the points at which equations are tested.
+            rules: the steps that count as one.
 
         Raises:
             ValueError: the prompt has another form.
         """
         asked = asked_of(prompt)
         notation = notation_of(asked.premises, (*asked.derive, asked.goal))
-        self._prompt, self._asked, self._seed, self._notation = prompt, asked, seed, notation
-        self._questions = _questions(prompt, asked, notation)
+        self._prompt, self._asked, self._seed, self._notation, self._rules = prompt, asked, seed, notation, rules
+        self._questions = _questions(prompt, asked, notation, rules)
 
     @property
     def questions(self) -> Sequence[Question]:
@@ -69,7 +73,7 @@ class Checker:
         r"""The further checks that are needed because `i` and `\pi` occur and may be constants."""
         if not any(self._notation.unsettled & one.symbols for one in checks):
             return []
-        questions = _questions(self._prompt, self._asked, self._notation.with_constants)
+        questions = _questions(self._prompt, self._asked, self._notation.with_constants, self._rules)
         return [AnswerCheck(question, self._seed) for question in questions]
 
     def check(
@@ -148,7 +152,7 @@ class State:
         return best if best.step is None else best.model_copy(update={"step": _not_accused(best.step, *steps)})
 
 
-def _questions(prompt: str, asked: Prompt, notation: Notation) -> list[Question]:
+def _questions(prompt: str, asked: Prompt, notation: Notation, rules: Rules) -> list[Question]:
     """The prompt with every combination of its premises' readings."""
 
     def read_asked(text: str) -> Reading:
@@ -161,7 +165,7 @@ def _questions(prompt: str, asked: Prompt, notation: Notation) -> list[Question]
     ]
     intermediates, goal = [read_asked(text) for text in asked.derive], read_asked(asked.goal)
     return [
-        Question(prompt, combination, intermediates, goal, notation)
+        Question(prompt, combination, intermediates, goal, notation, rules)
         for combination in islice(product(*premises), MAX_COMBINATIONS)
     ]
 
@@ -180,7 +184,7 @@ def _not_accused(step: StepVerdict, *others: StepVerdict) -> StepVerdict:
     return step.model_copy(update={"truth": "undecided", "reason": DEPENDS_ON_READING, "counterexample": None})
 
 
-def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:
+def unchecked(output: str, reason: str = TOO_MUCH, rules: Rules = "paper") -> Validity:
     """The verdict on an answer that could not be checked: every equation is undecided."""
     return Validity(
         steps=_undecided(equations_of(output), reason),
@@ -189,12 +193,13 @@ def unchecked(output: str, reason: str = TOO_MUCH) -> Validity:
         goal_reached=False,
         sound=False,
         verified=False,
+        rules=rules,
     )
 
 
-def unreadable(output: str, error: ValueError) -> Validity:
+def unreadable(output: str, error: ValueError, rules: Rules = "paper") -> Validity:
     """The verdict on an answer to a prompt that the checker refuses to read: every equation is undecided."""
-    return unchecked(output, f"the prompt cannot be read: {error}")
+    return unchecked(output, f"the prompt cannot be read: {error}", rules)
 
 
 def _undecided(texts: Sequence[str], reason: str) -> list[StepVerdict]:

@@ -1,6 +1,7 @@
 """Judges one equation against everything that is known before it."""
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise, product
@@ -14,6 +15,10 @@ from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.matching import Justification, justifications
 from mathderive.checker.inference.rewriting import Sides
+from mathderive.checker.inference.textbook_rules.identities import Identities, parts_as_names
+from mathderive.checker.inference.textbook_rules.proving import Rewriting, is_law, names_that_may_be_zero, proofs
+from mathderive.checker.inference.textbook_rules.question import StepQuestion
+from mathderive.checker.inference.textbook_rules.steps import is_allowed, textbook_steps
 from mathderive.checker.inference.truth import Context
 from mathderive.checker.numeric.branches import values_on_other_branches
 from mathderive.checker.numeric.definitions import is_name
@@ -22,6 +27,7 @@ from mathderive.checker.numeric.points import Stream
 from mathderive.checker.reading.equations import Chain
 from mathderive.checker.reasons import sentence
 from mathderive.checker.verdicts import TRUE, Truth
+from mathderive.records import Rules
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.names import name_of, names_of
 
@@ -32,7 +38,13 @@ ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "
 """The verdicts from worst to best; a chain of equations gets the verdict of its worst link."""
 
 
+_MARK = re.compile(r"\^|prime|dot|dagger|hat|\*")
+
 NEW_NAME = "a new name for an expression"
+
+NO_OPERATOR = "true, but no single operator gives it"
+
+NO_RULE = "true, but no single step gives it"
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ class Knowledge:
         asked: Sequence[Fact],
         stream: Stream,
         closed: Mapping[OpaqueTerm, Expr] | None = None,
+        rules: Rules = "paper",
     ) -> None:
         """
         Args:
@@ -69,10 +82,13 @@ class Knowledge:
             asked: the equations that the prompt asks for.
             stream: the points at which premises are compared.
             closed: terms that stand for an expression.
+            rules: the steps that count as one.
         """
         self.given = given
+        self._rules = rules
+        self._closed: dict[OpaqueTerm, Expr] = {}
         premises = [fact for facts in given for fact in facts]
-        self.context = Context(stream, _arguments([*premises, *asked]))
+        self.context = Context(stream, arguments=_arguments([*premises, *asked]))
         self.define(closed or {})
         self.context.take_premises([fact.sides for fact in premises])
         self.context.requested += [fact.sides for fact in asked]
@@ -87,7 +103,7 @@ class Knowledge:
         """The same knowledge; what one of them learns the other does not."""
         other = copy(self)
         other.context = self.context.copy()
-        other._used, other._used_names = {*self._used}, {*self._used_names}
+        other._used, other._used_names, other._closed = {*self._used}, {*self._used_names}, {**self._closed}
         return other
 
     @property
@@ -108,6 +124,7 @@ class Knowledge:
 
     def define(self, closed: Mapping[OpaqueTerm, Expr]) -> None:
         """Notes the expressions that terms stand for."""
+        self._closed |= closed
         for term, body in closed.items():
             self.context.definitions.define(term, body)
 
@@ -150,7 +167,7 @@ class Knowledge:
                 or isinstance(name, OpaqueTerm)
                 or name_of(name) in used | names_of(body)
                 or body.is_number
-                or self._is_in_opaque_term(name_of(name))
+                or self._is_in_opaque_term(name)
             ):
                 continue
             of_function = isinstance(name, AppliedUndef)
@@ -160,12 +177,19 @@ class Knowledge:
             if of_function and any(body in fact.parts for fact in known):
                 renaming = Justification("renaming_premise", (body,), ())
                 return Judgement("valid", sentence(renaming), (renaming,))
+            if self._rules == "textbook" and self._is_plain(name):
+                return Judgement("valid", NEW_NAME, (Justification("new_name", (name,), ()),))
             return Judgement("skipped", NEW_NAME)
         return None
 
-    def _is_in_opaque_term(self, name: str) -> bool:
+    def _is_in_opaque_term(self, name: Expr) -> bool:
         """Whether a name may be in a term that was not read, such as an inequality about it."""
-        return any(isinstance(one, OpaqueTerm) and name in one.name for one in self.symbols)
+        return any(isinstance(one, OpaqueTerm) and str(name_of(name)) in one.name for one in self.symbols)
+
+    def _is_plain(self, name: Expr) -> bool:
+        """Whether a name has no prime or other mark, and no term that cannot be evaluated may hold it."""
+        has_opaque = any(isinstance(one, OpaqueTerm) for one in self.symbols)
+        return not has_opaque and _MARK.search(str(name_of(name))) is None
 
     def judge_chain(self, number: int, chain: Chain, facts: Sequence[Fact]) -> Judgement:
         """Judges an equation; in a chain, each side is compared with the one before it and with the first.
@@ -222,7 +246,72 @@ class Knowledge:
         found = [one for one in justifications(new, facts, frozenset(self._used)) if self._confirms(one, new, facts)]
         if found:
             return Judgement("valid", sentence(found[0]), tuple(found))
-        return Judgement("skipped", "true, but no single operator gives it", sources=None)
+        if self._rules == "paper":
+            return Judgement("skipped", NO_OPERATOR, sources=None)
+        found = textbook_steps(self._question(new, facts))
+        if found:
+            return Judgement("valid", sentence(found[0]), tuple(found))
+        return Judgement("skipped", NO_RULE, sources=None)
+
+    def _question(self, new: Fact, facts: Sequence[Fact], proves: bool = False) -> StepQuestion:
+        """The question that the textbook rules answer.
+
+        Args:
+            proves: whether the equation is not known to be true.
+        """
+        symbols = new.symbols.union(*(fact.symbols for fact in facts))
+        defined = {name for name in self.context.definitions.exact if isinstance(name, Symbol)}
+        identities = Identities(
+            self.context.stream, defined, symbols, self._closed, proves, self._tied_names if proves else ()
+        )
+        fresh = new.symbols.difference(self._used, *(fact.symbols for fact in facts))
+
+        def is_nonzero(divisor: Expr) -> bool:
+            return self.context.is_zero(divisor) is False
+
+        return StepQuestion(new, facts, frozenset(fresh), identities, is_nonzero)
+
+    @property
+    def _tied_names(self) -> set[Symbol]:
+        """The names in premises about functions that define nothing; they may depend on the functions' variables."""
+        exact, found = self.context.definitions.exact, set[Symbol]()
+        for fact in (fact for given in self.given for fact in given):
+            if exact.get(fact.lhs) == fact.rhs or exact.get(fact.rhs) == fact.lhs:
+                continue
+            (left, right), parts = parts_as_names(*fact.sides)
+            if parts:
+                found |= (left.free_symbols | right.free_symbols) - parts.keys()
+        return found - self.context.arguments
+
+    def prove(
+        self,
+        new: Fact,
+        facts: Sequence[Fact],
+        laws: Collection[int],
+        rewritings: Iterator[Rewriting],
+    ) -> Judgement | None:
+        """Proves an equation that could not be tested, from true ones by a textbook rule; None where that fails.
+
+        Args:
+            facts: true equations.
+            laws: the numbers of those that follow from laws alone.
+            rewritings: further equations that follow from true ones.
+        """
+        known = [fact for given in self.given for fact in given] + [*facts]
+        definitions, conditions = self.context.definitions, self.context.conditions
+        restricted = {name for name in definitions.exact if isinstance(name, Symbol)}
+        restricted |= names_that_may_be_zero([fact.sides for fact in known])
+        restricted |= {name for sides in conditions for side in sides for name in definitions.names_under(side)}
+        question = self._question(new, facts, proves=True)
+        question = replace(question, is_law=lambda fact: fact.number in laws and self.is_law(fact))
+        found = [step for step in proofs(question, rewritings, restricted) if is_allowed(step, question)]
+        return Judgement("valid", sentence(found[0]), tuple(found)) if found else None
+
+    def is_law(self, fact: Fact) -> bool:
+        """Whether an equation says something about functions everywhere."""
+        if fact.sides in self.context.conditions or fact.sides[::-1] in self.context.conditions:
+            return False
+        return is_law(fact.sides, self.context.definitions.exact)
 
     def _holds_on_every_branch(self, sides: Sides, fresh: frozenset[Symbol]) -> bool:
         """Whether an equation that is true at the usual points is not false where other branches of functions hold."""

@@ -11,11 +11,13 @@ from sympy import Derivative, Expr, Symbol
 from mathderive.checker.equation import NEW_NAME, ORDER, Judgement, Knowledge, links
 from mathderive.checker.inference.dependencies import smallest_supports
 from mathderive.checker.inference.facts import Fact
+from mathderive.checker.inference.truth import NOT_BY_DEFINITIONS, NOT_EVERY_SOLUTION
 from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.points import Stream, key_of
+from mathderive.checker.questions import Question, closed_terms, facts_of, may_define
 from mathderive.checker.reading.equations import Chain, Reading, read
-from mathderive.checker.reading.notation import Notation
 from mathderive.checker.reading.textbook import OPAQUE
+from mathderive.checker.rewritings import KnownText, rewritings
 from mathderive.checker.verdicts import TRUE, StateVerdict, StepVerdict, Truth, Validity
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
@@ -33,6 +35,9 @@ MAX_VALID_READINGS = 4
 MAX_EVALUATED = 6
 """Maximum number of parses of an equation that are judged."""
 
+UNTESTED = (NOT_BY_DEFINITIONS, NOT_EVERY_SOLUTION, OPAQUE, "true only if")
+"""The beginnings of the reasons why an equation is undecided that may still be proved; the last two of opaque terms."""
+
 TOO_MUCH = "it takes more time or memory than is given to an equation"
 
 DEPENDS_ON_READING = "whether it is true depends on how it is read"
@@ -42,29 +47,6 @@ NOTHING_KNOWN = "nothing is known of a name that it gives"
 _FIRST_TOKEN = re.compile(r"\\?[A-Za-z]+|\\")
 
 _INFINITE = re.compile(r"\\infty|NaN|\\frac\s*\{[^{}]*\}\s*\{\s*0\s*\}")
-
-
-@dataclass(frozen=True)
-class Question:
-    """A prompt, with one reading of every premise.
-
-    Attributes:
-        prompt: the text.
-        premises: the premises' readings; a premise that cannot be read has none.
-        intermediates: the equations that are to be derived first.
-        notation: reads the equations of an answer.
-    """
-
-    prompt: str
-    premises: Sequence[Reading]
-    intermediates: Sequence[Reading]
-    goal: Reading
-    notation: Notation
-
-    @property
-    def equations(self) -> tuple[Reading, ...]:
-        """All equations of the prompt."""
-        return (*self.premises, *self.intermediates, self.goal)
 
 
 @dataclass(frozen=True)
@@ -92,15 +74,15 @@ class AnswerCheck:
         self._question = question
         self._seed = seed
         self.steps: list[_Step] = []
-        self._given = [_facts(0, reading) for reading in question.premises]
-        asked = [fact for reading in (*question.intermediates, question.goal) for fact in _facts(0, reading)]
+        self._given = [facts_of(0, reading) for reading in question.premises]
+        asked = [fact for reading in (*question.intermediates, question.goal) for fact in facts_of(0, reading)]
         self._notation = question.notation
         self._doubt = next((one.doubt for one in question.premises if one.doubt == OPAQUE), "")
-        if not question.notation.is_printed and any(
-            map(_may_define, (fact for facts in self._given for fact in facts))
-        ):
+        if not question.notation.is_printed and any(map(may_define, (fact for facts in self._given for fact in facts))):
             self._doubt = self._doubt or DEPENDS_ON_READING
-        self._knowledge = Knowledge(self._given, asked, self._points(""), _closed(question.equations))
+        self._knowledge = Knowledge(
+            self._given, asked, self._points(""), closed_terms(question.equations), question.rules
+        )
         self._knowledge.context.unresolved += [
             f"a premise that cannot be read: {reading.text}"
             for reading, facts in zip(question.premises, self._given, strict=True)
@@ -109,13 +91,14 @@ class AnswerCheck:
         self._stated: set[int] = set()
         self._said: dict[frozenset[Expr], int] = {}
         self._grounded: set[int] = {0}
+        self._laws: set[int] = {0}
 
     def copy(self) -> "AnswerCheck":
         """The same check; taking equations in one of them leaves the other as it is."""
         other = copy(self)
         other.steps = [*self.steps]
         other._knowledge, other._stated = self._knowledge.copy(), {*self._stated}
-        other._said, other._grounded = {**self._said}, {*self._grounded}
+        other._said, other._grounded, other._laws = {**self._said}, {*self._grounded}, {*self._laws}
         return other
 
     def anew(self) -> "AnswerCheck":
@@ -158,6 +141,8 @@ class AnswerCheck:
                 link = Judgement("undecided", "infinity is no number", sources=None)
             if link.reason == NEW_NAME and reading.doubt == OPAQUE and any(map(_is_marked, chain)):
                 link = Judgement("undecided", OPAQUE, sources=None)
+            elif self._question.rules == "textbook" and not has_infinity:
+                link = self._proved(number, reading, chain, link)
             chains = [chain, *self._also_meant(number, reading, chain, link.truth)]
         stated = tuple(fact for one in chains for fact in links(number, one))
         self.steps.append(_Step(text, link, stated))
@@ -165,6 +150,8 @@ class AnswerCheck:
             self._said.setdefault(frozenset(fact.sides), number)
         if link.truth == "premise" or any(self._grounded.issuperset(one.steps) for one in link.justifications):
             self._grounded.add(number)
+        if self._follows_from_laws(link):
+            self._laws.add(number)
         self._knowledge.use(links(number, chain))
         if reading.doubt == OPAQUE:
             self._notation = self._notation.with_opaque_names(
@@ -172,6 +159,51 @@ class AnswerCheck:
             )
         if link.truth in TRUE:
             self._knowledge.learn(link, self.steps[-1].facts, facts)
+
+    def _proved(self, number: int, reading: Reading, chain: Chain, link: Judgement) -> Judgement:
+        """The judgement on an equation; one that cannot be tested may follow from true ones by a textbook rule."""
+        reasons = UNTESTED if reading.doubt == OPAQUE else UNTESTED[:2]
+        if (
+            link.truth != "undecided"
+            or link.repeats is not None
+            or len(chain) != 2
+            or not link.reason.startswith(reasons)
+        ):
+            return link
+        facts, texts = self._true_facts()
+        found = self._knowledge.prove(
+            Fact(number, *chain), facts, self._laws, rewritings(reading.text, chain, texts, self._notation)
+        )
+        return found or link
+
+    def _true_facts(self) -> tuple[list[Fact], list[KnownText]]:
+        """The true equations so far and the premises that were not stated yet, and their texts."""
+        known = [
+            (0, reading.text, facts)
+            for index, (reading, facts) in enumerate(zip(self._question.premises, self._given, strict=True))
+            if index not in self._stated
+        ]
+        known += [
+            (number, step.text, list(step.facts))
+            for number, step in enumerate(self.steps, start=1)
+            if step.link.truth in TRUE
+        ]
+        texts = [
+            KnownText(number, text, [fact.sides for fact in facts], self._are_laws(number, facts))
+            for number, text, facts in known
+        ]
+        return [fact for _, _, facts in known for fact in facts][-MAX_FACTS:], texts
+
+    def _are_laws(self, number: int, facts: Sequence[Fact]) -> bool:
+        return number in self._laws and all(map(self._knowledge.is_law, facts))
+
+    def _follows_from_laws(self, link: Judgement) -> bool:
+        """Whether an equation is a premise or follows from equations about functions everywhere."""
+        if link.truth == "premise":
+            return True
+        facts = {number: [fact for fact in self.facts() if fact.number == number] for number in self._laws}
+        laws = {number for number in self._laws if self._are_laws(number, facts[number])}
+        return any(laws.issuperset(one.steps) for one in link.justifications)
 
     def leave_out(self, text: str) -> None:
         """Notes an equation that is not checked."""
@@ -307,6 +339,7 @@ class AnswerCheck:
             goal_reached=self._goal is not None,
             sound=self.is_sound,
             verified=self.is_verified,
+            rules=question.rules,
         )
 
     def _needed(self, end: int) -> set[int]:
@@ -332,23 +365,9 @@ class AnswerCheck:
         )
 
 
-def _may_define(fact: Fact) -> bool:
-    """Whether an equation such as `dv/dt = a` may define a name or say that a derivative is constant."""
-    return any(isinstance(side, Symbol) and other.has(Derivative) for side, other in (fact.sides, fact.sides[::-1]))
-
-
 def _is_marked(side: Expr) -> bool:
     """Whether a name in an expression has a star or a dagger, so that it belongs to another name."""
     return any(mark in name for name in names_of(side) for mark in ("*", "dagger"))
-
-
-def _closed(readings: Sequence[Reading]) -> dict[OpaqueTerm, Expr]:
-    """The terms of readings that stand for an expression."""
-    return {term: body for reading in readings for term, body in reading.closed.items()}
-
-
-def _facts(number: int, reading: Reading) -> list[Fact]:
-    return links(number, reading.plausible[0]) if reading.chains else []
 
 
 def _derivatives(chain: Chain) -> set[Expr]:

@@ -16,6 +16,7 @@ from mathderive.checker.checker import Checker, unchecked
 from mathderive.checker.verdicts import Validity
 from mathderive.core.piped_workers import PipedWorker
 from mathderive.core.workers import Limits, WorkerProcess, mark
+from mathderive.records import Rules
 
 EQUATION_LIMITS = Limits(memory_bytes=2**30, cpu_seconds=0.6)
 """Limits for one equation; the libraries take 0.2 GB of the memory.
@@ -54,6 +55,8 @@ class CheckRequest:
     """CPU time after which no further equation is checked."""
     counts_missing: bool = False
     """Whether the missing operators of skipped equations are counted."""
+    rules: Rules = "paper"
+    """The steps that count as one."""
     leave_uncounted: frozenset[int] = frozenset()
     """The numbers of the skipped equations whose missing operators are not counted."""
 
@@ -107,7 +110,7 @@ def check_request(request: CheckRequest) -> CheckOutcome:
 
     mark(EquationMark(0, 0.0))
     try:
-        checker = Checker(request.prompt, request.seed)
+        checker = Checker(request.prompt, request.seed, request.rules)
     except ValueError as error:
         return str(error)
     left_out = _LeftOut(request.leave_out, lambda: used() > request.seconds)
@@ -138,7 +141,7 @@ def check_in(worker: WorkerProcess[CheckRequest, CheckOutcome], request: CheckRe
         if found.had_worked:
             continue  # what earlier requests left behind may have taken the memory, or the time to collect it
         if not reached.number or reached.number in request.leave_out or len(request.leave_out) >= MAX_ENDED:
-            return unchecked(request.output)  # nothing more can be left out
+            return unchecked(request.output, rules=request.rules)  # nothing more can be left out
         request = replace(request, leave_out=request.leave_out | {reached.number})
 
 
@@ -172,7 +175,7 @@ class SupervisedChecker(ChildOwner):
         self._worker = PipedWorker(check_request, limits, EquationMark)
         self._seed = seed
 
-    def check(self, prompt: str, output: str, counts_missing: bool = False) -> Validity:
+    def check(self, prompt: str, output: str, counts_missing: bool = False, rules: Rules = "paper") -> Validity:
         """Checks an answer; see `check_in`."""
-        request = CheckRequest(prompt, output, seed=self._seed, counts_missing=counts_missing)
+        request = CheckRequest(prompt, output, seed=self._seed, counts_missing=counts_missing, rules=rules)
         return check_in(self._worker, request)

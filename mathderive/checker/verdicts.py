@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from mathderive.records import ErrorCategory, MissingOperators, Record, Truth
+from mathderive.records import ErrorCategory, MissingOperators, Record, Rules, Truth
 
 TRUE: tuple[Truth, ...] = ("premise", "valid", "skipped")
 """The verdicts that call an equation true."""
@@ -29,7 +29,7 @@ class StepVerdict(Record):
         stated: whether the prompt says it, mirrored or not: as a premise, as a requested equation, or as the goal.
         redundant: whether an earlier equation, or its mirror image, says the same.
         irrelevant: whether it is true, but the goal does not depend on it.
-        operator: the operator that derives it, where `truth` is valid.
+        operator: the operator or textbook rule that derives it, where `truth` is valid.
         operands: the operator's operands beside the equations, as LaTeX.
         steps: the numbers, from 1, of the equations that it follows from.
         reason: a line for the reader, with formulas between dollar signs.
@@ -98,6 +98,7 @@ class Validity(Record):
         goal_reached: whether any equation of the answer says the goal, mirrored or not.
         sound: whether the goal is reached and every equation is premise, valid or skipped.
         verified: whether the answer is sound, and the goal and every equation it depends on are premise or valid.
+        rules: the steps that count as one.
     """
 
     steps: list[StepVerdict]
@@ -106,3 +107,4 @@ class Validity(Record):
     goal_reached: bool
     sound: bool = False
     verified: bool
+    rules: Rules = "paper"

@@ -8,6 +8,7 @@ import typer
 
 from mathderive.core.errors import InputError
 from mathderive.core.progress import has_colours, progress
+from mathderive.records import Rules
 
 MAX_BYTES = 2**20
 """Maximum size of a prompt or a derivation to check."""
@@ -40,6 +41,12 @@ def check_derivation(
         str, typer.Argument(metavar="[DERIVATION]", help="A file with equations, one a line or joined by ` and `.")
     ] = "-",
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as a JSON object.")] = False,
+    rules: Annotated[
+        Rules,
+        typer.Option(
+            help="The steps that count as one: the paper's eighteen operators, or also what people do in one step."
+        ),
+    ] = "textbook",
     fills: Annotated[
         bool, typer.Option("--fill", help="Insert the equations that are missing before skipped ones.")
     ] = False,
@@ -56,9 +63,9 @@ def check_derivation(
         raise InputError(f"{derivation}: empty; expected equations, one a line or joined by ` and `")
     with SupervisedChecker() as checker:
         try:
-            validity = checker.check(asked, answered, counts_missing=fills)
+            validity = checker.check(asked, answered, counts_missing=fills, rules=rules)
             filled = fill(validity) if fills and not as_json else None
-            shown = validity if filled is None else checker.check(asked, filled.text)
+            shown = validity if filled is None else checker.check(asked, filled.text, rules=rules)
         except ValueError as error:
             raise InputError(f"{prompt}: {error}; expected `Given P and ..., then derive X, then obtain G`") from None
     if as_json:

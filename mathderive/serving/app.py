@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from mathderive.checker.verdicts import Validity, VerdictLabel
 from mathderive.predictors.t5 import T5Model
+from mathderive.records import Rules
 from mathderive.serving.batching import Batcher
 from mathderive.serving.chat import Chat, ServerSettings, server_error
 from mathderive.serving.checks import Checks
@@ -25,10 +26,11 @@ from mathderive.serving.typesetting import ToTypeset, Typeset, Typesetting
 
 
 class Derivation(Asked):
-    """A prompt, and equations joined by ` and `."""
+    """A prompt, equations joined by ` and `, and the steps that count as one."""
 
     prompt: Annotated[Text, Field(max_length=10_000)]
     derivation: Annotated[Text, Field(max_length=20_000)]
+    rules: Rules = "textbook"
 
 
 class Checked(Validity):
@@ -106,7 +108,7 @@ def _api(chat: Chat, checks: Checks, typesetting: Typesetting, name: str, key: s
     @api.post("/check")
     async def check_derivation(asked: Derivation, request: Request) -> Checked:
         """Whether a derivation answers its prompt, with a verdict on every equation."""
-        validity = await checks.check(asked.prompt, asked.derivation, request)
+        validity = await checks.check(asked.prompt, asked.derivation, request, asked.rules)
         return Checked(**dict(validity), labels=[step.label for step in validity.steps])
 
     return api

@@ -4,6 +4,7 @@ from mathderive.checker.checker import check
 from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
 from mathderive.core.workers import Ended, Limits, WorkerProcess
+from mathderive.records import Rules
 from mathderive.serving.children import CHILDREN, QUICK_NICENESS, SLOW_NICENESS, give_way
 
 QUICK_LIMITS = Limits(EQUATION_LIMITS.memory_bytes, cpu_seconds=0.05)
@@ -20,7 +21,7 @@ def _check_quickly(request: CheckRequest) -> CheckOutcome:
     """Checks an answer in the child; it marks no equations, so its limit of CPU time is for all of them together."""
     give_way(QUICK_NICENESS)
     try:
-        return check(request.prompt, request.output)
+        return check(request.prompt, request.output, rules=request.rules)
     except ValueError as error:
         return str(error)
 
@@ -37,14 +38,14 @@ class CheckProcesses:
         self._quick = WorkerProcess(_check_quickly, QUICK_LIMITS, CHILDREN)
         self._slow = WorkerProcess(_check_slowly, EQUATION_LIMITS, CHILDREN)
 
-    def check(self, prompt: str, derivation: str, is_quick: bool) -> Validity | None:
+    def check(self, prompt: str, derivation: str, is_quick: bool, rules: Rules = "textbook") -> Validity | None:
         """Checks a derivation; returns None if the quick lane's limits do not suffice.
 
         Raises:
             ValueError: the prompt has another form; the message says what was expected where.
             InputError, RuntimeError: as `WorkerProcess.run`.
         """
-        request = CheckRequest(prompt, derivation)
+        request = CheckRequest(prompt, derivation, rules=rules)
         if not is_quick:
             return check_in(self._slow, request)
         outcome = self._quick.ask(request)

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from mathderive.checker.checker import unchecked
 from mathderive.checker.verdicts import Validity
 from mathderive.core.errors import InputError
+from mathderive.records import Rules
 from mathderive.serving.check_processes import SAMPLE, CheckProcesses
 from mathderive.serving.lanes import Lanes
 from mathderive.serving.limits import wait_for_hang_up
@@ -49,6 +50,7 @@ class _Job:
 
     prompt: str
     derivation: str
+    rules: Rules
     verdict: "asyncio.Future[Validity]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def fail(self, error: Exception) -> None:
@@ -87,13 +89,16 @@ class Checks:
             await asyncio.gather(*workers, return_exceptions=True)
             self._threads.shutdown(cancel_futures=True)
 
-    async def check(self, prompt: str, derivation: str, request: Request) -> Validity:
+    async def check(self, prompt: str, derivation: str, request: Request, rules: Rules = "textbook") -> Validity:
         """Returns the verdict on a derivation; every equation is undecided if the check takes too long.
+
+        Args:
+            rules: the steps that count as one.
 
         Raises:
             Refusal: the prompt has another form, too many derivations wait, or the client hung up.
         """
-        job = _Job(prompt, derivation)
+        job = _Job(prompt, derivation, rules)
         if not self._lanes.add(job, len(prompt) + len(derivation) <= QUICK_CHARACTERS):
             raise _busy("many derivations wait to be checked")
         gone = asyncio.ensure_future(wait_for_hang_up(request))
@@ -124,13 +129,13 @@ class Checks:
                 if verdict is not None:
                     job.end(verdict)
                 elif not (is_quick and not job.verdict.done() and self._lanes.add(job, is_quick=False)):
-                    job.end(await asyncio.to_thread(unchecked, job.derivation, "the check takes too long"))
+                    job.end(await asyncio.to_thread(unchecked, job.derivation, "the check takes too long", job.rules))
 
     async def _run(self, processes: CheckProcesses, job: _Job, is_quick: bool) -> Validity | None:
         """Checks in a child process; returns None if the check was ended."""
         started = time.monotonic()
         run = asyncio.get_running_loop().run_in_executor(
-            self._threads, processes.check, job.prompt, job.derivation, is_quick
+            self._threads, processes.check, job.prompt, job.derivation, is_quick, job.rules
         )
         run.add_done_callback(_mark_exception_seen)
         if is_quick:

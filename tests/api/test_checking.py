@@ -22,7 +22,22 @@ def checker() -> Iterator[mathderive.Checker]:
 
 def test_the_verdict_is_the_checkers(checker: mathderive.Checker) -> None:
     for text in (GOOD, BAD, "", "x = a b and x + b + 1 = a b + b + 1"):
-        assert mathderive.check(PROMPT, text) == checker.check(PROMPT, text) == check(PROMPT, text)
+        assert mathderive.check(PROMPT, text, rules="paper") == checker.check(PROMPT, text) == check(PROMPT, text)
+        assert mathderive.check(PROMPT, text) == check(PROMPT, text, rules="textbook")
+
+
+def test_rules_are_chosen_for_a_checker_or_for_a_check() -> None:
+    prompt = "Given f(x) = x^2, then obtain f'(x) = 2x"
+    text = "f(x) = x^2 and f'(x) = 2x"
+    assert mathderive.check(prompt, text).verified
+    assert not mathderive.check(prompt, text, rules="paper").verified
+    with mathderive.Checker(rules="textbook") as checker:
+        assert [one.rules for one in checker.check_all([(prompt, text), ("no prompt", text)])] == ["textbook"] * 2
+        assert not checker.check(prompt, text, rules="paper").verified
+    with pytest.raises(ValueError, match="rules: 'own'; expected 'paper' or 'textbook'"):
+        mathderive.Checker(rules="own")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="rules: 'own'"):
+        mathderive.check(prompt, text, rules="own")  # type: ignore[arg-type]
 
 
 def test_many_answers_keep_their_order(checker: mathderive.Checker) -> None:

@@ -42,14 +42,33 @@ def test_a_wrong_one_as_json(folder: Path) -> None:
 def test_missing_equations_are_inserted(folder: Path) -> None:
     [premise, step, goal] = DERIVATION.splitlines()
     (folder / "short.txt").write_text(f"{premise}\n{goal}\n")
-    done = run("check", "prompt.txt", "short.txt", "--fill", cwd=folder, code=1)
+    done = run("check", "prompt.txt", "short.txt", "--fill", "--rules", "paper", cwd=folder, code=1)
     numbered = [line for line in done.stdout.splitlines() if line.lstrip()[0].isdigit()]
     verdicts = [line.split(maxsplit=2)[1:] for line in numbered[:3]]
     assert [verdict for verdict, _ in verdicts] == ["premise", "missing", "valid"]
     assert verdicts[1][1].replace("{(x)}", "(x)").replace(" ", "") == step.replace(" ", "")
     assert done.stdout.splitlines()[-1] == "missing equations inserted: 1; equations still skipped: 0"
-    found = json.loads(run("check", "prompt.txt", "short.txt", "--fill", "--json", cwd=folder, code=1).stdout)
+    command = "check", "prompt.txt", "short.txt", "--fill", "--json", "--rules", "paper"
+    found = json.loads(run(*command, cwd=folder, code=1).stdout)
     assert [step["missing_operators"] for step in found["steps"]] == [None, "2"]
+
+
+def test_steps_of_people_count_unless_told_otherwise(folder: Path) -> None:
+    [premise, _, goal] = DERIVATION.splitlines()
+    (folder / "short.txt").write_text(f"{premise}\n{goal}\n")
+    for options, rules, code in (((), "textbook", 0), (("--rules", "textbook"), "textbook", 0)):
+        found = json.loads(run("check", "prompt.txt", "short.txt", "--json", *options, cwd=folder, code=code).stdout)
+        assert (found["rules"], found["verified"]) == (rules, True)
+        assert found["steps"][1]["operator"] == "differentiated"
+    done = run("check", "prompt.txt", "short.txt", "--json", "--rules", "paper", cwd=folder, code=1)
+    assert json.loads(done.stdout)["rules"] == "paper"
+    assert json.loads(done.stdout)["steps"][1]["truth"] == "skipped"
+
+
+def test_other_rules_are_refused(folder: Path) -> None:
+    done = run("check", "prompt.txt", "right.txt", "--rules", "own", cwd=folder, code=2)
+    assert "'own' is not one of 'paper', 'textbook'" in done.stderr
+    assert not done.stdout
 
 
 @pytest.mark.parametrize("arguments", [("prompt.txt",), ("prompt.txt", "-")])

@@ -348,9 +348,12 @@ def test_derivations_are_checked_as_by_the_checker(served: Served) -> None:
     derivation = r"f{(x)} = x^{2} and \frac{d}{d x} f{(x)} = \frac{d}{d x} x^{2} and \frac{d}{d x} f{(x)} = 3 x"
     status, _, body = send(served, "POST", "/check", json.dumps({"prompt": prompt, "derivation": derivation}))
     assert status == 200
-    answer, validity = json.loads(body), check(prompt, derivation)
+    answer, validity = json.loads(body), check(prompt, derivation, rules="textbook")
     assert answer.pop("labels") == [step.label.model_dump() for step in validity.steps]
     assert answer == json.loads(validity.model_dump_json())
+    asked = {"prompt": prompt, "derivation": derivation, "rules": "paper"}
+    assert json.loads(send(served, "POST", "/check", json.dumps(asked))[2])["rules"] == "paper"
+    assert send(served, "POST", "/check", json.dumps({**asked, "rules": "own"}))[0] == 400
     status, _, body = send(served, "POST", "/check", json.dumps({"prompt": "Prove it.", "derivation": derivation}))
     assert status == 400
     assert json.loads(body)["error"]["param"] == "prompt"

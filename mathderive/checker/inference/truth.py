@@ -9,7 +9,6 @@ an equation gives the integral's value; while it is open, an equation is true if
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 from sympy import Derivative, Expr, Integral, S, Symbol
 from sympy.core.function import AppliedUndef
@@ -18,43 +17,40 @@ from mathderive.checker.inference.conditions import can_be_solved, solution_poin
 from mathderive.checker.inference.constants import constants_exist
 from mathderive.checker.inference.decisions import Decision, explained
 from mathderive.checker.inference.differential_equations import differential_equation
-from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives, values_in, without_plain_ends
+from mathderive.checker.inference.integral_values import IntegralValue, values_in, without_plain_ends
 from mathderive.checker.inference.integrals import derivative_by, factor_of, outer_integrals, standing_for
+from mathderive.checker.inference.known_integrals import KnownIntegrals
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, OpenConstantError, equal
-from mathderive.checker.numeric.definitions import Definitions, is_name
-from mathderive.checker.numeric.evaluator import BudgetError, by_argument, outermost
+from mathderive.checker.numeric.definitions import is_name
+from mathderive.checker.numeric.evaluator import BudgetError, by_argument
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 
+NOT_BY_DEFINITIONS = "not true by definitions alone"
+
+NOT_EVERY_SOLUTION = "not true for every solution of a differential equation"
+
 _INITIAL = re.compile(r"_\{?0\}?\Z")
 
 
 @dataclass
-class Context:
+class Context(KnownIntegrals):
     """The assumptions before an equation, and the values that earlier equations give integrals.
 
     Attributes:
-        stream: the points at which equations are tested.
         arguments: symbols that are arguments of functions in the prompt; equations about them are conditions.
-        definitions: the definitions of names.
-        conditions: premises that define no name but restrict the values of symbols.
         unresolved: premises that can be neither arranged nor tested.
-        integral_values: what earlier equations say integrals are.
         requested: the equations that the prompt asks for and that were not looked at yet; true ones name constants.
         premise_symbols: the symbols of the premises.
         asked_symbols: the symbols of the equations that the prompt asks for.
         doubtful: names that the prompt may mean as aliases of others.
     """
 
-    stream: Stream
     arguments: frozenset[Symbol] = frozenset()
-    definitions: Definitions = field(default_factory=Definitions)
-    conditions: list[Sides] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
-    integral_values: list[IntegralValue] = field(default_factory=list)
     requested: list[Sides] = field(default_factory=list)
     premise_symbols: set[Symbol] = field(default_factory=set)
     asked_symbols: frozenset[Symbol] = frozenset()
@@ -76,11 +72,11 @@ class Context:
 
     def move_to(self, stream: Stream) -> None:
         """Tests the next equations at the points of another stream."""
-        self.stream, self._points = stream, None
+        self.stream, self.points = stream, None
 
     def take_premises(self, premises: Sequence[Sides]) -> None:
         """Notes the names that premises define; the other premises are differential equations or conditions."""
-        self._points = None
+        self.points = None
         rest = [sides for sides in premises if not self._take_definition(sides)]
         solved: list[tuple[Expr, Expr]] = []
         for sides in rest:
@@ -144,18 +140,7 @@ class Context:
         if isinstance(name, Symbol) and _INITIAL.search(name.name) and body.has(Derivative):
             return False  # the value at the beginning is no function
         key = name.func if isinstance(name, AppliedUndef) else name
-        return all(key not in self.definitions.names_under(part) for part in self._foundation(body))
-
-    def _foundation(self, expression: Expr) -> list[Expr]:
-        """An expression, and the values of the integrals that it rests on, also by the values of other integrals."""
-        found, used = [expression], set[int]()
-        for one in found:
-            parts = self.definitions.integrals_under(one)
-            for number, known in enumerate(self.integral_values if parts else ()):
-                if number not in used and any(self._are_one(part, known.integral) for part in parts):
-                    used.add(number)
-                    found.append(known.value)
-        return found
+        return all(key not in self.definitions.names_under(part) for part in self.foundation(body))
 
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
@@ -190,20 +175,20 @@ class Context:
     def _take_value(self, integral: Integral, value: Expr, requested: bool) -> None:
         """Notes that an integral has a value, if the value is an antiderivative."""
         integral = by_argument(integral)
-        known = self._values_of(integral)
+        known = self.values_of(integral)
         if any(one.value == value and one.requested == requested for one in known):
             return
-        if self._leads_to(value, integral):
+        if self.leads_to(value, integral):
             return
         slope = derivative_by(value, integral)
-        if not self._same(slope, integral.function):
+        if not self.same(slope, integral.function):
             # An integral inside is taken to have a constant that does not depend on this variable.
             is_nested = any(one.function.has(Integral) for one in integral.function.atoms(Integral))
             may_hold = value.has(Integral) and not is_nested
             if not may_hold or not self.decide_strictly((slope, integral.function), ()).holds:
                 inside = self.definitions.unfolded((integral.function, S.Zero))
-                inner = {} if known else self._inner_values(outer_integrals(inside[0]))
-                if not inner or not self._same(slope, inside[0].xreplace(inner)):
+                inner = {} if known else self.inner_values(outer_integrals(inside[0]))
+                if not inner or not self.same(slope, inside[0].xreplace(inner)):
                     return
                 # The constants of the integrals inside were left out, so they are zero.
                 for part, body in inner.items():
@@ -212,22 +197,6 @@ class Context:
         new = IntegralValue(integral, value, constants, requested)
         self._identify(new, known)
         self.integral_values.append(new)
-
-    def _inner_values(self, integrals: Sequence[Integral]) -> dict[Integral, Expr]:
-        """Antiderivatives, without constants, of those integrals that are open; none where two constants differ."""
-        found = antiderivatives([one for one in integrals if not self._values_of(one)], self.definitions)
-        pairs = [pair for pair in combinations(found, 2) if self._are_one(*pair)]
-        return found if all(self._same(found[one], found[other]) for one, other in pairs) else {}
-
-    def _leads_to(self, value: Expr, integral: Integral) -> bool:
-        """Whether a value rests on the integral."""
-        parts = [part for one in self._foundation(value) for part in self.definitions.integrals_under(one)]
-        return any(self._are_one(part, integral) for part in parts)
-
-    def _are_one(self, first: Integral, second: Integral) -> bool:
-        """Whether two integrals have the same outer variable and equal integrands."""
-        (inner, limit), (other, other_limit) = map(outermost, (by_argument(first), by_argument(second)))
-        return limit == other_limit and (inner == other or self._same(inner, other))
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:
         """Ties the constants of one integral to each other, but not to those of other integrals as the prompt asks."""
@@ -278,25 +247,12 @@ class Context:
                         self.definitions.alias(name, other)
                         return
 
-    def _has_integral(self, sides: Sides) -> bool:
-        return any(side.has(Integral) for side in self.definitions.unfolded(sides))
-
-    def _values_of(self, integral: Integral) -> list[IntegralValue]:
-        return [known for known in self.integral_values if self._are_one(known.integral, integral)]
-
-    def _same(self, left: Expr, right: Expr) -> bool:
-        """Whether expressions are equal, whatever the open constants of integration in them are."""
-        try:
-            return bool(self._comparer().compare(left, right, self._said(), random_constants=True).holds)
-        except (BudgetError, UnsupportedError):
-            return False
-
     def take_requested(self) -> bool:
         """Notes the integrals' values in those equations of the prompt that are true; says whether it found any."""
         wanted, self.requested = self.requested, []
         before = len(self.integral_values)
         for equation in wanted:
-            if self._has_integral(equation):
+            if self.has_integral(equation):
                 names = frozenset().union(*(side.free_symbols for side in equation)) - self.premise_symbols
                 if self.decide_strictly(equation, names).holds:
                     self.take_equation(equation, requested=True)
@@ -312,9 +268,9 @@ class Context:
         if decision.holds is not False:
             return decision
         if self.unresolved:
-            return Decision(None, f"not true by definitions alone; there is {self.unresolved[0]}")
+            return Decision(None, f"{NOT_BY_DEFINITIONS}; there is {self.unresolved[0]}")
         if any(map(self.definitions.rests_on_differential_equation, sides)):
-            return Decision(None, "not true for every solution of a differential equation")
+            return Decision(None, NOT_EVERY_SOLUTION)
         if self._holds_for_another_constant(sides, fresh):
             return Decision(None, "true for another constant of integration than an earlier equation has")
         # The prompt may give one constant of integration two names; that is neither shown nor refuted.
@@ -331,38 +287,27 @@ class Context:
     def _holds_for_another_constant(self, sides: Sides, fresh: Collection[Symbol]) -> bool:
         """Whether an equation is true if integrals that an equation gives a value without a constant have one."""
         loose = {by_argument(one.integral) for one in self.integral_values if not one.constants}
-        if not loose or not self._has_integral(sides):
+        if not loose or not self.has_integral(sides):
             return False
         try:
-            values = {integral: value for integral, value in self._said().items() if integral not in loose}
+            values = {integral: value for integral, value in self.said().items() if integral not in loose}
             return bool(self._with_values(sides, fresh, values).holds)
         except (BudgetError, UnsupportedError):
             return False
-
-    def is_zero(self, expression: Expr) -> bool | None:
-        """Whether an expression is zero; None where it has no value or that is not known."""
-        try:
-            return self._comparer().compare(expression, S.Zero, self._said(), random_constants=True).holds
-        except (BudgetError, UnsupportedError):
-            return None
-
-    def _said(self) -> dict[Integral, Expr]:
-        """The values that equations of the answer give integrals."""
-        return {by_argument(one.integral): one.value for one in self.integral_values if not one.requested}
 
     def decide_strictly(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
         """Whether an equation is true, without a search for what may excuse a false one."""
         if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in sides):
             return Decision(None, "infinity is no number")
         sides = without_common_terms(sides)
-        names, said = sides[0].free_symbols | sides[1].free_symbols, self._said()
+        names, said = sides[0].free_symbols | sides[1].free_symbols, self.said()
         wished = {one.integral: one.value for one in self.integral_values if one.requested and one.constants & names}
         try:
             first = self._with_values(sides, fresh, said)
             if first.holds is not True and wished:
                 other = self._with_values(sides, fresh, {**wished, **said})
                 first = other if other.holds else first
-            if first.holds is False and fresh and said and self._has_integral(sides):
+            if first.holds is False and fresh and said and self.has_integral(sides):
                 again = self._open(sides, fresh, {})
                 return again if again.holds is not False else first
             return first
@@ -372,13 +317,13 @@ class Context:
     def _with_values(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
         """Decides with these values of integrals; other integrals are open."""
         try:
-            return explained(sides, self._comparer().compare(*sides, values), self.definitions, values)
+            return explained(sides, self.comparer().compare(*sides, values), self.definitions, values)
         except OpenConstantError:
-            same = self._comparer().compare(*sides, values, random_constants=True)
+            same = self.comparer().compare(*sides, values, random_constants=True)
             if not same.holds:
-                joined = with_sums_joined(sides, lambda one: not self._values_of(one))
+                joined = with_sums_joined(sides, lambda one: not self.values_of(one))
                 if joined != sides:
-                    same = self._comparer().compare(joined[0], joined[1], values, random_constants=True)
+                    same = self.comparer().compare(joined[0], joined[1], values, random_constants=True)
             if same.holds:
                 return Decision(True, on_every_branch=same.on_every_branch)
             if same.depends_on_point:
@@ -391,7 +336,7 @@ class Context:
             return Decision(None, "a constant of integration under a condition")
         unfolded = self.definitions.unfolded(sides)
         nested = [part for side in unfolded for one in outer_integrals(side) for part in outer_integrals(one.function)]
-        inner = self._inner_values(list(dict.fromkeys(nested)))
+        inner = self.inner_values(list(dict.fromkeys(nested)))
         if inner and self._with_values((unfolded[0].xreplace(inner), unfolded[1].xreplace(inner)), fresh, values).holds:
             return Decision(True)  # if the integrals inside others have constants that are zero
         inside: set[object] = set()
@@ -414,12 +359,12 @@ class Context:
         if fixed and constants_exist(unfolded, self.definitions, self.stream, values) is not False:
             return Decision(None, "a constant of integration would have to be a name that is in use")
         shown_at = explained(
-            sides, self._comparer().compare(*sides, values, random_constants=True), self.definitions, values
+            sides, self.comparer().compare(*sides, values, random_constants=True), self.definitions, values
         )
         reason = f"whatever the constants of integration; {shown_at.reason}"
         return Decision(False, reason, shown_at.counterexample)
 
     def _comparer(self) -> Comparer:
-        if self.conditions and self._points is None:
-            self._points = solution_points(self.conditions, self.definitions, self.stream)
-        return Comparer(self.definitions, self.stream, self._points if self.conditions else None)
+        if self.conditions and self.points is None:
+            self.points = solution_points(self.conditions, self.definitions, self.stream)
+        return Comparer(self.definitions, self.stream, self.points if self.conditions else None)

@@ -9,7 +9,8 @@ from sympy.core import random as sympy_random
 from mathderive.checker.checker import Checker
 from mathderive.checker.consequences import equation_text
 from mathderive.checker.inference.facts import Fact
-from mathderive.checker.judging import AnswerCheck, Question
+from mathderive.checker.judging import AnswerCheck
+from mathderive.checker.questions import Question
 from mathderive.predictors.engine.deriving import Bounds, Derivation, Search
 from mathderive.predictors.engine.lemmas import lemmas
 from mathderive.symbolic.prompts import SEPARATOR

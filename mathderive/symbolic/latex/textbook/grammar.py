@@ -149,8 +149,9 @@ class Grammar(Reader, ABC):
     def _is_remainder(self) -> bool:
         """Whether the term is one like `+ O(x^2)`, where the prompt does not say what `O` is."""
         is_o = "O" in (self.token.value, self.token.inside) and self.token.kind in ("letter", "font")
+        known = self.names.defined | self.names.functions.keys()
         follows_sign = self.place > 0 and self.tokens[self.place - 1].value in ("+", "-")
-        return is_o and follows_sign and self.peek().value == "(" and not self.names.defined & {"O", r"\mathcal{O}"}
+        return is_o and follows_sign and self.peek().value == "(" and not {"O", r"\mathcal{O}"} & known
 
     def _omitted(self) -> Node:
         """Terms that are left out. Every place leaves out others, so the term is named after its text and place."""
