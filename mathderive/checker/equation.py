@@ -18,6 +18,7 @@ from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.textbook_rules.identities import Identities, parts_as_names
 from mathderive.checker.inference.textbook_rules.proving import Rewriting, is_law, names_that_may_be_zero, proofs
 from mathderive.checker.inference.textbook_rules.question import StepQuestion
+from mathderive.checker.inference.textbook_rules.series import first_terms
 from mathderive.checker.inference.textbook_rules.steps import is_allowed, textbook_steps
 from mathderive.checker.inference.truth import Context
 from mathderive.checker.numeric.branches import values_on_other_branches
@@ -297,6 +298,9 @@ class Knowledge:
             laws: the numbers of those that follow from laws alone.
             rewritings: further equations that follow from true ones.
         """
+        begun = first_terms(new, self.context.definitions)
+        if begun is not None:
+            return Judgement("valid", sentence(begun), (begun,))
         known = [fact for given in self.given for fact in given] + [*facts]
         definitions, conditions = self.context.definitions, self.context.conditions
         restricted = {name for name in definitions.exact if isinstance(name, Symbol)}

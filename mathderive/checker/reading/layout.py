@@ -78,7 +78,7 @@ _STAR, _DASH = re.compile(r"\s*\*\s+"), re.compile(r"\s*-\s+")
 _CONTINUES = re.compile(
     r"\s*(?:=(?!>)|\\(?:approx|simeq|equiv|neq?|leq?|geq?|propto|cdot|times)(?![A-Za-z])|\+(?!\s*\\infty)|[<>])"
 )
-_UNFINISHED = re.compile(r"(?:[=+*/-]|\\(?:cdot|times|approx|equiv))\s*\Z")
+_UNFINISHED = re.compile(r"(?:[=/]|(?<!\^)[+*-]|\\(?:cdot|times|approx|equiv))\s*\Z")
 _SPACE = re.compile(r"\s+")
 _SPACES = re.compile(r"[ \t]{3,}")
 

@@ -322,3 +322,39 @@ def test_a_third_of_the_derivations_of_physics_is_verified() -> None:
     verdicts = [checked(case) for case in json.loads(path.read_text(encoding="utf-8"))]
     assert not any(step.truth == "incorrect" for verdict in verdicts for step in verdict.steps)
     assert sum(verdict.verified for verdict in verdicts) >= 0.35 * len(verdicts)
+
+
+SINE = r"Given f(x) = \sin x, then obtain f(x) = \sin x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(r"e^x = 1 + x + \frac{x^2}{2} + \dots", r"\sin x = x - \frac{x^3}{6} + \dots", r"f(x) = x + O(x^3)"),
+        *(r"\frac{1}{1-x} = 1 + x + x^2 + \cdots", r"\ln(1+x) = x - \frac{x^2}{2} + \frac{x^3}{3} - \dots"),
+        *(r"(1+x)^n = 1 + n x + \frac{n(n-1)}{2} x^2 + \dots", r"\sqrt{1+x} = 1 + \frac{x}{2} + O(x^2)"),
+    ],
+)
+def test_first_terms_of_a_series(text: str) -> None:
+    step = check(SINE, text, rules="textbook").steps[-1]
+    assert (step.truth, step.operator) == ("valid", "first_terms")
+    assert check(SINE, text).steps[-1].truth == "undecided"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(r"\sin x = x + x^2 + \dots", r"\cos x = x - \dots", r"f(x) = 1 + \dots", r"e^{-x} = 1 + x + \dots"),
+        *(r"\sqrt{x} = x + \dots", r"\ln x = x + \dots", r"\sin x = \dots", r"e^x = 1 + x + \frac{x^3}{6} + \dots"),
+        r"e^x = 1 + x + \dots + \dots",
+    ],
+)
+def test_other_terms_are_not_the_first_ones(text: str) -> None:
+    assert check(SINE, text, rules="textbook").steps[-1].truth == "undecided"
+
+
+def test_two_series_say_nothing_about_each_other() -> None:
+    prompt = r"Given f(x) = \sin x, then obtain \sin x = \tan x"
+    answer = "\\sin x = x + \\dots\n\\tan x = x + \\dots\n\\sin x = \\tan x"
+    found = check(prompt, answer, rules="textbook")
+    assert [step.truth for step in found.steps] == ["valid", "valid", "incorrect"]

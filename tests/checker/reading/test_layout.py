@@ -140,3 +140,9 @@ def test_the_time_is_linear(piece: str) -> None:
         equations_of(piece * (length // len(piece)) + ":")
         seconds.append(time.process_time() - start)
     assert seconds[1] < 30 * seconds[0] + 0.2
+
+
+@pytest.mark.parametrize("mark", ["*", "+", "-"])
+def test_a_line_that_ends_in_a_mark_is_finished(mark: str) -> None:
+    lines = [rf"- a = \psi^{mark}", "- b = c"]
+    assert equations_of("\n".join(lines), lines) == lines

@@ -5,6 +5,7 @@ from sympy import Expr
 from mathderive.checker.inference.matching import Justification
 from mathderive.checker.inference.textbook_rules import calculus, combining, identity, rearranging, substituting
 from mathderive.checker.inference.textbook_rules.question import Rule, StepQuestion
+from mathderive.checker.inference.textbook_rules.series import FIRST_TERMS
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 
 RULES: tuple[Rule, ...] = (
@@ -24,7 +25,9 @@ TERM_REPLACED = Rule("term_replaced", "{1} put into {0}", lambda question: iter(
 
 SAME_DONE = Rule("same_done", "the same done to both sides of {0}", lambda question: iter(()))
 
-SENTENCES = {rule.name: rule.sentence for rule in (*RULES, *SLOW_RULES, NEW_NAME, TERM_REPLACED, SAME_DONE)}
+SENTENCES = {
+    rule.name: rule.sentence for rule in (*RULES, *SLOW_RULES, NEW_NAME, TERM_REPLACED, SAME_DONE, FIRST_TERMS)
+}
 """The explanation of each rule."""
 
 
