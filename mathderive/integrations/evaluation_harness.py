@@ -24,7 +24,7 @@ def load(folder: str, split: str = "static", **metadata: Any) -> dict[str, Any]:
 
     def rows() -> Iterator[dict[str, str]]:
         for question in exported_questions(folder, split):
-            yield {**question._asdict(), "message": question.message}
+            yield {**question._asdict(), "message": question.message()}
 
     return {"test": Dataset.from_list(list(rows()))}
 

@@ -15,7 +15,9 @@ from mathderive.integrations.questions import Question, exported_questions, gene
 
 
 @task
-def derivations(folder: str | None = None, split: str = "static", questions: int = 100, seed: int = 0) -> Task:
+def derivations(
+    folder: str | None = None, split: str = "static", questions: int = 100, seed: int = 0, bare: bool = False
+) -> Task:
     """Derivations from premises to a goal.
 
     Args:
@@ -23,13 +25,14 @@ def derivations(folder: str | None = None, split: str = "static", questions: int
         split: the split of the export.
         questions: maximum number of questions.
         seed: the seed of generated questions.
+        bare: whether a message is the bare prompt, for a model that was trained on those.
     """
     if folder is not None:
         found = list(islice(exported_questions(folder, split), questions))
     else:
         with closing(generated_questions(seed)) as further:
             found = list(islice(further, questions))
-    dataset = MemoryDataset([_sample(question) for question in found], name="derivations", location=folder)
+    dataset = MemoryDataset([_sample(question, bare) for question in found], name="derivations", location=folder)
     return Task(dataset=dataset, solver=generate(), scorer=verified())
 
 
@@ -51,7 +54,6 @@ def verified() -> Scorer:
     return score
 
 
-def _sample(question: Question) -> Sample:
-    return Sample(
-        id=question.id, input=question.message, target=question.reference, metadata={"prompt": question.prompt}
-    )
+def _sample(question: Question, bare: bool) -> Sample:
+    message = question.message(is_bare=bare)
+    return Sample(id=question.id, input=message, target=question.reference, metadata={"prompt": question.prompt})

@@ -30,10 +30,9 @@ class Question(NamedTuple):
     prompt: str
     reference: str
 
-    @property
-    def message(self) -> str:
-        """The message to a chat model: the prompt, and how to write the answer."""
-        return f"{self.prompt}\n\n{INSTRUCTION}"
+    def message(self, *, is_bare: bool = False) -> str:
+        """The message to a model: the prompt and how to write the answer, or the bare prompt."""
+        return self.prompt if is_bare else f"{self.prompt}\n\n{INSTRUCTION}"
 
 
 def exported_questions(folder: str | Path, split: str) -> Iterator[Question]:

@@ -83,7 +83,7 @@ class DerivationsDataset(ProceduralDataset):
         question, config = self._questions[idx], self.config
         parts = split_prompt(question.prompt)
         return {
-            "question": question.message,
+            "question": question.message(),
             "answer": question.reference,
             "metadata": {
                 "source_dataset": NAME,

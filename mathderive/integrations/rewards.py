@@ -93,12 +93,12 @@ class DerivationReward:
             completions: the answers: texts, or messages of which the last one of the assistant is the answer.
             prompts: what the model was asked: texts, or messages of which the last one of the user is the prompt.
             question: the bare prompts of the export format `rl`; they take the place of `prompts`.
-            answer: the reference derivations of the export format `rl`, for the shaped reward.
+            answer: the reference derivations of the export format `rl`, for the shaped reward; others are ignored.
             columns: other columns of the dataset and arguments of the trainer, which are ignored.
 
         Returns:
-            A reward for each answer, in order. Where a prompt cannot be read, it is 0, and the first such prompt of this
-            object causes a warning.
+            A reward for each answer, in order. Where a prompt cannot be read, it is 0, and the first such prompt causes
+            a warning.
 
         Raises:
             ValueError: there are neither prompts nor questions, or their number is another one.
@@ -109,10 +109,11 @@ class DerivationReward:
             raise ValueError("neither prompts nor question; expected one of them")
         questions = [question_of(one) for one in asked]
         texts = [text_of(completion, "assistant") for completion in completions]
-        references = [""] * len(texts) if answer is None else answer
+        references = [one if isinstance(one, str) else "" for one in answer or [""] * len(texts)]
         if not len(texts) == len(questions) == len(references):
             raise ValueError(
-                f"{len(texts)} completions, {len(questions)} prompts, {len(references)} answers; expected as many of each"
+                f"{len(texts)} completions, {len(questions)} prompts and {len(references)} answers; "
+                "expected as many of each"
             )
         return self._rewards([_Answer(*one) for one in zip(questions, texts, references, strict=True)])
 
@@ -144,7 +145,7 @@ class DerivationReward:
         pairs = [(one.prompt, answers[place].text) for place, one in zip(unverified, milestones, strict=True)]
         for place, one, verdict in zip(unverified, milestones, self._checker.check_all(pairs), strict=True):
             if _is_true(verdict):
-                rewards[place] = MAX_SHAPED * min(len(_derived(verdict)), one.count - 1) / one.count
+                rewards[place] = MAX_SHAPED * min(len(_derived(verdict)), one.number - 1) / one.number
         return rewards
 
     def _is_checked(self, answer: "_Answer") -> bool:
@@ -179,7 +180,7 @@ class _Milestones(NamedTuple):
     """A prompt that requests all milestones, and their number."""
 
     prompt: str
-    count: int
+    number: int
 
 
 def question_of(prompt: Text) -> str:
@@ -208,9 +209,12 @@ def text_of(value: Text, role: str) -> str:
     """
     if isinstance(value, str):
         return value
-    if not isinstance(value, Sequence) or not all(isinstance(message, Mapping) for message in value):
-        raise TypeError(f"{type(value).__name__}; expected a text or a list of messages")
-    contents = [message.get("content") for message in value if message.get("role") == role]
+    contents = []
+    for message in value if isinstance(value, Sequence) else [value]:
+        if not isinstance(message, Mapping):
+            raise TypeError(f"{type(message).__name__}; expected a text or a list of messages")
+        if message.get("role") == role:
+            contents.append(message.get("content"))
     content = contents[-1] if contents else None
     if isinstance(content, list):  # a message in parts
         content = "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))

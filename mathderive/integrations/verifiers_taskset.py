@@ -48,6 +48,8 @@ class DerivationTasksetConfig(vf.TasksetConfig):
     """Maximum number of questions."""
     seed: int = 0
     """The seed of generated questions."""
+    bare: bool = False
+    """Whether a message is the bare prompt, for a model that was trained on those."""
 
 
 class DerivationTaskset(vf.Taskset[DerivationTask, DerivationTasksetConfig]):
@@ -65,9 +67,8 @@ class DerivationTaskset(vf.Taskset[DerivationTask, DerivationTasksetConfig]):
                 yield self._task(question)
 
     def _task(self, question: Question) -> DerivationTask:
-        data = DerivationData(
-            id=question.id, prompt=question.message, question=question.prompt, reference=question.reference
-        )
+        message = question.message(is_bare=self.config.bare)
+        data = DerivationData(id=question.id, prompt=message, question=question.prompt, reference=question.reference)
         return DerivationTask(data, self.config.task)
 
 
