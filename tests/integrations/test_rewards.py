@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,9 +48,12 @@ def test_a_verified_answer_earns_one_in_every_form(plain: DerivationReward) -> N
     parts = {"role": "assistant", "content": [{"type": "text", "text": text}]}
     asked = [{"role": "system", "content": "Derive."}, {"role": "user", "content": Question("1", PROMPT, "").message()}]
     assert plain(completions=[text], prompts=[PROMPT]) == [1.0]
-    for completion in ([message], [{"role": "assistant", "content": None, "tool_calls": []}, message], [parts]):
+    called: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}
+    chats: list[list[dict[str, Any]]] = [[message], [called, message], [parts]]
+    for completion in chats:
         assert plain(completions=[completion], prompts=[asked], completion_ids=[[1]], trainer_state=None) == [1.0]
-    assert plain(completions=[text, text], prompts=["?", "?"], question=[PROMPT, PROMPT], answer=[4, None]) == [1.0] * 2
+    others: Any = [4, None]  # other datasets have another column of this name
+    assert plain(completions=[text, text], prompts=["?", "?"], question=[PROMPT, PROMPT], answer=others) == [1.0] * 2
     assert plain([text, FALSE], [PROMPT, PROMPT]) == [1.0, 0.0]
     assert plain([], []) == []
     assert plain.score(asked, [message]) == 1.0
