@@ -86,12 +86,12 @@ def execute(kits: Path, folder: Path, *command: str | Path, **variables: str) ->
     return done.stdout
 
 
-def execute_shell(kits: Path, folder: Path, section: str, served: Served) -> str:
+def execute_shell(kits: Path, folder: Path, section: str, served: Served, **variables: str) -> str:
     """Runs the command of a section against the served model."""
     (command,) = blocks(section, "bash")
     assert "http://127.0.0.1:8000/v1" in command
     command = command.replace("http://127.0.0.1:8000", served.url).replace("KEY=none", f"KEY={KEY}")
-    return execute(kits, folder, "bash", "-euc", command)
+    return execute(kits, folder, "bash", "-euc", command, **variables)
 
 
 def expect_verdicts(folder: Path, answers: dict[str, tuple[str, float]]) -> None:
@@ -204,7 +204,7 @@ def test_lm_evaluation_harness_evaluates_the_served_model(kits: Path, folder: Pa
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_inspect_evaluates_the_served_model(kits: Path, folder: Path, mini: Served) -> None:
-    execute_shell(kits, folder, "Inspect", mini)
+    execute_shell(kits, folder, "Inspect", mini, PYTHONPATH=str(kits.parent / "openai"))
     code = """
 import pathlib
 from inspect_ai.log import read_eval_log

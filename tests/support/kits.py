@@ -14,6 +14,9 @@ PACKAGES = (
     *("trl==1.16.0", "reasoning-gym==0.1.25", "verifiers==0.4.0", "lm_eval[api]==0.4.13", "inspect-ai==0.3.285"),
     "uv>=0.9",  # with which verifiers starts its programs
 )
+OPENAI = "openai>=3.4"
+"""Inspect's client of OpenAI-compatible endpoints; verifiers needs an older one, so it lies in a folder of its own."""
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,6 +49,13 @@ def _install(folder: Path) -> str:
     pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     try:
         subprocess.run([*pip, *PACKAGES], check=True, capture_output=True, text=True, timeout=900)
+        subprocess.run(
+            [*pip, "--no-deps", "--target", folder / "openai", OPENAI],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         return str(error.stderr or error)[-300:]
     build: list[str | Path] = [
