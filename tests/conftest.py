@@ -18,6 +18,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 LONGEST = (
+    "integrations/test_kits.py",
     *("model/test_generate.py", "predictors/test_faulty_endpoint.py", "pipeline/test_kill.py"),
     *("pipeline/test_processes.py", "pipeline/test_pipeline.py", "serving/test_agreement.py"),
     *("pipeline/test_token_shards.py", "pipeline/test_released_checkpoint.py", "checker/test_agreement.py"),

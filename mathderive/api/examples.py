@@ -1,8 +1,9 @@
 """Examples from the generator, and their perturbations, one call each."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from mathderive.config.schema import DataSettings, SplitSizes
@@ -50,19 +51,31 @@ def generate(n: int, seed: int = 0, *, sampling: SamplingSettings | None = None,
     for name, value, least, end in (("n", n, 0, 2**31), ("seed", seed, 0, 2**32), ("processes", processes, 0, 1025)):
         if not least <= value < end:
             raise ValueError(f"{name}: {value}; expected {least} to {end - 1}")
-    found: dict[str, Example] = {}
+    with closing(stream_examples(seed, sampling=sampling, processes=processes)) as examples:
+        return list(islice(examples, n))
+
+
+def stream_examples(
+    seed: int, *, sampling: SamplingSettings | None = None, processes: int = 1
+) -> Generator[Example, None, None]:
+    """Generates the examples of `generate` one by one, without end; `close` ends its child processes."""
+    seen: set[str] = set()
     settings = SamplingSettings() if sampling is None else sampling
-    for number, candidates in _attempts(settings, seed, processes) if n else ():
-        for candidate in candidates:
-            found.setdefault(candidate.target, make_example(candidate, STATIC))
-        if len(found) == n:
-            break
-        if number > MAX_ATTEMPTS_TO_SHOW * (len(found) + 1):
-            raise InputError(f"sampling: {len(found)} examples in {number} attempts; expected settings that allow more")
-    return list(found.values())
+    with closing(_attempts(settings, seed, processes)) as attempts:
+        for number, candidates in attempts:
+            for candidate in candidates:
+                if candidate.target not in seen:
+                    seen.add(candidate.target)
+                    yield make_example(candidate, STATIC)
+            if number > MAX_ATTEMPTS_TO_SHOW * (len(seen) + 1):
+                raise InputError(
+                    f"sampling: {len(seen)} examples in {number} attempts; expected settings that allow more"
+                )
 
 
-def _attempts(sampling: SamplingSettings, seed: int, processes: int) -> Iterator[tuple[int, list[Candidate]]]:
+def _attempts(
+    sampling: SamplingSettings, seed: int, processes: int
+) -> Generator[tuple[int, list[Candidate]], None, None]:
     """Yields the number of each attempt with its candidates, one or none, without end."""
     settings = DataSettings(sizes=_SIZES, sampling=sampling)
     starts = (range(start, start + ATTEMPTS_PER_CHUNK) for start in range(0, 2**62, ATTEMPTS_PER_CHUNK))

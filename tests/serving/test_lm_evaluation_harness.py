@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import openai
@@ -11,9 +10,9 @@ import pytest
 import yaml
 
 from tests.support import tiny_training
+from tests.support.kits import kits_folder
 from tests.support.served import KEY, Served
 
-PACKAGE = "lm_eval[api]==0.4.13"
 TASK = {
     "task": "served_derivations",
     "dataset_path": "json",
@@ -26,21 +25,12 @@ TASK = {
 }
 
 
-@pytest.fixture
-def lm_eval(tmp_path: Path) -> Path:
-    """The command of lm-evaluation-harness, installed for this test."""
-    bin_folder = tmp_path / "environment" / "bin"
-    subprocess.run([sys.executable, "-m", "venv", bin_folder.parent], check=True)
-    try:
-        subprocess.run([bin_folder / "pip", "install", "-q", PACKAGE], check=True, capture_output=True, timeout=900)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"{PACKAGE} cannot be installed here: {str(error.stderr or error)[-200:]}")
-    return bin_folder / "lm_eval"
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_local_chat_completions_scores_the_served_model(served: Served, tmp_path: Path, lm_eval: Path) -> None:
+def test_local_chat_completions_scores_the_served_model(
+    served: Served, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lm_eval = kits_folder(tmp_path_factory) / "lm_eval"
     prompts = [prompt for prompt, _ in tiny_training.PAIRS[:4]]
     with openai.OpenAI(base_url=f"{served.url}/v1", api_key=KEY, max_retries=0) as client:
         answers = [
