@@ -72,7 +72,7 @@ Replaced = tuple[ReplaceableText, str, tuple[int, ...]]
 
 
 def _same_done(new: ReplaceableText, rules: Sequence[_Known]) -> Iterator[Replaced]:
-    """What is done to one side of a known equation, done to the other: a side of the text with the term replaced."""
+    """Equations in which the same is done to both sides of a known one: a side of the text with the term replaced."""
     for side, rule in product(new.sides, rules):
         whole = ReplaceableText((side, side), new.names)
         for old, other in rule.pairs:

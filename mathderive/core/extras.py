@@ -30,7 +30,7 @@ def check_extras(names: Iterable[str]) -> None:
 
 
 def missing_library(error: BaseException) -> str | None:
-    """What to install for a library that could not be imported; None for any other error."""
+    """The advice to install a library that could not be imported; None for any other error."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     library = error.name.partition(".")[0]

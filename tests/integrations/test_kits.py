@@ -99,7 +99,7 @@ def expect_verdicts(folder: Path, answers: dict[str, tuple[str, float]]) -> None
     questions = {one.id: one for one in exported_questions(folder / "derivations", "static")}
     assert list(answers) == list(questions)[:3]
     for name, (text, value) in answers.items():
-        assert value == mathderive.check(questions[name].prompt, text).verified
+        assert value == mathderive.check(questions[name].prompt, text, rules="paper").verified
     assert 1.0 in [value for _, value in answers.values()]
 
 
@@ -147,7 +147,7 @@ def test_trl_trains_two_steps_on_chats_and_on_texts(kits: Path, tmp_path: Path) 
             for completion, reward in zip(completions, rewards, strict=True):
                 assert isinstance(completion, list) == (one["name"] == "chats")
                 text = completion[0]["content"] if isinstance(completion, list) else completion
-                assert (reward == 1.0) == mathderive.check(PROMPT, text).verified
+                assert (reward == 1.0) == mathderive.check(PROMPT, text, rules="paper").verified
         rewards = [reward for _, found in one["calls"] for reward in found]
         assert {0.0, 1.0} < set(rewards) <= {0.0, 0.5 / 3, 1.0 / 3, 1.0}
 

@@ -34,7 +34,7 @@ def shaped() -> Iterator[DerivationReward]:
 def examples() -> list[mathderive.Example]:
     """Examples whose repeated prompt is not verified."""
     found = mathderive.generate(8, seed=5)
-    return [one for one in found if not mathderive.check(one.prompt, repeat_prompt(one.prompt)).verified]
+    return [one for one in found if not mathderive.check(one.prompt, repeat_prompt(one.prompt), rules="paper").verified]
 
 
 def padding(premise: str) -> list[str]:

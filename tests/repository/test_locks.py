@@ -1,16 +1,16 @@
 """The lock files satisfy pyproject.toml, pin by hash, and name no index or machine."""
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.declared import requirements
+
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-LOCKS = {"cpu": [], "cuda": ["cuda"], "tpu": ["tpu"], "dev": ["dev"], "beam": ["beam", "dev"]}
+LOCKS = {"cpu": ["all"], "cuda": ["cuda"], "tpu": ["tpu"], "dev": ["dev"], "beam": ["beam", "dev"]}
 
 
 def pins(name: str) -> dict[str, list[str]]:
@@ -25,14 +25,11 @@ def pins(name: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_is_in_step(name: str) -> None:
     locked = pins(name)
-    wanted = PROJECT["dependencies"] + [one for extra in LOCKS[name] for one in PROJECT["optional-dependencies"][extra]]
-    wanted += (ROOT / "requirements" / "build.in").read_text(encoding="utf-8").splitlines()
-    for line in wanted:
-        if line.startswith("#"):
-            continue
-        requirement = Requirement(line.partition("#")[0])
+    build = (ROOT / "requirements" / "build.in").read_text(encoding="utf-8").splitlines()
+    tools = [Requirement(line.partition("#")[0]) for line in build if not line.startswith("#")]
+    for requirement in [*requirements(LOCKS[name]), *tools]:
         versions = locked.get(canonicalize_name(requirement.name), [])
-        assert any(requirement.specifier.contains(version, prereleases=True) for version in versions), line
+        assert any(requirement.specifier.contains(version, prereleases=True) for version in versions), requirement
 
 
 @pytest.mark.parametrize(("name", "plugin"), [("cuda", "jax-cuda12-plugin"), ("tpu", "libtpu")])

@@ -3,16 +3,16 @@
 import os
 import subprocess
 import sys
-import tomllib
 import venv
 import zipfile
-from collections.abc import Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from mathderive.core.extras import LIBRARIES
+from tests.support.declared import requirements
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMPT = r"Given f{(x)} = \sin{(x)}, then obtain \frac{d}{d x} f{(x)} = \cos{(x)}"
@@ -110,25 +110,11 @@ def test_with_all_libraries_the_wheel_trains_and_scores(wheel: Path, tmp_path: P
     assert (empty / evaluated.stdout.strip()).is_file()
 
 
-def requirements(extras: Mapping[str, list[str]], name: str) -> set[str]:
-    """The distributions of an extra, and of the extras that it includes."""
-    found: set[str] = set()
-    for text in extras[name]:
-        if text.startswith("mathderive["):
-            for other in text.removeprefix("mathderive[").rstrip("]").split(","):
-                found |= requirements(extras, other)
-        else:
-            found.add(text.partition("[")[0].partition(">")[0].replace("_", "-").lower())
-    return found
-
-
 def test_every_library_is_said_to_be_in_the_extra_that_installs_it() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for extra, modules in LIBRARIES.items():
-        names = requirements(extras, extra)
+        names = {canonicalize_name(one.name) for one in requirements([extra])}
         for module in modules:
-            spelt = {"orbax": "orbax-checkpoint", "jaxlib": "jax"}.get(module, module).replace("_", "-")
-            assert spelt in names, (extra, module)
+            assert canonicalize_name({"orbax": "orbax-checkpoint", "jaxlib": "jax"}.get(module, module)) in names
 
 
 def test_the_metadata_name_authors_and_addresses() -> None:

@@ -1,4 +1,4 @@
-"""What the generator makes of an attempt, before it is known which split it belongs to."""
+"""The results of the generator's attempts, before it is known which split they belong to."""
 
 from mathderive.records import EvaluationSet, Record, StepRecord
 
