@@ -18,7 +18,7 @@ STAGE_VERSION: Mapping[str, int] = {
     "train": 1,
     "self-training": 1,
     "predict": 2,
-    "score": 7,
+    "score": 8,
     "report": 9,
 }
 """Version of each stage, raised when its output changes for the same inputs."""
