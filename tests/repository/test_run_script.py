@@ -1,6 +1,7 @@
 """The script that makes the environment and hands over to the command."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -51,5 +52,8 @@ def test_the_command_runs_in_the_folder_of_the_caller(tmp_path: Path) -> None:
     elsewhere.mkdir()
     _checkout_with_environment(checkout)
     (checkout / ".venv/bin/mathderive").write_text("#!/bin/bash\npwd\n")
-    ran = subprocess.run(["bash", "../checkout/run.sh"], cwd=elsewhere, capture_output=True, text=True, check=True)
+    environment = {"PATH": os.environ["PATH"]}
+    ran = subprocess.run(
+        ["bash", "../checkout/run.sh"], cwd=elsewhere, env=environment, capture_output=True, text=True, check=True
+    )
     assert Path(ran.stdout.strip()) == elsewhere.resolve()
