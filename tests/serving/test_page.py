@@ -136,7 +136,7 @@ def test_every_step_has_its_verdict(served: Served, open_page: OpenPage) -> None
     ask(page, premise, goal)
     expect(page.locator("#verdict .bad")).to_have_text("not verified")
     expect(page.locator("#verdict .good")).to_have_text("goal reached")
-    expect(page.locator(".step .kinds")).to_have_text(["premise", "incorrect", "skipped", "unparsable"])
+    expect(page.locator(".step .kinds")).to_have_text(["premise", "incorrect", "valid", "unparsable"])
 
 
 def test_a_failed_check_is_shown(served: Served, open_page: OpenPage) -> None:
