@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Self, get_args
+from typing import get_args
 
 from mathderive.checker.checker import unreadable
 from mathderive.checker.supervision import SupervisedChecker
 from mathderive.checker.verdicts import Validity
+from mathderive.core.closing import Closing
 from mathderive.core.environment import cores
 from mathderive.core.errors import InputError
 from mathderive.records import Rules
@@ -33,7 +33,7 @@ def check(prompt: str, text: str, *, rules: Rules = "textbook") -> Validity:
     return _shared.check(prompt, text, rules=rules)
 
 
-class Checker:
+class Checker(Closing):
     """Checks derivations in child processes of its own, within limits on CPU time and memory; a context manager.
 
     Any number of threads may share a checker, and a fork of the process gets children of its own. They start with the
@@ -67,14 +67,6 @@ class Checker:
         self._free: SimpleQueue[SupervisedChecker] = SimpleQueue()
         for checker in self._all:
             self._free.put(checker)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def processes(self) -> int:

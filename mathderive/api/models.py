@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mathderive.config.schema import DecodingSettings, OutputSearchSettings
-from mathderive.core.bundled import existing_or_bundled
+from mathderive.core.bundled import checkpoint_place
 from mathderive.model.sampling import Sampling, sample_key
 from mathderive.predictors.kinds import checkpoint_name
 from mathderive.predictors.t5 import T5Model
@@ -36,7 +36,7 @@ def load_model(
         max_target_length=max_target_length,
         search=OutputSearchSettings(num_beams=num_beams),
     )
-    found = str(existing_or_bundled(Path(place)))
+    found = checkpoint_place(place)
     return Model(T5Model(checkpoint_name(found), found, decoding), decoding)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from mathderive.cli.options import MINI, QUICK, ConfigOption, Overrides, read_config
-from mathderive.core.bundled import existing_or_bundled
+from mathderive.core.bundled import checkpoint_place
 from mathderive.predictors.kinds import checkpoint_name
 
 
@@ -22,7 +22,7 @@ def convert_checkpoint(
     """Turn one of our model folders into a Hugging Face folder, and a Hugging Face folder or id into one of ours."""
     from mathderive.training.conversion import convert
 
-    convert(str(existing_or_bundled(Path(source))), destination, dtype)
+    convert(checkpoint_place(source), destination, dtype)
     print(destination)
 
 
@@ -54,7 +54,7 @@ def serve_checkpoint(
     changes = [*(overrides or ()), f"decoding.batch_size={batch_size}"]
     serve(
         name or checkpoint_name(checkpoint),
-        str(existing_or_bundled(Path(checkpoint))),
+        checkpoint_place(checkpoint),
         read_config(config, changes).decoding,
         host,
         port,

@@ -11,7 +11,7 @@ import typer
 
 from mathderive.cli.options import MINI, QUICK, RUNS, ConfigOption, Overrides, ReleasedOption, RunsOption, make_run
 from mathderive.config.schema import BeamSettings, ProcessSettings
-from mathderive.core.bundled import existing_or_bundled
+from mathderive.core.bundled import checkpoint_place
 from mathderive.core.errors import InputError
 from mathderive.pipeline.evaluate import run_evaluation
 from mathderive.pipeline.runner import STAGES, run_stages
@@ -133,7 +133,7 @@ def evaluate(
     changes = [*(overrides or ()), *([] if bleurt is None else [f"score.bleurt.checkpoint={json.dumps(bleurt)}"])]
     run = make_run(config, changes, released, runs)
     has_predictors = run.config.model is None and bool(run.config.predictors)
-    asked = [str(existing_or_bundled(Path(place))) for place in checkpoint or []]
+    asked = [checkpoint_place(place) for place in checkpoint or []]
     checkpoints = asked or ([] if predictions or has_predictors else [str(MINI)])
     print(run_evaluation(run, [str(path) for path in predictions or []], checkpoints))
 

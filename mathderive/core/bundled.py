@@ -22,3 +22,10 @@ def existing_or_bundled(path: Path) -> Path:
         return path
     bundled = BUNDLED / path
     return bundled if bundled.exists() else path
+
+
+def checkpoint_place(place: str | Path) -> str:
+    """The place of a checkpoint as given, or the one of this name that comes with the package where there is none."""
+    given = Path(place)
+    found = existing_or_bundled(given)
+    return str(place) if found == given else str(found)

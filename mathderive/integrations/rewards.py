@@ -5,13 +5,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from mathderive.api.checking import Checker
 from mathderive.checker.reading.asked import asked_of
 from mathderive.checker.reading.layout import equations_of
 from mathderive.checker.verdicts import TRUE, StepVerdict, Validity
+from mathderive.core.closing import Closing
 from mathderive.symbolic.prompts import SEPARATOR, join_prompt, split_prompt
 
 MAX_CHARACTERS = 20_000
@@ -28,7 +28,7 @@ Text = str | Sequence[Message]
 """A plain text, or the messages of a chat."""
 
 
-class DerivationReward:
+class DerivationReward(Closing):
     """The reward of an answer: 1 if the checker verifies it, otherwise 0 or, if shaped, less than a half.
 
     The shaped reward of an answer that is not verified is half the share of the *milestones* that it derives. The
@@ -66,14 +66,6 @@ class DerivationReward:
         self._checker = Checker(processes, key=secrets.token_hex() if key is None else key)
         self._has_warned = False
         self._milestones = lru_cache(PROMPTS_REMEMBERED)(self._find_milestones)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the child processes."""

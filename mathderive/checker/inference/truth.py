@@ -91,7 +91,7 @@ class Context(KnownIntegrals):
                 self.conditions.append(sides)
             else:
                 self.unresolved.append("a premise that defines nothing")
-        for name, divisor in solved:
+        for name, divisor in solved if len(rest) > 1 else ():  # the others may make a divisor zero
             if not self._is_nonzero(divisor):
                 self.definitions.forget(name)
                 self.unresolved.append("a premise that defines nothing where another one holds")

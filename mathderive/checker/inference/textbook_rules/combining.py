@@ -88,7 +88,7 @@ def find_multiple_added(question: StepQuestion) -> Iterator[Justification]:
 
 RULES = (
     Rule("sum", "{both} added", find_sum),
-    Rule("difference", "{1} subtracted from {0}", lambda question: iter(())),
+    Rule("difference", "{1} subtracted from {0}"),
     Rule("product", "{both} multiplied", _find_product),
     Rule("quotient", "{0} divided by {1}", _find_quotient),
 )

@@ -55,9 +55,9 @@ class Rule:
         name: the name in verdicts.
         sentence: the explanation; `{0}` and `{1}` stand for the equations, `{both}` for the two together, and
             `{operand}` for what else the step takes.
-        find: yields the steps of this kind that give the new equation.
+        find: yields the steps of this kind that give the new equation; by default none, for steps found elsewhere.
     """
 
     name: str
     sentence: str
-    find: Callable[[StepQuestion], Iterator[Justification]]
+    find: Callable[[StepQuestion], Iterator[Justification]] = lambda question: iter(())

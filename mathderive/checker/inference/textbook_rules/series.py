@@ -23,7 +23,7 @@ MAX_DEGREE = 8
 MAX_SIZE = 200
 """Maximum number of operations of a derivative of the expanded side."""
 
-FIRST_TERMS = Rule("first_terms", "the first terms of the power series in {operand}", lambda question: iter(()))
+FIRST_TERMS = Rule("first_terms", "the first terms of the power series in {operand}")
 
 
 def first_terms(new: Fact, definitions: Definitions) -> Justification | None:

@@ -18,12 +18,12 @@ RULES: tuple[Rule, ...] = (
 
 SLOW_RULES = combining.SLOW_RULES
 
-NEW_NAME = Rule("new_name", "a new name for an expression", lambda question: iter(()))
+NEW_NAME = Rule("new_name", "a new name for an expression")
 """The definition of a name that nothing used before."""
 
-TERM_REPLACED = Rule("term_replaced", "{1} put into {0}", lambda question: iter(()))
+TERM_REPLACED = Rule("term_replaced", "{1} put into {0}")
 
-SAME_DONE = Rule("same_done", "the same done to both sides of {0}", lambda question: iter(()))
+SAME_DONE = Rule("same_done", "the same done to both sides of {0}")
 
 SENTENCES = {
     rule.name: rule.sentence for rule in (*RULES, *SLOW_RULES, NEW_NAME, TERM_REPLACED, SAME_DONE, FIRST_TERMS)
