@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import COMPILED
+from tests.support.shared import shared
 
 # A shell starts its background jobs with SIGINT ignored, which would pass on to every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -58,8 +59,4 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shared_reference() -> Path:
     """The folder of the authors' released result files; the test is skipped where they are not at hand."""
-    beside = Path(__file__).resolve().parents[2] / "shared"
-    folder = Path(os.environ.get("MATHDERIVE_SHARED", beside)) / "reference"
-    if not folder.is_dir():
-        pytest.skip(f"{folder}: no released result files; set MATHDERIVE_SHARED to the folder above reference/")
-    return folder
+    return shared("reference")

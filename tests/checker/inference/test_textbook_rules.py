@@ -1,8 +1,6 @@
 """The textbook rules: what people do in one step is valid, and nothing else becomes so."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from hypothesis import strategies as st
 from mathderive.checker.checker import Checker, check
 from mathderive.checker.verdicts import StepVerdict, Validity
 from mathderive.records import Rules
+from tests.support.shared import shared
 
 TRUE = ("premise", "valid", "skipped")
 
@@ -276,14 +275,6 @@ def test_derivatives_of_polynomials_take_one_step(coefficients: list[int], error
     equations = f"f(x) = {body} + c x^5\nf'(x) = {slope} + 5 c x^4"
     assert check(prompt, equations, rules="textbook").steps[-1].truth == "valid"
     assert check(prompt, f"{equations} + {error}", rules="textbook").steps[-1].truth == "incorrect"
-
-
-def shared(*names: str) -> Path:
-    beside = Path(__file__).resolve().parents[5] / "shared"
-    path = Path(os.environ.get("MATHDERIVE_SHARED", beside)).joinpath(*names)
-    if not path.is_file():
-        pytest.skip(f"{path}: no such file; set MATHDERIVE_SHARED to the folder above {names[0]}/")
-    return path
 
 
 def attacks(kinds: str) -> list[dict[str, Any]]:

@@ -1,23 +1,16 @@
 """Cases that people wrote down against the checker: true equations, and notations with the verdicts they may get."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from mathderive.checker.checker import check
+from tests.support.shared import shared
 
 TRUE = ("premise", "valid", "skipped")
 
 
 def cases(name: str) -> list[dict[str, Any]]:
-    beside = Path(__file__).resolve().parents[4] / "shared"
-    path = Path(os.environ.get("MATHDERIVE_SHARED", beside)) / "attacks" / name
-    if not path.is_file():
-        pytest.skip(f"{path}: no such file; set MATHDERIVE_SHARED to the folder above attacks/")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in shared("attacks", name).read_text(encoding="utf-8").splitlines()]
 
 
 def test_true_equations_are_read_and_true() -> None:
