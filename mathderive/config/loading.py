@@ -119,7 +119,7 @@ def _with_paths_from(folder: Path, key: str, value: Any) -> Any:
     path = os.path.normpath(Path.cwd() / folder / value)
     if key in PATHS:
         return path
-    if not value.startswith(".") and not os.path.lexists(path):
+    if not value.startswith((".", os.sep)) and not os.path.lexists(path):
         return value  # a Hugging Face id such as `google/flan-t5-base`
     return path.removeprefix(f"{Path.cwd()}{os.sep}")
 

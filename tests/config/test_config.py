@@ -60,6 +60,17 @@ def test_paths_are_relative_to_the_file_that_has_them_and_those_of_overrides_to_
     assert load_config(resolved).model_dump() == config.model_dump()
 
 
+def test_an_absolute_path_means_the_same_once_the_checkpoint_is_gone(
+    tmp_path: Path, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tmp_path / "start"
+    monkeypatch.chdir(tmp_path)
+    checkpoint.mkdir()
+    before = load_config(config_file, [f"model.init_from={checkpoint}"])
+    checkpoint.rmdir()
+    assert load_config(config_file, [f"model.init_from={checkpoint}"]) == before
+
+
 def test_the_run_is_named_after_its_file(config_file: Path) -> None:
     assert load_config(config_file).run.name == "mine"
     assert load_config(config_file, ["run.name=other"]).run.name == "other"

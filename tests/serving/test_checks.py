@@ -20,7 +20,6 @@ SLOW = " and ".join(
     for k in range(2, 62)
 )
 """Sixty true equations, each of which takes the checker a fifth of a second."""
-"""A derivation of 60 equations that takes about 10 seconds."""
 
 
 class Client:
@@ -67,8 +66,8 @@ def test_slow_checks_do_not_hold_up_others() -> None:
             outcomes.append(await check(checks, "x = 1"))
         assert max(seconds for _, seconds in outcomes) < 5
         assert {outcome for outcome, _ in outcomes} == {"incorrect"}
-        # One that runs while nobody waits may use up its own CPU time; its first equations are judged then.
-        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429", "valid"}
+        # One that runs while nobody waits is judged, as far as its own CPU time goes.
+        assert {outcome for outcome, _ in await asyncio.gather(*slow)} <= {"too long", "429", "valid", "undecided"}
 
     with_checks(run)
 
