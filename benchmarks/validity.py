@@ -186,6 +186,10 @@ def main() -> int:
         "generated_verified": verified,
         "generated_doubtful_equations": doubtful(verdicts),
     }
+    for (asked, output), verdict in zip(ours, verdicts, strict=True):
+        if not verdict.verified:
+            reasons = [step.reason for step in verdict.steps if step.truth not in ("premise", "valid")]
+            print(f"not verified: {asked!r}: {output!r}: {reasons}")
     print(json.dumps(results))
     failed = hostile_part(ours, options, results)
     print(json.dumps(results))
