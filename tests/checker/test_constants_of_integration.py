@@ -104,6 +104,16 @@ def test_one_constant_cannot_be_chosen_for_two_sums() -> None:
     assert truths(*first, *more, *own, product)[-1] not in ("valid", "skipped")
 
 
+def test_a_sum_of_one_integral_twice_keeps_its_value() -> None:
+    twice = r"\int f{(x)} dx + \int f{(x)} dx = \int f{(x)} dx + \int e^{x} dx"
+    value = r"A + \int f{(x)} dx + \int e^{x} dx = B + 2 e^{x}"
+    same = r"A + 2 \int e^{x} dx = B + 2 e^{x}"
+    assert truths(INTEGRATED, twice, value, same)[2:] == ["skipped", "valid"]
+    assert truths(INTEGRATED, twice, value, r"2 \int e^{x} dx = B - A + 2 e^{x}")[3] in TRUE
+    for wrong in (r"A + 2 \int e^{x} dx = B + 1 + 2 e^{x}", r"2 \int e^{x} dx = B + 2 e^{x}", r"\int e^{x} dx = e^{x}"):
+        assert truths(INTEGRATED, twice, value, wrong)[3] not in TRUE
+
+
 def test_an_integral_inside_without_its_own_constant() -> None:
     before = (r"\int f{(x)} dx = \int e^{x} dx", r"(\int f{(x)} dx)^{2} = (\int e^{x} dx)^{2}")
     both = r"\int (\int f{(x)} dx)^{2} dx = \int (\int e^{x} dx)^{2} dx"

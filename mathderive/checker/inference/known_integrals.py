@@ -8,6 +8,7 @@ from sympy import Expr, Integral, S
 
 from mathderive.checker.inference.conditions import solution_points
 from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives
+from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.numeric.comparison import Comparer
 from mathderive.checker.numeric.definitions import Definitions
@@ -60,6 +61,18 @@ class KnownIntegrals:
         """Whether two integrals have the same outer variable and equal integrands."""
         (inner, limit), (other, other_limit) = map(outermost, (by_argument(first), by_argument(second)))
         return limit == other_limit and (inner == other or self.same(inner, other))
+
+    def with_integrals_joined(self, sides: Sides) -> Sides:
+        """The sides with one integral in the place of those that are written differently and are the same."""
+        kept: list[Integral] = []
+        joined: dict[Integral, Integral] = {}
+        for integral in dict.fromkeys(part for side in sides for part in outer_integrals(side)):
+            one = next((other for other in kept if self.are_one(integral, other)), None)
+            if one is None:
+                kept.append(integral)
+            else:
+                joined[integral] = one
+        return sides[0].xreplace(joined), sides[1].xreplace(joined)
 
     def has_integral(self, sides: Sides) -> bool:
         return any(side.has(Integral) for side in self.definitions.unfolded(sides))

@@ -147,10 +147,15 @@ class Context(KnownIntegrals):
         sides = without_plain_ends(self.definitions.unfolded(sides), self.definitions, self.stream)
         if not any(map(self.definitions.has_integral, sides)):
             return
+        before = len(self.integral_values)
         # Functions may hide what is common to both sides; replacing them takes longer.
         values = values_in(sides) or values_in(self.definitions.unfolded(sides, everything=True))
         for integral, value in values:
             self._take_value(integral, value, requested)
+        if len(self.integral_values) == before:
+            joined = self.with_integrals_joined(sides)
+            for integral, value in values_in(joined) if joined != sides else ():
+                self._take_value(integral, value, requested)
 
     def take_evaluation(self, before: Sides, after: Sides, nested: bool = False) -> None:
         """Notes the values that a step which evaluates integrals gives them, also inside other expressions.
