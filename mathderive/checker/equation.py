@@ -305,7 +305,7 @@ class Knowledge:
         definitions, conditions = self.context.definitions, self.context.conditions
         restricted = {name for name in definitions.exact if isinstance(name, Symbol)}
         restricted |= names_that_may_be_zero([fact.sides for fact in known])
-        restricted |= {name for sides in conditions for side in sides for name in definitions.names_under(side)}
+        restricted |= {name for sides in conditions for side in sides for name in definitions.symbols_under(side)}
         question = self._question(new, facts, proves=True)
         question = replace(question, is_law=lambda fact: fact.number in laws and self.is_law(fact))
         found = [step for step in proofs(question, rewritings, restricted) if is_allowed(step, question)]

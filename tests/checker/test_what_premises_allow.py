@@ -33,6 +33,8 @@ RULES = pytest.mark.parametrize("rules", ["paper", "textbook"])
         ([r"f = g + \dots", r"h = g + \dots"], "f = h"),
         ([r"f = 1 + x + \dots", r"h = 1 + y + \cdots"], "f - x = h - y"),
         ([r"s \geq a", "a = c"], "s = c"),
+        (["f{(x)} = x", "f{(x,y)} = y"], "f{(x,y)} = f{(x)}"),
+        (["f{(x)} = f{(x,0)}", "f{(x,y)} = f{(x)} + y"], "f{(x)} = 0"),
     ],
 )
 def test_what_does_not_follow_is_not_true(premises: list[str], goal: str, rules: str) -> None:
@@ -50,6 +52,7 @@ def test_what_does_not_follow_is_not_true(premises: list[str], goal: str, rules:
         (["x + y = 3"], "y = 3 - x"),
         ([r"f{(x)} \sin{(x)} = x"], r"f{(x)} = \frac{x}{\sin{(x)}}"),
         (["O(x) = x^2", "f = x + O(x)"], "f = x + x^2"),
+        (["f{(x)} = e^{x}", "f{(x,y)} = y f{(x)}"], "f{(x,y)} = y e^{x}"),
         (["f = g + O(x^2)"], "f = g + O(x^2)"),
     ],
 )

@@ -48,8 +48,8 @@ def can_be_solved(sides: Sides, definitions: Definitions) -> bool:
 
 def free_names(conditions: Sequence[Sides], definitions: Definitions) -> list[Symbol]:
     """The undefined symbols that conditions depend on."""
-    names = {name for sides in conditions for side in sides for name in definitions.names_under(side)}
-    return sorted((name for name in names if isinstance(name, Symbol) and not definitions.has(name)), key=str)
+    names = {name for sides in conditions for side in sides for name in definitions.symbols_under(side)}
+    return sorted((name for name in names if not definitions.has(name)), key=str)
 
 
 def solution_points(conditions: Sequence[Sides], definitions: Definitions, stream: Stream) -> list[Point]:

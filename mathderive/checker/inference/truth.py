@@ -139,8 +139,7 @@ class Context(KnownIntegrals):
             return False
         if isinstance(name, Symbol) and _INITIAL.search(name.name) and body.has(Derivative):
             return False  # the value at the beginning is no function
-        key = name.func if isinstance(name, AppliedUndef) else name
-        return all(key not in self.definitions.names_under(part) for part in self.foundation(body))
+        return not any(self.definitions.rests_on(part, name) for part in self.foundation(body))
 
     def take_equation(self, sides: Sides, requested: bool = False) -> None:
         """Notes the values that a true equation gives indefinite integrals."""
@@ -344,11 +343,11 @@ class Context(KnownIntegrals):
         inner = self.inner_values(list(dict.fromkeys(nested)))
         if inner and self._with_values((unfolded[0].xreplace(inner), unfolded[1].xreplace(inner)), fresh, values).holds:
             return Decision(True)  # if the integrals inside others have constants that are zero
-        inside: set[object] = set()
+        inside: set[Symbol] = set()
         for side in unfolded:
             for integral in side.atoms(Integral):
-                inside |= self.definitions.names_under(integral)
-        names = {name for side in unfolded for name in self.definitions.names_under(side) if isinstance(name, Symbol)}
+                inside |= self.definitions.symbols_under(integral)
+        names = {name for side in unfolded for name in self.definitions.symbols_under(side)}
         names |= {name for one in self.integral_values if not one.requested for name in one.constants}
         fixed = sorted((n for n in names - inside - set(fresh) if not self.definitions.has(n)), key=str)
         found = constants_exist(unfolded, self.definitions, self.stream, values, fixed)

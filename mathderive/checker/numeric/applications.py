@@ -74,7 +74,7 @@ class ApplicationEvaluator(NodeEvaluator[Value, Scope]):
             UnsupportedError: it is far from the point, or a parameter of the equation does not have its usual value.
         """
         equation = self.definitions.differential[name]
-        if any(one in scope.values for one in self.definitions.names_under(equation.body) - {equation.variable}):
+        if any(one in scope.values for one in self.definitions.symbols_under(equation.body) - {equation.variable}):
             raise UnsupportedError("how a solution of a differential equation depends on a parameter is not known")
         if not head(argument).overlaps(self._start(equation)):
             raise UnsupportedError("a solution of a differential equation at another place")

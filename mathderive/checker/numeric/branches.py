@@ -179,7 +179,7 @@ def is_positive(expression: Basic, definitions: Definitions) -> bool:
 def _values(
     argument: BranchArgument, definitions: Definitions, stream: Stream, fixed: Collection[Symbol]
 ) -> Iterator[dict[str, acb]]:
-    names = {name for name in definitions.names_under(argument.expression) if isinstance(name, Symbol)}
+    names = definitions.symbols_under(argument.expression)
     for name in sorted((name for name in names - set(fixed) if not definitions.has(name)), key=str):
         try:
             places, is_complete = _places(argument, name, definitions, stream)

@@ -113,14 +113,22 @@ class Definitions:
             return None
         return found if isinstance(found, Symbol) and not self.has(found) else None
 
-    def names_under(self, expression: Basic) -> set[Basic]:
-        """The symbols and functions in an expression and in the definitions of its names, without end."""
-        found: set[Basic] = set()
-        for part in self.closure(expression):
-            found |= {
-                name.func if isinstance(name, AppliedUndef) else name for name in part.atoms(Symbol, AppliedUndef)
-            }
-        return found
+    def symbols_under(self, expression: Basic) -> set[Symbol]:
+        """The symbols in an expression and in the definitions of its names, without end."""
+        return {name for part in self.closure(expression) for name in part.atoms(Symbol)}
+
+    def rests_on(self, expression: Basic, name: Basic) -> bool:
+        """Whether a name, or the function in it whatever its arguments are, is needed for an expression's value.
+
+        Functions with different numbers of arguments are different functions.
+        """
+        if not isinstance(name, AppliedUndef):
+            return name in self.symbols_under(expression)
+        return any(
+            one.func == name.func and len(one.args) == len(name.args)
+            for part in self.closure(expression)
+            for one in part.atoms(AppliedUndef)
+        )
 
     def has_integral(self, expression: Basic) -> bool:
         """Whether an integral is in an expression or in the definitions of its names."""
