@@ -114,6 +114,20 @@ def test_a_sum_of_one_integral_twice_keeps_its_value() -> None:
         assert truths(INTEGRATED, twice, value, wrong)[3] not in TRUE
 
 
+def test_constants_that_show_up_late_are_solved_for_too() -> None:
+    premise = r"\hat{H}_l{(\mathbf{J}_f)} = e^{\mathbf{J}_f}"
+    power = r"- (\frac{\hat{H}_l{(\mathbf{J}_f)}}{C_{1}})^{\mathbf{J}_f}"
+    goal = (
+        rf"{power} + (C_{{1}} + \frac{{\hat{{H}}_l{{(\mathbf{{J}}_f)}}}}{{C_{{1}}}})^{{C_{{1}}}} = "
+        rf"{power} + (C_{{1}} + \frac{{e^{{\mathbf{{J}}_f}}}}{{C_{{1}}}})^{{C_{{1}}}}"
+    )
+    inner = r"\int e^{e^{e^{x}}} d x"
+    nested = rf"\log{{(\log{{({inner})}})}}"
+    triple = rf"\int \int \int_{{0}}^{{1}} \frac{{1}}{{x - y}} d x d x d x = {nested}"
+    found = check(f"Given {premise}, then obtain {goal}", f"{premise} and {triple} and {nested} + 1 = {inner}")
+    assert [step.truth for step in found.steps] == ["premise", "undecided", "undecided"]
+
+
 def test_an_integral_inside_without_its_own_constant() -> None:
     before = (r"\int f{(x)} dx = \int e^{x} dx", r"(\int f{(x)} dx)^{2} = (\int e^{x} dx)^{2}")
     both = r"\int (\int f{(x)} dx)^{2} dx = \int (\int e^{x} dx)^{2} dx"

@@ -226,7 +226,9 @@ class _Problem:
                 if slopes is None or len(slopes) != len(self._keys):
                     break
                 solution, _ = eliminate(slopes, [acb(value.mid()) for value in here])
-                at = {key: acb((at[key] - change).mid()) for key, change in zip(self._keys, solution, strict=True)}
+                # The last evaluation may have met unknowns that the earlier ones did not.
+                moves = zip(self._keys, solution, strict=True)
+                at = {key: acb((at.get(key, acb(0)) - change).mid()) for key, change in moves}
         return None
 
     def _vanishes(self, value: acb) -> bool:
