@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 
 from benchmarks.hostile_inputs.attack import MATHDERIVE, Attack
 
@@ -89,15 +90,23 @@ def _prepared(source: Callable[[], Path], change: Callable[[Path], object]) -> C
     return prepare
 
 
+_CONVERTING = Lock()
+
+
 @cache
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     """A folder that goes with this process."""
     return tempfile.TemporaryDirectory(prefix="mathderive-attack-ours-")
 
 
-@cache
 def _converted() -> Path:
-    """One of our folders, which is made once."""
+    """One of our folders, which is made once, whichever thread asks first."""
+    with _CONVERTING:
+        return _converted_once()
+
+
+@cache
+def _converted_once() -> Path:
     made = Path(_temporary_folder().name) / "ours"
     subprocess.run([sys.executable, *MATHDERIVE, "convert", MINI, made], check=True, stdout=subprocess.DEVNULL)
     return made
