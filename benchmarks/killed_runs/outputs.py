@@ -32,7 +32,7 @@ def _contents(place: Path) -> Iterator[tuple[str, bytes]]:
         for path in sorted(path for path in run.rglob("*") if path.is_file()):
             name, within = str(path.relative_to(place)), str(path.relative_to(run))
             if _EQUAL.fullmatch(within):
-                yield name, path.read_bytes()
+                yield name, path.read_bytes().replace(bytes(place), b"")  # a config's paths are absolute
             elif path.parent == run and path.suffix == ".json":
                 manifest = json.loads(path.read_bytes())
                 yield f"{name}: results", _as_bytes([manifest["done"], manifest["results"]])
