@@ -8,6 +8,7 @@ import typer
 
 from mathderive.cli.options import MINI, QUICK, ConfigOption, Overrides, read_config
 from mathderive.core.bundled import checkpoint_place
+from mathderive.core.environment import cores
 from mathderive.predictors.kinds import checkpoint_name
 
 
@@ -40,6 +41,10 @@ def serve_checkpoint(
     waiting: Annotated[
         int, typer.Option("--waiting", min=1, help="Requests that may wait; more are answered 429.")
     ] = 64,
+    check_processes: Annotated[
+        int | None,
+        typer.Option("--check-processes", min=2, help="Derivations checked at once; by default one per core, and 2."),
+    ] = None,
     key_variable: Annotated[
         str,
         typer.Option(
@@ -60,4 +65,5 @@ def serve_checkpoint(
         port,
         waiting,
         os.environ.get(key_variable) or None,
+        check_processes or max(2, cores()),
     )

@@ -10,33 +10,19 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from mathderive.checker.verdicts import Validity, VerdictLabel
 from mathderive.predictors.t5 import T5Model
-from mathderive.records import Rules
 from mathderive.serving.batching import Batcher
-from mathderive.serving.chat import Chat, ServerSettings, server_error
+from mathderive.serving.chat import Chat, ServerSettings
+from mathderive.serving.check_batches import CheckBatches
 from mathderive.serving.checks import Checks
+from mathderive.serving.derivations import Checked, CheckedBatch, Derivation, DerivationBatch
 from mathderive.serving.limits import BoundedBodies, refusal_response
 from mathderive.serving.page import add_page
-from mathderive.serving.protocol import Asked, ChatCompletion, ChatRequest, ErrorBody, Model, ModelList, Refusal, Text
+from mathderive.serving.protocol import ChatCompletion, ChatRequest, ErrorBody, Model, ModelList, Refusal, server_error
 from mathderive.serving.typesetting import ToTypeset, Typeset, Typesetting
-
-
-class Derivation(Asked):
-    """A prompt, equations joined by ` and `, and the steps that count as one."""
-
-    prompt: Annotated[Text, Field(max_length=10_000)]
-    derivation: Annotated[Text, Field(max_length=20_000)]
-    rules: Rules = "textbook"
-
-
-class Checked(Validity):
-    """The verdict on a derivation, with the words for each equation's verdict."""
-
-    labels: list[VerdictLabel]
 
 
 class Health(BaseModel):
@@ -48,7 +34,7 @@ class Health(BaseModel):
 def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     """Makes the application; its lifespan runs the batches, the checks and the typesetting."""
     batcher = Batcher(model, settings.batch_size, settings.waiting, has_quick_lane=settings.is_greedy)
-    checks, typesetting = Checks(), Typesetting()
+    checks, typesetting = Checks(settings.check_processes), Typesetting()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -77,6 +63,7 @@ def _api(chat: Chat, checks: Checks, typesetting: Typesetting, name: str, key: s
     """The routes that require the key."""
     responses: Any = {"4XX": {"model": ErrorBody}, 500: {"model": ErrorBody}}
     api = APIRouter(dependencies=[Depends(_key_check(key))], responses=responses)
+    batches = CheckBatches(checks)
     served = Model(id=name, created=int(time.time()))
 
     @api.get("/v1/models")
@@ -108,8 +95,12 @@ def _api(chat: Chat, checks: Checks, typesetting: Typesetting, name: str, key: s
     @api.post("/check")
     async def check_derivation(asked: Derivation, request: Request) -> Checked:
         """Whether a derivation answers its prompt, with a verdict on every equation."""
-        validity = await checks.check(asked.prompt, asked.derivation, request, asked.rules)
-        return Checked(**dict(validity), labels=[step.label for step in validity.steps])
+        return Checked.with_labels(await checks.check(asked.prompt, asked.derivation, request, asked.rules))
+
+    @api.post("/check/batch")
+    async def check_derivations(asked: DerivationBatch, request: Request) -> CheckedBatch:
+        """The same for several derivations: a verdict or an error for each, in their order."""
+        return await batches.check(asked, request)
 
     return api
 

@@ -14,7 +14,7 @@ from mathderive.predictors.t5 import Completion, T5Model
 from mathderive.serving.batching import Batcher
 from mathderive.serving.jobs import BatchFailedError, Job, QueueFullError
 from mathderive.serving.limits import result_for
-from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Reply
+from mathderive.serving.protocol import ChatCompletion, ChatRequest, Refusal, Reply, server_error
 from mathderive.serving.stopping import StopFilter, cut_at_stop
 from mathderive.serving.unsupported import refuse_unsupported
 
@@ -33,6 +33,7 @@ class ServerSettings:
         max_answer_tokens: maximum tokens of an answer, even if a client asks for more.
         key: the key that clients must send; null admits everybody.
         is_greedy: whether answers that are not sampled are found by greedy search, and not by beam search.
+        check_processes: number of derivations that are checked at once, at least 2.
     """
 
     batch_size: int
@@ -41,6 +42,7 @@ class ServerSettings:
     max_answer_tokens: int
     key: str | None
     is_greedy: bool
+    check_processes: int = 2
 
 
 class Chat:
@@ -161,8 +163,3 @@ def _too_long(length: str, longest: int) -> Refusal:
 def _refusal_when_full(full: QueueFullError) -> Refusal:
     retry = {"Retry-After": str(full.seconds)}
     return Refusal(429, f"{full}; expected a later try", code="queue_full", headers=retry)
-
-
-def server_error() -> Refusal:
-    """The refusal that tells a client of an error in the server."""
-    return Refusal(500, "the server failed to answer; its log says why")

@@ -1,9 +1,10 @@
 """Checks derivations for clients in child processes, so that neither the model nor other clients wait for long.
 
-A derivation may take long to check, by accident or on purpose. There are two workers, one for each lane of `lanes`. In
-the quick lane, a short derivation gets little CPU time. If that is not enough, it is checked once more in the slow
-lane, where a check ends after `MAX_SECONDS`, and after `SHARE_SECONDS` if others wait. A derivation is refused if its
-lane is full, or if it has waited for `LONGEST_WAIT`. A client that hangs up frees its place, and its check ends.
+A derivation may take long to check, by accident or on purpose. There are two workers or more. Every other one serves
+the quick lane of `lanes` alone, and the others both lanes. In the quick lane, a short derivation gets little CPU time.
+If that is not enough, it is checked once more in the slow lane, where a check ends after `MAX_SECONDS`, and after
+`SHARE_SECONDS` if others wait. A derivation is refused if its lane is full, or if it has waited for `LONGEST_WAIT`. A
+client that hangs up frees its place, and its check ends.
 """
 
 import asyncio
@@ -21,15 +22,16 @@ from mathderive.checker.verdicts import Validity
 from mathderive.core.errors import InputError
 from mathderive.records import Rules
 from mathderive.serving.check_processes import SAMPLE, CheckProcesses
+from mathderive.serving.derivations import Derivation
 from mathderive.serving.lanes import Lanes
-from mathderive.serving.limits import wait_for_hang_up
+from mathderive.serving.limits import result_for
 from mathderive.serving.protocol import Refusal
 
 QUICK_CHARACTERS = 2_000
 """Maximum characters of prompt and derivation together for the quick lane."""
 
-MAX_QUICK, MAX_SLOW = 64, 14
-"""Maximum number of derivations that wait in each lane."""
+MAX_QUICK, MAX_SLOW = 40, 14
+"""Maximum number of derivations that wait in each lane, for every two workers."""
 
 MAX_SECONDS = 10.0
 """Maximum seconds of a check in the slow lane."""
@@ -51,6 +53,8 @@ class _Job:
     prompt: str
     derivation: str
     rules: Rules
+    is_patient: bool = False
+    """Whether it waits for its turn in a lane as long as that takes."""
     verdict: "asyncio.Future[Validity]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def fail(self, error: Exception) -> None:
@@ -65,29 +69,40 @@ class _Job:
 
 
 class Checks:
-    """Accepts derivations and distributes them to the workers."""
+    """Accepts derivations and distributes them to the workers.
 
-    def __init__(self) -> None:
-        self._lanes: Lanes[_Job] = Lanes(MAX_QUICK, MAX_SLOW)
-        self._threads = ThreadPoolExecutor(2)
+    Args:
+        processes: number of derivations that are checked at once, at least 2.
+    """
+
+    def __init__(self, processes: int = 2) -> None:
+        self.processes = processes
+        pairs = processes // 2
+        self._lanes: Lanes[_Job] = Lanes(MAX_QUICK * pairs, MAX_SLOW * pairs)
+        self._threads = ThreadPoolExecutor(processes)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Starts the child processes, checks derivations while the block runs, and then ends the child processes."""
-        both = (CheckProcesses(), CheckProcesses())
-        for processes in both:
-            for is_quick in (True, False):
-                await asyncio.to_thread(processes.check, SAMPLE.prompt, SAMPLE.output, is_quick)
-        workers = [asyncio.create_task(self._work(both[0], False)), asyncio.create_task(self._work(both[1], True))]
+        every = [(CheckProcesses(), number % 2 == 1) for number in range(self.processes)]
+        await asyncio.gather(*(self._warm_up(*one) for one in every))
+        workers = [asyncio.create_task(self._work(*one)) for one in every]
         try:
             yield
         finally:
             for worker in workers:
                 worker.cancel()
-            for processes in both:
+            for processes, _ in every:
                 processes.stop()
             await asyncio.gather(*workers, return_exceptions=True)
             self._threads.shutdown(cancel_futures=True)
+
+    async def _warm_up(self, processes: CheckProcesses, serves_slow: bool) -> None:
+        """Starts the children that a worker needs."""
+        for is_quick in (True, False) if serves_slow else (True,):
+            await asyncio.get_running_loop().run_in_executor(
+                self._threads, processes.check, SAMPLE.prompt, SAMPLE.output, is_quick
+            )
 
     async def check(self, prompt: str, derivation: str, request: Request, rules: Rules = "textbook") -> Validity:
         """Returns the verdict on a derivation; every equation is undecided if the check takes too long.
@@ -98,20 +113,26 @@ class Checks:
         Raises:
             Refusal: the prompt has another form, too many derivations wait, or the client hung up.
         """
-        job = _Job(prompt, derivation, rules)
-        if not self._lanes.add(job, len(prompt) + len(derivation) <= QUICK_CHARACTERS):
-            raise _busy("many derivations wait to be checked")
-        gone = asyncio.ensure_future(wait_for_hang_up(request))
+        return await result_for(request, asyncio.ensure_future(self._verdict(_Job(prompt, derivation, rules))))
+
+    async def check_patiently(self, asked: Derivation) -> Validity:
+        """Like `check`, for a derivation that stays in its lane until its turn; if it is cancelled, its check ends.
+
+        Raises:
+            Refusal: the prompt has another form, or a lane is full.
+        """
+        return await self._verdict(_Job(asked.prompt, asked.derivation, asked.rules, is_patient=True))
+
+    async def _verdict(self, job: _Job) -> Validity:
+        if not self._lanes.add(job, len(job.prompt) + len(job.derivation) <= QUICK_CHARACTERS):
+            raise busy("many derivations wait to be checked")
         try:
             while not job.verdict.done():
-                await _wait_for_first(job.verdict, gone, LONGEST_WAIT)
-                if gone.done():
-                    raise Refusal(499, "the client hung up")  # nobody reads it
+                await asyncio.wait({job.verdict}, timeout=None if job.is_patient else LONGEST_WAIT)
                 if self._lanes.remove(job):
-                    raise _busy("other derivations take long to check")
+                    raise busy("other derivations take long to check")
             return job.verdict.result()
         finally:
-            gone.cancel()
             self._lanes.remove(job)
             if not job.verdict.cancel():
                 job.verdict.exception()  # asyncio would log one that nobody has seen
@@ -128,8 +149,10 @@ class Checks:
             else:
                 if verdict is not None:
                     job.end(verdict)
-                elif not (is_quick and not job.verdict.done() and self._lanes.add(job, is_quick=False)):
+                elif not is_quick:
                     job.end(await asyncio.to_thread(unchecked, job.derivation, "the check takes too long", job.rules))
+                elif not job.verdict.done() and not self._lanes.add(job, is_quick=False):
+                    job.fail(busy("other derivations take long to check"))
 
     async def _run(self, processes: CheckProcesses, job: _Job, is_quick: bool) -> Validity | None:
         """Checks in a child process; returns None if the check was ended."""
@@ -169,5 +192,6 @@ async def _wait_for_first(one: "asyncio.Future[Any]", other: "asyncio.Future[Any
     await asyncio.wait({one, other}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _busy(message: str) -> Refusal:
+def busy(message: str) -> Refusal:
+    """The refusal of a check for which there is no room now."""
     return Refusal(429, f"{message}; expected a later try", code="queue_full", headers={"Retry-After": "2"})

@@ -1,8 +1,9 @@
 """Two queues for work, called lanes, so that long work does not hold up short work.
 
-New work that looks short waits in the quick lane, in the order of arrival. One of two workers takes work from this lane
-only, and gives each piece little time. Work that looks long, and work that was not finished in that time, waits in the
-slow lane for the other worker. While the slow lane is empty, that worker takes work from the quick lane too.
+New work that looks short waits in the quick lane, in the order of arrival. There are two workers, or more. Some of them
+take work from this lane only, and give each piece little time. Work that looks long, and work that was not finished in
+that time, waits in the slow lane for the other workers. While the slow lane is empty, these take work from the quick
+lane too.
 """
 
 import asyncio

@@ -232,6 +232,11 @@ class Refusal(Exception):  # noqa: N818 - a response of the protocol, not an err
         self.body = ErrorBody(error=ErrorDetails(message=message, type=kind, param=param, code=code))
 
 
+def server_error() -> Refusal:
+    """The refusal that tells a client of an error in the server."""
+    return Refusal(500, "the server failed to answer; its log says why")
+
+
 class Reply:
     """Makes the protocol's messages for the answers to one request, in one piece or streamed.
 

@@ -27,7 +27,14 @@ _TICKS_PER_SECOND = 10
 
 
 def serve(
-    name: str, checkpoint: str, decoding: DecodingSettings, host: str, port: int, waiting: int, key: str | None
+    name: str,
+    checkpoint: str,
+    decoding: DecodingSettings,
+    host: str,
+    port: int,
+    waiting: int,
+    key: str | None,
+    check_processes: int,
 ) -> None:
     """Answers requests until SIGTERM or Ctrl-C; prints the server's address once it listens.
 
@@ -39,6 +46,7 @@ def serve(
         port: the port to listen at; 0 chooses a free one.
         waiting: maximum number of requests in the queue.
         key: the key that clients must send; null admits everybody.
+        check_processes: number of derivations that are checked at once, at least 2.
 
     Raises:
         InputError: the checkpoint cannot be used, or the server cannot listen at the address.
@@ -55,6 +63,7 @@ def serve(
             max_answer_tokens=decoding.max_target_length,
             key=key,
             is_greedy=decoding.search.num_beams == 1,
+            check_processes=check_processes,
         )
         app = make_app(model, settings)
         config = uvicorn.Config(

@@ -18,5 +18,5 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def served(checkpoint: Path) -> Iterator[Served]:
-    with serving(checkpoint, "--batch-size", "2", "--waiting", "4") as server:
+    with serving(checkpoint, "--batch-size", "2", "--waiting", "4", "--check-processes", "2") as server:
         yield server

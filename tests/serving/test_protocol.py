@@ -24,6 +24,7 @@ from tests.support.served import KEY, TOKENS, Served, serving
 PROMPT = tiny_training.PAIRS[0][0]
 ASKED: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": PROMPT}]}
 CHAT = "/v1/chat/completions"
+BATCH = ("POST", "/check/batch")
 
 
 @pytest.fixture
@@ -300,7 +301,7 @@ def test_only_json_is_read(served: Served) -> None:
     "value", ["", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer \u00fc", f"Bearer {KEY}x"]
 )
 def test_requests_without_the_key_are_refused(served: Served, value: str) -> None:
-    for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/typeset"), ("POST", "/check")):
+    for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/typeset"), ("POST", "/check"), BATCH):
         status, headers, body = send(served, method, path, json.dumps(ASKED), Authorization=value.encode("latin-1"))
         assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
         assert json.loads(body)["error"]["code"] == "invalid_api_key"
