@@ -1,14 +1,17 @@
 """Child processes for checks: one for short checks, with little CPU time, and one for others, which can be ended."""
 
+import signal
+from dataclasses import replace
+
 from mathderive.checker.checker import check
 from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
-from mathderive.core.workers import Ended, Limits, WorkerProcess
+from mathderive.core.workers import Ended, WorkerProcess
 from mathderive.records import Rules
 from mathderive.serving.children import CHILDREN, QUICK_NICENESS, SLOW_NICENESS, give_way
 
-QUICK_LIMITS = Limits(EQUATION_LIMITS.memory_bytes, cpu_seconds=0.1)
-"""Limits of a whole check in the quick lane; a tenth of our generator's derivations need more, damaged or not."""
+QUICK_SECONDS = 0.1
+"""CPU time of a whole check in the quick lane; a tenth of our generator's derivations need more, damaged or not."""
 
 SAMPLE = CheckRequest(
     r"Given f{(x)} = \sin{(x)}, then obtain \frac{d}{d x} f{(x)} = \cos{(x)}",
@@ -20,6 +23,7 @@ SAMPLE = CheckRequest(
 def _check_quickly(request: CheckRequest) -> CheckOutcome:
     """Checks an answer in the child; it marks no equations, so its limit of CPU time is for all of them together."""
     give_way(QUICK_NICENESS)
+    signal.setitimer(signal.ITIMER_PROF, request.seconds)
     try:
         return check(request.prompt, request.output, rules=request.rules)
     except ValueError as error:
@@ -35,20 +39,26 @@ class CheckProcesses:
     """Checks one derivation at a time, in the child process of its lane."""
 
     def __init__(self) -> None:
-        self._quick = WorkerProcess(_check_quickly, QUICK_LIMITS, CHILDREN)
+        self._quick = WorkerProcess(_check_quickly, EQUATION_LIMITS, CHILDREN)
         self._slow = WorkerProcess(_check_slowly, EQUATION_LIMITS, CHILDREN)
 
-    def check(self, prompt: str, derivation: str, is_quick: bool, rules: Rules = "textbook") -> Validity | None:
-        """Checks a derivation; returns None if the quick lane's limits do not suffice.
+    def check(
+        self, prompt: str, derivation: str, rules: Rules = "textbook", quick_seconds: float | None = None
+    ) -> Validity | None:
+        """Checks a derivation; returns None if the CPU time in the quick lane does not suffice.
+
+        Args:
+            rules: the steps that count as one.
+            quick_seconds: CPU time in the quick lane; null checks in the slow lane.
 
         Raises:
             ValueError: the prompt has another form; the message says what was expected where.
             InputError, RuntimeError: as `WorkerProcess.run`.
         """
         request = CheckRequest(prompt, derivation, rules=rules)
-        if not is_quick:
+        if quick_seconds is None:
             return check_in(self._slow, request)
-        outcome = self._quick.ask(request)
+        outcome = self._quick.ask(replace(request, seconds=quick_seconds))
         if isinstance(outcome, str):
             raise ValueError(outcome)
         return None if isinstance(outcome, Ended) else outcome

@@ -5,6 +5,9 @@ the quick lane of `lanes` alone, and the others both lanes. In the quick lane, a
 If that is not enough, it is checked once more in the slow lane, where a check ends after `MAX_SECONDS`, and after
 `SHARE_SECONDS` if others wait. A derivation is refused if its lane is full, or if it has waited for `LONGEST_WAIT`. A
 client that hangs up frees its place, and its check ends.
+
+A check that is ended costs more than its own time: it is repeated, and the child process that takes the place of the
+ended one begins with cold caches. So a check has more time in the quick lane where that can hold up few others.
 """
 
 import asyncio
@@ -21,7 +24,7 @@ from mathderive.checker.checker import unchecked
 from mathderive.checker.verdicts import Validity
 from mathderive.core.errors import InputError
 from mathderive.records import Rules
-from mathderive.serving.check_processes import SAMPLE, CheckProcesses
+from mathderive.serving.check_processes import QUICK_SECONDS, SAMPLE, CheckProcesses
 from mathderive.serving.derivations import Derivation
 from mathderive.serving.lanes import Lanes
 from mathderive.serving.limits import result_for
@@ -32,6 +35,13 @@ QUICK_CHARACTERS = 2_000
 
 MAX_QUICK, MAX_SLOW = 40, 14
 """Maximum number of derivations that wait in each lane, for every two workers."""
+
+LONG_QUICK_SECONDS = 0.6
+"""CPU time of a check in the quick lane that may hold up others for longer.
+
+These are the checks of batches, of which there are few in the lane, and those that the slow lane's worker takes: it
+would begin them again.
+"""
 
 MAX_SECONDS = 10.0
 """Maximum seconds of a check in the slow lane."""
@@ -99,9 +109,9 @@ class Checks:
 
     async def _warm_up(self, processes: CheckProcesses, serves_slow: bool) -> None:
         """Starts the children that a worker needs."""
-        for is_quick in (True, False) if serves_slow else (True,):
+        for quick_seconds in (MAX_SECONDS, None) if serves_slow else (MAX_SECONDS,):
             await asyncio.get_running_loop().run_in_executor(
-                self._threads, processes.check, SAMPLE.prompt, SAMPLE.output, is_quick
+                self._threads, processes.check, SAMPLE.prompt, SAMPLE.output, SAMPLE.rules, quick_seconds
             )
 
     async def check(self, prompt: str, derivation: str, request: Request, rules: Rules = "textbook") -> Validity:
@@ -141,7 +151,11 @@ class Checks:
         while True:
             (job,), is_quick = await self._lanes.take(1, serves_slow)
             try:
-                verdict = await self._run(processes, job, is_quick)
+                if is_quick:
+                    has_time = serves_slow or job.is_patient
+                    verdict = await self._start(processes, job, LONG_QUICK_SECONDS if has_time else QUICK_SECONDS)
+                else:
+                    verdict = await self._run_slowly(processes, job)
             except ValueError as error:
                 job.fail(Refusal(400, f"prompt: {error}", param="prompt"))
             except Exception as error:  # the server goes on after any error; the framework logs it
@@ -154,15 +168,20 @@ class Checks:
                 elif not job.verdict.done() and not self._lanes.add(job, is_quick=False):
                     job.fail(busy("other derivations take long to check"))
 
-    async def _run(self, processes: CheckProcesses, job: _Job, is_quick: bool) -> Validity | None:
-        """Checks in a child process; returns None if the check was ended."""
-        started = time.monotonic()
+    def _start(
+        self, processes: CheckProcesses, job: _Job, quick_seconds: float | None = None
+    ) -> "asyncio.Future[Validity | None]":
+        """Starts a check in the child process of its lane; see `CheckProcesses.check`."""
         run = asyncio.get_running_loop().run_in_executor(
-            self._threads, processes.check, job.prompt, job.derivation, is_quick, job.rules
+            self._threads, processes.check, job.prompt, job.derivation, job.rules, quick_seconds
         )
         run.add_done_callback(_mark_exception_seen)
-        if is_quick:
-            return await run  # it ends by itself
+        return run
+
+    async def _run_slowly(self, processes: CheckProcesses, job: _Job) -> Validity | None:
+        """Checks in the slow lane's child process; returns None if the check was ended."""
+        started = time.monotonic()
+        run = self._start(processes, job)
         while not run.done():
             limit = SHARE_SECONDS if self._lanes.waiting_slow else MAX_SECONDS
             if job.verdict.done() or time.monotonic() - started > limit:
