@@ -76,7 +76,7 @@ def check_answers(
                         count += 1
                         on_progress("answers checked", count, wanted)
                 write_jsonl(job.path, done)
-                job.partial.path.unlink()
+            job.partial.path.unlink(missing_ok=True)  # a kill may come between the two
             yield done
 
 

@@ -1,6 +1,7 @@
 """Checking answers in worker processes: files do not depend on the number of workers, kills or hostile answers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,13 @@ def test_every_answer_has_its_line_and_every_equation_its_verdict(checked: Path)
         assert summary.errors["incorrect"] == summary.truths["incorrect"]
         assert set(summary.truths) == set(TRUTHS)
         assert set(summary.errors) == set(ERROR_CATEGORIES)
+
+
+def test_a_kill_after_the_last_verdict_leaves_no_second_file(checked: Path, tmp_path: Path) -> None:
+    shutil.copytree(checked, tmp_path, dirs_exist_ok=True)
+    shutil.copy(tmp_path / "a" / "sr.verdicts.jsonl", tmp_path / "a" / "sr.verdicts.jsonl.partial")
+    list(check_answers(make_jobs(tmp_path), 1, ignore))
+    assert contents(tmp_path) == contents(checked)
 
 
 def test_the_number_of_workers_is_of_no_matter(checked: Path, tmp_path: Path) -> None:
