@@ -141,8 +141,9 @@ def test_places_are_free_again_as_soon_as_a_derivation_has_its_verdict() -> None
             await asyncio.sleep(0.01)
         assert not all(one.done() for one in waiting)
         assert truths(await begin(batches, [QUICK_ITEM])) == ["incorrect"]
-        assert all(one.done() for one in waiting)  # they came first
-        assert all(truths(one.result()) == ["incorrect"] * MAX_BATCH for one in waiting)
+        # They came first; the other process may still check the last derivation.
+        assert all(one.done() for one in waiting[:-1])
+        assert all(truths(one) == ["incorrect"] * MAX_BATCH for one in await asyncio.gather(*waiting))
 
     with_batches(run)
 
