@@ -1,4 +1,4 @@
-"""Stop sequences: an answer ends before the first one that the model writes."""
+"""Stop sequences: an answer ends before the one that the model is first done with writing."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,12 @@ MAX_STOP_CHARACTERS = 500
 
 
 def cut_at_stop(text: str, stops: Sequence[str]) -> str:
-    """The text before the first stop sequence in it; all of it if it has none."""
-    found = [place for stop in stops if (place := text.find(stop)) >= 0]
-    return text[: min(found)] if found else text
+    """The text before the stop sequence that ends first, the longest of several; all of it if it has none.
+
+    One that begins earlier and ends later does not count, because a model that is stopped never writes its end.
+    """
+    found = [(place + len(stop), place) for stop in stops if (place := text.find(stop)) >= 0]
+    return text[: min(found)[1]] if found else text
 
 
 class StopFilter:

@@ -7,7 +7,7 @@ from typing import Any
 
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mathderive.serving.stopping import StopFilter, cut_at_stop
@@ -61,6 +61,7 @@ def test_a_stopped_answer_is_the_same_in_pieces(client: openai.OpenAI) -> None:
             assert chunks[-1].usage == whole.usage
 
 
+@example("aba", ["b", "aba"], 1)
 @given(st.text("ab", max_size=12), st.lists(st.text("ab", min_size=1, max_size=4), max_size=3), st.integers(1, 4))
 def test_pieces_never_show_a_part_of_a_stop_sequence(written: str, stops: list[str], size: int) -> None:
     passing = StopFilter(stops)
