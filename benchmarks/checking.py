@@ -35,6 +35,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.process_memory import memory_mebibytes  # noqa: E402
 from benchmarks.validity import Question, generated  # noqa: E402
 from mathderive.checker.reading.answers import split_answer  # noqa: E402
 from mathderive.core.progress import progress, say  # noqa: E402
@@ -203,32 +204,6 @@ async def measure(
         "errors": dict(+sum((answers.errors for answers in forms.values()), Counter())),
         "memory_mebibytes": memory,
     }
-
-
-def memory_mebibytes(process_id: int) -> dict[str, int]:
-    """The memory of a process and its descendants."""
-    totals: Counter[str] = Counter()
-    for process in [process_id, *_descendants(process_id)]:
-        try:
-            rows = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue  # the process has ended
-        totals.update(
-            {name: int(row.split()[1]) for row in rows for name in ("Rss", "Pss") if row.startswith(f"{name}:")}
-        )
-    return {"resident": totals["Rss"] // 1024, "proportional": totals["Pss"] // 1024}
-
-
-def _descendants(process_id: int) -> list[int]:
-    found = []
-    for children in Path(f"/proc/{process_id}/task").glob("*/children"):
-        try:
-            numbers = [int(child) for child in children.read_text().split()]
-        except OSError:
-            continue  # the process has ended
-        for child in numbers:
-            found += [child, *_descendants(child)]
-    return found
 
 
 def main() -> int:

@@ -36,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the hostile clients are in benchmarks/hostile_clients
 
 from benchmarks.hostile_clients.kinds import CHAT, CHECK, KINDS, connected, post  # noqa: E402
+from benchmarks.process_memory import memory_mebibytes  # noqa: E402
 from mathderive.core.progress import say  # noqa: E402
 
 PROMPT = r"Given f{(x)} = \sin{(x)}, then obtain \frac{d}{d x} f{(x)} = \cos{(x)}"
@@ -122,26 +123,10 @@ async def wait_until_warm(address: tuple[str, int]) -> None:
 
 
 async def measure_memory(process_id: int, largest: list[float]) -> None:
-    """Notes the largest memory of a process with its child processes, in mebibytes, until it is cancelled."""
+    """Notes the largest memory of a process with all that descend from it, in mebibytes, until it is cancelled."""
     while True:
-        largest[0] = max(largest[0], sum(map(_resident_mebibytes, [process_id, *_children(process_id)])))
+        largest[0] = max(largest[0], memory_mebibytes(process_id)["resident"])
         await asyncio.sleep(0.5)
-
-
-def _children(process_id: int) -> list[int]:
-    return [int(child) for task in Path(f"/proc/{process_id}/task").iterdir() for child in _read(task / "children")]
-
-
-def _resident_mebibytes(process_id: int) -> float:
-    rows = [row for row in _read(Path(f"/proc/{process_id}/status"), "\n") if row.startswith("VmRSS:")]
-    return int(rows[0].split()[1]) / 1024 if rows else 0.0
-
-
-def _read(path: Path, separator: str | None = None) -> list[str]:
-    try:
-        return path.read_text().split(separator)
-    except OSError:
-        return []  # the process has ended
 
 
 @contextmanager
