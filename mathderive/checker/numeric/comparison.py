@@ -92,12 +92,15 @@ class Comparer:
         right: Expr,
         bound: Mapping[Integral, Expr] | None = None,
         random_constants: bool = False,
+        only_equality: bool = False,
     ) -> Comparison:
         """Compares two expressions.
 
         Args:
             bound: integrals and their known values.
             random_constants: whether open constants of integration are random numbers.
+            only_equality: whether it is enough to know if they are equal; the first difference then ends the
+                comparison, with `holds` False also where another point would have left it open.
 
         Raises:
             OpenConstantError: a constant of integration is open, and not to be random.
@@ -129,6 +132,8 @@ class Comparer:
                 if found is not None and not same and self._points is None:
                     return found
                 found = found or Comparison(False, _difference(*values), point, values)
+                if only_equality:
+                    return found
         if found is not None:
             if same:
                 return Comparison(None, "it is true at some points and false at others", found.point, found.values)
@@ -215,7 +220,8 @@ def equal(
         random_constants: whether integrals may occur; those that share their variable and integrand are equal then.
     """
     try:
-        return bool(Comparer(definitions, stream).compare(left, right, random_constants=random_constants).holds)
+        comparer = Comparer(definitions, stream)
+        return bool(comparer.compare(left, right, random_constants=random_constants, only_equality=True).holds)
     except (BudgetError, UnsupportedError):
         return False
 

@@ -161,7 +161,7 @@ class Identities:
             return False
         try:
             comparer = Comparer(self._definitions, self._stream)
-            found = comparer.compare(first, second, random_constants=True)
+            found = comparer.compare(first, second, random_constants=True, only_equality=True)
             return bool(found.holds) and (found.on_every_branch or not self._on_every_branch)
         except (BudgetError, UnsupportedError):
             return False

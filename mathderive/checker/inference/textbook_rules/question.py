@@ -32,10 +32,10 @@ class StepQuestion:
 
     def is_stated(self, sides: Sides) -> bool:
         """Whether the new equation says these sides, mirrored or not, or with all terms on other sides."""
-        left, right = sides
+        return self._is_said_by(*sides) and not self.identities.same(*sides)  # equal sides say nothing
+
+    def _is_said_by(self, left: Expr, right: Expr) -> bool:
         same, new = self.identities.same, self.new
-        if same(left, right):
-            return False  # it says nothing
         if (same(new.lhs, left) and same(new.rhs, right)) or (same(new.lhs, right) and same(new.rhs, left)):
             return True
         difference = left - right
