@@ -13,7 +13,8 @@ from mathderive.serving.children import CHILDREN, QUICK_NICENESS, SLOW_NICENESS,
 QUICK_SECONDS = 0.2
 """CPU time of a whole check in the quick lane.
 
-One in fifteen derivations needs more, of our generator's with half of them damaged. With 0.1 seconds it would be one in five, and a fifth fewer derivations a second.
+One in fifteen of our generator's derivations needs more where half of them are damaged. With 0.1 seconds it would be
+one in five, and the server would check a fifth fewer.
 """
 
 SAMPLE = CheckRequest(
