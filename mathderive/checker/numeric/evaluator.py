@@ -52,6 +52,9 @@ MAX_RULES = 16
 UnknownKey = tuple[int, tuple[tuple[str, int], ...]]
 """A class of integrals, and the powers of names whose coefficient is the unknown."""
 
+IntegralClasses = list[tuple[Symbol, list[acb]]]
+"""The variable and the integrand's series of each class of integrals, which share their constant."""
+
 
 class BudgetError(ValueError):
     """Computing the value would take too much work."""
@@ -73,6 +76,7 @@ class Evaluator(ApplicationEvaluator):
         bound: Mapping[Integral, Expr] | None = None,
         unknowns: Mapping[UnknownKey, acb] | None = None,
         random_constants: bool = False,
+        classes: IntegralClasses | None = None,
     ) -> None:
         """
         Args:
@@ -80,6 +84,8 @@ class Evaluator(ApplicationEvaluator):
             bound: integrals and their known values.
             unknowns: values of the constants of integration.
             random_constants: whether a constant without value is a random number, not 0.
+            classes: the classes of integrals met before at this point; evaluators that share them give equal integrals
+                one constant.
         """
         super().__init__(definitions, point)
         self.size = 0
@@ -88,7 +94,7 @@ class Evaluator(ApplicationEvaluator):
         self._bound = bound or {}
         self._unknowns = unknowns or {}
         self._random_constants = random_constants
-        self._classes: list[tuple[Symbol, list[acb]]] = []
+        self._classes: IntegralClasses = [] if classes is None else classes
         self._compared: set[Integral] = set()
         self._expanded: set[Integral] = set()
         self._nested = 0

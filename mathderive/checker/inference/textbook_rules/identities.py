@@ -5,20 +5,19 @@ so that its derivatives are not taken for 0.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 
 from sympy import Derivative, Expr, Function, Integral, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
-from mathderive.checker.inference.integrals import outer_integrals
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.truth import Context
 from mathderive.checker.numeric.applications import Scope
 from mathderive.checker.numeric.comparison import Comparer, precision
 from mathderive.checker.numeric.definitions import Definitions
-from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
+from mathderive.checker.numeric.evaluator import BudgetError, Evaluator, IntegralClasses
 from mathderive.checker.numeric.points import Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, head
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
@@ -80,6 +79,7 @@ class Identities:
         self._tied = frozenset(tied)
         self._rough: dict[Expr, Rough] = {}
         self._scopes = [Scope({}) for _ in DRAWS]
+        self._classes: list[IntegralClasses] = [[] for _ in DRAWS]
         self._known: dict[Sides, bool] = {}
         self._left = MAX_WORK
 
@@ -176,21 +176,20 @@ class Identities:
         )
 
     def _rough_values(self, expression: Expr) -> Rough:
-        """The values of an expression at two points; None where they are not known or depend on constants."""
+        """The values of an expression at two points; None where they are not known."""
         if expression not in self._rough:
             self._rough[expression] = self._roughly(expression)
         return self._rough[expression]
 
     def _roughly(self, expression: Expr) -> Rough:
-        if outer_integrals(expression) or not self._may_spend(
-            len(DRAWS) * self._work(expression, self._scopes[0].known)
-        ):
+        if not self._may_spend(len(DRAWS) * self._work(expression, self._scopes[0].known)):
             return None
         found: list[complex] = []
         for draw in DRAWS:
             with precision(ROUGH_BITS):
                 try:
-                    evaluator = Evaluator(self._definitions, self._stream.point(draw))
+                    point, classes = self._stream.point(draw), self._classes[draw]
+                    evaluator = Evaluator(self._definitions, point, random_constants=True, classes=classes)
                     evaluator.base = self._scopes[draw]  # what is equal in two expressions is evaluated once
                     value = head(evaluator.value(expression))
                     if value.rel_accuracy_bits() < ROUGH_BITS // 2:
@@ -212,13 +211,16 @@ def parts_as_names(
     """The expressions with a new name for each part of a kind, and what each name is for."""
     names: dict[Expr, Expr] = {}
     for expression in expressions:
-        for part in sorted(_outermost_parts(expression, which), key=str):
+        for part in _outermost_parts(expression, which):
             names.setdefault(part, Symbol(f"part {len(names)}"))
     replaced = tuple(expression.xreplace(names) for expression in expressions)
     return replaced, {name: part for part, name in names.items()}
 
 
-def _outermost_parts(expression: Expr, which: Callable[[Expr], bool]) -> set[Expr]:
+def _outermost_parts(expression: Expr, which: Callable[[Expr], bool]) -> Iterator[Expr]:
     if which(expression):
-        return {expression}
-    return set().union(*(_outermost_parts(part, which) for part in expression.args if isinstance(part, Expr)))
+        yield expression
+        return
+    for part in expression.args:
+        if isinstance(part, Expr):
+            yield from _outermost_parts(part, which)
