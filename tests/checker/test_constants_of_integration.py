@@ -114,6 +114,48 @@ def test_a_sum_of_one_integral_twice_keeps_its_value() -> None:
         assert truths(INTEGRATED, twice, value, wrong)[3] not in TRUE
 
 
+def test_a_derivative_says_nothing_of_a_constant() -> None:
+    first, second = r"\int f{(x)} dx = 1 + e^{x}", r"\int f{(x)} dx = 2 + e^{x}"
+    slope = r"\frac{d}{d x} \int f{(x)} dx = \frac{d}{d x} (2 + e^{x})"
+    assert truths(INTEGRATED, first, slope)[1:] == ["skipped", "skipped"]
+    assert truths(INTEGRATED, first, slope, second)[-1] not in TRUE
+    # The square of the other function less this integral is another antiderivative.
+    ratio = r"\frac{d}{d x} \frac{\int x dx}{x} = \frac{d}{d x} \frac{A + \frac{x^{2}}{2}}{x}"
+    value = r"\int x dx = A + \frac{x^{2}}{2}"
+    assert truths(value, ratio, r"\int x dx = x^{2} - A - \frac{x^{2}}{2}")[-1] == "incorrect"
+    assert truths(value, ratio, r"2 \int x dx = 2 A + x^{2}")[-1] in TRUE
+
+
+def test_an_integral_gets_its_constant_wherever_it_stands() -> None:
+    premises = r"m{(x)} = \int x dx", r"a{(x)} = m^{2}{(x)}"
+    steps = (
+        r"\frac{d}{d x} a{(x)} = 2 (\frac{d}{d x} \int x dx) \int x dx",
+        r"\frac{d}{d x} a{(x)} = 2 (A + \frac{x^{2}}{2}) \frac{d}{d x} (A + \frac{x^{2}}{2})",
+    )
+    for later, is_true in ((r"B + m{(x)} = B + A + \frac{x^{2}}{2}", True), (r"m{(x)} = 2 A + \frac{x^{2}}{2}", False)):
+        prompt = f"Given {SEPARATOR.join(premises)}, then obtain {later}"
+        found = check(prompt, SEPARATOR.join((*premises, *steps, later))).steps
+        assert found[3].operator == "evaluate_integrals"
+        assert (found[4].truth in TRUE) is is_true
+
+
+def test_what_cannot_be_told_at_a_point_is_not_refuted_there() -> None:
+    premise = r"c{(\phi,t_{1},v_{x})} = (\phi + t_{1})^{v_{x}}"
+    left, right = r"c^{t_{1}}{(\phi,t_{1},v_{x})}", r"((\phi + t_{1})^{v_{x}})^{t_{1}}"
+    goal = " = ".join(rf"(\frac{{\log{{({side})}} - \int {left} d\phi}}{{v_{{x}}}})^{{\phi}}" for side in (left, right))
+    # Near one of the points, at 0.0001, the series that the two sides share has too few digits.
+    assert check(f"Given {premise}, then obtain {goal}", f"{premise} and {goal}").steps[1].truth == "skipped"
+
+
+def test_a_split_integral_by_several_variables_times_another_name() -> None:
+    whole = r"\theta \iint (f{(x)} + y) dx dy = \theta \iint (e^{x} + y) dx dy"
+    split = r"\theta \iint f{(x)} dx dy + \theta \iint y dx dy = \theta \iint (e^{x} + y) dx dy"
+    assert truths(whole, split)[1] in TRUE
+    nested = r"\theta \iint (y + \int f{(x)} dx) dx dy = \theta \iint y dx dy + \theta \iiint e^{x} dx dx dy"
+    assert truths(nested)[0] in TRUE
+    assert truths(nested.replace("e^{x}", "2 e^{x}"))[0] not in TRUE
+
+
 def test_constants_that_show_up_late_are_solved_for_too() -> None:
     premise = r"\hat{H}_l{(\mathbf{J}_f)} = e^{\mathbf{J}_f}"
     power = r"- (\frac{\hat{H}_l{(\mathbf{J}_f)}}{C_{1}})^{\mathbf{J}_f}"

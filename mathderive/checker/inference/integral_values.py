@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sympy import Add, Dummy, Expr, Integral, Mul, S, Symbol
+from sympy import Add, Derivative, Dummy, Expr, Integral, Mul, S, Symbol
 from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.integrals import outer_integrals, standing_for
@@ -66,6 +66,8 @@ def values_in(sides: Sides) -> list[tuple[Integral, Expr]]:
 
 
 def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
+    if any(part.has(integral) for side in sides for part in side.atoms(Derivative)):
+        return  # a derivative says nothing of a constant
     for side, other in (sides, sides[::-1]):
         value = None if other.has(integral) or not side.has(integral) else standing_for(integral, side, other)
         if value is not None and not value.has(integral):

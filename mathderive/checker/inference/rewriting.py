@@ -5,7 +5,7 @@ derivatives of integrals become integrals of derivatives.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 from sympy import Add, Expr, Integral, Mul, Pow, S, Tuple, exp, log
@@ -53,23 +53,35 @@ def _joined(expression: Expr, is_open: Callable[[Integral], bool], made: set[Int
     parts = [_joined(part, is_open, made) for part in expression.args]
     if not isinstance(expression, Add):
         return expression if parts == list(expression.args) else expression.func(*parts)
-    groups: dict[tuple[Tuple, Expr], list[tuple[Expr, Integral]]] = {}
+    terms = list(map(_as_multiple, parts))
+    known = {(integral.limits, common) for _, common, integral in terms if integral is not None}
+    groups: dict[tuple[Tuple, Expr], list[tuple[Expr, Expr]]] = {}
     rest: list[Expr] = []
-    for part in parts:
-        factor, common, integral = _as_multiple(part)
+    for part, (factor, common, integral) in zip(parts, terms, strict=True):
         if integral is None:
             rest.append(part)
-        else:
-            groups.setdefault((integral.limits, common), []).append((factor, integral))
+            continue
+        # An integral by further variables is one of an integral.
+        limits = next(end for end in _ends(integral.limits) if (end, common) in known)
+        inner = integral.limits[: len(integral.limits) - len(limits)]
+        integrand = Integral(integral.function, *inner) if inner else integral.function
+        groups.setdefault((limits, common), []).append((factor, integrand))
     for (limits, common), group in groups.items():
-        if len(group) > 1 and any(is_open(integral) for _, integral in group):
-            content, integrand = Add(*(factor * integral.function for factor, integral in group)).as_content_primitive()
+        if len(group) > 1 and any(is_open(Integral(integrand, *limits)) for _, integrand in group):
+            symbolic = {factor.as_coeff_Mul()[1] for factor, _ in group}
+            shared = symbolic.pop() if len(symbolic) == 1 else S.One
+            content, integrand = Add(*(factor / shared * one for factor, one in group)).as_content_primitive()
             whole = Integral(integrand, *limits)
             made.add(whole)
-            rest.append(content * common * whole)
+            rest.append(content * shared * common * whole)
         else:
-            rest += [factor * common * integral for factor, integral in group]
+            rest += [factor * common * Integral(integrand, *limits) for factor, integrand in group]
     return Add(*rest)
+
+
+def _ends(limits: Tuple) -> Iterator[Tuple]:
+    """The limits of the outer integrals, from the outermost alone to all of them."""
+    return (limits[place:] for place in range(len(limits) - 1, -1, -1))
 
 
 def _as_multiple(term: Expr) -> tuple[Expr, Expr, Integral | None]:

@@ -17,7 +17,7 @@ from mathderive.checker.inference.conditions import can_be_solved, solution_poin
 from mathderive.checker.inference.constants import constants_exist
 from mathderive.checker.inference.decisions import Decision, explained
 from mathderive.checker.inference.differential_equations import differential_equation
-from mathderive.checker.inference.integral_values import IntegralValue, values_in, without_plain_ends
+from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives, values_in, without_plain_ends
 from mathderive.checker.inference.integrals import derivative_by, factor_of, outer_integrals, standing_for
 from mathderive.checker.inference.known_integrals import KnownIntegrals
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
@@ -171,10 +171,19 @@ class Context(KnownIntegrals):
                 if integral.function.has(Integral) and not nested:
                     continue
                 value = standing_for(integral, left, right)
+                if value is None:
+                    value = self._value_everywhere(integral, left, right)
                 if value is None or not value.free_symbols - names:
                     continue
                 if not self.definitions.has_integral(value):
                     self._take_value(integral, value, requested=False)
+
+    def _value_everywhere(self, integral: Integral, before: Expr, after: Expr) -> Expr | None:
+        """The antiderivative, with a new name as its constant, that stands wherever the integral stood."""
+        fresh = sorted(after.free_symbols - before.free_symbols, key=str)
+        values = antiderivatives([integral] if fresh else [], self.definitions).values()
+        candidates = (value + constant for value in values for constant in fresh)
+        return next((one for one in candidates if self.same(before.xreplace({integral: one}), after)), None)
 
     def _take_value(self, integral: Integral, value: Expr, requested: bool) -> None:
         """Notes that an integral has a value, if the value is an antiderivative."""
