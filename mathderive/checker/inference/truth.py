@@ -33,6 +33,9 @@ NOT_BY_DEFINITIONS = "not true by definitions alone"
 
 NOT_EVERY_SOLUTION = "not true for every solution of a differential equation"
 
+MAX_VALUES = 40
+"""Number of values of integrals from which none is concluded from others."""
+
 _INITIAL = re.compile(r"_\{?0\}?\Z")
 
 
@@ -209,7 +212,13 @@ class Context(KnownIntegrals):
         constants = frozenset(value.free_symbols - integral.function.free_symbols)
         new = IntegralValue(integral, value, constants, requested)
         self._identify(new, known)
+        said = [] if requested else [one.value for one in known if not one.requested]
+        # An equation multiplied by zero, say, or of cosines, is true for other values as well.
+        if any(self.decide_strictly((value, one), ()).holds is False for one in said):
+            return
         self.integral_values.append(new)
+        for one in said if len(self.integral_values) < MAX_VALUES else ():
+            self.take_equation((one, value))  # two values of one integral say something of the integrals in them
 
     def _identify(self, new: IntegralValue, known: Sequence[IntegralValue]) -> None:
         """Ties the constants of one integral to each other, but not to those of other integrals as the prompt asks."""
