@@ -219,6 +219,33 @@ def one_constant_for_two(setting: Setting) -> Attempt:
 
 
 @attack("constant of integration")
+def another_constant(setting: Setting) -> Attempt:
+    """A value is read off an equation that holds for every constant, or gives one only with an earlier equation."""
+    f, x = setting.fresh_names(2)
+    integrand, value, _ = (_filled(part, x) for part in setting.rng.choice(INTEGRALS))
+    y, integral = applied(f, x), rf"\int {integrand} d {x}"
+    twice = rf"\int 2 ({integrand}) d {x}"
+    given = (*setting.premise_texts, f"{y} = {integral}")
+    goal = f"{integral} = {value} + 2"
+    between = setting.rng.choice(
+        (
+            (f"({y} - {integral}) {integral} = ({y} - {integral}) ({value} + 2)",),
+            (rf"\frac{{d}}{{d {x}}} {integral} = \frac{{d}}{{d {x}}} ({value} + 2)",),
+            (rf"\cos{{(2 \pi {integral})}} = \cos{{(2 \pi ({value} + 2))}}",),
+            (f"({integral})^{{{y} - {integral}}} = ({value} + 2)^{{{y} - {integral}}}",),
+            (f"({integral} - ({value} + 1)) {integral} = ({integral} - ({value} + 1)) ({value} + 2)",),
+            (f"{twice} = 2 {integral}", f"{twice} = 2 ({value}) + 2"),
+            (f"{integral} + {twice} = 3 ({value}) + 3", f"{integral} - {twice} = - ({value}) - 1"),
+        )
+    )
+    lines = (*given, f"{y} = {value} + 1", *between, goal)
+    witness = (*setting.premise_texts, f"{y} = {value} + 1")
+    return Attempt(
+        given, goal, lines, honest=len(given), constants=setting.constants, witness=witness, judged=(len(lines),)
+    )
+
+
+@attack("constant of integration")
 def constant_with_dependence(setting: Setting) -> Attempt:
     """What is added to the integral depends on its variable."""
     f, x, c = setting.fresh_names(3)
