@@ -76,6 +76,7 @@ def test_no_constant_that_may_depend_on_another_is_a_variable(name: str) -> None
 def test_no_function_is_a_variable_beside_its_own_arguments() -> None:
     """SymPy takes x for constant where it integrates or differentiates by f(x)."""
     assert not allows("evaluate_integrals", Equality(Integral(x - f(x), f(x)), x, evaluate=False))
+    assert not allows("evaluate_integrals", Equality(Integral(1 + Integral(x, f(x)), f(x)), x, evaluate=False))
     assert not allows("evaluate_derivatives", Equality(Derivative(x * f(x), f(x)), x, evaluate=False))
     assert allows("evaluate_integrals", Equality(Integral(y * f(x), f(x)), x, evaluate=False))
     assert allows("evaluate_derivatives", Equality(Derivative(y * f(x), f(x)), x, evaluate=False))

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from sympy import Derivative, Equality, Expr, Integral, S, Symbol
+from sympy import Derivative, Dummy, Equality, Expr, Integral, Symbol
 from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError
@@ -141,7 +141,7 @@ def _are_true_variables(premises: Sequence[Equality], expression: Expr, variable
     return all(
         variable in given
         if isinstance(variable, Symbol)
-        else not expression.xreplace({variable: S.One}).free_symbols & variable.free_symbols
+        else not expression.xreplace({variable: Dummy()}).free_symbols & variable.free_symbols
         for variable in variables
     )
 
