@@ -49,7 +49,7 @@ class RunPaths:
 
     @property
     def downloads(self) -> Path:
-        """The authors' result files, where they were downloaded."""
+        """The files of the authors, where they were downloaded."""
         return self.folder / "downloads"
 
     @property
