@@ -90,7 +90,7 @@ def _example(index: int, row: _Row, place: str) -> Example:
             f"{place}: prompt: expected {GIVEN!r}, the premises with {SEPARATOR!r} between, {OBTAIN!r}, a goal"
         )
     goal = _without_mark(row.prompt.removeprefix(given))
-    if not goal or not f"{SEPARATOR}{row.derivation}".endswith(f"{SEPARATOR}{goal}"):
+    if not goal.strip() or not f"{SEPARATOR}{row.derivation}".endswith(f"{SEPARATOR}{goal}"):
         raise InputError(f"{place}: derivation: its end is not the goal of the prompt; expected equations up to that")
     prompt = given + goal
     try:

@@ -7,7 +7,7 @@ from tfds_builders.example_features import data_source, text
 
 
 class Topic(NamedTuple):
-    """What a derivation is about: its name, and its field of physics."""
+    """A derivation's name and its field of physics."""
 
     name: str
     field: str
