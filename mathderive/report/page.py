@@ -153,7 +153,7 @@ def render(
         breakdown_figure=_themed(
             lambda theme: breakdown_figure(results.breakdown, copy_model, theme) if results.breakdown else None
         ),
-        physics=physics_tables(results.by_field, results.references),
+        physics=[physics_tables(results.by_field, results.references, intervals) for intervals in (False, True)],
         training=_themed(lambda theme: training_figure(contents.training or (), theme)),
         training_summary=training_summary(contents.training or ()),
         self_training=self_training_table(contents.self_training) if contents.self_training else None,

@@ -1,16 +1,13 @@
 """The tables on derivations in physics that people wrote: the checker on the references, and models by field."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mathderive.metrics.measures import measures
 from mathderive.metrics.physics import FieldRow, ReferenceRow
 from mathderive.metrics.statistics import Estimate
-from mathderive.records import TRUTHS, Rules
+from mathderive.records import TRUTHS
 from mathderive.report.numbers import percent, value_of, with_interval
 from mathderive.report.text_tables import TextTable
-
-RULES_TITLES: Mapping[Rules, str] = {"paper": "the paper’s operators", "textbook": "textbook steps"}
-"""The words for the steps that count as one."""
 
 
 def physics_tables(
@@ -23,7 +20,7 @@ def physics_tables(
         lines = [
             [
                 _field_name(row.field),
-                RULES_TITLES[row.rules],
+                row.rules,
                 str(row.derivations),
                 str(row.equations),
                 *(f"{_share(row.truths[truth], row.equations)} ({row.truths[truth]})" for truth in TRUTHS),
@@ -47,9 +44,9 @@ def physics_tables(
 
 REFERENCES_KEY = (
     "Verdicts: percent of the equations, with their number in parentheses. Sound and verified: percent of derivations. "
-    "People take larger steps than the paper’s operators; textbook steps allow for that. Undecided are mostly terms "
-    "that the checker cannot evaluate, such as vectors and operators. Verdicts on answers of models count the paper’s "
-    "operators alone."
+    "Rules: paper counts the paper’s operators as steps; textbook also counts what people do in one step. Undecided "
+    "are mostly terms that the checker cannot evaluate, such as vectors. Verdicts on models’ answers are by the rules "
+    "paper."
 )
 
 

@@ -62,7 +62,7 @@ def test_tables_show_shares_and_counts() -> None:
     of_references, of_models = physics_tables(
         field_rows(references(), scores), reference_rows(references()), intervals=False
     )
-    assert of_references.rows[0][:4] == ["Mechanics", "the paper’s operators", "2", "6"]
+    assert of_references.rows[0][:4] == ["Mechanics", "paper", "2", "6"]
     cells = dict(zip(of_references.head, of_references.rows[0], strict=True))
     assert (cells["Unparsable"], cells["Incorrect"], cells["Verified"]) == ("16.7 (1)", "0.0 (0)", "50.0")
     assert of_models.rows[-1][:3] == ["a", "All fields", "25.0"]
