@@ -56,6 +56,7 @@ more: the search finds none or needs more than three; unknown: it was ended by i
 """
 
 TRUTHS: tuple[Truth, ...] = get_args(Truth)
+RULES: tuple[Rules, ...] = get_args(Rules)
 ERROR_CATEGORIES: tuple[ErrorCategory, ...] = get_args(ErrorCategory)
 MISSING_OPERATORS: tuple[MissingOperators, ...] = get_args(MissingOperators)
 

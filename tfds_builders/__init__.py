@@ -1,1 +1,3 @@
-"""TFDS builders: `derivations` are generated here, `released` are the examples that the authors published."""
+"""TFDS builders: `derivations` are generated here, `released` are the examples that the authors published, and
+`physics` are derivations that people wrote.
+"""

@@ -23,6 +23,7 @@ from tfds_builders.derivations import derivations_dataset_builder as derivations
 from tfds_builders.derivations.chunks import LocalComputer
 from tfds_builders.derivations.generation import SPLITS
 from tfds_builders.example_features import content_hash, data_source, iterate_examples
+from tfds_builders.physics import physics_dataset_builder as physics
 from tfds_builders.released import released_dataset_builder as released
 from tfds_builders.released.result_files import RELEASED_SETS
 
@@ -86,6 +87,22 @@ def build_released(files: Sequence[Path] | None, folder: Path, downloads: Path) 
     config = released.DOWNLOADED if files is None else released.ReleasedConfig(name="local", files=tuple(files))
     builder = released.Builder(config=config, data_dir=str(folder / "data"), file_format="array_record")
     return _prepare(builder, folder, RELEASED_SETS, downloads=downloads)
+
+
+def build_physics(file: Path | None, folder: Path, downloads: Path) -> dict[str, Any]:
+    """Converts a file of derivations that people wrote into the physics dataset below `folder/data`.
+
+    Args:
+        file: the file; None downloads it.
+        folder: the run folder.
+        downloads: the folder that keeps downloaded files.
+
+    Returns:
+        As `build_derivations`, with the hash of the derivations' names and fields.
+    """
+    config = physics.DOWNLOADED if file is None else physics.PhysicsConfig(name="local", file=file)
+    builder = physics.Builder(config=config, data_dir=str(folder / "data"))
+    return _prepare(builder, folder, ["static"], downloads=downloads)
 
 
 def _prepare(

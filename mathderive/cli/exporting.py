@@ -26,5 +26,5 @@ def export_dataset(
         raise InputError(f"export: {folder}: expected the folder to make before overrides such as run.seed=1")
     from mathderive.pipeline.dataset_export import export_derivations
 
-    export_derivations(make_run(config, overrides, None, runs), format_name, folder)
+    export_derivations(make_run(config, overrides, runs), format_name, folder)
     print(folder)

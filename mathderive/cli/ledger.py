@@ -95,7 +95,7 @@ def retry_failed(
     from mathderive.predictors.chat import ChatBaseline
     from mathderive.predictors.kinds import api_key
 
-    run = make_run(config, overrides, None, runs)
+    run = make_run(config, overrides, runs)
     kinds: list[FailureKind] = [kind for kind in get_args(FailureKind) if not failed or Failure(kind) in failed]
     models = _chat_models(run.config.predictors)
     if not models:
@@ -128,7 +128,7 @@ def _open_ledger(config: Path, overrides: Sequence[str] | None, runs: Path, new:
     """Opens the ledger of a run; a missing one is made only if it may be `new`."""
     from mathderive.predictors.ledger import Ledger
 
-    path = make_run(config, overrides, None, runs).paths.ledger
+    path = make_run(config, overrides, runs).paths.ledger
     if not (new or path.exists()):
         raise InputError(f"{path}: no such ledger; expected one that a run or `ledger import` made")
     try:

@@ -10,6 +10,7 @@ import typer
 from mathderive.config.loading import load_config
 from mathderive.config.schema import Config
 from mathderive.core.bundled import BUNDLED, existing_or_bundled
+from mathderive.core.errors import InputError
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.run import Run
 
@@ -30,6 +31,14 @@ ReleasedOption = Annotated[
     Path | None,
     typer.Option("--released", metavar="DIR", help="Evaluate on the authors' *_results.json in this folder."),
 ]
+PhysicsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--physics",
+        metavar="FILE",
+        help="Evaluate on derivations in physics that people wrote: a physics_derivations.json.",
+    ),
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="The folder of the run folders.")]
 
 
@@ -42,17 +51,28 @@ def read_config(config: Path, changes: Sequence[str]) -> Config:
     return load_config(existing_or_bundled(config), changes)
 
 
-def make_run(config: Path, overrides: Sequence[str] | None, released: Path | None, runs: Path) -> Run:
+def make_run(
+    config: Path,
+    overrides: Sequence[str] | None,
+    runs: Path,
+    released: Path | None = None,
+    physics: Path | None = None,
+) -> Run:
     """The run of a config file.
 
     Args:
-        released: a folder of result files to evaluate on, in place of the config's examples.
         runs: the folder of the run folders.
+        released: a folder of result files to evaluate on, in place of the config's examples.
+        physics: a file of derivations that people wrote, to evaluate on in place of the config's examples.
 
     Raises:
-        InputError: the config or an override is wrong.
+        InputError: the config or an override is wrong, or both places are given.
     """
     changes = list(overrides or ())
+    if released is not None and physics is not None:
+        raise InputError("--released and --physics: expected one of the two, to evaluate on")
+    if physics is not None:
+        changes += ["evaluation.source=physics", f"evaluation.physics={json.dumps(str(physics))}"]
     if released is not None:
         changes += ["evaluation.source=released", f"evaluation.released={json.dumps([str(released)])}"]
     settings = read_config(config, changes)

@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from mathderive.cli.options import MINI, QUICK, RUNS, ConfigOption, Overrides, ReleasedOption, RunsOption, make_run
+from mathderive.cli.options import (
+    MINI,
+    QUICK,
+    RUNS,
+    ConfigOption,
+    Overrides,
+    PhysicsOption,
+    ReleasedOption,
+    RunsOption,
+    make_run,
+)
 from mathderive.config.schema import BeamSettings, ProcessSettings
 from mathderive.core.bundled import checkpoint_place
 from mathderive.core.errors import InputError
@@ -48,6 +58,7 @@ def _add_stage(app: typer.Typer, name: str, summary: str) -> None:
         overrides: Overrides = None,
         config: ConfigOption = QUICK,
         released: ReleasedOption = None,
+        physics: PhysicsOption = None,
         runs: RunsOption = RUNS,
         coordinator: CoordinatorOption = None,
         num_processes: Annotated[
@@ -58,7 +69,7 @@ def _add_stage(app: typer.Typer, name: str, summary: str) -> None:
         ] = None,
     ) -> None:
         processes = _process_settings(coordinator, num_processes, process_id)
-        run = replace(make_run(config, overrides, released, runs), processes=processes)
+        run = replace(make_run(config, overrides, runs, released, physics), processes=processes)
         output = run_stages(run, STAGES[-1] if name == "all" else name)
         if output is not None:
             print(output)
@@ -70,6 +81,7 @@ def make_data(
     overrides: Overrides = None,
     config: ConfigOption = QUICK,
     released: ReleasedOption = None,
+    physics: PhysicsOption = None,
     runs: RunsOption = RUNS,
     show: Annotated[
         int | None, typer.Option("--show", min=1, help="Print this many examples and build nothing.")
@@ -84,10 +96,10 @@ def make_data(
         typer.Option("--beam-folder", metavar="PLACE", help="Where all of Beam's workers can write: gs://bucket/dir."),
     ] = None,
 ) -> None:
-    """Generate the derivations, or fetch the released ones."""
+    """Generate the derivations, or fetch those that others published."""
     if (beam_options or beam_folder) and not beam:
         raise InputError("data: --beam-options and --beam-folder are of use with --beam only")
-    run = make_run(config, overrides, released, runs)
+    run = make_run(config, overrides, runs, released, physics)
     try:
         known_split(split)  # after the config has loaded its extensions
     except ValueError as error:
@@ -121,6 +133,7 @@ def evaluate(
         typer.Option("--bleurt", metavar="PLACE", help="Score with this BLEURT too: a Hugging Face folder or id."),
     ] = None,
     released: ReleasedOption = None,
+    physics: PhysicsOption = None,
     config: ConfigOption = QUICK,
     runs: RunsOption = RUNS,
 ) -> None:
@@ -130,8 +143,10 @@ def evaluate(
     """
     if predictions and checkpoint:
         raise InputError("eval: expected --predictions FILE or --checkpoint PLACE, not both")
+    if predictions and physics:
+        raise InputError("eval: --predictions FILE brings its own examples; expected it without --physics")
     changes = [*(overrides or ()), *([] if bleurt is None else [f"score.bleurt.checkpoint={json.dumps(bleurt)}"])]
-    run = make_run(config, changes, released, runs)
+    run = make_run(config, changes, runs, released, physics)
     has_predictors = run.config.model is None and bool(run.config.predictors)
     asked = [checkpoint_place(place) for place in checkpoint or []]
     checkpoints = asked or ([] if predictions or has_predictors else [str(MINI)])

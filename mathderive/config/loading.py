@@ -20,7 +20,7 @@ from mathderive.core.regular_files import read_regular_file
 MAX_BYTES = 2**20
 """Maximum size of a config file, in bytes; those in configs/ have at most 4 KB."""
 
-PATHS = frozenset({"checkpoint_folder", "extensions", "released"})
+PATHS = frozenset({"checkpoint_folder", "extensions", "physics", "released"})
 CHECKPOINTS = frozenset({"checkpoint", "init_from"})
 """Keys whose values are paths, and keys whose values are folders or Hugging Face ids."""
 

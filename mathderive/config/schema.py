@@ -87,12 +87,19 @@ class ProcessSettings(Settings):
     index: int = Field(ge=0)
 
 
+EvaluationSource = Literal["generated", "released", "physics"]
+"""The examples that are evaluated: this run's own, the authors' released ones, or derivations that people wrote."""
+
+
 class EvaluationSettings(Settings):
-    source: Literal["generated", "released"] = "generated"
+    source: EvaluationSource = "generated"
     released: tuple[str, ...] | None = None
     """Files or folders of the authors' `*_results.json`; null downloads them. Only for `source: released`."""
+    physics: str | None = None
+    """A file in the form of `physics_derivations.json`; null downloads it. Only for `source: physics`."""
     examples: int | None = Field(default=100, ge=1)
-    """Number of static examples, drawn by seed among those with all required variants; null takes every one."""
+    """Number of static examples, drawn by seed among those with all required variants; null takes every one. The
+    derivations of `source: physics` have no variants."""
     max_characters: int = Field(default=750, ge=1)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from mathderive.metrics.measures import Measure, measures
 from mathderive.metrics.statistics import Estimate, mean
 from mathderive.records import Example, Score, Scores
+from mathderive.symbolic.prompts import SEPARATOR
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def breakdown_rows(examples: Iterable[Example], scores: Scores) -> list[Breakdow
     An example counts once for each of its operators; the kinds of premises count as operators.
     """
     by_id = {example.id: example for example in examples}
-    lengths = sorted({len(example.steps) for example in by_id.values()})
+    lengths = sorted({_length(example) for example in by_id.values()})
     frequencies: dict[str, int] = {}
     for example in by_id.values():
         for operator in _operators(example):
@@ -43,7 +44,7 @@ def breakdown_rows(examples: Iterable[Example], scores: Scores) -> list[Breakdow
     for model, by_set in scores.items():
         answers = [(by_id[score.id], score) for in_set in by_set.values() for score in in_set if score.id in by_id]
         for length in lengths:
-            chosen = [score for example, score in answers if len(example.steps) == length]
+            chosen = [score for example, score in answers if _length(example) == length]
             rows += [_row(model, "equations", length, chosen)] if chosen else []
         for operator in operators:
             chosen = [score for example, score in answers if operator in _operators(example)]
@@ -63,6 +64,11 @@ def _row(model: str, by: Literal["equations", "operator"], value: int | str, ans
 def _mean(answers: Sequence[Score], measure: Measure) -> Estimate | None:
     values = [value for value in map(measure.value, answers) if value is not None]
     return mean(values, [score.source_id for score in answers]) if len(values) == len(answers) else None
+
+
+def _length(example: Example) -> int:
+    """Returns the number of the reference's equations; references that people wrote have no annotated steps."""
+    return len(example.steps or example.target.split(SEPARATOR))
 
 
 def _operators(example: Example) -> set[str]:

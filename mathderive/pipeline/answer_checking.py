@@ -18,15 +18,16 @@ from mathderive.core.progress import ProgressCallback
 from mathderive.core.resumable import ResumableFile
 from mathderive.core.workers import WorkerProcess, run_in_workers
 from mathderive.metrics.checked_answers import CheckedAnswer, checked_answer
-from mathderive.records import Example, Prediction, parse_line, read_jsonl, to_line, write_jsonl
+from mathderive.records import Example, Prediction, Rules, parse_line, read_jsonl, to_line, write_jsonl
 
 
 @dataclass(frozen=True)
 class AnswersToCheck:
-    """The answers of one model to one set, and the file for their verdicts."""
+    """The answers of one model to one set, the file for their verdicts, and the steps that count as one."""
 
     path: Path
     answers: Sequence[tuple[Example, Prediction]]
+    rules: Rules = "paper"
 
     @property
     def partial(self) -> ResumableFile[CheckedAnswer]:
@@ -60,7 +61,7 @@ def check_answers(
     wanted = sum(len(job.answers) for job in jobs)
     count = sum(len(job.done) for job in jobs)
     open_questions = (
-        CheckRequest(example.prompt, prediction.text, seed=seed, counts_missing=True)
+        CheckRequest(example.prompt, prediction.text, seed=seed, counts_missing=True, rules=job.rules)
         for job in jobs
         for example, prediction in job.answers[len(job.done) :]
     )

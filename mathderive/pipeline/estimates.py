@@ -34,6 +34,9 @@ CPU_SECONDS_PER_SAMPLE = 0.1
 RELEASED_EXAMPLES = 100
 """Number of examples in each of the authors' sets."""
 
+PHYSICS_EXAMPLES = 218
+"""Number of the authors' derivations in physics, which are one set."""
+
 ACCELERATOR_SHARE = 0.3
 """Share of its peak speed that a GPU or TPU is assumed to reach."""
 
@@ -115,10 +118,16 @@ def _seconds_to_self_train_on_cpu(config: Config, settings: SelfTrainingSettings
 def _seconds_to_answer_on_cpu(config: Config, network: "T5Config") -> float:
     from mathderive.training.flops import forward_flops
 
-    per_set = config.evaluation.examples or (config.data.sizes.static if config.data else RELEASED_EXAMPLES)
-    beams = len(EVALUATION_SETS) * per_set * config.decoding.search.num_beams
+    beams = _number_of_examples(config) * config.decoding.search.num_beams
     beam = forward_flops(network, config.decoding.max_source_length // 2, config.decoding.max_target_length // 2)
     return beams * max(beam / CPU_FLOPS, CPU_SECONDS_PER_ANSWER) / cores()
+
+
+def _number_of_examples(config: Config) -> int:
+    if config.evaluation.source == "physics":
+        return config.evaluation.examples or PHYSICS_EXAMPLES
+    per_set = config.evaluation.examples or (config.data.sizes.static if config.data else RELEASED_EXAMPLES)
+    return len(EVALUATION_SETS) * per_set
 
 
 def _training_speed() -> float | None:

@@ -1,9 +1,9 @@
 """`mathderive eval`: scores recorded outputs or given checkpoints, with nothing generated or trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mathderive.config.schema import MAX_NAME_LENGTH, PredictorSettings
+from mathderive.config.schema import MAX_NAME_LENGTH, EvaluationSource, PredictorSettings
 from mathderive.core.errors import InputError
 from mathderive.core.progress import say
 from mathderive.pipeline.paths import RunPaths
@@ -13,6 +13,11 @@ from mathderive.predictors.settings import CopySettings, ReleasedSettings, T5Set
 
 _PREFIX = "eval-"
 
+_EXAMPLES: Mapping[EvaluationSource, str] = {
+    "released": "the authors' released examples",
+    "physics": "derivations in physics that people wrote",
+}
+
 
 def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[str]) -> Path | None:
     """Scores recorded outputs or checkpoints, beside the copy baseline, in the run folder `eval-NAME`.
@@ -20,7 +25,7 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
     Args:
         run: its config says how to decode, evaluate and report.
         predictions: result files in the authors' format.
-        checkpoints: models that answer the released examples if those can be had, and the run's own otherwise.
+        checkpoints: models that answer the run's own examples only if the released ones cannot be had.
             Either `predictions` or `checkpoints` is empty; if both are, the config's own predictors answer.
 
     Returns:
@@ -49,16 +54,16 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         models = [ReleasedSettings(kind="released")]
         settings = settings.model_copy(update={"source": "released", "released": tuple(predictions)})
     elif settings.source == "generated":
-        from tfds_builders.released.download import fetch_result_files
+        from tfds_builders.released.download import RESULT_FILES
 
         try:
-            fetch_result_files(paths.downloads)
+            RESULT_FILES.fetch(paths.downloads)
             settings = settings.model_copy(update={"source": "released"})
         except InputError as error:
             say(f"eval: on the run's own examples, as the released ones cannot be had: {error}")
             data_from = run
     if data_from is None:
-        say("eval: on the authors' released examples")
+        say(f"eval: on {_EXAMPLES[settings.source]}")
     changes = {
         "run": run.config.run.model_copy(update={"name": name}),
         "evaluation": settings,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mathderive.records import Rules
+
 START = "start"
 """The part of the self-training before its first round."""
 
@@ -49,7 +51,7 @@ class RunPaths:
 
     @property
     def downloads(self) -> Path:
-        """The authors' result files, where they were downloaded."""
+        """The files of the authors, where they were downloaded."""
         return self.folder / "downloads"
 
     @property
@@ -140,6 +142,10 @@ class RunPaths:
     def verdicts(self, model: str, evaluation_set: str) -> Path:
         """The verdicts on a model's answers to one set."""
         return self.scores_of(model) / f"{evaluation_set}.verdicts.jsonl"
+
+    def reference_verdicts(self, rules: Rules) -> Path:
+        """The verdicts on references that people wrote, by the rules that count."""
+        return self.all_scores / f"references-{rules}.verdicts.jsonl"
 
     def sensitivity(self, model: str) -> Path:
         """The changes of a model's scores from static examples to their variants."""

@@ -8,6 +8,7 @@ from mathderive.pipeline.planning import plan_predictors
 from mathderive.pipeline.results import (
     DataResults,
     DerivationsResults,
+    PhysicsResults,
     ReleasedResults,
     RoundResults,
     SelfTrainingResults,
@@ -89,14 +90,16 @@ def _finished_training(run: Run, data: DataResults, shards: ShardsResults | None
 
 def _unknown_data(run: Run, released_models: Sequence[str]) -> DataResults:
     """Stands for the results of a data stage that has yet to run."""
-    derivations = released = None
+    derivations = released = physics = None
     if run.config.data:
         derivations = DerivationsResults(path="", sizes={}, content_hash=UNKNOWN, overlap_with_train={}, lost=[])
     if run.config.evaluation.source == "released":
         released = ReleasedResults(
             path="", sizes={}, content_hash=UNKNOWN, models=list(released_models), outputs_hash=UNKNOWN
         )
-    return DataResults(derivations=derivations, released=released)
+    if run.config.evaluation.source == "physics":
+        physics = PhysicsResults(path="", sizes={}, content_hash=UNKNOWN, topics_hash=UNKNOWN)
+    return DataResults(derivations=derivations, released=released, physics=physics)
 
 
 def _unknown_training() -> TrainResults:

@@ -51,15 +51,26 @@ class ReleasedResults(DatasetResults):
     outputs_hash: str
 
 
+class PhysicsResults(DatasetResults):
+    """Derivations that people wrote.
+
+    Attributes:
+        topics_hash: the SHA-256 of their names and fields.
+    """
+
+    topics_hash: str
+
+
 class DataResults(StageResults):
     """The datasets of a run; null where it has no such dataset."""
 
     derivations: DerivationsResults | None = None
     released: ReleasedResults | None = None
+    physics: PhysicsResults | None = None
 
     def datasets(self) -> dict[str, DatasetResults]:
         """The datasets that were built, by name."""
-        named = {"derivations": self.derivations, "released": self.released}
+        named = {"derivations": self.derivations, "released": self.released, "physics": self.physics}
         return {name: dataset for name, dataset in named.items() if dataset is not None}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mathderive.config.schema import BeamSettings, Config, ProcessSettings
+from mathderive.config.schema import BeamSettings, Config, EvaluationSource, ProcessSettings
 from mathderive.core.extensions import extension_digests
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.results import DataResults, DatasetResults
@@ -54,7 +54,12 @@ def make_stamp(stage: str, **decisive: Any) -> Stamp:
 
 def evaluated_dataset(run: Run, data: DataResults) -> DatasetResults:
     """The dataset that the evaluated examples are taken from."""
-    dataset = data.derivations if run.config.evaluation.source == "generated" else data.released
+    by_source: Mapping[EvaluationSource, DatasetResults | None] = {
+        "generated": data.derivations,
+        "released": data.released,
+        "physics": data.physics,
+    }
+    dataset = by_source[run.config.evaluation.source]
     assert dataset is not None
     return dataset
 

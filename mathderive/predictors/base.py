@@ -94,7 +94,8 @@ def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, o
     batches = predictor.batches(examples)
     done = _select_finished(file, batches, predictor.name)
     what = f"{predictor.name} {path.stem}"
-    on_progress(what, len(done), len(examples))
+    if examples:
+        on_progress(what, len(done), len(examples))
     open_batches = [batch for batch in batches if not all(example.id in done for example in batch)]
     times = ResumableFile(seconds_path(path), to_line, lambda line: parse_line(line, AnswerSeconds, str(path)))
     known = [one for one in times.read() if one.id in done]

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from mathderive.core.files import write_json, write_text
 from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.metrics.error_table import FINDINGS
+from mathderive.metrics.physics import PhysicsReferences
 from mathderive.metrics.registry import text_metrics
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Prediction, Record, Scores, Sensitivity
 from mathderive.report import studies, tables
@@ -31,6 +32,7 @@ from mathderive.report.figures import (
 )
 from mathderive.report.headline import Headline, make_headline
 from mathderive.report.numbers import NOT_COMPUTED, percent
+from mathderive.report.physics_tables import physics_tables
 from mathderive.report.plain import visible
 from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.score_table import ScoreRow, computed_measures, score_grid, score_rows, score_table
@@ -62,6 +64,7 @@ class ReportContents:
         shown_examples: the number of examples that are shown in full.
         copy_model: the predictor that repeats the prompt; the page explains it if it has scores.
         self_training: the rounds of self-training, where there were any.
+        physics: the references, if people wrote them.
     """
 
     title: str
@@ -79,6 +82,7 @@ class ReportContents:
     shown_examples: int = 10
     copy_model: str | None = "copy"
     self_training: Sequence[SelfTrainingRow] = ()
+    physics: PhysicsReferences | None = None
 
 
 def write_report(folder: Path, contents: ReportContents) -> str:
@@ -86,7 +90,9 @@ def write_report(folder: Path, contents: ReportContents) -> str:
     scores = score_rows(contents.scores)
     sensitivity = sensitivity_rows(contents.sensitivity)
     failures = failure_rows(contents.predictions)
-    results = studies.make_studies(contents.examples, contents.scores, contents.copy_model, contents.predictions)
+    results = studies.make_studies(
+        contents.examples, contents.scores, contents.copy_model, contents.predictions, contents.physics
+    )
     headline = make_headline(scores, results.comparisons, contents.copy_model)
     rounds = contents.self_training
     as_json = {**tables.as_json(scores, sensitivity, failures), **studies.as_json(results)}
@@ -147,6 +153,7 @@ def render(
         breakdown_figure=_themed(
             lambda theme: breakdown_figure(results.breakdown, copy_model, theme) if results.breakdown else None
         ),
+        physics=[physics_tables(results.by_field, results.references, intervals) for intervals in (False, True)],
         training=_themed(lambda theme: training_figure(contents.training or (), theme)),
         training_summary=training_summary(contents.training or ()),
         self_training=self_training_table(contents.self_training) if contents.self_training else None,

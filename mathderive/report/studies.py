@@ -10,6 +10,7 @@ from mathderive.metrics.comparisons import Comparisons, EffectRow, PairRow, effe
 from mathderive.metrics.error_table import FINDINGS, ErrorRow, FindingRates, error_rows
 from mathderive.metrics.measures import Measure, measures
 from mathderive.metrics.metric_study import MetricStudyRow, metric_study
+from mathderive.metrics.physics import FieldRow, PhysicsReferences, ReferenceRow, field_rows, reference_rows
 from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import ALPHA, Comparison, Estimate
 from mathderive.metrics.verified_at import (
@@ -21,6 +22,7 @@ from mathderive.metrics.verified_at import (
 )
 from mathderive.records import EvaluationSet, Example, MissingOperators, Scores
 from mathderive.report.numbers import decimals, percent, value_of, with_interval
+from mathderive.report.physics_tables import physics_tables
 from mathderive.report.search_tables import search_tables
 from mathderive.report.text_tables import TextTable, set_name
 from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
@@ -37,6 +39,8 @@ class Studies:
     breakdown: Sequence[BreakdownRow]
     verified_at: Sequence[VerifiedRow] = ()
     search_costs: Sequence[SearchCostRow] = ()
+    by_field: Sequence[FieldRow] = ()
+    references: Sequence[ReferenceRow] = ()
 
 
 def make_studies(
@@ -44,6 +48,7 @@ def make_studies(
     scores: Scores,
     copy_model: str | None,
     predictions: Predictions,
+    physics: PhysicsReferences | None = None,
 ) -> Studies:
     """Computes all rows from the records; rows of all models together leave the copy baseline out."""
     return Studies(
@@ -54,6 +59,8 @@ def make_studies(
         breakdown=breakdown_rows(chain(*examples.values()), scores),
         verified_at=verified_rows(predictions),
         search_costs=search_cost_rows(predictions),
+        by_field=field_rows(physics, scores) if physics else (),
+        references=reference_rows(physics) if physics else (),
     )
 
 
@@ -78,11 +85,15 @@ def _chapters(studies: Studies) -> list[tuple[str, list[TextTable]]]:
         ("Metric study", metric_study_tables(studies.metric_study)),
         ("Comparisons", comparison_tables(studies)),
         ("By kind of question", breakdown_tables(studies.breakdown)),
+        ("Physics", physics_tables(studies.by_field, studies.references)),
     ]
 
 
 def summary_tables(studies: Studies) -> list[TextTable]:
-    """Lays out the tables for a terminal: errors, the metric study and searches, over all sets, without intervals."""
+    """Lays out the tables for a terminal, over all sets and without intervals.
+
+    They are those of errors, of the metric study, of searches and of physics.
+    """
     errors = [row for row in studies.errors if row.set is None]
     study = [row for row in studies.metric_study if row.set is None]
     searches = [row for row in studies.verified_at if row.set is None]
@@ -91,6 +102,7 @@ def summary_tables(studies: Studies) -> list[TextTable]:
         *error_tables(errors, intervals=False),
         *metric_study_tables(study, intervals=False),
         *search_tables(searches, costs, intervals=False),
+        *physics_tables(studies.by_field, studies.references, intervals=False),
     ]
 
 

@@ -77,3 +77,11 @@ def test_only_a_required_set_restricts_the_choice(monkeypatch: pytest.MonkeyPatc
         {source for source in ELIGIBLE if int(source) % 2} if is_required else ELIGIBLE
     )
     assert {example.source_id for example in chosen["odd"]} == {source for source in ELIGIBLE if int(source) % 2}
+
+
+def test_physics_needs_no_variants() -> None:
+    static = {key: examples if key == "static" else [] for key, examples in splits().items()}
+    chosen = choose_examples(static, EvaluationSettings(source="physics", examples=10), 0)
+    assert [len(chosen[name]) for name in EVALUATION_SETS] == [10, *[0] * (len(EVALUATION_SETS) - 1)]
+    with pytest.raises(InputError, match=r"at most 10 characters; expected a larger evaluation.max_characters"):
+        choose_examples(static, EvaluationSettings(source="physics", examples=10, max_characters=10), 0)

@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from mathderive.config.loading import load_config
 from tests.support.command import COMPILED
+from tests.support.shared import shared
 from tfds_builders.derivations.derivations_dataset_builder import Builder
 
 ROOT = Path(__file__).parents[2]
@@ -37,21 +38,32 @@ def test_tfds_finds_the_builder(tmp_path: Path) -> None:
     ("code", "shown"), [pytest.param(*BLOCKS[0], marks=pytest.mark.slow), BLOCKS[1]], ids=["quick", "short"]
 )
 def test_an_example_prints_what_the_page_shows(tmp_path: Path, code: str, shown: str) -> None:
-    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+    expected = load_config(ROOT / "configs" / "quick.yaml", []).data
+    assert expected is not None
+    assert printed(tmp_path, code).endswith("\n" + shown.replace("CONTENT_HASH", str(expected.expected_content_hash)))
+
+
+def test_the_physics_example_prints_what_the_page_shows(tmp_path: Path) -> None:
+    half = shared("reference", "physics_derivations_half.json")
+    (tmp_path / "physics_derivations.json").symlink_to(half)
+    code, shown = BLOCKS[2]
+    assert printed(tmp_path, code).endswith("\n" + shown)
+
+
+def printed(folder: Path, code: str) -> str:
+    """What the code prints in a folder; TFDS prints lines of its own first."""
+    (folder / "example.py").write_text(code, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "example.py"],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **COMPILED},
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(ROOT), **COMPILED},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    expected = load_config(ROOT / "configs" / "quick.yaml", []).data
-    assert expected is not None
-    # TFDS prints lines of its own first.
-    assert done.stdout.endswith("\n" + shown.replace("CONTENT_HASH", str(expected.expected_content_hash)))
+    return done.stdout
 
 
 def test_every_example_is_run() -> None:
-    assert len(BLOCKS) == PAGE.count("```python") == 2
+    assert len(BLOCKS) == PAGE.count("```python") == 3

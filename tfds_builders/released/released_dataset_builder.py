@@ -11,17 +11,16 @@ import tensorflow_datasets as tfds
 
 from mathderive.records import EvaluationSet
 from tfds_builders.example_features import content_hash, encode_example, example_features
-from tfds_builders.released.download import BASE_URL, fetch_result_files
+from tfds_builders.released.download import RESULT_FILES
 from tfds_builders.released.result_files import RELEASED_SETS, Released, find_result_files, read_result_files
 from tfds_builders.unpublished_info import UnpublishedInfo
 
 
 @dataclass(kw_only=True)
 class ReleasedConfig(tfds.core.BuilderConfig):
-    """The source of the result files: `files` (files or folders), or a download from `base_url` if it is None."""
+    """The source of the result files: `files` (files or folders), or a download if it is None."""
 
     files: tuple[Path, ...] | None = None
-    base_url: str = BASE_URL
 
 
 DOWNLOADED = ReleasedConfig(name="downloaded", description="The authors' files at the pinned commit.")
@@ -48,7 +47,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         config = self.builder_config
         if config.files is None:
-            paths = fetch_result_files(Path(dl_manager.download_dir), config.base_url)
+            paths = RESULT_FILES.fetch(Path(dl_manager.download_dir))
         else:
             paths = find_result_files(config.files)
         released = read_result_files(paths)

@@ -22,7 +22,7 @@ def predict_stage(run: Run, data: DataResults, plan: Plan) -> Stage[PredictResul
     stamp = make_stamp(
         "predict",
         seed=run.config.run.seed,
-        evaluation=run.config.evaluation.model_dump(mode="json", exclude={"released"}),
+        evaluation=run.config.evaluation.model_dump(mode="json", exclude={"released", "physics"}),
         data=evaluated_dataset(run, data).content_hash,
         **plan.stamp,
     )

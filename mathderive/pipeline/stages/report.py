@@ -9,7 +9,7 @@ from mathderive.core.environment import describe
 from mathderive.core.files import sha256
 from mathderive.core.progress import progress, say
 from mathderive.pipeline.paths import START, control_part, round_part
-from mathderive.pipeline.results import DataResults, NoResults, SelfTrainingResults
+from mathderive.pipeline.results import DataResults, NoResults, PhysicsResults, SelfTrainingResults
 from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp, read_predictions
 from mathderive.pipeline.stages.self_training import NAME as SELF_TRAINING
 from mathderive.pipeline.stamps import Stage, Stamp, read_manifest, run_stage
@@ -17,6 +17,7 @@ from mathderive.predictors.base import seconds_path
 from mathderive.predictors.settings import CopySettings
 from mathderive.records import (
     EVALUATION_SETS,
+    RULES,
     AnswerSeconds,
     EvaluationSet,
     Prediction,
@@ -27,6 +28,7 @@ from mathderive.records import (
 
 if TYPE_CHECKING:
     from mathderive.metrics.checked_answers import CheckedAnswer
+    from mathderive.metrics.physics import PhysicsReferences
     from mathderive.report.page import ReportContents
     from mathderive.report.self_training_table import SelfTrainingRow
 
@@ -54,6 +56,7 @@ def make_report(
             model: [sha256(paths.predictions(model, name)) for name in EVALUATION_SETS] for model in models
         },
         "scores": {model: [sha256(path) for path in sorted(paths.scores_of(model).iterdir())] for model in models},
+        **({"topics": data.physics.topics_hash} if data.physics else {}),
         **({"self_training": further.model_dump(mode="json")} if further else {}),
     }
 
@@ -107,6 +110,21 @@ def gather_contents(
         shown_examples=config.report.examples,
         copy_model=next((model.name for model in config.predictors if isinstance(model, CopySettings)), None),
         self_training=_self_training_rows(further) if further else (),
+        physics=_physics_references(run, data.physics) if data.physics else None,
+    )
+
+
+def _physics_references(run: Run, dataset: PhysicsResults) -> "PhysicsReferences":
+    from mathderive.metrics.checked_answers import CheckedAnswer
+    from mathderive.metrics.physics import PhysicsReferences
+    from tfds_builders.physics.topics import read_topics
+
+    topics = read_topics((run.data_from or run).paths.dataset(dataset.path))
+    checked = RULES if run.config.score.validity else ()
+    return PhysicsReferences(
+        names={key: topic.name for key, topic in topics.items()},
+        fields={key: topic.field for key, topic in topics.items()},
+        verdicts={rules: read_jsonl(run.paths.reference_verdicts(rules), CheckedAnswer) for rules in checked},
     )
 
 

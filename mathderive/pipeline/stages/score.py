@@ -11,7 +11,7 @@ from mathderive.core.progress import ProgressCallback, progress
 from mathderive.pipeline.results import DataResults, ScoreResults
 from mathderive.pipeline.run import Run, evaluated_dataset, evaluation_examples, make_stamp, read_predictions
 from mathderive.pipeline.stamps import Stage, Stamp, run_stage
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction, ValiditySummary, write_jsonl
+from mathderive.records import EVALUATION_SETS, RULES, EvaluationSet, Example, Prediction, ValiditySummary, write_jsonl
 
 
 def known_score_stamp(run: Run) -> Stamp:
@@ -79,9 +79,14 @@ def _check(
     answered: Mapping[str, Mapping[EvaluationSet, Sequence[Prediction]]],
     on_progress: ProgressCallback,
 ) -> dict[tuple[str, str], ValiditySummary]:
-    """Writes `scores/MODEL/SET.verdicts.jsonl`; returns the verdicts' summaries by model and example id."""
+    """Writes the verdicts on all answers, and on references that people wrote.
+
+    Returns:
+        The summaries of the verdicts on the answers, by model and example id.
+    """
     from mathderive.metrics.checked_answers import summarise
     from mathderive.pipeline.answer_checking import AnswersToCheck, check_answers
+    from mathderive.predictors.base import make_prediction
 
     jobs = [
         AnswersToCheck(
@@ -91,8 +96,13 @@ def _check(
         for name, predictions in answered.items()
         for kind in EVALUATION_SETS
     ]
-    checked = check_answers(jobs, run.config.score.workers, on_progress, str(run.config.run.seed))
-    return {(line.model, line.id): summarise(line.validity) for lines in checked for line in lines}
+    references = []
+    if run.config.evaluation.source == "physics":
+        written = [(example, make_prediction(example, "reference", example.target)) for example in examples["static"]]
+        references = [AnswersToCheck(run.paths.reference_verdicts(rules), written, rules) for rules in RULES]
+    checked = check_answers([*jobs, *references], run.config.score.workers, on_progress, str(run.config.run.seed))
+    on_answers = list(checked)[: len(jobs)]
+    return {(line.model, line.id): summarise(line.validity) for lines in on_answers for line in lines}
 
 
 def _compute_bleurt(
