@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mathderive.cli.options import MINI, QUICK, RUNS, ConfigOption, Overrides, ReleasedOption, RunsOption, make_run
-from mathderive.config.schema import BeamSettings, ProcessSettings
+from mathderive.config.command_line import BeamSettings, ProcessSettings
 from mathderive.core.bundled import checkpoint_place
 from mathderive.core.errors import InputError
 from mathderive.pipeline.evaluate import run_evaluation

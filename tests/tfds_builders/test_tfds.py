@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from mathderive.config.loading import load_config
 from tests.support.command import COMPILED
+from tests.support.shared import shared
 from tfds_builders.derivations.derivations_dataset_builder import Builder
 
 ROOT = Path(__file__).parents[2]
@@ -33,25 +34,37 @@ def test_tfds_finds_the_builder(tmp_path: Path) -> None:
         tfds.builder("derivations/none", data_dir=tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("code", "shown"), [pytest.param(*BLOCKS[0], marks=pytest.mark.slow), BLOCKS[1]], ids=["quick", "short"]
-)
-def test_an_example_prints_what_the_page_shows(tmp_path: Path, code: str, shown: str) -> None:
-    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+def expect_printed(folder: Path, code: str, shown: str) -> None:
+    """Runs an example in a folder; TFDS prints lines of its own first."""
+    (folder / "example.py").write_text(code, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "example.py"],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **COMPILED},
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(ROOT), **COMPILED},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    expected = load_config(ROOT / "configs" / "quick.yaml", []).data
-    assert expected is not None
-    # TFDS prints lines of its own first.
-    assert done.stdout.endswith("\n" + shown.replace("CONTENT_HASH", str(expected.expected_content_hash)))
+    assert done.stdout.endswith("\n" + shown)
+
+
+@pytest.mark.slow
+def test_the_quick_dataset_is_what_the_page_shows(tmp_path: Path) -> None:
+    code, shown = BLOCKS[0]
+    settings = load_config(ROOT / "configs" / "quick.yaml", []).data
+    assert settings is not None
+    expect_printed(tmp_path, code, shown.replace("CONTENT_HASH", str(settings.expected_content_hash)))
+
+
+def test_a_config_of_its_own_prints_what_the_page_shows(tmp_path: Path) -> None:
+    expect_printed(tmp_path, *BLOCKS[1])
+
+
+def test_the_authors_files_print_what_the_page_shows(tmp_path: Path) -> None:
+    (tmp_path / "results").symlink_to(shared("reference"))
+    expect_printed(tmp_path, *BLOCKS[2])
 
 
 def test_every_example_is_run() -> None:
-    assert len(BLOCKS) == PAGE.count("```python") == 2
+    assert len(BLOCKS) == PAGE.count("```python") == 3
