@@ -11,6 +11,7 @@ import typer
 
 from mathderive.cli.checking import check_conformance, check_derivation
 from mathderive.cli.checkpoints import convert_checkpoint, serve_checkpoint
+from mathderive.cli.command_group import CommandGroup
 from mathderive.cli.development import build_docs, run_linters, run_tests
 from mathderive.cli.exporting import export_dataset
 from mathderive.cli.ledger import ledger_app
@@ -19,6 +20,7 @@ from mathderive.core.errors import InputError, ending_of
 from mathderive.core.progress import QUIET
 
 app = typer.Typer(
+    cls=CommandGroup,
     help="Reproduces 'Generating Mathematical Derivations with Large Language Models'.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,

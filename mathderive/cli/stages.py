@@ -30,7 +30,7 @@ CoordinatorOption = Annotated[
 
 def add_stages(app: typer.Typer) -> None:
     """Adds the commands, in the order of `mathderive --help`."""
-    _add_stage(app, "all", "Run every stage: data, train, predict, score, report. The default.")
+    _add_stage(app, "all", "Run every stage, from data to report; the default command.")
     app.command("data")(make_data)
     _add_stage(app, "shards", "Write the training data as tokenised shards, where the config has a section for them.")
     _add_stage(app, "train", "Train the model, after data and shards.")
