@@ -53,6 +53,6 @@ done
 [[ -f $root/requirements/$accelerator.txt ]] || fail "MATHDERIVE_ACCELERATOR=$accelerator is unknown; expected cpu, cuda or tpu"
 install "$root/requirements/$accelerator.txt"
 case ${1:-} in
-  test | lint) install "$root/requirements/dev.txt" ;;
+  test | lint | docs) install "$root/requirements/dev.txt" ;;
 esac
 exec "$venv/bin/mathderive" "$@"

@@ -21,7 +21,7 @@ from functools import partial
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
-from examples import make_examples
+from generated import make_examples
 from peer import SHAPES, generate, pytorch_model
 
 from mathderive.core import devices

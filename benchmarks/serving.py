@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import openai
-from examples import make_texts
+from generated import make_texts
 from openai.types.chat import ChatCompletionUserMessageParam
 
 EVALUATED = 750

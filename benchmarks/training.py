@@ -27,7 +27,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import numpy as np
-from examples import make_examples
+from generated import make_examples
 from peer import LONGEST, SHAPES, our_step, pytorch_model, pytorch_step
 
 from mathderive.model.parameters import initialise

@@ -12,7 +12,8 @@ from typing import Any
 import tensorflow_datasets as tfds
 from etils import epath
 
-from mathderive.config.schema import BeamSettings, DataSettings, RunSettings
+from mathderive.config.command_line import BeamSettings
+from mathderive.config.schema import DataSettings, RunSettings
 from mathderive.core.checksums import CHECKSUMS, write_checksums
 from mathderive.core.environment import versions
 from mathderive.core.errors import InputError

@@ -30,7 +30,13 @@ def convert_checkpoint(
 def serve_checkpoint(
     overrides: Overrides = None,
     checkpoint: Annotated[
-        str, typer.Option("--checkpoint", metavar="PLACE", help="Our folder, a Hugging Face folder or id.")
+        str,
+        typer.Option(
+            "--checkpoint",
+            metavar="PLACE",
+            show_default="checkpoints/mini",
+            help="Our folder, a Hugging Face folder or id.",
+        ),
     ] = str(MINI),
     name: Annotated[str | None, typer.Option("--name", help="The model's name; by default the checkpoint's.")] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",

@@ -1,4 +1,4 @@
-"""The commands for developers: `test` and `lint`."""
+"""The commands for developers: `test`, `lint` and `docs`."""
 
 import subprocess
 import sys
@@ -10,6 +10,7 @@ import typer
 
 from mathderive.core.bundled import CHECKOUT
 from mathderive.core.errors import InputError
+from mathderive.core.files import replacing
 
 
 def run_tests(
@@ -48,6 +49,29 @@ def run_linters() -> None:
     )
 
 
+def build_docs(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder to make; an earlier site in it is replaced.")
+    ] = Path("site"),
+    update: Annotated[
+        bool, typer.Option("--update", help="First write the keys in docs/configuration.md from the config's types.")
+    ] = False,
+) -> None:
+    """Build the documentation as a web site, and check its links."""
+    root = _checkout()
+    # MkDocs deletes what the folder holds.
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / "sitemap.xml").is_file()):
+        raise InputError(f"{folder}: not a site; expected a new folder, or one that this command made")
+    if update:
+        from mathderive.config.reference import updated_page
+
+        page = root / "docs" / "configuration.md"
+        updated = updated_page(page.read_text(encoding="utf-8"))
+        with replacing(page, "w") as stream:
+            stream.write(updated)
+    _run_tools([[sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder.resolve())]])
+
+
 def _run_tools(commands: Sequence[Sequence[str]]) -> None:
     """Runs each command in the repository and exits with the first exit code that is not 0."""
     root = _checkout()
@@ -62,5 +86,7 @@ def _checkout() -> Path:
         InputError: the package was installed without one.
     """
     if CHECKOUT is None:
-        raise InputError("test and lint are for a checkout of the repository; this package was installed without one")
+        raise InputError(
+            "test, lint and docs are for a checkout of the repository; this package was installed without one"
+        )
     return CHECKOUT

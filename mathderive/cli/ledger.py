@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from mathderive.cli.command_group import CommandGroup
 from mathderive.cli.options import QUICK, RUNS, ConfigOption, Overrides, RunsOption, make_run
 from mathderive.config.schema import PredictorSettings
 from mathderive.core.errors import InputError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mathderive.predictors.ledger import Ledger
 
 ledger_app = typer.Typer(
+    cls=CommandGroup,
     help="What a run's chat endpoints were asked and what they answered: RUN/ledger.sqlite. See docs/baselines.md.",
     rich_markup_mode=None,
 )

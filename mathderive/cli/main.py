@@ -11,7 +11,8 @@ import typer
 
 from mathderive.cli.checking import check_conformance, check_derivation
 from mathderive.cli.checkpoints import convert_checkpoint, serve_checkpoint
-from mathderive.cli.development import run_linters, run_tests
+from mathderive.cli.command_group import CommandGroup
+from mathderive.cli.development import build_docs, run_linters, run_tests
 from mathderive.cli.exporting import export_dataset
 from mathderive.cli.ledger import ledger_app
 from mathderive.cli.stages import add_stages
@@ -19,6 +20,7 @@ from mathderive.core.errors import InputError, ending_of
 from mathderive.core.progress import QUIET
 
 app = typer.Typer(
+    cls=CommandGroup,
     help="Reproduces 'Generating Mathematical Derivations with Large Language Models'.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -33,6 +35,7 @@ app.command("conformance")(check_conformance)
 app.command("check")(check_derivation)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_tests)
 app.command("lint")(run_linters)
+app.command("docs")(build_docs)
 
 
 OWN_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")

@@ -23,7 +23,10 @@ MINI = BUNDLED / "checkpoints" / "mini"
 RUNS = Path("runs")
 """The default folder of the run folders, below the current folder."""
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The run's config file.")]
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", show_default="configs/quick.yaml", help="The run's config file."),
+]
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[key.sub=value]...", help="Values that replace the config's.")
 ]

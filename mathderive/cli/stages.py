@@ -20,7 +20,7 @@ from mathderive.cli.options import (
     RunsOption,
     make_run,
 )
-from mathderive.config.schema import BeamSettings, ProcessSettings
+from mathderive.config.command_line import BeamSettings, ProcessSettings
 from mathderive.core.bundled import checkpoint_place
 from mathderive.core.errors import InputError
 from mathderive.pipeline.evaluate import run_evaluation
@@ -40,7 +40,7 @@ CoordinatorOption = Annotated[
 
 def add_stages(app: typer.Typer) -> None:
     """Adds the commands, in the order of `mathderive --help`."""
-    _add_stage(app, "all", "Run every stage: data, train, predict, score, report. The default.")
+    _add_stage(app, "all", "Run every stage, from data to report; the default command.")
     app.command("data")(make_data)
     _add_stage(app, "shards", "Write the training data as tokenised shards, where the config has a section for them.")
     _add_stage(app, "train", "Train the model, after data and shards.")

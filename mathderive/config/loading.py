@@ -230,6 +230,12 @@ def _explain(problem: Any, tree: dict[str, Any], place: str, overridden: Sequenc
     return f"{place}: {key}: {message}{shown}"
 
 
+def section_type(annotation: Any) -> type[BaseModel] | None:
+    """The model of a key that holds a section, which may be optional; None for other keys."""
+    options = [annotation, *get_args(annotation)]
+    return next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
+
+
 def _known_keys(location: Sequence[Any], tree: dict[str, Any]) -> Iterator[str]:
     """The keys that are allowed in the place of the last part of `location`."""
     kind: Any = Config
@@ -237,9 +243,6 @@ def _known_keys(location: Sequence[Any], tree: dict[str, Any]) -> Iterator[str]:
         kind, location = predictor_kinds()[tree["predictors"][location[1]]["kind"]].settings, location[2:]
     for part in location[:-1]:
         if isinstance(kind, type) and issubclass(kind, BaseModel) and part in kind.model_fields:
-            annotation = kind.model_fields[str(part)].annotation
-            options = [annotation, *get_args(annotation)]
-            models = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
-            kind = models[0] if models else None
+            kind = section_type(kind.model_fields[str(part)].annotation)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield from kind.model_fields

@@ -33,16 +33,23 @@ class Settings(BaseModel):
 
 
 class RunSettings(Settings):
+    """The run as a whole."""
+
     name: Name | None = None
     """The folder below `runs/`; by default the config's file name."""
     seed: int = Field(default=0, ge=0, lt=2**32)
+    """The seed of data, training, sampling and the choice of evaluated examples."""
     needs_accelerator: bool = False
     """Refuses to train where JAX finds neither GPU nor TPU, which would take weeks. No influence on results."""
 
 
 class SplitSizes(Settings):
+    """The number of examples in each generated split."""
+
     train: int = Field(ge=1)
+    """Number of training examples."""
     validation: int = Field(ge=1)
+    """Number of validation examples."""
     static: int = Field(ge=1)
     """Number of static examples; each comes with the variants that its rule allows."""
 
@@ -52,6 +59,8 @@ CopyVerified = Literal["keep", "train_only", "leave_out"]
 
 
 class DataSettings(Settings):
+    """The generated derivations."""
+
     sizes: SplitSizes
     sampling: SamplingSettings = Field(default_factory=SamplingSettings)
     leak_free: bool = True
@@ -69,30 +78,16 @@ class DataSettings(Settings):
         return self.model_dump(mode="json", exclude={"workers", "expected_content_hash"})
 
 
-class BeamSettings(Settings):
-    """Settings of Apache Beam for the data stage; they come from the command line and do not influence the contents."""
-
-    options: str = ""
-    """Options in the form of a Beam pipeline's command line."""
-    folder: str | None = None
-    """A folder that all of Beam's workers can write, such as `gs://bucket/folder`; null is the run folder."""
-
-
-class ProcessSettings(Settings):
-    """This process's place among several that train one model; it comes from the command line and is in no stamp."""
-
-    coordinator: str
-    """HOST:PORT at which process 0 listens and the others find it."""
-    count: int = Field(ge=1)
-    index: int = Field(ge=0)
-
-
 EvaluationSource = Literal["generated", "released", "physics"]
 """The examples that are evaluated: this run's own, the authors' released ones, or derivations that people wrote."""
 
 
 class EvaluationSettings(Settings):
+    """The examples on which models are evaluated."""
+
     source: EvaluationSource = "generated"
+    """`generated` evaluates on the run's own examples, `released` on the authors', and `physics` on derivations that
+    people wrote."""
     released: tuple[str, ...] | None = None
     """Files or folders of the authors' `*_results.json`; null downloads them. Only for `source: released`."""
     physics: str | None = None
@@ -101,10 +96,14 @@ class EvaluationSettings(Settings):
     """Number of static examples, drawn by seed among those with all required variants; null takes every one. The
     derivations of `source: physics` have no variants."""
     max_characters: int = Field(default=750, ge=1)
+    """Maximum length of a reference; examples with a longer one are left out, as in the paper."""
 
 
 class ModelSettings(Settings):
+    """The model that is trained."""
+
     name: Name = "t5"
+    """The name of the model's folder and of its rows in the report."""
     init_from: str | None = None
     """A Hugging Face id or folder that provides the initial weights and the tokenizer; null trains from scratch."""
     tokens_to_add: tuple[str, ...] = ()
@@ -113,15 +112,25 @@ class ModelSettings(Settings):
     """Number of pieces that a SentencePiece tokenizer learns from the training split, without the 256 bytes for text
     outside them. This key and those below are for training from scratch only."""
     d_model: int = Field(default=128, ge=1)
+    """Width of the embeddings."""
     d_kv: int = Field(default=32, ge=1)
+    """Width of an attention head."""
     d_ff: int = Field(default=512, ge=1)
+    """Width of the feed-forward layers."""
     num_heads: int = Field(default=4, ge=1)
+    """Number of attention heads."""
     num_layers: int = Field(default=2, ge=1)
+    """Number of encoder blocks."""
     num_decoder_layers: int = Field(default=2, ge=1)
+    """Number of decoder blocks."""
     feed_forward: Literal["relu", "gated-gelu"] = "relu"
+    """The activation: `relu` as in T5 1.0, `gated-gelu` as in T5 1.1 and FLAN-T5."""
     tie_word_embeddings: bool = True
+    """Uses the embedding as the output layer too."""
     dropout_rate: float = Field(default=0.1, ge=0, lt=1)
+    """Share of activations that training drops."""
     dtype: Dtype = "float32"
+    """The data type of matrix products; the rest is always float32."""
     remat: bool = False
     """Recomputes each block in the backward pass instead of storing its activations. This costs a third more work and
     saves memory on accelerators; on CPUs XLA's schedule saves none."""
@@ -157,36 +166,49 @@ class OutputSearchSettings(Settings):
 
 
 class TrainingSettings(Settings):
+    """The training, on the texts or on shards."""
+
     batch_size: int = Field(ge=1)
     """Number of examples per step, over all devices and accumulated parts together."""
     accumulate: int = Field(default=1, ge=1)
     """Number of parts in which a batch is computed one after another, to save memory."""
     steps: int | None = Field(default=None, ge=1)
+    """Number of steps; expected unless `epochs` is given."""
     epochs: float | None = Field(default=None, gt=0)
+    """Number of passes over the training split; expected unless `steps` is given."""
     optimizer: Optimizer = "adamw"
+    """The algorithm that updates the parameters."""
     learning_rate: float = Field(gt=0)
+    """The highest learning rate, after the warm-up."""
     vector_learning_rate_factor: float = Field(default=1.0, gt=0)
     """Factor on the learning rate of embedding, position bias and norm scales; 1 in the paper."""
     schedule: Schedule = "constant"
     """`cosine` decays to 0 at the last step."""
     warmup_steps: int = Field(default=0, ge=0)
+    """Number of first steps over which the learning rate rises from 0."""
     weight_decay: float = Field(default=0.0, ge=0)
+    """Factor of AdamW's decoupled weight decay."""
     max_gradient_norm: float | None = Field(default=None, gt=0)
+    """Norm to which larger gradients are scaled down; null scales none."""
     max_source_length: int = Field(default=512, ge=1, le=4096)
+    """Maximum number of tokens of a prompt; longer prompts are cut."""
     max_target_length: int = Field(default=512, ge=1, le=4096)
-    """Maximum number of tokens; longer texts are cut."""
+    """Maximum number of tokens of a target; longer targets are cut."""
     first_token: FirstToken = "fixed"
     """`authors` gives the decoder the target without a start token, so the target's first token is never learnt."""
     evaluate_every: int = Field(default=1000, ge=1)
     """Number of steps between evaluations on the validation split (loss, and ROUGE-2 of the outputs)."""
     validation_examples: int = Field(default=256, ge=1)
+    """Number of validation examples on which an evaluation computes its scores."""
     validation_search: OutputSearchSettings = OutputSearchSettings()
     """The search for outputs on the validation split."""
     checkpoint_every: int = Field(default=500, ge=1)
+    """Number of steps between checkpoints, from which a killed run resumes."""
     checkpoint_folder: str | None = Field(default=None, min_length=1)
     """A folder for checkpoints while training, such as `gs://bucket/folder`; null is the run folder. The checkpoint for
     predictions is copied to the run folder in the end."""
     log_every: int = Field(default=50, ge=1)
+    """Number of steps between lines of `metrics.jsonl` and of the terminal."""
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingSettings":
@@ -200,11 +222,14 @@ class TrainingSettings(Settings):
 
 
 class NameShares(Settings):
-    """Proportions of copies with their own names, other names of the vocabulary, and made-up names."""
+    """The names in the copies of a derivation."""
 
     own: float = Field(default=1.0, ge=0)
+    """Proportion of copies with their own names."""
     vocabulary: float = Field(default=2.0, ge=0)
+    """Proportion of copies with other names of the vocabulary."""
     made_up: float = Field(default=2.0, ge=0)
+    """Proportion of copies with made-up names."""
 
     @model_validator(mode="after")
     def _some_names(self) -> "NameShares":
@@ -224,19 +249,24 @@ class ShardsSettings(Settings):
     without_clause: float = Field(default=1.0, ge=0, le=1)
     """Share that is kept of derivations without a `then derive` clause, which every evaluated prompt has."""
     examples_per_file: int = Field(default=4096, ge=1)
+    """Number of examples in a file."""
 
 
 class SelfTrainingSettings(Settings):
     """Further training on the model's own answers to training prompts, where the checker verifies them."""
 
     rounds: int = Field(default=1, ge=1, le=100)
+    """Number of rounds of sampling, checking and training."""
     prompts: int = Field(ge=1)
     """Number of training prompts that are sampled in a round; each round goes on where the last one ended."""
     samples: int = Field(default=8, ge=1, le=64)
     """Number of answers that are sampled for a prompt."""
     temperature: float = Field(default=0.8, gt=0, le=2)
+    """Factor that flattens the distribution of sampled tokens above 1 and sharpens it below."""
     top_k: int | None = Field(default=None, ge=1)
+    """Samples among this many likeliest tokens; null samples among all."""
     top_p: float = Field(default=1.0, gt=0, le=1)
+    """Samples among the likeliest tokens that together have this probability."""
     replay: float = Field(default=1.0, ge=0, le=100)
     """Number of examples of the original training data beside each own answer."""
     epochs: float = Field(default=2.0, gt=0)
@@ -244,6 +274,7 @@ class SelfTrainingSettings(Settings):
     learning_rate: float = Field(gt=0)
     """The highest learning rate of a round; its schedule and other settings are those of `training`."""
     warmup_steps: int = Field(default=0, ge=0)
+    """Number of first steps of a round over which the learning rate rises from 0."""
     validation_prompts: int = Field(default=100, ge=1)
     """Number of prompts of the validation split that the model answers greedily before and after every round."""
     control: bool = False
@@ -251,10 +282,14 @@ class SelfTrainingSettings(Settings):
 
 
 class DecodingSettings(Settings):
+    """How models answer: those of this run and every other checkpoint."""
+
     batch_size: int = Field(default=32, ge=1)
     """Number of examples decoded together, over all devices."""
     max_source_length: int = Field(default=512, ge=1, le=4096)
+    """Maximum number of tokens of a prompt; longer prompts are cut."""
     max_target_length: int = Field(default=512, ge=1, le=4096)
+    """Maximum number of tokens of an answer; longer answers are cut off."""
     dtype: Dtype | None = None
     """The data type of matrix products; null takes the one of the training, or the one that the publisher names."""
     search: OutputSearchSettings = OutputSearchSettings()
@@ -264,6 +299,7 @@ class PredictorSettings(Settings):
     """An entry of `predictors`; each kind adds its own keys, the built-in ones in mathderive/predictors/settings.py."""
 
     kind: str
+    """The kind of predictor, which decides the other keys."""
 
 
 def predictor_kinds() -> "Mapping[str, PredictorKind[Any]]":
@@ -290,11 +326,15 @@ def _validate_predictor(entry: Any, info: ValidationInfo) -> PredictorSettings:
     return settings.model_validate_json(json.dumps(entry)) if info.mode == "json" else settings.model_validate(entry)
 
 
-PredictorEntry = Annotated[SerializeAsAny[PredictorSettings], PlainValidator(_validate_predictor)]
+PredictorEntry = Annotated[
+    SerializeAsAny[PredictorSettings], PlainValidator(_validate_predictor, json_schema_input_type=PredictorSettings)
+]
 """An entry of `predictors`, with the settings of its kind."""
 
 
 class BleurtSettings(Settings):
+    """BLEURT, a learned text metric."""
+
     checkpoint: str = Field(min_length=1)
     """A Hugging Face folder or id of a `BertForSequenceClassification` with one label, `Elron/bleurt-large-512` say."""
     batch_size: int = Field(default=16, ge=1)
@@ -304,17 +344,23 @@ class BleurtSettings(Settings):
 
 
 class ScoreSettings(Settings):
+    """The scores of the answers."""
+
     validity: bool = True
     """Checks every equation of every answer."""
     workers: int = Field(default=0, ge=0, le=1024)
     """Number of worker processes that check; 0 is one per core. No influence on the verdicts."""
     bleurt: BleurtSettings | None = None
-    """null leaves BLEURT out; its weights are not part of this package."""
+    """BLEURT, a learned text metric; null leaves it out. Its weights are not part of this package."""
 
 
 class ReportSettings(Settings):
+    """The report."""
+
     title: str = "Generating mathematical derivations"
+    """The heading of the report."""
     examples: int = Field(default=10, ge=0, le=100)
+    """Number of examples that the report shows with all answers."""
 
 
 class Config(Settings):
@@ -326,11 +372,12 @@ class Config(Settings):
     model: ModelSettings | None = None
     training: TrainingSettings | None = None
     shards: ShardsSettings | None = None
-    """null trains on the texts themselves."""
+    """Training on tokenised shards; null trains on the texts themselves."""
     self_training: SelfTrainingSettings | None = None
-    """null ends the training with the generated derivations."""
+    """Further training on the model's verified answers; null ends the training with the generated derivations."""
     decoding: DecodingSettings = DecodingSettings()
     predictors: tuple[PredictorEntry, ...] = ()
+    """Everything that answers the evaluated prompts."""
     score: ScoreSettings = ScoreSettings()
     report: ReportSettings = ReportSettings()
     extensions: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mathderive.config.schema import ProcessSettings
+from mathderive.config.command_line import ProcessSettings
 from mathderive.core.errors import InputError, Terminated
 from mathderive.core.progress import say
 from mathderive.pipeline.paths import RunPaths

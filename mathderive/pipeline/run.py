@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mathderive.config.schema import BeamSettings, Config, EvaluationSource, ProcessSettings
+from mathderive.config.command_line import BeamSettings, ProcessSettings
+from mathderive.config.schema import Config, EvaluationSource
 from mathderive.core.extensions import extension_digests
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.results import DataResults, DatasetResults

@@ -13,8 +13,11 @@ MOST_SAMPLES = 1024
 
 
 class CopySettings(PredictorSettings):
+    """The baseline that answers with the equations of the prompt."""
+
     kind: Literal["copy"]
     name: Name = "copy"
+    """The name of its rows in the report."""
 
 
 class EngineSettings(PredictorSettings):
@@ -22,6 +25,7 @@ class EngineSettings(PredictorSettings):
 
     kind: Literal["engine"]
     name: Name = "engine"
+    """The name of its rows in the report."""
     expansions: int = Field(default=60, ge=1, le=10_000)
     """Maximum number of equations that the search for a requested equation expands at each of its two ends."""
     operations: int = Field(default=60, ge=1, le=500)
@@ -29,6 +33,8 @@ class EngineSettings(PredictorSettings):
 
 
 class T5Settings(PredictorSettings):
+    """A T5: the model that the run trains, or another checkpoint."""
+
     kind: Literal["t5"]
     name: Name | None = None
     """By default the trained model's name, or the checkpoint's."""
@@ -61,8 +67,11 @@ class SamplerSettings(PredictorSettings):
     tokens: int | None = Field(default=None, ge=1)
     """Number of tokens after which no further samples of a question are drawn."""
     temperature: float = Field(default=0.8, gt=0, le=2)
+    """Factor that flattens the distribution of sampled tokens above 1 and sharpens it below."""
     top_k: int | None = Field(default=None, ge=1)
+    """Samples among this many likeliest tokens; null samples among all."""
     top_p: float = Field(default=1.0, gt=0, le=1)
+    """Samples among the likeliest tokens that together have this probability."""
     to_the_end: bool = False
     """Draws all samples even after a verified one, to measure how many of them are verified; with `best_of` only."""
 
@@ -90,7 +99,9 @@ class ChatSettings(PredictorSettings):
 
     kind: Literal["openai"]
     name: Name
+    """The name of its rows in the report."""
     model: str = Field(min_length=1)
+    """The model's name at the endpoint."""
     base_url: str | None = None
     """The endpoint's address, with or without `/chat/completions`; null is OpenAI's."""
     api_key_variable: str | None = Field(default="OPENAI_API_KEY", min_length=1)
@@ -99,8 +110,9 @@ class ChatSettings(PredictorSettings):
     few_shot: int = Field(default=5, ge=0, le=50)
     """Worked examples before the question."""
     temperature: float | None = Field(default=0.0, ge=0, le=2)
-    """null omits it, for models that refuse it."""
+    """The temperature of sampling; null omits it, for models that refuse it."""
     max_tokens: int | None = Field(default=None, ge=1)
+    """Maximum number of tokens of an answer; null leaves it to the endpoint."""
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     """Further parameters, sent unchanged: `seed`, `top_p`, `reasoning_effort`, `max_completion_tokens`. The keys of a
     mapping `extra_body` are sent beside them, as by the client of that name."""
@@ -109,10 +121,13 @@ class ChatSettings(PredictorSettings):
     concurrency: int = Field(default=8, ge=1, le=256)
     """Maximum number of requests in flight."""
     requests_per_minute: int | None = Field(default=None, ge=1)
+    """Maximum number of requests in a minute; null sets no limit."""
     tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Maximum number of tokens in a minute, of prompts and answers; null sets no limit."""
     timeout_seconds: float = Field(default=120.0, gt=0)
     """Timeout of one attempt."""
     max_attempts: int = Field(default=8, ge=1, le=100)
+    """Maximum number of attempts at a request."""
     keep_going: bool = False
     """Records an item as failed when all its attempts failed; false ends the stage, and a rerun asks it again."""
     prompt_price: float | None = Field(default=None, ge=0)

@@ -9,7 +9,8 @@ import pytest
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from mathderive.config.schema import BeamSettings, RunSettings
+from mathderive.config.command_line import BeamSettings
+from mathderive.config.schema import RunSettings
 from mathderive.core.errors import InputError
 from mathderive.records import Example
 from tests.support.command import TINY, complaint, run

@@ -34,24 +34,8 @@ def test_tfds_finds_the_builder(tmp_path: Path) -> None:
         tfds.builder("derivations/none", data_dir=tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("code", "shown"), [pytest.param(*BLOCKS[0], marks=pytest.mark.slow), BLOCKS[1]], ids=["quick", "short"]
-)
-def test_an_example_prints_what_the_page_shows(tmp_path: Path, code: str, shown: str) -> None:
-    expected = load_config(ROOT / "configs" / "quick.yaml", []).data
-    assert expected is not None
-    assert printed(tmp_path, code).endswith("\n" + shown.replace("CONTENT_HASH", str(expected.expected_content_hash)))
-
-
-def test_the_physics_example_prints_what_the_page_shows(tmp_path: Path) -> None:
-    half = shared("reference", "physics_derivations_half.json")
-    (tmp_path / "physics_derivations.json").symlink_to(half)
-    code, shown = BLOCKS[2]
-    assert printed(tmp_path, code).endswith("\n" + shown)
-
-
-def printed(folder: Path, code: str) -> str:
-    """What the code prints in a folder; TFDS prints lines of its own first."""
+def expect_printed(folder: Path, code: str, shown: str) -> None:
+    """Runs an example in a folder; TFDS prints lines of its own first."""
     (folder / "example.py").write_text(code, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "example.py"],
@@ -62,8 +46,30 @@ def printed(folder: Path, code: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    assert done.stdout.endswith("\n" + shown)
+
+
+@pytest.mark.slow
+def test_the_quick_dataset_is_what_the_page_shows(tmp_path: Path) -> None:
+    code, shown = BLOCKS[0]
+    settings = load_config(ROOT / "configs" / "quick.yaml", []).data
+    assert settings is not None
+    expect_printed(tmp_path, code, shown.replace("CONTENT_HASH", str(settings.expected_content_hash)))
+
+
+def test_a_config_of_its_own_prints_what_the_page_shows(tmp_path: Path) -> None:
+    expect_printed(tmp_path, *BLOCKS[1])
+
+
+def test_the_authors_files_print_what_the_page_shows(tmp_path: Path) -> None:
+    (tmp_path / "results").symlink_to(shared("reference"))
+    expect_printed(tmp_path, *BLOCKS[2])
+
+
+def test_the_physics_example_prints_what_the_page_shows(tmp_path: Path) -> None:
+    (tmp_path / "physics_derivations.json").symlink_to(shared("reference", "physics_derivations_half.json"))
+    expect_printed(tmp_path, *BLOCKS[3])
 
 
 def test_every_example_is_run() -> None:
-    assert len(BLOCKS) == PAGE.count("```python") == 3
+    assert len(BLOCKS) == PAGE.count("```python") == 4

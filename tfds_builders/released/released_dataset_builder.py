@@ -33,6 +33,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "The authors' three result files, merged by example."}  # noqa: RUF012 - TFDS's own form
     BUILDER_CONFIGS = [DOWNLOADED]  # noqa: RUF012
 
+    def __init__(self, *, file_format: Any = "array_record", **arguments: Any) -> None:
+        """Takes TFDS's arguments; the format differs from TFDS's own default, which needs TensorFlow."""
+        super().__init__(file_format=file_format, **arguments)
+
     def _info(self) -> tfds.core.DatasetInfo:
         outputs = tfds.features.Sequence({"model": tfds.features.Text(), "text": tfds.features.Text()})
         return UnpublishedInfo(

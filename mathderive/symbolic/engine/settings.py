@@ -22,24 +22,32 @@ def default_weights() -> dict[str, Weight]:
 class SamplingSettings(BaseModel):
     """The settings that decide, together with a seed, which derivations are sampled.
 
-    The defaults are those of Meadows et al. (2024). `vocabulary` restricts the names; `None` allows all 155.
-    `operator_weights` says how often an operator is drawn among those with as many arguments; operators that it does
-    not list keep their own weight. A finished derivation of more than `max_characters` characters of target text is
-    discarded; `None` discards none.
+    The defaults are those of Meadows et al. (2024).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     vocabulary: tuple[str, ...] | None = None
+    """The names of symbols and functions; null allows all 155."""
     length_mean: float = Field(default=7, gt=0, allow_inf_nan=False)
+    """Mean of the normal distribution from which the number of equations is drawn."""
     length_std: float = Field(default=3, gt=0, allow_inf_nan=False)
+    """Standard deviation of that distribution."""
     length_min: int = Field(default=4, ge=2, le=50)
+    """Minimum number of equations; smaller ones are drawn again."""
     length_max: int = Field(default=9, ge=2, le=50)
+    """Maximum number of equations; larger ones are drawn again."""
     arity_weights: tuple[Weight, Weight, Weight] = (5, 50, 100)
+    """How often operators without an argument (premises), with one and with two are drawn, relative to each other."""
     operator_weights: dict[str, Weight] = Field(default_factory=default_weights)
+    """How often an operator is drawn, relative to others with as many arguments. Operators that are not listed keep
+    their default."""
     max_equation_characters: int = Field(default=350, ge=20, le=2000)
+    """Maximum length of an equation."""
     max_failed_steps: int = Field(default=100, ge=1)
+    """Number of steps that may fail before an attempt is given up."""
     max_characters: int | None = Field(default=None, ge=20)
+    """Maximum length of a target; longer derivations are discarded. null discards none."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from sympy import Derivative, Dummy, Equality, Expr, Integral, Symbol
+from sympy import Derivative, Equality, Expr, Integral, S, Symbol
 from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError
@@ -139,11 +139,16 @@ def _are_true_variables(premises: Sequence[Equality], expression: Expr, variable
     """Whether no variable is a constant of integration, or a function whose arguments stand beside it."""
     given = given_symbols(premises)
     return all(
-        variable in given
-        if isinstance(variable, Symbol)
-        else not expression.xreplace({variable: Dummy()}).free_symbols & variable.free_symbols
+        variable in given if isinstance(variable, Symbol) else not _has_arguments_beside(expression, variable)
         for variable in variables
     )
+
+
+def _has_arguments_beside(expression: Expr, function: Expr) -> bool:
+    try:
+        return bool(expression.xreplace({function: S.One}).free_symbols & function.free_symbols)
+    except ValueError:
+        return True  # an integral inside is by the function, too
 
 
 def _evaluates_inner_integrals(integral: Integral, value: Expr) -> bool:
