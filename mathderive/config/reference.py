@@ -8,8 +8,7 @@ from itertools import pairwise
 from textwrap import dedent
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, TypeAdapter
 
 from mathderive.config.loading import section_type
 from mathderive.config.schema import Config, PredictorSettings, predictor_kinds
@@ -93,7 +92,11 @@ def _table(model: type[BaseModel], name: str) -> Iterator[str]:
 
 def _written(value: Any) -> str:
     """A default as a config may say it; the defaults of a section stand in its own table."""
-    return "its defaults" if isinstance(value, BaseModel) else f"`{json.dumps(to_jsonable_python(value))}`"
+    return (
+        "its defaults"
+        if isinstance(value, BaseModel)
+        else f"`{json.dumps(TypeAdapter(Any).dump_python(value, mode='json'))}`"
+    )
 
 
 def _values(schema: Mapping[str, Any], anchor: str) -> str:
