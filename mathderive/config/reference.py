@@ -92,9 +92,11 @@ def _table(model: type[BaseModel], name: str) -> Iterator[str]:
 
 def _written(value: Any) -> str:
     """A default as a config may say it; the defaults of a section stand in its own table."""
-    if isinstance(value, BaseModel):
-        return "its defaults"
-    return f"`{json.dumps(TypeAdapter[Any](Any).dump_python(value, mode='json'))}`"
+    return (
+        "its defaults"
+        if isinstance(value, BaseModel)
+        else f"`{json.dumps(TypeAdapter(Any).dump_python(value, mode='json'))}`"
+    )
 
 
 def _values(schema: Mapping[str, Any], anchor: str) -> str:
