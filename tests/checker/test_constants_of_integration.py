@@ -127,6 +127,16 @@ def test_an_integral_gets_its_constant_wherever_it_stands() -> None:
         assert (found[4].truth in TRUE) is is_true
 
 
+def test_a_constant_need_not_depend_on_another_name() -> None:
+    premises = r"v{(y)} = \cos{(y)}", r"m{(x)} = \int \sin{(x)} dx"
+    for factor, is_true in ((3, True), (2, False)):
+        goal = (
+            rf"{factor} \frac{{d}}{{d y}} v{{(y)}} = \frac{{\partial}}{{\partial y}} (3 v{{(y)}} + \int \sin{{(x)}} dx)"
+        )
+        found = check(f"Given {' and '.join(premises)}, then obtain {goal}", SEPARATOR.join((*premises, goal)))
+        assert (found.steps[2].truth in TRUE) is is_true
+
+
 def test_what_cannot_be_told_at_a_point_is_not_refuted_there() -> None:
     premise = r"c{(\phi,t_{1},v_{x})} = (\phi + t_{1})^{v_{x}}"
     left, right = r"c^{t_{1}}{(\phi,t_{1},v_{x})}", r"((\phi + t_{1})^{v_{x}})^{t_{1}}"

@@ -157,6 +157,8 @@ class _Problem:
                 start = self._residual(base)
             if start is None or self._size > MAX_SIZE or len(self._keys) > MAX_UNKNOWNS:
                 return None
+            if all(map(self._vanishes, start)):
+                return True  # these very constants will do, so no further equation is needed to confirm them
             if len(start) < len(self._keys) + MIN_SPARE and self._keys:
                 return None
             if not self._keys:
