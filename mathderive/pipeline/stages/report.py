@@ -1,6 +1,8 @@
 """The report stage: the page and the tables, from the other stages' files."""
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +109,24 @@ def gather_contents(
         shown_examples=config.report.examples,
         copy_model=next((model.name for model in config.predictors if isinstance(model, CopySettings)), None),
         self_training=_self_training_rows(further) if further else (),
+        origin=config.evaluation.source,
+        facts=_facts(run),
     )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """What stands at the top of the page: the date, the command, and the size of a model that was trained."""
+    facts = {"Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
+    if run.command:
+        facts["Command"] = run.command
+    model = run.config.model
+    if model and (folder := run.paths.checkpoint(model.name)).exists():
+        from mathderive.model.parameters import parameter_shapes
+        from mathderive.training.description import read_description
+
+        shapes = parameter_shapes(read_description(folder).config)
+        facts["Parameters"] = f"{sum(map(math.prod, shapes.values())):,} of {model.name}"
+    return facts
 
 
 def _timed_predictions(run: Run, model: str) -> dict[EvaluationSet, list[Prediction]]:
