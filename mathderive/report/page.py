@@ -130,6 +130,7 @@ def render(
             contents=contents,
             headline=headline,
             scores=score_grid(scores),
+            **_figures(contents, scores, results),
             sensitivity=sensitivity_grid(sensitivity),
             failures=failures,
             failures_key=FAILURES_KEY,
@@ -138,28 +139,11 @@ def render(
             measures=computed_measures(scores),
             text_metrics=text_metrics(),
             copied=next((row for row in scores if row.model == copy_model), None),
-            figure=_themed(lambda theme, shape: score_figure(scores, copy_model, theme, shape)),
             searches=search_tables(results.verified_at, results.search_costs),
-            search_figure=_themed(
-                lambda theme, shape: search_figure(results.verified_at, theme, shape) if results.verified_at else None
-            ),
             errors=studies.error_tables(results.errors),
             metric_study=studies.metric_study_tables(results.metric_study),
-            metric_study_figure=_themed(
-                lambda theme, shape: (
-                    metric_study_figure(results.metric_study, copy_model, theme, shape)
-                    if results.metric_study
-                    else None
-                )
-            ),
             comparisons=studies.comparison_tables(results),
             breakdown=studies.breakdown_tables(results.breakdown),
-            breakdown_figure=_themed(
-                lambda theme, shape: (
-                    breakdown_figure(results.breakdown, copy_model, theme, shape) if results.breakdown else None
-                )
-            ),
-            training=_themed(lambda theme, shape: training_figure(contents.training or (), theme, shape)),
             training_summary=training_summary(contents.training or ()),
             self_training=self_training_table(contents.self_training) if contents.self_training else None,
             explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
@@ -178,6 +162,27 @@ def render(
             not_computed=NOT_COMPUTED,
         )
     )
+
+
+def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Studies) -> dict[str, list[str]]:
+    copy_model = contents.copy_model
+    return {
+        "figure": _themed(lambda theme, shape: score_figure(scores, copy_model, theme, shape)),
+        "search_figure": _themed(
+            lambda theme, shape: search_figure(results.verified_at, theme, shape) if results.verified_at else None
+        ),
+        "metric_study_figure": _themed(
+            lambda theme, shape: (
+                metric_study_figure(results.metric_study, copy_model, theme, shape) if results.metric_study else None
+            )
+        ),
+        "breakdown_figure": _themed(
+            lambda theme, shape: (
+                breakdown_figure(results.breakdown, copy_model, theme, shape) if results.breakdown else None
+            )
+        ),
+        "training": _themed(lambda theme, shape: training_figure(contents.training or (), theme, shape)),
+    }
 
 
 def _environment() -> Environment:

@@ -115,7 +115,7 @@ def gather_contents(
 
 
 def _facts(run: Run) -> dict[str, str]:
-    """What stands at the top of the page: the date, the command, and the size of a model that was trained."""
+    """The date, the command and the number of parameters of a trained model, for the top of the page."""
     facts = {"Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
     if run.command:
         facts["Command"] = run.command
