@@ -15,6 +15,7 @@ from mathderive.cli.command_group import CommandGroup
 from mathderive.cli.development import build_docs, run_linters, run_tests
 from mathderive.cli.exporting import export_dataset
 from mathderive.cli.ledger import ledger_app
+from mathderive.cli.options import TYPED_ARGUMENTS
 from mathderive.cli.stages import add_stages
 from mathderive.core.errors import InputError, ending_of
 from mathderive.core.progress import QUIET
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    TYPED_ARGUMENTS.set(tuple(given))
     if "--quiet" in given and given[0] != "test":
         os.environ[QUIET] = "1"
         given = [text for text in given if text != "--quiet"]

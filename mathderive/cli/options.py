@@ -1,7 +1,9 @@
 """Options and arguments that several commands share."""
 
 import json
+import shlex
 from collections.abc import Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +21,9 @@ QUICK = BUNDLED / "configs" / "quick.yaml"
 
 MINI = BUNDLED / "checkpoints" / "mini"
 """The checkpoint that comes with the package."""
+
+TYPED_ARGUMENTS: ContextVar[Sequence[str]] = ContextVar("TYPED_ARGUMENTS", default=())
+"""The arguments of the command as they were typed, which the report shows."""
 
 RUNS = Path("runs")
 """The default folder of the run folders, below the current folder."""
@@ -79,4 +84,6 @@ def make_run(
     if released is not None:
         changes += ["evaluation.source=released", f"evaluation.released={json.dumps([str(released)])}"]
     settings = read_config(config, changes)
-    return Run(settings, RunPaths(runs / str(settings.run.name)))
+    return Run(
+        settings, RunPaths(runs / str(settings.run.name)), command=shlex.join(["mathderive", *TYPED_ARGUMENTS.get()])
+    )

@@ -150,7 +150,8 @@ def evaluate(
     has_predictors = run.config.model is None and bool(run.config.predictors)
     asked = [checkpoint_place(place) for place in checkpoint or []]
     checkpoints = asked or ([] if predictions or has_predictors else [str(MINI)])
-    print(run_evaluation(run, [str(path) for path in predictions or []], checkpoints))
+    is_titled = any(change.startswith("report.title=") for change in changes)
+    print(run_evaluation(run, [str(path) for path in predictions or []], checkpoints, is_titled))
 
 
 def _process_settings(coordinator: str | None, count: int | None, index: int | None) -> ProcessSettings | None:

@@ -19,7 +19,9 @@ _EXAMPLES: Mapping[EvaluationSource, str] = {
 }
 
 
-def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[str]) -> Path | None:
+def run_evaluation(
+    run: Run, predictions: Sequence[str], checkpoints: Sequence[str], is_titled: bool = False
+) -> Path | None:
     """Scores recorded outputs or checkpoints, beside the copy baseline, in the run folder `eval-NAME`.
 
     Args:
@@ -27,6 +29,7 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         predictions: result files in the authors' format.
         checkpoints: models that answer the run's own examples only if the released ones cannot be had.
             Either `predictions` or `checkpoints` is empty; if both are, the config's own predictors answer.
+        is_titled: the user has given the report's title; otherwise it says what is evaluated.
 
     Returns:
         The report.
@@ -35,12 +38,7 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         InputError: as `run_stages`, or the run's name is too long. A checkpoint that cannot be used is refused before
             anything is made or fetched.
     """
-    name = f"{_PREFIX}{run.config.run.name}"
-    if len(name) > MAX_NAME_LENGTH:
-        raise InputError(
-            f"run.name: {run.config.run.name} has {len(name) - len(_PREFIX)} characters; expected at most"
-            f" {MAX_NAME_LENGTH - len(_PREFIX)}, because eval works in the folder {_PREFIX}NAME"
-        )
+    name = _folder_name(run)
     for place in checkpoints:
         run.opened.network(place)
     if run.config.score.bleurt:
@@ -64,7 +62,10 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
             data_from = run
     if data_from is None:
         say(f"eval: on {_EXAMPLES[settings.source]}")
+    subject = "Recorded answers" if predictions else _subject(checkpoints)
+    title = f"{subject} on {'generated examples' if data_from else _EXAMPLES[settings.source]}"
     changes = {
+        "report": run.config.report if is_titled else run.config.report.model_copy(update={"title": title}),
         "run": run.config.run.model_copy(update={"name": name}),
         "evaluation": settings,
         "predictors": (*models, CopySettings(kind="copy")),
@@ -75,4 +76,19 @@ def run_evaluation(run: Run, predictions: Sequence[str], checkpoints: Sequence[s
         "self_training": None,
     }
     config = run.config.model_copy(update=changes)
-    return run_stages(Run(config, paths, data_from, opened=run.opened), "report")
+    return run_stages(Run(config, paths, data_from, opened=run.opened, command=run.command), "report")
+
+
+def _subject(checkpoints: Sequence[str]) -> str:
+    names = [place.rstrip("/").rpartition("/")[2] for place in checkpoints]
+    return " and ".join(names) if 0 < len(names) < 3 else f"{len(names)} checkpoints" if names else "The predictors"
+
+
+def _folder_name(run: Run) -> str:
+    name = f"{_PREFIX}{run.config.run.name}"
+    if len(name) > MAX_NAME_LENGTH:
+        raise InputError(
+            f"run.name: {run.config.run.name} has {len(name) - len(_PREFIX)} characters; expected at most"
+            f" {MAX_NAME_LENGTH - len(_PREFIX)}, because eval works in the folder {_PREFIX}NAME"
+        )
+    return name

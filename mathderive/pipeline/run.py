@@ -20,7 +20,7 @@ STAGE_VERSION: Mapping[str, int] = {
     "self-training": 1,
     "predict": 2,
     "score": 8,
-    "report": 9,
+    "report": 10,
 }
 """Version of each stage, raised when its output changes for the same inputs."""
 
@@ -37,6 +37,7 @@ class Run:
             contents are the same.
         processes: this process's place among several that train together. No part of any stamp either.
         opened: the checkpoints that the config names, each of them opened once.
+        command: the command line as it was typed, which the report shows.
     """
 
     config: Config
@@ -45,6 +46,7 @@ class Run:
     beam: BeamSettings | None = None
     processes: ProcessSettings | None = None
     opened: OpenedCheckpoints = field(default_factory=OpenedCheckpoints, compare=False)
+    command: str = field(default="", compare=False)
 
 
 def make_stamp(stage: str, **decisive: Any) -> Stamp:

@@ -42,14 +42,26 @@ DARK = Theme(
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
 
 
-def new_figure(width: float, height: float) -> "Figure":
-    """Makes an empty figure; width and height are in inches."""
+@dataclass(frozen=True)
+class Shape:
+    """The width of a page in inches; a narrow one shows a figure's panels below one another."""
+
+    width: float
+    is_narrow: bool
+
+
+WIDE = Shape(10.4, is_narrow=False)
+NARROW = Shape(4.4, is_narrow=True)
+
+
+def new_figure(shape: Shape, height: float) -> "Figure":
+    """Makes an empty figure; the height is in inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(shape.width, height), layout="constrained")
 
 
-def style(theme: Theme) -> Any:
+def style(theme: Theme, shape: Shape) -> Any:
     """Returns a context in which figures are made and drawn."""
     import matplotlib
 
@@ -71,15 +83,17 @@ def style(theme: Theme) -> Any:
             "axes.axisbelow": True,
             "grid.color": theme.grid,
             "xtick.color": theme.faint,
+            "xtick.labelsize": 8 if shape.is_narrow else 10,
             "ytick.color": theme.faint,
         }
     )
 
 
-def add_legend(figure: "Figure", panel: "Axes") -> None:
+def add_legend(figure: "Figure", panel: "Axes", shape: Shape) -> None:
     """Adds a legend of the panel's marks below all panels."""
     handles, labels = panel.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4) or 1, frameon=False)
+    columns = 1 if shape.is_narrow else min(len(labels), 4) or 1
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def as_svg(figure: "Figure") -> str:

@@ -48,10 +48,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Lines:
-    """A text's equations; `note` says what is not shown, or why there is no answer."""
+    """A text's equations.
+
+    Attributes:
+        note: what is not shown, or why there is no answer.
+        count: the number of equations, including those that are not shown.
+    """
 
     lines: Sequence[Line]
     note: str | None
+    count: int
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,8 @@ def shown_example(example: Example, answers: Iterable[ScoredAnswer]) -> ShownExa
     """Lays out one example, with the answers to it."""
     assert example.set in EVALUATION_SETS  # chosen from the evaluation sets
     text, omitted = cut(example.prompt, MAX_CHARACTERS)
-    prompt = Lines(_prompt_lines(text)[:MAX_LINES], _omission(omitted, 0))
+    asked = _prompt_lines(text)
+    prompt = Lines(asked[:MAX_LINES], _omission(omitted, 0), len(asked))
     reference = _lines(split_answer(example.target))
     return ShownExample(
         id=example.id,
@@ -150,7 +157,7 @@ def _lines(texts: Sequence[str]) -> Lines:
         room -= len(shown)
         if room <= 0:
             break
-    return Lines(lines, _omission(omitted, len(texts) - len(lines)))
+    return Lines(lines, _omission(omitted, len(texts) - len(lines)), len(texts))
 
 
 def _with_origins(lines: Sequence[Line], steps: Sequence[StepRecord]) -> list[Line]:
@@ -179,7 +186,9 @@ def _answer(answer: ScoredAnswer, reference: Lines) -> Answer:
     if not lines:
         reason, omitted = cut(answer.prediction.error or "the model wrote nothing", 300)
         note = f"No answer: {reason}{'…' if omitted else ''}"
-    return Answer(answer.prediction.model, Lines(lines, note), alignment, answer.score, answer.validity)
+    return Answer(
+        answer.prediction.model, replace(text, lines=lines, note=note), alignment, answer.score, answer.validity
+    )
 
 
 def _omission(characters: int, lines: int) -> str | None:

@@ -143,7 +143,7 @@ function rowOf(answer) {
   link.append(
     create("span", "id", answer.example.id),
     create("span", "model", answer.model),
-    create("span", "count", counted(lengthOf(answer.example), "equation")),
+    create("span", "count", counted(answer.equations, "equation")),
     create("span", "score", `${data.metrics[0]} ${scores[0] ?? "–"}`),
     strip(answer),
     summary(answer),
@@ -237,7 +237,7 @@ function siblings(answer) {
     });
 }
 
-/** Prompt, reference and answer; the last two share their rows. */
+/** The prompt, across the page, so that its goal is seen whole; below it reference and answer, which share their rows. */
 function columns(answer) {
   const { prompt, reference } = answer.example;
   const asked = column("Prompt", prompt, prompt.lines.map((line) => item(line, line.role)));
@@ -257,7 +257,7 @@ function columns(answer) {
     return entry;
   }));
   const rows = 1 + Math.max(0, ...answer.rows, ...answer.lines.map(({ row }) => row));
-  for (const box of [asked, known, written]) box.style.gridRow = `span ${rows + 2}`; // plus title and remark
+  for (const box of [known, written]) box.style.gridRow = `span ${rows + 2}`; // plus title and remark
   asked.classList.add("asked");
   for (const box of [known, written]) box.classList.add("aligned");
   return [asked, known, written];

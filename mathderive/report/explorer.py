@@ -105,6 +105,7 @@ def _answer(answer: Answer, equations: _Equations) -> dict[str, Any]:
                 _answer_line(line, row, equations)
                 for line, row in zip(answer.text.lines, answer.alignment.rows, strict=True)
             ],
+            "equations": answer.text.count,
             "rows": answer.alignment.reference_rows,
             "note": _shown(answer.text.note),
             "scores": score and [_percent(score.metric(metric.key)) for metric in text_metrics()],

@@ -10,7 +10,7 @@ from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS
-from mathderive.report.drawing import MARKERS, Theme, add_legend, as_svg, new_figure, style
+from mathderive.report.drawing import MARKERS, Shape, Theme, add_legend, as_svg, new_figure, style
 from mathderive.report.recorded import RECORDED
 from mathderive.report.score_table import ScoreRow, computed_measures
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
@@ -40,7 +40,7 @@ ALL_SETS = "All"
 _Estimates = Sequence[Estimate | None]
 
 
-def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme) -> str:
+def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme, shape: Shape) -> str:
     """Draws means and intervals by set: a panel for each measure, a mark for each model, a bar for copying the prompt.
 
     Short lines are the means that the authors recorded.
@@ -49,10 +49,14 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
     models = [model for model in dict.fromkeys(row.model for row in rows) if model != copy_model]
     means = [mean for row in rows for measure in shown if (mean := row.means[measure.key])]
     lowest = min((100 * (mean.interval or (mean.value,))[0] for mean in means), default=0)  # BLEURT may be negative
-    with style(theme):
-        figure = new_figure(10.4, 3.7)
-        panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-        for panel, measure in zip(panels, shown, strict=True):
+    with style(theme, shape):
+        columns = 2 if shape.is_narrow else -(-len(shown) // (1 if len(shown) < 5 else 2)) or 1
+        lines = -(-len(shown) // columns) or 1
+        figure = new_figure(shape, 2.1 * lines + 1.5 if shape.is_narrow else 2.6 * lines + 1.1)
+        panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flatten()
+        for unused in panels[len(shown) :]:
+            unused.remove()
+        for panel, measure in zip(panels, shown, strict=False):
             values = {(row.model, row.set): row.means[measure.key] for row in rows}
             copied = [values.get((copy_model or "", name)) for name in EVALUATION_SETS]
             _draw_bars(panel, [100 * mean.value if mean else None for mean in copied], theme)
@@ -63,11 +67,11 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme)
             _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
             panel.set_ylim(min(0, lowest), 100)
         panels[0].set_ylabel("mean × 100")
-        add_legend(figure, panels[0])
+        add_legend(figure, panels[0], shape)
         return as_svg(figure)
 
 
-def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, theme: Theme) -> str:
+def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, theme: Theme, shape: Shape) -> str:
     """Draws the metric study by set: a column for each metric, a mark for each model, and a line at chance."""
     metrics = [metric for metric in text_metrics() if any(row.metric == metric.key for row in rows)]
     models = _copy_last([row.model for row in rows if row.model is not None], copy_model)
@@ -76,9 +80,13 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
         ("AUC, verified or not", "verified_auc", 0.5),
         ("ρ, share of valid equations", "valid_equations_correlation", 0),
     )
-    with style(theme):
-        figure = new_figure(10.4, 5.6)
-        panels = figure.subplots(2, len(metrics), sharex=True, sharey="row", squeeze=False)
+    with style(theme, shape):
+        if shape.is_narrow:  # a line of panels for each metric, and a column for each kind
+            figure = new_figure(shape, 1.9 * len(metrics) + 1.2)
+            panels = figure.subplots(len(metrics), 2, sharex=True, sharey="col", squeeze=False).T
+        else:
+            figure = new_figure(shape, 5.6)
+            panels = figure.subplots(2, len(metrics), sharex=True, sharey="row", squeeze=False)
         for line, (label, field, chance) in zip(panels, kinds, strict=True):
             line[0].set_ylabel(label)
             for panel, metric in zip(line, metrics, strict=True):
@@ -96,11 +104,11 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
                 panel.set_ylim(2 * chance - 1 - margin, 1 + margin)
         for panel, metric in zip(panels[0], metrics, strict=True):
             panel.set_title(metric.title, loc="left", fontweight="bold", fontsize=11)
-        add_legend(figure, panels[0][0])
+        add_legend(figure, panels[0][0], shape)
         return as_svg(figure)
 
 
-def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme: Theme) -> str:
+def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme: Theme, shape: Shape) -> str:
     """Draws means and intervals by the reference's length and by its operators; a line for each measure."""
     shown = [
         measure
@@ -111,18 +119,18 @@ def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme
     kinds = [list(dict.fromkeys(row.value for row in rows if row.by == by)) for by in ("equations", "operator")]
     kinds[0].sort()
     cells = {(row.model, row.value): row.means for row in rows}
-    with style(theme):
-        figure = new_figure(10.4, 2.1 * len(shown) + 1.9)
-        panels = figure.subplots(
-            len(shown),
-            2,
-            sharex="col",
-            sharey="row",
-            width_ratios=[max(1, len(values)) for values in kinds],
-            squeeze=False,
-        )
+    with style(theme, shape):
+        if shape.is_narrow:  # all panels by equations, then all by operators
+            figure = new_figure(shape, 3.6 * len(shown) + 2.4)
+            panels = figure.subplots(2 * len(shown), 1, squeeze=False).reshape(2, len(shown)).T
+        else:
+            figure = new_figure(shape, 2.1 * len(shown) + 1.9)
+            # Few equations still need room for their title.
+            ratios = [max(len(kinds[0]), len(kinds[1]) / 3, 1), max(len(kinds[1]), len(kinds[0]) / 3, 1)]
+            panels = figure.subplots(len(shown), 2, sharex="col", sharey="row", width_ratios=ratios, squeeze=False)
         for line, measure in zip(panels, shown, strict=True):
-            line[0].set_ylabel(f"{measure.title} × 100")
+            for panel in line if shape.is_narrow else line[:1]:
+                panel.set_ylabel(f"{measure.title} × 100")
             for panel, values in zip(line, kinds, strict=True):
                 by_model = {
                     model: [cells[model, value][measure.key] if (model, value) in cells else None for value in values]
@@ -133,11 +141,14 @@ def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme
                 _label_categories(panel, [str(value) for value in values])
         panels[0][0].set_title("Equations of the reference", loc="left", fontweight="bold", fontsize=11)
         panels[0][1].set_title("Operators of the reference", loc="left", fontweight="bold", fontsize=11)
-        panels[-1][1].tick_params(axis="x", labelrotation=45)
-        for label in panels[-1][1].get_xticklabels():
+        for line in panels[:-1]:
+            for panel in line:
+                panel.tick_params(axis="x", labelbottom=False)
+        panels[-1][1].tick_params(axis="x", labelrotation=90 if shape.is_narrow else 45)
+        for label in panels[-1][1].get_xticklabels() if not shape.is_narrow else ():
             label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
-        add_legend(figure, panels[0][0])
+        add_legend(figure, panels[0][0], shape)
         return as_svg(figure)
 
 
@@ -177,13 +188,20 @@ def _draw_bars(panel: "Axes", values: Sequence[float | None], theme: Theme) -> N
 
 
 def _draw_recorded(panel: "Axes", measure: str, theme: Theme) -> None:
-    """Draws a short line for each mean that the authors recorded."""
-    means = [(x, row.mean(measure, name)) for row in RECORDED for x, name in enumerate(EVALUATION_SETS)]
-    shown = [(x, 100 * mean) for x, mean in means if mean is not None]
-    if shown:
-        panel.plot(
-            *zip(*shown, strict=True), marker="_", markersize=13, color=theme.faint, linestyle="none", label="recorded"
-        )
+    """Draws a short line for each mean that the authors recorded, side by side in the order of the legend."""
+    for place, row in enumerate(RECORDED):
+        means = [(x, row.mean(measure, name)) for x, name in enumerate(EVALUATION_SETS)]
+        offset = 0.2 * (place - (len(RECORDED) - 1) / 2)
+        shown = [(x + offset, 100 * mean) for x, mean in means if mean is not None]
+        if shown:
+            panel.hlines(
+                [y for _, y in shown],
+                [x - 0.1 for x, _ in shown],
+                [x + 0.1 for x, _ in shown],
+                color=theme.models[-1 - place],  # the models' colours are taken from the beginning
+                linewidth=2,
+                label=f"{row.model}, recorded",
+            )
 
 
 def _label_categories(panel: "Axes", labels: Sequence[str]) -> None:
@@ -192,7 +210,7 @@ def _label_categories(panel: "Axes", labels: Sequence[str]) -> None:
     panel.grid(axis="x", visible=False)
 
 
-def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | None:
+def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme, shape: Shape) -> str | None:
     """Draws the curves of `TRAINING_PANELS` that some row has; None where no row has any of them.
 
     Args:
@@ -201,10 +219,10 @@ def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme) -> str | No
     panels = _training_panels(rows)
     if not panels:
         return None
-    columns = min(3, len(panels))
+    columns = 1 if shape.is_narrow else min(3, len(panels))
     lines = -(-len(panels) // columns)
-    with style(theme):
-        figure = new_figure(10.4, 2.8 * lines)
+    with style(theme, shape):
+        figure = new_figure(shape, (2.1 if shape.is_narrow else 2.8) * lines)
         axes = figure.subplots(lines, columns, squeeze=False).flatten()
         for unused in axes[len(panels) :]:
             unused.remove()

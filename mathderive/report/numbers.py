@@ -27,6 +27,12 @@ def with_interval(estimate: Estimate | None, show: Callable[[float | None], str]
     return f"{show(estimate.value)} [{show(low)}, {show(high)}]"
 
 
+def split_interval(cell: str) -> tuple[str, str]:
+    """Splits a cell such as `3.2 [1.0, 5.4]*` into the value with its marks, and the interval or an empty text."""
+    found = re.fullmatch(r"(.*?) (\[[^\[\]]*\])(.*)", cell)
+    return (found[1] + found[3], found[2]) if found else (cell, "")
+
+
 def value_of(estimate: Estimate | None) -> float | None:
     """Returns the value alone."""
     return None if estimate is None else estimate.value

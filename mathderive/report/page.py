@@ -19,7 +19,7 @@ from mathderive.metrics.physics import PhysicsReferences
 from mathderive.metrics.registry import text_metrics
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Prediction, Record, Scores, Sensitivity
 from mathderive.report import studies, tables
-from mathderive.report.drawing import DARK, LIGHT, Theme
+from mathderive.report.drawing import DARK, LIGHT, NARROW, WIDE, Shape, Theme
 from mathderive.report.examples import ShownExample, answers_by_example, choose, shown_example
 from mathderive.report.explorer import MAX_EXAMPLES, explorer_data
 from mathderive.report.failure_table import FAILURES_KEY, FailureRow, failure_rows
@@ -31,7 +31,7 @@ from mathderive.report.figures import (
     training_summary,
 )
 from mathderive.report.headline import Headline, make_headline
-from mathderive.report.numbers import NOT_COMPUTED, percent
+from mathderive.report.numbers import NOT_COMPUTED, percent, split_interval
 from mathderive.report.physics_tables import physics_tables
 from mathderive.report.plain import visible
 from mathderive.report.recorded import RECORDED_EXAMPLES
@@ -46,7 +46,8 @@ from mathderive.report.self_training_table import (
 )
 from mathderive.report.sensitivity_table import SensitivityRow, sensitivity_grid, sensitivity_rows
 from mathderive.report.studies import Studies
-from mathderive.report.verdict_signs import OUTCOMES, elements_script
+from mathderive.report.typeset import split_formulas, typeset
+from mathderive.report.verdict_signs import OUTCOMES, SIGNS, elements_script
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS, SET_TITLES, evaluation_set
 
 
@@ -58,6 +59,8 @@ class ReportContents:
         config: the resolved config as YAML.
         environment: hardware, versions, git revision and content hash, shown as given.
         timings: the seconds that each stage took.
+        origin: a word for the examples: `generated`, `released` or `physics`.
+        facts: what stands at the top of the page, such as the date and the command.
         checked: the checker's verdicts, where answers were checked.
         training: the rows of the trained model's `metrics.jsonl`, if one was trained (see `training_figure`).
         notes: remarks that come first, such as that a predictor was skipped and why.
@@ -83,6 +86,8 @@ class ReportContents:
     copy_model: str | None = "copy"
     self_training: Sequence[SelfTrainingRow] = ()
     physics: PhysicsReferences | None = None
+    origin: str = "generated"
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_report(folder: Path, contents: ReportContents) -> str:
@@ -120,67 +125,94 @@ def render(
     results: Studies,
 ) -> str:
     """Renders the page. All text is escaped, and invisible characters are shown as their numbers."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalized
-    )
-    environment.filters.update(percent=percent, duration=duration)
     copy_model = contents.copy_model
     questions = sum(map(len, contents.examples.values()))
     explored = shown_examples(contents, MAX_EXAMPLES)
     script = elements_script() + _file("explorer.js")
-    return environment.from_string(_file("template.html")).render(
-        contents=contents,
-        headline=headline,
-        scores=score_grid(scores),
-        sensitivity=sensitivity_grid(sensitivity),
-        failures=failures,
-        failures_key=FAILURES_KEY,
-        questions=questions,
-        score_table=score_table(scores),
-        measures=computed_measures(scores),
-        text_metrics=text_metrics(),
-        copied=next((row for row in scores if row.model == copy_model), None),
-        figure=_themed(lambda theme: score_figure(scores, copy_model, theme)),
-        searches=search_tables(results.verified_at, results.search_costs),
-        search_figure=_themed(lambda theme: search_figure(results.verified_at, theme) if results.verified_at else None),
-        errors=studies.error_tables(results.errors),
-        metric_study=studies.metric_study_tables(results.metric_study),
-        metric_study_figure=_themed(
-            lambda theme: metric_study_figure(results.metric_study, copy_model, theme) if results.metric_study else None
-        ),
-        comparisons=studies.comparison_tables(results),
-        breakdown=studies.breakdown_tables(results.breakdown),
-        breakdown_figure=_themed(
-            lambda theme: breakdown_figure(results.breakdown, copy_model, theme) if results.breakdown else None
-        ),
-        physics=[physics_tables(results.by_field, results.references, intervals) for intervals in (False, True)],
-        training=_themed(lambda theme: training_figure(contents.training or (), theme)),
-        training_summary=training_summary(contents.training or ()),
-        self_training=self_training_table(contents.self_training) if contents.self_training else None,
-        explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
-        omitted=questions - len(explored),
-        findings=FINDINGS,
-        outcomes=OUTCOMES,
-        recorded_examples=RECORDED_EXAMPLES,
-        script=Markup(script),
-        script_hash=Markup(f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"),
-        styles=[Markup(_file(f"{name}.css")) for name in ("house", "report", "explorer")],
-        examples=shown_examples(contents, contents.shown_examples),
-        set_names=SET_TITLES,
-        set_labels=SET_LABELS,
-        perturbed_sets=[evaluation_set(key) for key in PERTURBED_SETS],
-        not_computed=NOT_COMPUTED,
+    return (
+        _environment()
+        .from_string(_file("template.html"))
+        .render(
+            contents=contents,
+            headline=headline,
+            scores=score_grid(scores),
+            **_figures(contents, scores, results),
+            sensitivity=sensitivity_grid(sensitivity),
+            failures=failures,
+            failures_key=FAILURES_KEY,
+            questions=questions,
+            score_table=score_table(scores),
+            measures=computed_measures(scores),
+            text_metrics=text_metrics(),
+            copied=next((row for row in scores if row.model == copy_model), None),
+            searches=search_tables(results.verified_at, results.search_costs),
+            errors=studies.error_tables(results.errors),
+            metric_study=studies.metric_study_tables(results.metric_study),
+            comparisons=studies.comparison_tables(results),
+            breakdown=studies.breakdown_tables(results.breakdown),
+            physics=[physics_tables(results.by_field, results.references, intervals) for intervals in (False, True)],
+            training_summary=training_summary(contents.training or ()),
+            self_training=self_training_table(contents.self_training) if contents.self_training else None,
+            explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
+            omitted=questions - len(explored),
+            findings=FINDINGS,
+            outcomes=OUTCOMES,
+            signs=SIGNS,
+            recorded_examples=RECORDED_EXAMPLES,
+            script=Markup(script),
+            script_hash=Markup(f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"),
+            styles=[Markup(_file(f"{name}.css")) for name in ("house", "report", "explorer")],
+            examples=shown_examples(contents, contents.shown_examples),
+            set_names=SET_TITLES,
+            set_labels=SET_LABELS,
+            perturbed_sets=[evaluation_set(key) for key in PERTURBED_SETS],
+            not_computed=NOT_COMPUTED,
+        )
     )
 
 
+def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Studies) -> dict[str, list[str]]:
+    copy_model = contents.copy_model
+    return {
+        "figure": _themed(lambda theme, shape: score_figure(scores, copy_model, theme, shape)),
+        "search_figure": _themed(
+            lambda theme, shape: search_figure(results.verified_at, theme, shape) if results.verified_at else None
+        ),
+        "metric_study_figure": _themed(
+            lambda theme, shape: (
+                metric_study_figure(results.metric_study, copy_model, theme, shape) if results.metric_study else None
+            )
+        ),
+        "breakdown_figure": _themed(
+            lambda theme, shape: (
+                breakdown_figure(results.breakdown, copy_model, theme, shape) if results.breakdown else None
+            )
+        ),
+        "training": _themed(lambda theme, shape: training_figure(contents.training or (), theme, shape)),
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalized
+    )
+    environment.filters.update(
+        percent=percent,
+        duration=duration,
+        split_interval=split_interval,
+        split_formulas=split_formulas,
+        inline_formula=inline_formula,
+    )
+    return environment
+
+
 def duration(seconds: float) -> str:
-    """Formats a time for people, such as `0.8 s`, `12 min 5 s` or `3 h 20 min`."""
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
+    """Formats a time in whole seconds, such as `8 s`, `12 min 05 s` or `3 h 20 min 00 s`, so that a column aligns."""
     minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    if not minutes:
+        return f"{rest} s" if rest else "< 1 s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min {rest:02} s" if hours else f"{minutes} min {rest:02} s"
 
 
 def _finalized(value: object) -> object:
@@ -192,9 +224,16 @@ def _data_uri(svg: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
-def _themed(draw: Callable[[Theme], str | None]) -> list[str]:
-    """Draws the figure for a light and for a dark page; returns nothing where there is nothing to draw."""
-    return [_data_uri(figure) for figure in map(draw, (LIGHT, DARK)) if figure is not None]
+def _themed(draw: Callable[[Theme, Shape], str | None]) -> list[str]:
+    """Draws a figure for wide pages, light and dark, then for narrow ones; returns nothing without data."""
+    figures = [draw(theme, shape) for shape in (WIDE, NARROW) for theme in (LIGHT, DARK)]
+    return [_data_uri(figure) for figure in figures if figure is not None]
+
+
+def inline_formula(latex: str) -> Markup | str:
+    """Returns a formula within a line: typeset, or as it was written."""
+    formula = typeset(latex)
+    return visible(latex) if formula is None else Markup(str(formula).replace('display="block"', 'display="inline"', 1))
 
 
 def _file(name: str) -> str:

@@ -1,9 +1,9 @@
 """The table of scores: a model's mean of every measure on every set.
 
-It comes in three forms: rows of numbers, a text table for `tables.md`, and a grid for the page.
+It comes in three forms: rows of numbers, a text table for `tables.md`, and small tables for the page.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mathderive.metrics.breakdown import means
@@ -12,7 +12,7 @@ from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Scores
 from mathderive.report.numbers import DASH, percent, value_of, with_interval
-from mathderive.report.recorded import RECORDED, RECORDED_EXAMPLES, RecordedRow
+from mathderive.report.recorded import RECORDED
 from mathderive.report.text_tables import GridRow, TextTable, has_dash
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS, SET_TITLES
 
@@ -70,54 +70,66 @@ def _with_all_text_metrics(rows: Sequence[ScoreRow]) -> list[Measure]:
 
 
 @dataclass(frozen=True)
+class MeasureTable:
+    """One measure's means: a row for each model and a column for each set; `recorded` are the authors' means."""
+
+    title: str
+    rows: Sequence[GridRow]
+    recorded: Sequence[GridRow]
+
+
+@dataclass(frozen=True)
 class ScoreGrid:
-    """The page's table of scores.
+    """The page's tables of scores.
 
     Attributes:
-        groups: the titles of the groups of columns; each group has one column for each set.
-        rows: one row for each model.
-        recorded: the authors' means on the same sets.
-        sizes: the number of examples of each set in words; None where models differ, and then the last group tells.
+        tables: one table for each measure, and one for the numbers of examples where models differ in them.
+        sizes: the number of examples of each set in words; None where models differ.
         has_dash: some cell is a dash.
     """
 
     sets: Sequence[EvaluationSet]
-    groups: Sequence[str]
-    rows: Sequence[GridRow]
-    recorded: Sequence[GridRow]
+    tables: Sequence[MeasureTable]
     sizes: str | None
     has_dash: bool
 
 
 def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
-    """Lays out one row for each model and one group of columns for each measure."""
-    computed = computed_measures(rows)
-    # The authors' rows have BLEURT, so there is a group for it at the end even where it was not computed.
-    shown = [*computed, *(measure for measure in _with_all_text_metrics(rows) if measure not in computed)]
+    """Lays out one small table for each measure, so that all of them fit any screen."""
     cells = {(row.model, row.set): row for row in rows}
     sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
+    models = list(dict.fromkeys(row.model for row in rows))
+    computed = computed_measures(rows)
+    # The authors' rows have BLEURT, so there is a table for it at the end even where it was not computed.
+    shown = [*computed, *(measure for measure in _with_all_text_metrics(rows) if measure not in computed)]
+
+    def table(title: str, show: Callable[[ScoreRow], str], recorded: Sequence[GridRow] = ()) -> MeasureTable:
+        by_model = [[cells.get((model, name)) for name in sets] for model in models]
+        lines = [[show(row) if row else DASH for row in by_set] for by_set in by_model]
+        return MeasureTable(
+            title, [GridRow(model, [line]) for model, line in zip(models, lines, strict=True)], recorded
+        )
+
+    tables = [table(measure.title, _mean_of(measure), _recorded(measure, sets)) for measure in (shown if rows else ())]
     sizes = {name: {row.examples for row in rows if row.set == name} for name in sets}
     is_even = all(len(numbers) == 1 for numbers in sizes.values())
-    grid_rows = []
-    for model in dict.fromkeys(row.model for row in rows):
-        by_set = [cells.get((model, name)) for name in sets]
-        groups = [[percent(value_of(row.means[m.key])) if row else DASH for row in by_set] for m in shown]
-        if not is_even:
-            groups.append([str(row.examples) if row else DASH for row in by_set])
-        grid_rows.append(GridRow(model, groups))
-    recorded = [GridRow(row.model, _recorded_groups(row, shown, sets, with_examples=not is_even)) for row in RECORDED]
+    if not is_even:
+        tables.append(table("Examples", lambda row: str(row.examples)))
     return ScoreGrid(
         sets=sets,
-        groups=[*(measure.title for measure in shown), *([] if is_even else ["Examples"])],
-        rows=grid_rows,
-        recorded=recorded,
+        tables=tables,
         sizes=", ".join(f"{min(sizes[name])} {SET_LABELS[name]}" for name in sets) if is_even else None,
-        has_dash=has_dash([*grid_rows, *recorded]),
+        has_dash=any(has_dash([*table.rows, *table.recorded]) for table in tables),
     )
 
 
-def _recorded_groups(
-    row: RecordedRow, shown: Sequence[Measure], sets: Sequence[EvaluationSet], with_examples: bool
-) -> list[list[str]]:
-    groups = [[percent(row.mean(measure.key, name)) for name in sets] for measure in shown]
-    return [*groups, [str(RECORDED_EXAMPLES)] * len(sets)] if with_examples else groups
+def _mean_of(measure: Measure) -> Callable[[ScoreRow], str]:
+    return lambda row: percent(value_of(row.means[measure.key]))
+
+
+def _recorded(measure: Measure, sets: Sequence[EvaluationSet]) -> list[GridRow]:
+    return [
+        GridRow(row.model, [[percent(row.mean(measure.key, name)) for name in sets]])
+        for row in RECORDED
+        if measure.key in row.means
+    ]

@@ -5,23 +5,27 @@ from typing import TYPE_CHECKING
 
 from mathderive.metrics.verified_at import VerifiedRow
 from mathderive.records import EVALUATION_SETS
-from mathderive.report.drawing import MARKERS, Theme, add_legend, as_svg, new_figure, style
+from mathderive.report.drawing import MARKERS, Shape, Theme, add_legend, as_svg, new_figure, style
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
 
 if TYPE_CHECKING:  # importing matplotlib takes a second
     from matplotlib.axes import Axes
 
 
-def search_figure(rows: Sequence[VerifiedRow], theme: Theme) -> str:
+def search_figure(rows: Sequence[VerifiedRow], theme: Theme, shape: Shape) -> str:
     """Draws a column of panels for each set: above against answers, below against mean seconds per question.
 
     A star marks the greedy answer; lower bounds are left out.
     """
     models = list(dict.fromkeys(row.model for row in rows))
     sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
-    with style(theme):
-        figure = new_figure(10.4, 5.4)
-        panels = figure.subplots(2, len(sets), sharey=True, sharex="row", squeeze=False)
+    with style(theme, shape):
+        if shape.is_narrow:  # a line of panels for each set
+            figure = new_figure(shape, 1.9 * len(sets) + 1.6)
+            panels = figure.subplots(len(sets), 2, sharey=True, sharex="col", squeeze=False).T
+        else:
+            figure = new_figure(shape, 5.4)
+            panels = figure.subplots(2, len(sets), sharey=True, sharex="row", squeeze=False)
         for column, name in enumerate(sets):
             for row in rows:
                 if row.set == name:
@@ -39,7 +43,7 @@ def search_figure(rows: Sequence[VerifiedRow], theme: Theme) -> str:
             panel.xaxis.set_major_formatter("{x:.0f}")
         for panel in panels[1]:
             panel.xaxis.set_major_formatter("{x:g}")
-        add_legend(figure, panels[0][0])
+        add_legend(figure, panels[0][0], shape)
         return as_svg(figure)
 
 

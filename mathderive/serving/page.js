@@ -185,6 +185,15 @@ function showVerdict(answer, { verdict, reasons }) {
   );
   const outcomes = [outcomeOf("verified", verdict.verified), outcomeOf("goalReached", verdict.goal_reached)];
   byId("verdict").replaceChildren(outcomes[0], " · ", outcomes[1]);
+  byId("explanation").textContent = verdict.verified ? "" : explanation(verdict.labels.map(({ kind }) => kind));
+}
+
+/** Names the first equation that is false or is missing a step; the empty string if there is none. */
+function explanation(kinds) {
+  const at = kinds.findIndex((kind) => kind === "incorrect" || kind === "skipped");
+  if (at < 0) return "";
+  if (kinds[at] === "incorrect") return `Equation ${at + 1} is false.`;
+  return `Equation ${at + 1} is missing a step: it is true, but does not follow from earlier equations by one step.`;
 }
 
 function outcomeOf(name, holds) {
@@ -254,7 +263,7 @@ async function receive(into, outcome, signal) {
 
 function begin() {
   running = new AbortController();
-  byId("failure").textContent = byId("summary").textContent = byId("verdict").textContent = "";
+  for (const name of ["failure", "summary", "verdict", "explanation"]) byId(name).textContent = "";
   byId("nothing").hidden = byId("copy").hidden = true;
   byId("writing").hidden = false;
   swap("start", "stop");

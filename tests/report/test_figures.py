@@ -15,7 +15,7 @@ from mathderive.metrics.measures import measures
 from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EvaluationSet
-from mathderive.report.drawing import DARK, LIGHT, Theme
+from mathderive.report.drawing import DARK, LIGHT, WIDE, Theme
 from mathderive.report.figures import (
     TRAINING_PANELS,
     breakdown_figure,
@@ -52,9 +52,9 @@ STUDY = [
 ]
 BREAKDOWN = [BreakdownRow(model, by, value, 4, means(mean)) for model, mean in MODELS.items() for by, value in KINDS]
 FIGURES: Mapping[str, Callable[[Theme], str]] = {
-    "scores": lambda theme: score_figure(ROWS, "copy", theme),
-    "metric study": lambda theme: metric_study_figure(STUDY, "copy", theme),
-    "breakdown": lambda theme: breakdown_figure(BREAKDOWN, "copy", theme),
+    "scores": lambda theme: score_figure(ROWS, "copy", theme, WIDE),
+    "metric study": lambda theme: metric_study_figure(STUDY, "copy", theme, WIDE),
+    "breakdown": lambda theme: breakdown_figure(BREAKDOWN, "copy", theme, WIDE),
 }
 
 
@@ -83,14 +83,14 @@ def test_is_svg_without_scripts_or_outside_references(name: str) -> None:
 
 
 def test_no_rows_and_no_copy_make_a_figure_too() -> None:
-    assert "<svg" in score_figure([], None, LIGHT)
-    assert "<svg" in score_figure(ROWS[:2], None, LIGHT)
+    assert "<svg" in score_figure([], None, LIGHT, WIDE)
+    assert "<svg" in score_figure(ROWS[:2], None, LIGHT, WIDE)
 
 
 def test_scores_below_zero_are_within_the_figure() -> None:
     rows = [ScoreRow("t5", "static", 3, {**means(0.5), "bleurt": Estimate(-0.4, (-0.6, -0.3))})]
-    assert "<!-- −40 -->" in score_figure(rows, None, LIGHT)
-    assert "<!-- −" not in score_figure(ROWS, None, LIGHT)
+    assert "<!-- −40 -->" in score_figure(rows, None, LIGHT, WIDE)
+    assert "<!-- −" not in score_figure(ROWS, None, LIGHT, WIDE)
 
 
 TRAINING: list[dict[str, Any]] = [
@@ -108,17 +108,17 @@ def titles(svg: str) -> list[str]:
 
 
 def test_every_curve_that_was_logged_is_drawn() -> None:
-    svg = training_figure(TRAINING, LIGHT)
+    svg = training_figure(TRAINING, LIGHT, WIDE)
     assert svg is not None
     assert titles(svg) == [title for title, _ in TRAINING_PANELS]
-    only_loss = training_figure([{"step": 1, "loss": 2.0, "gradient_norm": float("nan")}], LIGHT)
+    only_loss = training_figure([{"step": 1, "loss": 2.0, "gradient_norm": float("nan")}], LIGHT, WIDE)
     assert only_loss is not None
     assert titles(only_loss) == ["Loss"]
 
 
 def test_a_run_without_curves_has_no_figure() -> None:
-    assert training_figure([{"step": 1, "seconds": 3.0}, {"loss": 1.0}, {}], LIGHT) is None
-    assert training_figure([], LIGHT) is None
+    assert training_figure([{"step": 1, "seconds": 3.0}, {"loss": 1.0}, {}], LIGHT, WIDE) is None
+    assert training_figure([], LIGHT, WIDE) is None
 
 
 def test_curves_are_told_in_words() -> None:

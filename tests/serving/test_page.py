@@ -137,6 +137,21 @@ def test_every_step_has_its_verdict(served: Served, open_page: OpenPage) -> None
     expect(page.locator("#verdict .bad")).to_have_text("not verified")
     expect(page.locator("#verdict .good")).to_have_text("goal reached")
     expect(page.locator(".step .kinds")).to_have_text(["premise", "incorrect", "valid", "unparsable"])
+    expect(page.locator("#explanation")).to_have_text("Equation 2 is false.")
+
+
+def test_the_equation_that_is_missing_a_step_is_named(served: Served, open_page: OpenPage) -> None:
+    page = open_page(served)
+    premise, derived = r"f{(x)} = \sin{(x)}", r"\frac{d}{d x} f{(x)} = \cos{(x)}"
+    goal = r"\sin{(x \frac{d}{d x} f{(x)} + 3)} = \sin{(x \cos{(x)} + 3)}"
+    answer_with(page, **answered(f"{premise} and {goal}"))
+    ask(page, premise, goal)
+    expect(page.locator(".step .kinds")).to_have_text(["premise", "skipped"])
+    expect(page.locator("#explanation")).to_contain_text("Equation 2 is missing a step: it is true")
+    answer_with(page, **answered(f"{premise} and {derived}"))
+    ask(page, premise, derived)
+    expect(page.locator("#verdict .good")).to_have_text(["verified", "goal reached"])
+    expect(page.locator("#explanation")).to_be_empty()
 
 
 def test_a_failed_check_is_shown(served: Served, open_page: OpenPage) -> None:

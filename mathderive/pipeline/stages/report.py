@@ -1,6 +1,8 @@
 """The report stage: the page and the tables, from the other stages' files."""
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +113,8 @@ def gather_contents(
         copy_model=next((model.name for model in config.predictors if isinstance(model, CopySettings)), None),
         self_training=_self_training_rows(further) if further else (),
         physics=_physics_references(run, data.physics) if data.physics else None,
+        origin=config.evaluation.source,
+        facts=_facts(run),
     )
 
 
@@ -126,6 +130,21 @@ def _physics_references(run: Run, dataset: PhysicsResults) -> "PhysicsReferences
         fields={key: topic.field for key, topic in topics.items()},
         verdicts={rules: read_jsonl(run.paths.reference_verdicts(rules), CheckedAnswer) for rules in checked},
     )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """The date, the command and the number of parameters of a trained model, for the top of the page."""
+    facts = {"Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
+    if run.command:
+        facts["Command"] = run.command
+    model = run.config.model
+    if model and (folder := run.paths.checkpoint(model.name)).exists():
+        from mathderive.model.parameters import parameter_shapes
+        from mathderive.training.description import read_description
+
+        shapes = parameter_shapes(read_description(folder).config)
+        facts["Parameters"] = f"{sum(map(math.prod, shapes.values())):,} of {model.name}"
+    return facts
 
 
 def _timed_predictions(run: Run, model: str) -> dict[EvaluationSet, list[Prediction]]:
