@@ -14,7 +14,7 @@ from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Predicti
 from mathderive.training.opened import OpenedCheckpoints
 
 STAGE_VERSION: Mapping[str, int] = {
-    "data": 3,
+    "data": 4,
     "shards": 1,
     "train": 1,
     "self-training": 1,
