@@ -120,6 +120,8 @@ def test_the_served_site_is_whole_without_a_network_fits_a_telephone_and_can_be_
             page.goto(address + name)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
         page.set_viewport_size({"width": 1280, "height": 900})
+        with page.expect_console_message(lambda message: "search ready" in message.text, timeout=60_000):
+            page.reload()
         page.get_by_text("Search", exact=True).first.click()
         page.locator("#mkdocs-search-query").press_sequentially("early_stopping")
         expect(page.locator("#mkdocs-search-results a").first).to_contain_text("search")
