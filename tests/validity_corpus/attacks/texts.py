@@ -35,7 +35,9 @@ def false_lines(setting: Setting) -> Attempt:
     """A whole correct derivation with false equations between its lines."""
     lines = _lines(setting)
     left, right = setting.premise_sides()
-    false = (f"{left} = 2 ({right})", "1 = 2", f"{left} = {right} + 1", setting.goal_text, f"{left} = - ({right})")
+    false = [f"{left} = 2 ({right})", "1 = 2", f"{left} = {right} + 1", f"{left} = - ({right})"]
+    if setting.goal_kind == "false":
+        false.append(setting.goal_text)
     for text in setting.rng.sample(false, setting.rng.randint(1, 3)):
         lines.insert(setting.rng.randint(1, len(lines)), text)
     return _whole(setting, tuple(dict.fromkeys(lines)))
