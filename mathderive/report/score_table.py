@@ -99,9 +99,9 @@ def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
     cells = {(row.model, row.set): row for row in rows}
     sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
     models = list(dict.fromkeys(row.model for row in rows))
-    computed = computed_measures(rows)
+    computed = {measure.key for measure in computed_measures(rows)}
     # The authors' rows have BLEURT, so there is a table for it at the end even where it was not computed.
-    shown = [*computed, *(measure for measure in _with_all_text_metrics(rows) if measure not in computed)]
+    shown = sorted(_with_all_text_metrics(rows), key=lambda measure: measure.key not in computed)
 
     def table(title: str, show: Callable[[ScoreRow], str], recorded: Sequence[GridRow] = ()) -> MeasureTable:
         by_model = [[cells.get((model, name)) for name in sets] for model in models]

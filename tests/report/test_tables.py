@@ -10,7 +10,7 @@ from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS, EvaluationSet, MetricSensitivity, Prediction, Score, Scores, Sensitivity
 from mathderive.report.failure_table import failure_rows
 from mathderive.report.numbers import percent
-from mathderive.report.score_table import score_rows
+from mathderive.report.score_table import score_grid, score_rows
 from mathderive.report.sensitivity_table import quantity, sensitivity_rows
 from mathderive.report.tables import as_json, as_markdown
 from tests.support.released_records import load
@@ -58,6 +58,11 @@ def test_means_by_hand() -> None:
     assert (row.set, row.examples) == ("static", 2)
     found = {measure: estimate.value for measure, estimate in row.means.items() if estimate}
     assert found == {"rouge2": 0.75, "bleu": 0.375, "gleu": 0.1875, "ends_with_goal": 0.5}
+
+
+def test_the_page_has_one_table_for_each_measure() -> None:
+    titles = [table.title for table in score_grid(score_rows({"m": {"static": [make_score("static", 1.0)]}})).tables]
+    assert titles == ["ROUGE-2", "BLEU", "GLEU", "Ends with the goal", "BLEURT"]
 
 
 def test_a_mean_ratio_is_over_the_pairs_that_have_one() -> None:
