@@ -6,11 +6,15 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.command import COMPILED
 from tests.support.shared import shared
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # A shell starts its background jobs with SIGINT ignored, which would pass on to every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,3 +64,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def shared_reference() -> Path:
     """The folder of the authors' released result files; the test is skipped where they are not at hand."""
     return shared("reference")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    from tests.support.browser import launched_browser
+
+    with launched_browser() as browser:
+        yield browser

@@ -67,7 +67,7 @@ def build_derivations(
     config = derivations.DerivationsConfig(
         name=run.name or "default", settings=settings, seed=run.seed, work=str(work), on_progress=on_progress, **route
     )
-    builder = derivations.Builder(config=config, data_dir=str(place), file_format="array_record")
+    builder = derivations.Builder(config=config, data_dir=str(place))
     dataset = _prepare(builder, folder, (*SPLITS, *PERTURBED_SETS), download_config)
     if work.exists():
         work.rmtree()
@@ -86,7 +86,7 @@ def build_released(files: Sequence[Path] | None, folder: Path, downloads: Path) 
         As `build_derivations`, with the `models` that have recorded outputs and the hash of the outputs.
     """
     config = released.DOWNLOADED if files is None else released.ReleasedConfig(name="local", files=tuple(files))
-    builder = released.Builder(config=config, data_dir=str(folder / "data"), file_format="array_record")
+    builder = released.Builder(config=config, data_dir=str(folder / "data"))
     return _prepare(builder, folder, RELEASED_SETS, downloads=downloads)
 
 

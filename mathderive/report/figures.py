@@ -50,8 +50,9 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme,
     means = [mean for row in rows for measure in shown if (mean := row.means[measure.key])]
     lowest = min((100 * (mean.interval or (mean.value,))[0] for mean in means), default=0)  # BLEURT may be negative
     with style(theme, shape):
-        columns = 2 if shape.is_narrow else -(-len(shown) // (1 if len(shown) < 5 else 2)) or 1
-        lines = -(-len(shown) // columns) or 1
+        lines_when_wide = 1 if len(shown) < 5 else 2
+        columns = 2 if shape.is_narrow else max(1, math.ceil(len(shown) / lines_when_wide))
+        lines = max(1, math.ceil(len(shown) / columns))
         figure = new_figure(shape, 2.1 * lines + 1.5 if shape.is_narrow else 2.6 * lines + 1.1)
         panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flatten()
         for unused in panels[len(shown) :]:

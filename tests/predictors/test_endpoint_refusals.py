@@ -5,7 +5,6 @@ import json
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from mathderive.predictors.ledger import Ledger
 from mathderive.predictors.redaction import HIDDEN, MOST_CHARACTERS, Redactor
 from tests.predictors.test_chat import ask, baseline, baseline_at, example
 from tests.support.chat_server import KEY, ChatServer
+from tests.support.running_server import running
 
 NESTED: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": False}}
 
@@ -353,15 +353,10 @@ def serving_with_own_certificate(folder: Path) -> Iterator[str]:
     )  # fmt: skip
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files[1], files[0])
-    with ChatServer() as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield f"https://localhost:{server.server_port}/v1"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ChatServer()
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with running(server):
+        yield f"https://localhost:{server.server_port}/v1"
 
 
 def test_an_unknown_certificate_ends_the_stage_at_once_and_can_be_made_known(

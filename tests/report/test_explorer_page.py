@@ -19,7 +19,7 @@ from mathderive.report.plain import visible
 from mathderive.report.typeset import typeset
 from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
 from tests.support import command
-from tests.support.browser import expect, launched_browser, needs_chromium, watched_pages
+from tests.support.browser import expect, needs_chromium, watched_pages
 from tests.support.explored import HOSTILE, checked_contents
 from tests.support.released_files import released_file
 
@@ -35,12 +35,6 @@ class OpenPage(Protocol):
     """Opens a file in the browser."""
 
     def __call__(self, path: Path, fragment: str = "", width: int = 1400, scripts: bool = True) -> "Page": ...
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with launched_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

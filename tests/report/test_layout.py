@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from mathderive.report.page import write_report
-from tests.support.browser import launched_browser, needs_chromium, watched_pages
+from tests.support.browser import needs_chromium, watched_pages
 from tests.support.explored import checked_contents
 
 if TYPE_CHECKING:
@@ -44,12 +44,6 @@ OVERLAPPING_TEXTS = """
         return [texts.length, overlaps, texts.filter(isOutside).map(({ text }) => text)];
     }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with launched_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """The tables, the figure and the page's section about searches."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from mathderive.report.drawing import LIGHT, WIDE
 from mathderive.report.page import ReportContents, write_report
 from mathderive.report.search_figure import search_figure
 from mathderive.report.search_tables import search_tables
-from tests.support.browser import launched_browser, needs_chromium, watched_pages
+from tests.support.browser import needs_chromium, watched_pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -94,12 +94,6 @@ def test_page_tables_and_terminal_have_the_search(tmp_path: Path, make_contents:
     tree = json.loads((tmp_path / "tables.json").read_text(encoding="utf-8"))
     assert [point["n"] for point in tree["verified_at"][0]["points"]] == [1, 2, 4, 8, 16, 32, 64]
     assert tree["search_costs"][-1]["samples"]["value"] == 68
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with launched_browser() as browser:
-        yield browser
 
 
 @needs_chromium

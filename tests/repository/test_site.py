@@ -1,19 +1,19 @@
 """The site is built from the repository's pages, its links lead somewhere, and it is whole without a network."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.support.browser import WatchedPages, expect, launched_browser, needs_chromium
+from tests.support.browser import WatchedPages, expect, needs_chromium
 from tests.support.command import complaint, run
+from tests.support.file_server import serving_files
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,24 +42,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "new"
     run("docs", folder, cwd=folder.parent)
     return folder
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a folder, served while the block runs."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder)) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_every_page_of_the_repository_is_a_page_of_the_site(site: Path) -> None:
@@ -108,8 +90,11 @@ def test_a_folder_that_is_no_site_is_left_alone(tmp_path: Path) -> None:
 
 
 @needs_chromium
-def test_the_served_site_is_whole_without_a_network_fits_a_telephone_and_can_be_searched(site: Path) -> None:
-    with served(site) as address, launched_browser() as browser:
+def test_the_served_site_is_whole_without_a_network_fits_a_telephone_and_can_be_searched(
+    site: Path, browser: "Browser"
+) -> None:
+    with serving_files(site) as server:
+        address = f"{server.url}/"
         pages = WatchedPages(browser)
         for name in ("", "docs/configuration/", "docs/validity/"):
             page = pages.new_page(

@@ -12,7 +12,7 @@ from mathderive.checker.reading.answers import split_answer
 from mathderive.report.typeset import typeset
 from mathderive.symbolic.prompts import split_prompt
 from tests.support import tiny_training
-from tests.support.browser import expect, launched_browser, needs_chromium, watched_pages
+from tests.support.browser import expect, needs_chromium, watched_pages
 from tests.support.served import KEY, Served, serving
 
 if TYPE_CHECKING:
@@ -36,12 +36,6 @@ class OpenPage(Protocol):
     def __call__(
         self, served: Served, width: int = 1280, key: str | None = KEY, keep_console: bool = True
     ) -> "Page": ...
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with launched_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

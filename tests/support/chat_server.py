@@ -2,12 +2,12 @@
 
 import json
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.running_server import running
 
 KEY = "sk-secret-of-this-test"
 
@@ -55,17 +55,9 @@ class ChatServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/v1"
 
 
-@contextmanager
-def serving() -> Iterator[ChatServer]:
-    """A running server for the duration of the block."""
-    with ChatServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def serving() -> AbstractContextManager[ChatServer]:
+    """A running server for the duration of a block."""
+    return running(ChatServer())
 
 
 def answer_to(prompt: str, seed: int | None = None, index: int = 0) -> str:

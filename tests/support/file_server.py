@@ -1,11 +1,11 @@
 """A server on loopback for the files of a folder."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.support.running_server import running
 
 
 class FileServer(ThreadingHTTPServer):
@@ -28,17 +28,9 @@ class FileServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-@contextmanager
-def serving_files(folder: Path) -> Iterator[FileServer]:
-    """A running server for the duration of the block."""
-    with FileServer(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def serving_files(folder: Path) -> AbstractContextManager[FileServer]:
+    """A running server for the duration of a block."""
+    return running(FileServer(folder))
 
 
 class _Handler(SimpleHTTPRequestHandler):
