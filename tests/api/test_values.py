@@ -86,6 +86,7 @@ def test_scores(examples: list[mathderive.Example]) -> None:
         mathderive.score([(good, prediction)])
 
 
+@pytest.mark.slow
 def test_a_model() -> None:
     model = mathderive.load_model(ROOT / "checkpoints" / "mini", batch_size=2, max_source_length=128)
     assert model.name == "mini"

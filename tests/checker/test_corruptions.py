@@ -17,6 +17,8 @@ from tests.validity_corpus.agreement import Agreement, compare
 from tests.validity_corpus.corpus import Corpus, LabelledDerivation, add_corruptions, generated_sources
 from tests.validity_corpus.corruptions import CORRUPTIONS
 
+pytestmark = pytest.mark.slow
+
 FALSIFYING = ("sign flipped", "factor dropped", "wrong derivative", "wrong integral", "symbol exchanged")
 
 

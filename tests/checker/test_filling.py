@@ -21,7 +21,7 @@ def counted(asked: str, answer: str) -> Validity:
 def shortened() -> list[tuple[str, str]]:
     """Prompts and derivations of the generator, each with one equation left out."""
     texts = []
-    for attempt in range(4):
+    for attempt in range(3):
         derivation = sample_derivation(SamplingSettings(), 5, attempt)
         if derivation is not None:
             asked, equations = prompt(derivation), target(derivation).split(" and ")

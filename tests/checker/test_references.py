@@ -118,11 +118,11 @@ def test_generated_derivations_are_verified(sampled: list[Derivation], perturb: 
 def test_many_generated_derivations_are_verified() -> None:
     """All but those with a power of zero, and few whose constants of integration depend on other names."""
     checked = failed = 0
-    for attempt in range(1000):
+    for attempt in range(300):
         derivation = sample_derivation(SamplingSettings(), seed=1, attempt=attempt)
         if derivation is not None:
             checked += 1
             text = target(derivation)
             failed += not check(prompt(derivation), text).verified and "0^{" not in text
-    assert checked > 500
+    assert checked > 150
     assert failed <= checked / 50

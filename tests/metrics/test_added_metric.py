@@ -50,6 +50,7 @@ def write_config(place: Path, code: str) -> Path:
     return config
 
 
+@pytest.mark.slow
 def test_the_guide_s_metric_is_in_the_scores_the_sensitivity_the_tables_and_on_the_page(tmp_path: Path) -> None:
     results = large_released_file(tmp_path, 3)
     config = write_config(tmp_path, guide_example())

@@ -42,10 +42,12 @@ def test_tokens_are_those_of_generate(name: str, kind: str, config: T5Config, pa
 
 
 @pytest.mark.slow
-# Short prompts are padded to one length, long ones in groups. If two logits are equal to rounding error, PyTorch's
-# choice may be wrong: with the first seed and long prompts, its own float64 result differs from it once.
-@pytest.mark.parametrize(("longest", "seed"), [(40, 1), (300, 2)])
-@pytest.mark.parametrize("name", SEARCHES)
+# Short prompts are padded to one length, long ones in groups, whatever the search. If two logits are equal to rounding
+# error, PyTorch's choice may be wrong: with the first seed and long prompts, its own float64 result differs once.
+@pytest.mark.parametrize(
+    ("name", "longest", "seed"),
+    [(name, 40, 1) for name in SEARCHES] + [(name, 300, 2) for name in ("greedy", "the paper's validation")],
+)
 def test_tokens_are_those_of_generate_today(name: str, longest: int, seed: int, kind: str, config: T5Config) -> None:
     pytest.importorskip("torch")
     seed += SEEDS[kind]
@@ -76,9 +78,9 @@ def settle_a_tie(
     return settled
 
 
+# The base shapes, which differ from the small ones in sizes only, are compared in test_parity.py.
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("shape", PUBLISHED)
+@pytest.mark.parametrize("shape", ["t5-tiny", "t5-small", "t5-1.1-tiny", "t5-1.1-small"])
 def test_published_shapes_write_the_tokens_of_generate(shape: str) -> None:
     pytest.importorskip("torch")
     config = PUBLISHED[shape]
@@ -88,10 +90,9 @@ def test_published_shapes_write_the_tokens_of_generate(shape: str) -> None:
         if name in params:
             params[name][column] *= 3
     model, replicated = torch_model_of(config, params), devices.replicate(params)
-    # The base shapes differ from the small ones in sizes only, and take ten times as long.
-    batch = random_prompts(config, seed=1, rows=25 if "base" in shape else 100, longest=16)
+    batch = random_prompts(config, seed=1, rows=60 if "tiny" in shape else 10, longest=16)
     sources = sources_of(batch)
-    for name in ("greedy", "greedy, penalty", "2 beams", "2 beams, penalty", "4 beams", "4 beams, penalty"):
+    for name in ("greedy, penalty", "2 beams", "4 beams, penalty"):
         search = SEARCHES[name]
         expected = torch_generate(model, batch, 8, search)
         found = decode(config, replicated, sources, 8, search=search)

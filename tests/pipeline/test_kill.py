@@ -6,52 +6,43 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import TINY, complaint, jsonl_files, run, start, wait_for_step
+from benchmarks.killed_runs.commands import NEVER, Ending, KillPlan, run_command
+from tests.support.command import COMPILED, TINY, complaint, jsonl_files, run, start, wait_for_step
 
-KILLS_PER_STAGE = 4
+KILLS_PER_STAGE = 2
 STAGES = ("data", "train", "predict", "score", "report")
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], dict[str, float]]:
-    """The files of an undisturbed run, and the seconds of each stage's command."""
-    place = tmp_path_factory.mktemp("uninterrupted")
-    seconds = {}
-    for stage in STAGES:
-        started = time.monotonic()
-        run(stage, "--config", TINY, cwd=place)
-        seconds[stage] = time.monotonic() - started
-    return jsonl_files(place / "runs" / "tiny"), seconds
+def call(stage: str, place: Path, plan: KillPlan) -> Ending:
+    """Calls the stage's command in a folder; it is killed as planned, or ends without an error."""
+    ended = run_command([stage, "--config", str(TINY)], place, COMPILED, plan)
+    assert ended.was_killed or ended.code == 0, ended.output
+    return ended
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_killed_at_random_moments(uninterrupted: tuple[dict[str, bytes], dict[str, float]], tmp_path: Path) -> None:
-    expected, seconds = uninterrupted
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for place in (whole, killed):
+        (place / "tmp").mkdir(parents=True)
     seed = int(os.environ.get("MATHDERIVE_KILL_SEED", random.SystemRandom().randrange(10**6)))
     print(f"MATHDERIVE_KILL_SEED={seed} repeats these moments")
     moments = random.Random(seed)
-    killed = 0
     for stage in STAGES:
-        for _ in range(KILLS_PER_STAGE):
-            process = start(stage, "--config", TINY, cwd=tmp_path)
-            try:
-                # Later calls are quicker than the measured one, because they find compiled code.
-                process.wait(timeout=moments.uniform(0.1, 0.7) * seconds[stage])
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                killed += 1
-            process.communicate()
-        run(stage, "--config", TINY, cwd=tmp_path)
-    assert jsonl_files(tmp_path / "runs" / "tiny") == expected
-    assert killed >= len(STAGES)
-    assert not list((tmp_path / "runs" / "tiny").rglob("*.partial"))
+        operations = call(stage, whole, NEVER).operations
+        kills = [
+            call(stage, killed, KillPlan(operation=moments.randint(1, int(0.8 * operations)))).was_killed
+            for _ in range(KILLS_PER_STAGE)
+        ]
+        assert kills[0]
+        call(stage, killed, NEVER)
+    assert jsonl_files(killed / "runs" / "tiny") == jsonl_files(whole / "runs" / "tiny")
+    assert not list((killed / "runs" / "tiny").rglob("*.partial"))
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ from tests.support.command import run
 from tests.support.physics_files import ROWS, physics_file
 from tests.support.shared import shared
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "physics.yaml"
 MINI = f"{{kind: t5, checkpoint: {ROOT / 'checkpoints' / 'mini'}}}"
@@ -116,7 +118,6 @@ def test_eval_answers_with_the_kits_own_checkpoint(tmp_path: Path) -> None:
     assert "references" not in tree
 
 
-@pytest.mark.slow
 def test_half_of_the_authors_file_end_to_end(tmp_path: Path) -> None:
     path = shared("reference", "physics_derivations_half.json")
     run("all", "--config", CONFIG, "--physics", path, "predictors=[{kind: copy}]", cwd=tmp_path)

@@ -11,6 +11,8 @@ from mathderive.pipeline.stamps import read_manifest
 from mathderive.records import EVALUATION_SETS, Prediction, Score, Sensitivity, read_jsonl
 from tests.support.command import TINY, complaint, jsonl_files, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -53,7 +55,6 @@ def test_nothing_changed_is_nothing_to_do(finished: Path) -> None:
     assert not (finished / "runs" / "tiny" / "old").exists()
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files_whatever_the_hash_seed(finished: Path, tmp_path: Path) -> None:
     run("all", "--config", TINY, "data.workers=1", cwd=tmp_path, PYTHONHASHSEED="12345")
     assert jsonl_files(tmp_path / "runs" / "tiny") == jsonl_files(finished / "runs" / "tiny")
@@ -65,7 +66,6 @@ def test_the_same_seed_gives_the_same_files_whatever_the_hash_seed(finished: Pat
     assert hashes[0] == hashes[1]
 
 
-@pytest.mark.slow
 def test_another_learning_rate_trains_again_and_keeps_the_old_results(finished: Path) -> None:
     folder = finished / "runs" / "tiny"
     before = jsonl_files(folder)
@@ -83,7 +83,6 @@ def test_another_learning_rate_trains_again_and_keeps_the_old_results(finished: 
     assert after["predictions/t5/static.jsonl"] != before["predictions/t5/static.jsonl"]
 
 
-@pytest.mark.slow
 def test_without_verdicts_the_text_metrics_are_the_same(finished: Path) -> None:
     scores = finished / "runs" / "tiny" / "scores" / "copy"
     before = read_jsonl(scores / "static.jsonl", Score)

@@ -104,14 +104,6 @@ def kill_and_finish(place: Place, proxy: FaultyProxy, moments: list[int]) -> Non
 
 
 @pytest.mark.slow
-def test_a_killed_run_does_not_ask_again_for_recorded_answers(
-    server: ChatServer, proxy: FaultyProxy, tmp_path: Path
-) -> None:
-    server.delay = 0.02
-    kill_and_finish(Place(tmp_path, proxy.url, rows=12), proxy, [20])
-
-
-@pytest.mark.slow
 def test_a_thousand_questions_through_faults_and_five_kills(
     server: ChatServer, proxy: FaultyProxy, tmp_path: Path
 ) -> None:
@@ -150,15 +142,15 @@ def test_every_sample_of_a_killed_search_is_accounted_for_and_none_is_paid_twice
 
 @pytest.mark.slow
 def test_no_minute_holds_more_requests_than_its_budget(server: ChatServer, proxy: FaultyProxy, tmp_path: Path) -> None:
-    place = Place(tmp_path, proxy.url, rows=22, requests_per_minute=60)
+    place = Place(tmp_path, proxy.url, rows=14, requests_per_minute=60)
     # Neither the end of a set nor a kill and restart begins a new minute.
     kill_when(place.start("predict"), partial(has_delivered, proxy, 30))
     place.run("predict")
-    assert_every_question_has_its_answer(place, 110)
+    assert_every_question_has_its_answer(place, 70)
     seconds = proxy.arrivals[-1] - proxy.arrivals[0]
     most = proxy.most_arrivals(60.0)
     print(f"{len(proxy.arrivals)} requests in {seconds:.0f} s, at most {most} in any minute")
-    assert len(proxy.arrivals) > 120
+    assert len(proxy.arrivals) > 75
     assert 50 <= most <= 60
 
 

@@ -123,6 +123,7 @@ def test_exports_before_and_after_a_retry_can_be_imported_in_any_order(
         assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "after.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_command_asks_again_and_the_predict_stage_takes_the_new_answers(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [FAULTS["length"], 422]
     place = Place(tmp_path, server.url, rows=1, concurrency=1)

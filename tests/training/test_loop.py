@@ -101,7 +101,7 @@ def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished: Fin
         return (metrics.stat().st_ino, metrics.stat().st_size) if metrics.exists() else (0, 0)
 
     kills = 0
-    while kills < 8:
+    while kills < 4:
         earlier, begun = log(), None
         process = start(tmp_path)
         # Most of a run's time is imports and compilation. The kill should come later, after the first row of the log.

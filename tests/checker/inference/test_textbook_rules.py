@@ -308,6 +308,7 @@ def test_no_attack_is_called_true(rules: Rules) -> None:
         assert not verdict.verified or (rules == "textbook" and len(verdict.steps) not in case["not_true"])
 
 
+@pytest.mark.slow
 def test_a_third_of_the_derivations_of_physics_is_verified() -> None:
     path = shared("reference", "physics_derivations_half.json")
     verdicts = [checked(case) for case in json.loads(path.read_text(encoding="utf-8"))]
