@@ -4,6 +4,7 @@ The same drawing always gives the same text. It has no time stamps, random ids o
 as outlines of the font that comes with matplotlib.
 """
 
+import base64
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,8 @@ if TYPE_CHECKING:  # importing matplotlib takes a second
 
 
 @dataclass(frozen=True)
-class Theme:
-    """The colours for a light or a dark page; a figure's background is transparent."""
+class Colors:
+    """The colours on a light or a dark page; a figure's background is transparent."""
 
     ink: str
     faint: str
@@ -23,15 +24,21 @@ class Theme:
     copy: str
     models: tuple[str, ...]
 
+    def by_name(self) -> dict[str, str]:
+        numbered = {f"model-{index}": color for index, color in enumerate(self.models)}
+        return {"ink": self.ink, "faint": self.faint, "grid": self.grid, "copy": self.copy} | numbered
 
-LIGHT = Theme(
+
+COLORS = Colors(
     ink="#1d2430",
     faint="#5b6472",
     grid="#e3e6ea",
     copy="#d5dae1",
     models=("#0b61a4", "#c2410c", "#15803d", "#9333ea", "#b08900", "#0e7490", "#be185d", "#475569"),
 )
-DARK = Theme(
+"""The colours in which figures are drawn: those of a light page."""
+
+DARK = Colors(
     ink="#e8eaee",
     faint="#a3acb9",
     grid="#2c333d",
@@ -61,7 +68,7 @@ def new_figure(shape: Shape, height: float) -> "Figure":
     return Figure(figsize=(shape.width, height), layout="constrained")
 
 
-def style(theme: Theme, shape: Shape) -> Any:
+def style(shape: Shape) -> Any:
     """Returns a context in which figures are made and drawn."""
     import matplotlib
 
@@ -72,19 +79,19 @@ def style(theme: Theme, shape: Shape) -> Any:
             "svg.fonttype": "path",
             "font.family": "DejaVu Sans",
             "font.size": 10,
-            "text.color": theme.ink,
+            "text.color": COLORS.ink,
             "text.parse_math": False,  # a model's name is not a formula
-            "axes.edgecolor": theme.faint,
-            "axes.labelcolor": theme.faint,
-            "axes.titlecolor": theme.ink,
+            "axes.edgecolor": COLORS.faint,
+            "axes.labelcolor": COLORS.faint,
+            "axes.titlecolor": COLORS.ink,
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
             "axes.axisbelow": True,
-            "grid.color": theme.grid,
-            "xtick.color": theme.faint,
+            "grid.color": COLORS.grid,
+            "xtick.color": COLORS.faint,
             "xtick.labelsize": 8 if shape.is_narrow else 10,
-            "ytick.color": theme.faint,
+            "ytick.color": COLORS.faint,
         }
     )
 
@@ -97,7 +104,20 @@ def add_legend(figure: "Figure", panel: "Axes", shape: Shape) -> None:
 
 
 def as_svg(figure: "Figure") -> str:
-    """Returns the figure as SVG text with a transparent background."""
+    """Returns the figure as SVG text with a transparent background, whose colours follow a light or a dark page."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return stream.getvalue()
+    svg = stream.getvalue()
+    for name, color in COLORS.by_name().items():
+        svg = svg.replace(color, f"var(--{name})")
+    rules = f"{_rule(COLORS)} @media (prefers-color-scheme: dark) {{{_rule(DARK)}}}"
+    return svg.replace("</style>", f"{rules}</style>", 1)
+
+
+def data_uri(svg: str) -> str:
+    """Returns an address that holds the SVG text itself."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _rule(colors: Colors) -> str:
+    return f":root {{{'; '.join(f'--{name}: {color}' for name, color in colors.by_name().items())}}}"

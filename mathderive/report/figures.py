@@ -10,7 +10,7 @@ from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS
-from mathderive.report.drawing import MARKERS, Shape, Theme, add_legend, as_svg, new_figure, style
+from mathderive.report.drawing import COLORS, MARKERS, Shape, add_legend, as_svg, new_figure, style
 from mathderive.report.recorded import RECORDED
 from mathderive.report.score_table import ScoreRow, computed_measures
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
@@ -40,7 +40,7 @@ ALL_SETS = "All"
 _Estimates = Sequence[Estimate | None]
 
 
-def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme, shape: Shape) -> str:
+def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, shape: Shape) -> str:
     """Draws means and intervals by set: a panel for each measure, a mark for each model, a bar for copying the prompt.
 
     Short lines are the means that the authors recorded.
@@ -49,7 +49,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme,
     models = [model for model in dict.fromkeys(row.model for row in rows) if model != copy_model]
     means = [mean for row in rows for measure in shown if (mean := row.means[measure.key])]
     lowest = min((100 * (mean.interval or (mean.value,))[0] for mean in means), default=0)  # BLEURT may be negative
-    with style(theme, shape):
+    with style(shape):
         lines_when_wide = 1 if len(shown) < 5 else 2
         columns = 2 if shape.is_narrow else max(1, math.ceil(len(shown) / lines_when_wide))
         lines = max(1, math.ceil(len(shown) / columns))
@@ -60,10 +60,10 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme,
         for panel, measure in zip(panels, shown, strict=False):
             values = {(row.model, row.set): row.means[measure.key] for row in rows}
             copied = [values.get((copy_model or "", name)) for name in EVALUATION_SETS]
-            _draw_bars(panel, [100 * mean.value if mean else None for mean in copied], theme)
+            _draw_bars(panel, [100 * mean.value if mean else None for mean in copied])
             by_model = {model: [values.get((model, name)) for name in EVALUATION_SETS] for model in models}
-            _draw_recorded(panel, measure.key, theme)
-            _draw_models(panel, by_model, copy_model, theme, scale=100)
+            _draw_recorded(panel, measure.key)
+            _draw_models(panel, by_model, copy_model, scale=100)
             panel.set_title(measure.title, loc="left", fontweight="bold", fontsize=11)
             _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
             panel.set_ylim(min(0, lowest), 100)
@@ -72,7 +72,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, theme: Theme,
         return as_svg(figure)
 
 
-def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, theme: Theme, shape: Shape) -> str:
+def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, shape: Shape) -> str:
     """Draws the metric study by set: a column for each metric, a mark for each model, and a line at chance."""
     metrics = [metric for metric in text_metrics() if any(row.metric == metric.key for row in rows)]
     models = _copy_last([row.model for row in rows if row.model is not None], copy_model)
@@ -81,7 +81,7 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
         ("AUC, verified or not", "verified_auc", 0.5),
         ("ρ, share of valid equations", "valid_equations_correlation", 0),
     )
-    with style(theme, shape):
+    with style(shape):
         if shape.is_narrow:  # a line of panels for each metric, and a column for each kind
             figure = new_figure(shape, 1.9 * len(metrics) + 1.2)
             panels = figure.subplots(len(metrics), 2, sharex=True, sharey="col", squeeze=False).T
@@ -91,7 +91,7 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
         for line, (label, field, chance) in zip(panels, kinds, strict=True):
             line[0].set_ylabel(label)
             for panel, metric in zip(line, metrics, strict=True):
-                panel.axhline(chance, color=theme.ink, linewidth=1, linestyle="--")
+                panel.axhline(chance, color=COLORS.ink, linewidth=1, linestyle="--")
                 by_model = {
                     model: [
                         getattr(cells[model, name, metric.key], field) if (model, name, metric.key) in cells else None
@@ -99,7 +99,7 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
                     ]
                     for model in models
                 }
-                _draw_models(panel, by_model, copy_model, theme)
+                _draw_models(panel, by_model, copy_model)
                 _label_categories(panel, [*(SET_LABELS[name] for name in EVALUATION_SETS), ALL_SETS])
                 margin = (1 - chance) / 25
                 panel.set_ylim(2 * chance - 1 - margin, 1 + margin)
@@ -109,7 +109,7 @@ def metric_study_figure(rows: Sequence[MetricStudyRow], copy_model: str | None, 
         return as_svg(figure)
 
 
-def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme: Theme, shape: Shape) -> str:
+def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, shape: Shape) -> str:
     """Draws means and intervals by the reference's length and by its operators; a line for each measure."""
     shown = [
         measure
@@ -120,7 +120,7 @@ def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme
     kinds = [list(dict.fromkeys(row.value for row in rows if row.by == by)) for by in ("equations", "operator")]
     kinds[0].sort()
     cells = {(row.model, row.value): row.means for row in rows}
-    with style(theme, shape):
+    with style(shape):
         if shape.is_narrow:  # all panels by equations, then all by operators
             figure = new_figure(shape, 3.6 * len(shown) + 2.4)
             panels = figure.subplots(2 * len(shown), 1, squeeze=False).reshape(2, len(shown)).T
@@ -137,7 +137,7 @@ def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, theme
                     model: [cells[model, value][measure.key] if (model, value) in cells else None for value in values]
                     for model in models
                 }
-                _draw_models(panel, by_model, copy_model, theme, scale=100)
+                _draw_models(panel, by_model, copy_model, scale=100)
                 panel.set_ylim(-4, 104)
                 _label_categories(panel, [str(value) for value in values])
         panels[0][0].set_title("Equations of the reference", loc="left", fontweight="bold", fontsize=11)
@@ -158,13 +158,11 @@ def _copy_last(models: Sequence[str], copy_model: str | None) -> list[str]:
     return sorted(dict.fromkeys(models), key=lambda model: model == copy_model)
 
 
-def _draw_models(
-    panel: "Axes", by_model: Mapping[str, _Estimates], copy_model: str | None, theme: Theme, scale: float = 1
-) -> None:
+def _draw_models(panel: "Axes", by_model: Mapping[str, _Estimates], copy_model: str | None, scale: float = 1) -> None:
     """Draws a mark for each model's value in each category, side by side, with its interval as a line."""
     for index, (model, estimates) in enumerate(by_model.items()):
         offset = (index - (len(by_model) - 1) / 2) * min(0.2, 0.7 / max(len(by_model), 1))
-        color = theme.faint if model == copy_model else theme.models[index % len(theme.models)]
+        color = COLORS.faint if model == copy_model else COLORS.models[index % len(COLORS.models)]
         shown = [(x + offset, estimate) for x, estimate in enumerate(estimates) if estimate is not None]
         panel.plot(
             [x for x, _ in shown],
@@ -180,15 +178,15 @@ def _draw_models(
                 panel.plot([x, x], [scale * end for end in estimate.interval], color=color, linewidth=1.2)
 
 
-def _draw_bars(panel: "Axes", values: Sequence[float | None], theme: Theme) -> None:
+def _draw_bars(panel: "Axes", values: Sequence[float | None]) -> None:
     shown = [(x, y) for x, y in enumerate(values) if y is not None]
     if shown:
         panel.bar(
-            [x for x, _ in shown], [y for _, y in shown], width=0.84, color=theme.copy, label="copying the prompt"
+            [x for x, _ in shown], [y for _, y in shown], width=0.84, color=COLORS.copy, label="copying the prompt"
         )
 
 
-def _draw_recorded(panel: "Axes", measure: str, theme: Theme) -> None:
+def _draw_recorded(panel: "Axes", measure: str) -> None:
     """Draws a short line for each mean that the authors recorded, side by side in the order of the legend."""
     for place, row in enumerate(RECORDED):
         means = [(x, row.mean(measure, name)) for x, name in enumerate(EVALUATION_SETS)]
@@ -199,7 +197,7 @@ def _draw_recorded(panel: "Axes", measure: str, theme: Theme) -> None:
                 [y for _, y in shown],
                 [x - 0.1 for x, _ in shown],
                 [x + 0.1 for x, _ in shown],
-                color=theme.models[-1 - place],  # the models' colours are taken from the beginning
+                color=COLORS.models[-1 - place],  # the models' colours are taken from the beginning
                 linewidth=2,
                 label=f"{row.model}, recorded",
             )
@@ -211,7 +209,7 @@ def _label_categories(panel: "Axes", labels: Sequence[str]) -> None:
     panel.grid(axis="x", visible=False)
 
 
-def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme, shape: Shape) -> str | None:
+def training_figure(rows: Sequence[Mapping[str, Any]], shape: Shape) -> str | None:
     """Draws the curves of `TRAINING_PANELS` that some row has; None where no row has any of them.
 
     Args:
@@ -222,7 +220,7 @@ def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme, shape: Shap
         return None
     columns = 1 if shape.is_narrow else min(3, len(panels))
     lines = -(-len(panels) // columns)
-    with style(theme, shape):
+    with style(shape):
         figure = new_figure(shape, (2.1 if shape.is_narrow else 2.8) * lines)
         axes = figure.subplots(lines, columns, squeeze=False).flatten()
         for unused in axes[len(panels) :]:
@@ -232,7 +230,7 @@ def training_figure(rows: Sequence[Mapping[str, Any]], theme: Theme, shape: Shap
                 validated = name == "validation"
                 axis.plot(
                     *zip(*points, strict=True),
-                    color=theme.models[0] if validated else theme.faint,
+                    color=COLORS.models[0] if validated else COLORS.faint,
                     marker="o" if validated else None,
                     markersize=4,
                     label=name,

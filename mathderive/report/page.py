@@ -19,7 +19,7 @@ from mathderive.metrics.physics import PhysicsReferences
 from mathderive.metrics.registry import text_metrics
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Prediction, Record, Scores, Sensitivity
 from mathderive.report import studies, tables
-from mathderive.report.drawing import DARK, LIGHT, NARROW, WIDE, Shape, Theme
+from mathderive.report.drawing import NARROW, WIDE, Shape, data_uri
 from mathderive.report.examples import ShownExample, answers_by_example, choose, shown_example
 from mathderive.report.explorer import MAX_EXAMPLES, explorer_data
 from mathderive.report.failure_table import FAILURES_KEY, FailureRow, failure_rows
@@ -174,21 +174,17 @@ def render(
 def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Studies) -> dict[str, list[str]]:
     copy_model = contents.copy_model
     return {
-        "figure": _themed(lambda theme, shape: score_figure(scores, copy_model, theme, shape)),
-        "search_figure": _themed(
-            lambda theme, shape: search_figure(results.verified_at, theme, shape) if results.verified_at else None
+        "figure": _drawn(lambda shape: score_figure(scores, copy_model, shape)),
+        "search_figure": _drawn(
+            lambda shape: search_figure(results.verified_at, shape) if results.verified_at else None
         ),
-        "metric_study_figure": _themed(
-            lambda theme, shape: (
-                metric_study_figure(results.metric_study, copy_model, theme, shape) if results.metric_study else None
-            )
+        "metric_study_figure": _drawn(
+            lambda shape: metric_study_figure(results.metric_study, copy_model, shape) if results.metric_study else None
         ),
-        "breakdown_figure": _themed(
-            lambda theme, shape: (
-                breakdown_figure(results.breakdown, copy_model, theme, shape) if results.breakdown else None
-            )
+        "breakdown_figure": _drawn(
+            lambda shape: breakdown_figure(results.breakdown, copy_model, shape) if results.breakdown else None
         ),
-        "training": _themed(lambda theme, shape: training_figure(contents.training or (), theme, shape)),
+        "training": _drawn(lambda shape: training_figure(contents.training or (), shape)),
     }
 
 
@@ -220,14 +216,10 @@ def _finalized(value: object) -> object:
     return visible(value) if type(value) is str else value
 
 
-def _data_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-def _themed(draw: Callable[[Theme, Shape], str | None]) -> list[str]:
-    """Draws a figure for wide pages, light and dark, then for narrow ones; returns nothing without data."""
-    figures = [draw(theme, shape) for shape in (WIDE, NARROW) for theme in (LIGHT, DARK)]
-    return [_data_uri(figure) for figure in figures if figure is not None]
+def _drawn(draw: Callable[[Shape], str | None]) -> list[str]:
+    """Draws a figure for wide pages and for narrow ones; returns nothing without data."""
+    figures = [draw(shape) for shape in (WIDE, NARROW)]
+    return [data_uri(figure) for figure in figures if figure is not None]
 
 
 def inline_formula(latex: str) -> Markup | str:

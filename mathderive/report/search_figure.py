@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING
 
 from mathderive.metrics.verified_at import VerifiedRow
 from mathderive.records import EVALUATION_SETS
-from mathderive.report.drawing import MARKERS, Shape, Theme, add_legend, as_svg, new_figure, style
+from mathderive.report.drawing import COLORS, MARKERS, Shape, add_legend, as_svg, new_figure, style
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
 
 if TYPE_CHECKING:  # importing matplotlib takes a second
     from matplotlib.axes import Axes
 
 
-def search_figure(rows: Sequence[VerifiedRow], theme: Theme, shape: Shape) -> str:
+def search_figure(rows: Sequence[VerifiedRow], shape: Shape) -> str:
     """Draws a column of panels for each set: above against answers, below against mean seconds per question.
 
     A star marks the greedy answer; lower bounds are left out.
     """
     models = list(dict.fromkeys(row.model for row in rows))
     sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
-    with style(theme, shape):
+    with style(shape):
         if shape.is_narrow:  # a line of panels for each set
             figure = new_figure(shape, 1.9 * len(sets) + 1.6)
             panels = figure.subplots(len(sets), 2, sharey=True, sharex="col", squeeze=False).T
@@ -29,8 +29,8 @@ def search_figure(rows: Sequence[VerifiedRow], theme: Theme, shape: Shape) -> st
         for column, name in enumerate(sets):
             for row in rows:
                 if row.set == name:
-                    _draw_row(panels[0][column], row, models.index(row.model), theme, by_seconds=False)
-                    _draw_row(panels[1][column], row, models.index(row.model), theme, by_seconds=True)
+                    _draw_row(panels[0][column], row, models.index(row.model), by_seconds=False)
+                    _draw_row(panels[1][column], row, models.index(row.model), by_seconds=True)
             panels[0][column].set_title(SET_LABELS[name], loc="left", fontweight="bold", fontsize=11)
             panels[0][column].set_xlabel("answers")
             panels[1][column].set_xlabel("seconds")
@@ -47,8 +47,8 @@ def search_figure(rows: Sequence[VerifiedRow], theme: Theme, shape: Shape) -> st
         return as_svg(figure)
 
 
-def _draw_row(panel: "Axes", row: VerifiedRow, index: int, theme: Theme, by_seconds: bool) -> None:
-    color = theme.models[index % len(theme.models)]
+def _draw_row(panel: "Axes", row: VerifiedRow, index: int, by_seconds: bool) -> None:
+    color = COLORS.models[index % len(COLORS.models)]
     shown = [
         (point.seconds if by_seconds else point.n, 100 * point.share.value)
         for point in row.points

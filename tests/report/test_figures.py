@@ -1,21 +1,24 @@
 """Figures: well-formed, the same every time, and safe with unusual rows."""
 
+import io
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mathderive.metrics.breakdown import BreakdownRow
 from mathderive.metrics.measures import measures
 from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EvaluationSet
-from mathderive.report.drawing import DARK, LIGHT, WIDE, Theme
+from mathderive.report.drawing import COLORS, DARK, WIDE, Colors, data_uri
 from mathderive.report.figures import (
     TRAINING_PANELS,
     breakdown_figure,
@@ -25,6 +28,9 @@ from mathderive.report.figures import (
     training_summary,
 )
 from mathderive.report.score_table import ScoreRow
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 MODELS = {"t5": 0.9, "copy": 0.6, "$x_1$ & <b>": 0.5}
 
@@ -51,21 +57,20 @@ STUDY = [
     for metric in ("rouge2", "gleu")
 ]
 BREAKDOWN = [BreakdownRow(model, by, value, 4, means(mean)) for model, mean in MODELS.items() for by, value in KINDS]
-FIGURES: Mapping[str, Callable[[Theme], str]] = {
-    "scores": lambda theme: score_figure(ROWS, "copy", theme, WIDE),
-    "metric study": lambda theme: metric_study_figure(STUDY, "copy", theme, WIDE),
-    "breakdown": lambda theme: breakdown_figure(BREAKDOWN, "copy", theme, WIDE),
+FIGURES: Mapping[str, Callable[[], str]] = {
+    "scores": lambda: score_figure(ROWS, "copy", WIDE),
+    "metric study": lambda: metric_study_figure(STUDY, "copy", WIDE),
+    "breakdown": lambda: breakdown_figure(BREAKDOWN, "copy", WIDE),
 }
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_same_rows_give_the_same_text(name: str) -> None:
-    svg = FIGURES[name](LIGHT)
-    assert svg == FIGURES[name](LIGHT)
-    assert svg != FIGURES[name](DARK)
+    svg = FIGURES[name]()
+    assert svg == FIGURES[name]()
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r});"
-        f"from test_figures import *; sys.stdout.write(FIGURES[{name!r}](LIGHT))"
+        f"from test_figures import *; sys.stdout.write(FIGURES[{name!r}]())"
     )
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert other.stdout == svg
@@ -73,7 +78,7 @@ def test_the_same_rows_give_the_same_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_is_svg_without_scripts_or_outside_references(name: str) -> None:
-    tree = ElementTree.fromstring(FIGURES[name](LIGHT))
+    tree = ElementTree.fromstring(FIGURES[name]())
     tags = {node.tag.rsplit("}")[-1] for node in tree.iter()}
     assert "svg" in tags
     assert not tags & {"script", "foreignObject", "image", "a"}
@@ -82,15 +87,28 @@ def test_is_svg_without_scripts_or_outside_references(name: str) -> None:
             assert not name.endswith("href") or value.startswith("#")
 
 
+@pytest.mark.parametrize(("scheme", "shown", "other"), [("light", COLORS, DARK), ("dark", DARK, COLORS)])
+def test_its_colours_follow_the_page(
+    browser: "Browser", scheme: Literal["light", "dark"], shown: Colors, other: Colors
+) -> None:
+    page = browser.new_page(color_scheme=scheme)
+    page.set_content(f'<img src="{data_uri(FIGURES["scores"]())}">')
+    with Image.open(io.BytesIO(page.locator("img").screenshot())) as image:
+        seen = {"#" + bytes(pixel).hex() for pixel in np.asarray(image.convert("RGB")).reshape(-1, 3)}
+    page.close()
+    assert {shown.copy, shown.models[0]} <= seen
+    assert not {other.copy, other.models[0]} & seen
+
+
 def test_no_rows_and_no_copy_make_a_figure_too() -> None:
-    assert "<svg" in score_figure([], None, LIGHT, WIDE)
-    assert "<svg" in score_figure(ROWS[:2], None, LIGHT, WIDE)
+    assert "<svg" in score_figure([], None, WIDE)
+    assert "<svg" in score_figure(ROWS[:2], None, WIDE)
 
 
 def test_scores_below_zero_are_within_the_figure() -> None:
     rows = [ScoreRow("t5", "static", 3, {**means(0.5), "bleurt": Estimate(-0.4, (-0.6, -0.3))})]
-    assert "<!-- −40 -->" in score_figure(rows, None, LIGHT, WIDE)
-    assert "<!-- −" not in score_figure(ROWS, None, LIGHT, WIDE)
+    assert "<!-- −40 -->" in score_figure(rows, None, WIDE)
+    assert "<!-- −" not in score_figure(ROWS, None, WIDE)
 
 
 TRAINING: list[dict[str, Any]] = [
@@ -108,17 +126,17 @@ def titles(svg: str) -> list[str]:
 
 
 def test_every_curve_that_was_logged_is_drawn() -> None:
-    svg = training_figure(TRAINING, LIGHT, WIDE)
+    svg = training_figure(TRAINING, WIDE)
     assert svg is not None
     assert titles(svg) == [title for title, _ in TRAINING_PANELS]
-    only_loss = training_figure([{"step": 1, "loss": 2.0, "gradient_norm": float("nan")}], LIGHT, WIDE)
+    only_loss = training_figure([{"step": 1, "loss": 2.0, "gradient_norm": float("nan")}], WIDE)
     assert only_loss is not None
     assert titles(only_loss) == ["Loss"]
 
 
 def test_a_run_without_curves_has_no_figure() -> None:
-    assert training_figure([{"step": 1, "seconds": 3.0}, {"loss": 1.0}, {}], LIGHT, WIDE) is None
-    assert training_figure([], LIGHT, WIDE) is None
+    assert training_figure([{"step": 1, "seconds": 3.0}, {"loss": 1.0}, {}], WIDE) is None
+    assert training_figure([], WIDE) is None
 
 
 def test_curves_are_told_in_words() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from mathderive.metrics.verified_at import search_cost_rows, verified_rows
 from mathderive.records import EvaluationSet, Prediction
-from mathderive.report.drawing import LIGHT, WIDE
+from mathderive.report.drawing import WIDE
 from mathderive.report.page import ReportContents, write_report
 from mathderive.report.search_figure import search_figure
 from mathderive.report.search_tables import search_tables
@@ -78,8 +78,8 @@ def test_a_lower_bound_is_marked(make_contents: MakeContents) -> None:
 
 def test_the_figure_is_inert_and_the_same_every_time(make_contents: MakeContents) -> None:
     rows = verified_rows(searched(make_contents(model=NAME, sources=4), to_the_end=True).predictions)
-    svg = search_figure(rows, LIGHT, WIDE)
-    assert svg == search_figure(rows, LIGHT, WIDE)
+    svg = search_figure(rows, WIDE)
+    assert svg == search_figure(rows, WIDE)
     tags = {node.tag.rsplit("}")[-1] for node in ElementTree.fromstring(svg).iter()}
     assert not tags & {"script", "foreignObject", "image", "a"}
     assert f"<!-- {NAME}, samples alone -->" in svg
