@@ -10,6 +10,7 @@ from mathderive.core.files import write_text
 from mathderive.metrics.measures import measures
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Prediction
 from mathderive.report.examples import ScoredAnswer, ShownExample, choose, shown_example
+from mathderive.report.figures import difference_figure
 from mathderive.report.run_comparison import (
     LISTED,
     Pair,
@@ -21,7 +22,7 @@ from mathderive.report.run_comparison import (
     sentences,
     sizes,
 )
-from mathderive.report.templates import render_page
+from mathderive.report.templates import render_page, themed_figure
 from mathderive.report.text_tables import TextTable
 from mathderive.symbolic.engine.evaluation_sets import SET_TITLES
 
@@ -53,6 +54,7 @@ def write_comparison(path: Path, comparison: RunComparison) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    changed = {pair.title: comparison.rows_of(pair) for pair in comparison.pairs if pair not in comparison.unchanged}
     page = render_page(
         "comparison.html",
         title=f"{comparison.first.name} and {comparison.second.name}",
@@ -60,6 +62,7 @@ def write_comparison(path: Path, comparison: RunComparison) -> None:
         sizes=sizes(comparison),
         notes=comparison.notes,
         sentences=sentences(comparison),
+        figure=themed_figure(lambda theme, shape: difference_figure(changed, theme, shape) if changed else None),
         blocks=[_by_measure(table) for table in measure_tables(comparison)],
         measures_key=measures_key(comparison),
         measures=measures(),

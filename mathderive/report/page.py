@@ -1,7 +1,6 @@
 """The report: an HTML page that opens from disk, with the tables as Markdown and JSON beside it."""
 
-import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -13,7 +12,6 @@ from mathderive.metrics.error_table import FINDINGS
 from mathderive.metrics.physics import PhysicsReferences
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Prediction, Record, Scores, Sensitivity
 from mathderive.report import studies, tables
-from mathderive.report.drawing import DARK, LIGHT, NARROW, WIDE, Shape, Theme
 from mathderive.report.examples import ShownExample, answers_by_example, choose, shown_example
 from mathderive.report.explorer import MAX_EXAMPLES, explorer_data
 from mathderive.report.failure_table import FAILURES_KEY, FailureRow, failure_rows
@@ -39,7 +37,7 @@ from mathderive.report.self_training_table import (
 )
 from mathderive.report.sensitivity_table import SensitivityRow, sensitivity_grid, sensitivity_rows
 from mathderive.report.studies import Studies
-from mathderive.report.templates import read_text, render_page
+from mathderive.report.templates import read_text, render_page, themed_figure
 from mathderive.report.verdict_signs import elements_script
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS, SET_TITLES, evaluation_set
 
@@ -160,32 +158,22 @@ def render(
 def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Studies) -> dict[str, list[str]]:
     copy_model = contents.copy_model
     return {
-        "figure": _themed(lambda theme, shape: score_figure(scores, copy_model, theme, shape)),
-        "search_figure": _themed(
+        "figure": themed_figure(lambda theme, shape: score_figure(scores, copy_model, theme, shape)),
+        "search_figure": themed_figure(
             lambda theme, shape: search_figure(results.verified_at, theme, shape) if results.verified_at else None
         ),
-        "metric_study_figure": _themed(
+        "metric_study_figure": themed_figure(
             lambda theme, shape: (
                 metric_study_figure(results.metric_study, copy_model, theme, shape) if results.metric_study else None
             )
         ),
-        "breakdown_figure": _themed(
+        "breakdown_figure": themed_figure(
             lambda theme, shape: (
                 breakdown_figure(results.breakdown, copy_model, theme, shape) if results.breakdown else None
             )
         ),
-        "training": _themed(lambda theme, shape: training_figure(contents.training or (), theme, shape)),
+        "training": themed_figure(lambda theme, shape: training_figure(contents.training or (), theme, shape)),
     }
-
-
-def _data_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-def _themed(draw: Callable[[Theme, Shape], str | None]) -> list[str]:
-    """Draws a figure for wide pages, light and dark, then for narrow ones; returns nothing without data."""
-    figures = [draw(theme, shape) for shape in (WIDE, NARROW) for theme in (LIGHT, DARK)]
-    return [_data_uri(figure) for figure in figures if figure is not None]
 
 
 def shown_examples(contents: ReportContents, count: int) -> list[ShownExample]:

@@ -87,6 +87,10 @@ class RunComparison:
         """The comparisons of each pair on each set."""
         return pair_rows(self.scores, map(self.labels, self.pairs))
 
+    def rows_of(self, pair: Pair) -> list[PairRow]:
+        """Returns the comparisons of one pair."""
+        return [row for row in self.rows if (row.model, row.other) == self.labels(pair)]
+
     @cached_property
     def changes(self) -> list[ChangeRow]:
         """The verified answers of each pair on each set."""
@@ -125,13 +129,10 @@ def sentences(comparison: RunComparison) -> list[str]:
     """Says of each pair on which sets the second run is better, and what does not differ at all."""
     said = []
     for pair in comparison.pairs:
-        labels = comparison.labels(pair)
         if pair in comparison.unchanged:
             said.append(f"{pair.title}: every answer has the same scores in both runs.")
         else:
-            said += comparison_sentences(
-                [row for row in comparison.rows if (row.model, row.other) == labels], labels[1]
-            )
+            said += comparison_sentences(comparison.rows_of(pair), comparison.first.label(pair.first))
     if not config_table(comparison).rows:
         said.append("The configs do not differ.")
     return said
@@ -156,7 +157,6 @@ def measure_tables(comparison: RunComparison) -> list[TextTable]:
         if pair in comparison.unchanged:
             continue
         second, first = comparison.labels(pair)
-        rows = [row for row in comparison.rows if (row.model, row.other) == (second, first)]
         lines = [
             [
                 measure.title,
@@ -165,7 +165,7 @@ def measure_tables(comparison: RunComparison) -> list[TextTable]:
                 *_difference(row.comparisons[measure.key]),
             ]
             for measure in computed
-            for row in rows
+            for row in comparison.rows_of(pair)
         ]
         tables.append(TextTable(pair.title, "", head, lines))
     return tables

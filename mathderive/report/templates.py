@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
@@ -9,6 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from mathderive.metrics.registry import text_metrics
+from mathderive.report.drawing import DARK, LIGHT, NARROW, WIDE, Shape, Theme
 from mathderive.report.numbers import percent, split_interval
 from mathderive.report.plain import visible
 from mathderive.report.typeset import split_formulas, typeset
@@ -40,6 +42,16 @@ def duration(seconds: float) -> str:
         return f"{rest} s" if rest else "< 1 s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min {rest:02} s" if hours else f"{minutes} min {rest:02} s"
+
+
+def themed_figure(draw: Callable[[Theme, Shape], str | None]) -> list[str]:
+    """Draws a figure for wide pages, light and dark, then for narrow ones; returns nothing without data."""
+    figures = [draw(theme, shape) for shape in (WIDE, NARROW) for theme in (LIGHT, DARK)]
+    return [_data_uri(figure) for figure in figures if figure is not None]
+
+
+def _data_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def inline_formula(latex: str) -> Markup | str:

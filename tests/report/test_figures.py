@@ -11,14 +11,16 @@ from xml.etree import ElementTree
 import pytest
 
 from mathderive.metrics.breakdown import BreakdownRow
+from mathderive.metrics.comparisons import PairRow
 from mathderive.metrics.measures import measures
 from mathderive.metrics.metric_study import MetricStudyRow
-from mathderive.metrics.statistics import Estimate
+from mathderive.metrics.statistics import Comparison, Estimate
 from mathderive.records import EvaluationSet
 from mathderive.report.drawing import DARK, LIGHT, WIDE, Theme
 from mathderive.report.figures import (
     TRAINING_PANELS,
     breakdown_figure,
+    difference_figure,
     metric_study_figure,
     score_figure,
     training_figure,
@@ -51,10 +53,19 @@ STUDY = [
     for metric in ("rouge2", "gleu")
 ]
 BREAKDOWN = [BreakdownRow(model, by, value, 4, means(mean)) for model, mean in MODELS.items() for by, value in KINDS]
+DIFFERENCES = {
+    model: [
+        PairRow(
+            model, "", name, 3, {key: Comparison(mean, 0.5) if mean else None for key, mean in means(value).items()}
+        )
+    ]
+    for model, value, name in zip(MODELS, (0.5, -0.25, 0.0), (*SETS, SETS[0]), strict=True)
+}
 FIGURES: Mapping[str, Callable[[Theme], str]] = {
     "scores": lambda theme: score_figure(ROWS, "copy", theme, WIDE),
     "metric study": lambda theme: metric_study_figure(STUDY, "copy", theme, WIDE),
     "breakdown": lambda theme: breakdown_figure(BREAKDOWN, "copy", theme, WIDE),
+    "differences": lambda theme: difference_figure(DIFFERENCES, theme, WIDE),
 }
 
 

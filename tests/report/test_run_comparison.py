@@ -1,9 +1,8 @@
-"""Two runs side by side: the tables by independent calculations, their laws, and a page that is inert."""
+"""Two runs side by side: the tables by independent calculations, and their laws."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import scipy.stats
 
 from mathderive.metrics.measures import titles
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Score
-from mathderive.report.comparison_page import write_comparison
 from mathderive.report.numbers import DASH
 from mathderive.report.run_comparison import (
     LISTED,
@@ -23,13 +21,10 @@ from mathderive.report.run_comparison import (
     change_table,
     config_table,
     measure_tables,
-    plain_comparison,
     sentences,
 )
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
 from tests.metrics.test_comparisons import by_model, make_score, summary
-from tests.report.test_page import Page, assert_inert
-from tests.support.explored import checked_contents
 from tests.support.resampling import rng_of
 
 SOURCES = 30
@@ -187,42 +182,3 @@ def test_config_values_are_shown_in_part_if_they_are_long() -> None:
         ["a.c", '"' + "x" * (LONGEST_VALUE - 1) + "…", '"y"'],
         ["e", DASH, "null"],
     ]
-
-
-def hostile_comparison() -> RunComparison:
-    """Runs whose names, configs and answers try to act on a page or a terminal."""
-    contents = checked_contents()
-    evil = "</h1><script>window.ran=1</script>\x1b[31m\u202e"
-
-    def run(name: str, config: str) -> ComparedRun:
-        return ComparedRun(name, name, {evil: config}, contents.scores, contents.checked)
-
-    pairs = [Pair("hostile", "right"), Pair("wrong", "wrong")]
-    return RunComparison(run(evil, evil), run("other", "{{ title }}"), pairs, [evil])
-
-
-def test_the_page_shows_hostile_text_as_text(tmp_path: Path) -> None:
-    write_comparison(tmp_path / "page.html", hostile_comparison())
-    source = (tmp_path / "page.html").read_text(encoding="utf-8")
-    page = Page(source)
-    assert_inert(page)
-    assert "script-src" not in source
-    assert "\x1b" not in page.text
-    assert "⟨U+202E⟩" in page.text
-    assert "{{ title }}" in page.text
-    identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    assert len(identifiers) == len(set(identifiers))
-    assert {"results", "measures", "changes", "configuration"} <= set(identifiers)
-    assert sum(tag == "article" for tag, _ in page.elements) == LISTED
-    assert not re.search(r"<(td|th)[^>]*>\s*</", source)
-
-
-def test_the_terminal_gets_no_control_characters() -> None:
-    shown = plain_comparison(hostile_comparison())
-    assert all(character.isprintable() or character == "\n" for character in shown)
-
-
-def test_the_same_runs_give_the_same_page(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        write_comparison(tmp_path / name, hostile_comparison())
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
