@@ -170,6 +170,28 @@ def test_a_run_that_cannot_be_compared_is_one_line(runs: Path, tmp_path: Path, c
     assert folder_contents(tmp_path) == before
 
 
+def stamp(run: Path, stage: str, **changes: Any) -> None:
+    edit(run / f"{stage}.json", lambda tree: tree["stamp"].update(changes))
+
+
+def test_runs_scored_in_other_ways_are_refused_or_noted(
+    runs: Path, tmp_path: Path, compared: Callable[..., str], command: Command
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for run, name in ((first, "eval-base"), (second, "eval-tuned")):
+        shutil.copytree(runs / name, run)
+    bleurt = {"checkpoint": "0" * 64, "max_length": 512}
+    stamp(first, "score", bleurt=bleurt)
+    assert "\nmine\n" in compared(str(first), str(second))  # one of them alone has BLEURT scores
+    stamp(second, "score", bleurt={**bleurt, "max_length": 128})
+    assert "score.bleurt: scored by different settings" in command.refused("compare", first, second)
+    stamp(second, "score", bleurt=bleurt, libraries={"nltk": "0.1", "sympy": "1.14"})
+    stamp(second, "report", extensions={"recall.py": "1" * 64})
+    printed = compared(str(first), str(second))
+    assert " nltk " in printed.partition("The runs were scored with different libraries:")[2].partition("\n")[0]
+    assert "Left out: what recall.py measures; a --config that has these extensions adds it." in printed
+
+
 def test_wrong_options_are_one_line(runs: Path, tmp_path: Path, command: Command) -> None:
     pair = runs / "eval-base", runs / "eval-tuned"
     line = command.refused("compare", *pair, "--predictors", "mine", "yours")
