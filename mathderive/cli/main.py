@@ -12,6 +12,7 @@ import typer
 from mathderive.cli.checking import check_conformance, check_derivation
 from mathderive.cli.checkpoints import convert_checkpoint, serve_checkpoint
 from mathderive.cli.command_group import CommandGroup
+from mathderive.cli.comparing import compare_finished_runs
 from mathderive.cli.development import build_docs, run_linters, run_tests
 from mathderive.cli.exporting import export_dataset
 from mathderive.cli.ledger import ledger_app
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 add_stages(app)
 app.add_typer(ledger_app, name="ledger")
+app.command("compare")(compare_finished_runs)
 app.command("convert")(convert_checkpoint)
 app.command("export")(export_dataset)
 app.command("serve")(serve_checkpoint)

@@ -1,8 +1,8 @@
 """Comparisons: models with one another on the same examples, and variants with their static examples."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import TypeVar
 
 from mathderive.metrics.measures import Measure, measures
@@ -34,19 +34,57 @@ class EffectRow:
     comparisons: Comparisons
 
 
-def pair_rows(scores: Scores) -> list[PairRow]:
+@dataclass(frozen=True)
+class ChangeRow:
+    """The ids of a set's examples by which of two models answered them with a verified derivation."""
+
+    model: str
+    other: str
+    set: EvaluationSet
+    both: Sequence[str]
+    model_alone: Sequence[str]
+    other_alone: Sequence[str]
+    neither: Sequence[str]
+
+    @property
+    def examples(self) -> int:
+        """The number of examples that both answered."""
+        return sum(map(len, (self.both, self.model_alone, self.other_alone, self.neither)))
+
+
+def pair_rows(scores: Scores, pairs: Iterable[tuple[str, str]] | None = None) -> list[PairRow]:
     """Returns a row for each set and, within it, each pair of models, in the order given.
 
     The p-values of one measure form one family of tests (see `holm`).
+
+    Args:
+        pairs: the models to compare; by default every two of them.
     """
+    compared = list(combinations(scores, 2) if pairs is None else pairs)
     rows = []
     for name in EVALUATION_SETS:
-        by_model = {model: _index(lambda score: score.id, by_set.get(name, ())) for model, by_set in scores.items()}
-        for model, other in combinations(by_model, 2):
-            shared = [(by_model[model][key], by_model[other][key]) for key in by_model[model] if key in by_model[other]]
+        for model, other in compared:
+            shared = _shared(scores[model].get(name, ()), scores[other].get(name, ()))
             if shared:
                 rows.append(PairRow(model, other, name, len(shared), _compare_all(shared)))
     return _adjust(rows)
+
+
+def change_rows(scores: Scores, pairs: Iterable[tuple[str, str]]) -> list[ChangeRow]:
+    """Returns a row for each pair of models and each set whose answers were all checked, in the order given."""
+    rows = []
+    for model, other in pairs:
+        for name in EVALUATION_SETS:
+            shared = _shared(scores[model].get(name, ()), scores[other].get(name, ()))
+            verdicts = [(one.validity, another.validity) for one, another in shared]
+            outcomes = [(one.verified, another.verified) for one, another in verdicts if one and another]
+            if shared and len(outcomes) == len(shared):
+                chosen = {
+                    wanted: [one.id for (one, _), outcome in zip(shared, outcomes, strict=True) if outcome == wanted]
+                    for wanted in product((True, False), repeat=2)
+                }
+                rows.append(ChangeRow(model, other, name, *chosen.values()))
+    return rows
 
 
 def effect_rows(scores: Scores) -> list[EffectRow]:
@@ -59,6 +97,12 @@ def effect_rows(scores: Scores) -> list[EffectRow]:
             if pairs:
                 rows.append(EffectRow(model, name, len(pairs), _compare_all(pairs)))
     return _adjust(rows)
+
+
+def _shared(scores: Sequence[Score], others: Sequence[Score]) -> list[tuple[Score, Score]]:
+    """Returns the scores of the examples that both models answered."""
+    by_id = _index(lambda score: score.id, others)
+    return [(score, by_id[score.id]) for score in scores if score.id in by_id]
 
 
 def _index(key: Callable[[Score], str], scores: Sequence[Score]) -> dict[str, Score]:

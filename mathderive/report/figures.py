@@ -1,10 +1,12 @@
-"""The report's figures as SVG text: scores, the metric study, the breakdown by kind of question, and training."""
+"""The pages' figures as SVG text: scores, the metric study, kinds of question, training, differences of two runs."""
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mathderive.metrics.breakdown import BreakdownRow
+from mathderive.metrics.comparisons import PairRow
 from mathderive.metrics.measures import measures
 from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.registry import text_metrics
@@ -150,6 +152,40 @@ def breakdown_figure(rows: Sequence[BreakdownRow], copy_model: str | None, shape
             label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
         add_legend(figure, panels[0][0], shape)
+        return as_svg(figure)
+
+
+def difference_figure(rows: Mapping[str, Sequence[PairRow]], shape: Shape) -> str:
+    """Draws differences of two runs and their intervals by set: a panel for each measure, a line at no difference.
+
+    Args:
+        rows: the comparisons of some pairs of predictors, by a name for each pair, which has a mark of its own.
+    """
+    all_rows = list(chain(*rows.values()))
+    shown = [measure for measure in measures() if any(row.comparisons[measure.key] for row in all_rows)]
+    names = [name for name in EVALUATION_SETS if any(row.set == name for row in all_rows)]
+    with style(shape):
+        columns = 2 if shape.is_narrow else 4
+        lines = math.ceil(len(shown) / columns)
+        figure = new_figure(shape, 2.2 * lines + 0.6)
+        panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flatten()
+        for unused in panels[len(shown) :]:
+            unused.remove()
+        for panel, measure in zip(panels, shown, strict=False):
+            panel.axhline(0, color=COLORS.ink, linewidth=1, linestyle="--")
+            by_pair = {
+                pair: {row.set: row.comparisons[measure.key] for row in in_pair} for pair, in_pair in rows.items()
+            }
+            differences = {
+                pair: [found.difference if found else None for found in map(by_set.get, names)]
+                for pair, by_set in by_pair.items()
+            }
+            _draw_models(panel, differences, None, scale=100)
+            panel.set_title(measure.title, loc="left", fontweight="bold", fontsize=11)
+            _label_categories(panel, [SET_LABELS[name] for name in names])
+        for panel in panels[::columns]:
+            panel.set_ylabel("difference × 100")
+        add_legend(figure, panels[0], shape)
         return as_svg(figure)
 
 

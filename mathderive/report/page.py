@@ -1,25 +1,17 @@
 """The report: an HTML page that opens from disk, with the tables as Markdown and JSON beside it."""
 
-import base64
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from mathderive.core.files import write_json, write_text
 from mathderive.metrics.checked_answers import CheckedAnswer
 from mathderive.metrics.error_table import FINDINGS
 from mathderive.metrics.physics import PhysicsReferences
-from mathderive.metrics.registry import text_metrics
 from mathderive.records import PERTURBED_SETS, EvaluationSet, Example, Prediction, Record, Scores, Sensitivity
 from mathderive.report import studies, tables
-from mathderive.report.drawing import NARROW, WIDE, Shape, data_uri
 from mathderive.report.examples import ShownExample, answers_by_example, choose, shown_example
 from mathderive.report.explorer import MAX_EXAMPLES, explorer_data
 from mathderive.report.failure_table import FAILURES_KEY, FailureRow, failure_rows
@@ -31,9 +23,8 @@ from mathderive.report.figures import (
     training_summary,
 )
 from mathderive.report.headline import Headline, make_headline
-from mathderive.report.numbers import NOT_COMPUTED, percent, split_interval
+from mathderive.report.numbers import NOT_COMPUTED
 from mathderive.report.physics_tables import physics_tables
-from mathderive.report.plain import visible
 from mathderive.report.recorded import RECORDED_EXAMPLES
 from mathderive.report.score_table import ScoreRow, computed_measures, score_grid, score_rows, score_table
 from mathderive.report.search_figure import search_figure
@@ -46,8 +37,8 @@ from mathderive.report.self_training_table import (
 )
 from mathderive.report.sensitivity_table import SensitivityRow, sensitivity_grid, sensitivity_rows
 from mathderive.report.studies import Studies
-from mathderive.report.typeset import split_formulas, typeset
-from mathderive.report.verdict_signs import OUTCOMES, SIGNS, elements_script
+from mathderive.report.templates import drawn_figure, read_text, render_page
+from mathderive.report.verdict_signs import elements_script
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS, SET_TITLES, evaluation_set
 
 
@@ -124,112 +115,61 @@ def render(
     failures: Sequence[FailureRow],
     results: Studies,
 ) -> str:
-    """Renders the page. All text is escaped, and invisible characters are shown as their numbers."""
+    """Renders the page."""
     copy_model = contents.copy_model
     questions = sum(map(len, contents.examples.values()))
     explored = shown_examples(contents, MAX_EXAMPLES)
-    script = elements_script() + _file("explorer.js")
-    return (
-        _environment()
-        .from_string(_file("template.html"))
-        .render(
-            contents=contents,
-            headline=headline,
-            scores=score_grid(scores),
-            **_figures(contents, scores, results),
-            sensitivity=sensitivity_grid(sensitivity),
-            failures=failures,
-            failures_key=FAILURES_KEY,
-            questions=questions,
-            score_table=score_table(scores),
-            measures=computed_measures(scores),
-            text_metrics=text_metrics(),
-            copied=next((row for row in scores if row.model == copy_model), None),
-            searches=search_tables(results.verified_at, results.search_costs),
-            errors=studies.error_tables(results.errors),
-            metric_study=studies.metric_study_tables(results.metric_study),
-            comparisons=studies.comparison_tables(results),
-            breakdown=studies.breakdown_tables(results.breakdown),
-            physics=[physics_tables(results.by_field, results.references, intervals) for intervals in (False, True)],
-            training_summary=training_summary(contents.training or ()),
-            self_training=self_training_table(contents.self_training) if contents.self_training else None,
-            explorer=Markup(explorer_data(explored)) if any(example.answers for example in explored) else "",
-            omitted=questions - len(explored),
-            findings=FINDINGS,
-            outcomes=OUTCOMES,
-            signs=SIGNS,
-            recorded_examples=RECORDED_EXAMPLES,
-            script=Markup(script),
-            script_hash=Markup(f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"),
-            styles=[Markup(_file(f"{name}.css")) for name in ("house", "report", "explorer")],
-            examples=shown_examples(contents, contents.shown_examples),
-            set_names=SET_TITLES,
-            set_labels=SET_LABELS,
-            perturbed_sets=[evaluation_set(key) for key in PERTURBED_SETS],
-            not_computed=NOT_COMPUTED,
-        )
+    explorer = explorer_data(explored) if any(example.answers for example in explored) else ""
+    return render_page(
+        "template.html",
+        title=contents.title,
+        script=elements_script() + read_text("explorer.js") if explorer else "",
+        explorer=explorer,
+        contents=contents,
+        headline=headline,
+        scores=score_grid(scores),
+        **_figures(contents, scores, results),
+        sensitivity=sensitivity_grid(sensitivity),
+        failures=failures,
+        failures_key=FAILURES_KEY,
+        questions=questions,
+        score_table=score_table(scores),
+        measures=computed_measures(scores),
+        copied=next((row for row in scores if row.model == copy_model), None),
+        searches=search_tables(results.verified_at, results.search_costs),
+        errors=studies.error_tables(results.errors),
+        metric_study=studies.metric_study_tables(results.metric_study),
+        comparisons=studies.comparison_tables(results),
+        breakdown=studies.breakdown_tables(results.breakdown),
+        physics=[physics_tables(results.by_field, results.references, intervals) for intervals in (False, True)],
+        training_summary=training_summary(contents.training or ()),
+        self_training=self_training_table(contents.self_training) if contents.self_training else None,
+        omitted=questions - len(explored),
+        findings=FINDINGS,
+        recorded_examples=RECORDED_EXAMPLES,
+        examples=shown_examples(contents, contents.shown_examples),
+        set_names=SET_TITLES,
+        set_labels=SET_LABELS,
+        perturbed_sets=[evaluation_set(key) for key in PERTURBED_SETS],
+        not_computed=NOT_COMPUTED,
     )
 
 
 def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Studies) -> dict[str, list[str]]:
     copy_model = contents.copy_model
     return {
-        "figure": _drawn(lambda shape: score_figure(scores, copy_model, shape)),
-        "search_figure": _drawn(
+        "figure": drawn_figure(lambda shape: score_figure(scores, copy_model, shape)),
+        "search_figure": drawn_figure(
             lambda shape: search_figure(results.verified_at, shape) if results.verified_at else None
         ),
-        "metric_study_figure": _drawn(
+        "metric_study_figure": drawn_figure(
             lambda shape: metric_study_figure(results.metric_study, copy_model, shape) if results.metric_study else None
         ),
-        "breakdown_figure": _drawn(
+        "breakdown_figure": drawn_figure(
             lambda shape: breakdown_figure(results.breakdown, copy_model, shape) if results.breakdown else None
         ),
-        "training": _drawn(lambda shape: training_figure(contents.training or (), shape)),
+        "training": drawn_figure(lambda shape: training_figure(contents.training or (), shape)),
     }
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalized
-    )
-    environment.filters.update(
-        percent=percent,
-        duration=duration,
-        split_interval=split_interval,
-        split_formulas=split_formulas,
-        inline_formula=inline_formula,
-    )
-    return environment
-
-
-def duration(seconds: float) -> str:
-    """Formats a time in whole seconds, such as `8 s`, `12 min 05 s` or `3 h 20 min 00 s`, so that a column aligns."""
-    minutes, rest = divmod(round(seconds), 60)
-    if not minutes:
-        return f"{rest} s" if rest else "< 1 s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min {rest:02} s" if hours else f"{minutes} min {rest:02} s"
-
-
-def _finalized(value: object) -> object:
-    # Markup, a subclass of str, is text that this package made itself; it passes unchanged.
-    return visible(value) if type(value) is str else value
-
-
-def _drawn(draw: Callable[[Shape], str | None]) -> list[str]:
-    """Draws a figure for wide pages and for narrow ones; returns nothing without data."""
-    figures = [draw(shape) for shape in (WIDE, NARROW)]
-    return [data_uri(figure) for figure in figures if figure is not None]
-
-
-def inline_formula(latex: str) -> Markup | str:
-    """Returns a formula within a line: typeset, or as it was written."""
-    formula = typeset(latex)
-    return visible(latex) if formula is None else Markup(str(formula).replace('display="block"', 'display="inline"', 1))
-
-
-def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def shown_examples(contents: ReportContents, count: int) -> list[ShownExample]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathderive.metrics.breakdown import breakdown_rows
-from mathderive.metrics.comparisons import effect_rows, pair_rows
+from mathderive.metrics.comparisons import change_rows, effect_rows, pair_rows
 from mathderive.metrics.error_table import FINDINGS, error_rows
 from mathderive.records import (
     ERROR_CATEGORIES,
@@ -85,6 +85,69 @@ def test_every_pair_of_models_is_one_family_by_measure() -> None:
     smallest = min(comparison.p for comparison in found if comparison and comparison.p)
     adjusted = [comparison.adjusted_p for comparison in found if comparison and comparison.p == smallest]
     assert adjusted[0] == min(1, smallest * 6)
+
+
+def test_only_the_pairs_that_are_asked_for_are_compared_and_one_family() -> None:
+    scores = by_model(
+        [
+            make_score(source, name, model, value=(source * factor % 11) / 11)
+            for source in range(15)
+            for name in ("static", "sr")
+            for model, factor in (("a", 3), ("b", 5), ("c", 7))
+        ]
+    )
+    rows = pair_rows(scores, [("c", "a")])
+    assert [(row.model, row.other, row.set) for row in rows] == [("c", "a", "static"), ("c", "a", "sr")]
+    for row, reversed_row in zip(rows, pair_rows(scores, [("a", "c")]), strict=True):
+        found, mirrored = row.comparisons["bleu"], reversed_row.comparisons["bleu"]
+        assert found is not None
+        assert mirrored is not None
+        assert found.p is not None
+        assert found.difference.value == -mirrored.difference.value
+        assert (found.p, found.adjusted_p) == (mirrored.p, mirrored.adjusted_p)
+        assert found.adjusted_p == min(1, 2 * found.p)
+    assert rows[0].comparisons["bleu"] == rows[1].comparisons["bleu"]  # the same values in both sets
+    (itself,) = [row for row in pair_rows(scores, [("a", "a")]) if row.set == "sr"]
+    same = itself.comparisons["gleu"]
+    assert same is not None
+    assert (same.difference.value, same.p) == (0, None)
+
+
+verdicts = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12)
+
+
+@given(verdicts)
+@settings(max_examples=20, deadline=None)
+def test_changes_are_counted_both_ways(outcomes: list[tuple[bool, bool]]) -> None:
+    scores = by_model(
+        [
+            make_score(source, model=model, validity=summary(verified, valid=1))
+            for source, pair in enumerate(outcomes)
+            for model, verified in zip("ab", pair, strict=True)
+        ]
+    )
+    (row,) = change_rows(scores, [("a", "b")])
+    (mirrored,) = change_rows(scores, [("b", "a")])
+    assert row.examples == len(outcomes)
+    found = {
+        **dict.fromkeys(row.both, (True, True)),
+        **dict.fromkeys(row.model_alone, (True, False)),
+        **dict.fromkeys(row.other_alone, (False, True)),
+        **dict.fromkeys(row.neither, (False, False)),
+    }
+    assert found == {f"{source}-static": pair for source, pair in enumerate(outcomes)}
+    assert (mirrored.model_alone, mirrored.other_alone) == (row.other_alone, row.model_alone)
+    assert (mirrored.both, mirrored.neither) == (row.both, row.neither)
+    (compared,) = pair_rows(scores, [("a", "b")])
+    difference = compared.comparisons["verified"]
+    assert difference is not None
+    assert difference.difference.value * len(outcomes) == pytest.approx(len(row.model_alone) - len(row.other_alone))
+
+
+def test_changes_need_the_verdicts_on_all_answers() -> None:
+    checked = make_score(0, model="a", validity=summary(True, valid=1))
+    assert change_rows(by_model([checked, make_score(0, model="b")]), [("a", "b")]) == []
+    assert change_rows(by_model([checked, make_score(1, model="b")]), [("a", "b")]) == []
 
 
 def test_an_effect_is_the_variant_less_its_static_example() -> None:

@@ -14,14 +14,16 @@ import pytest
 from PIL import Image
 
 from mathderive.metrics.breakdown import BreakdownRow
+from mathderive.metrics.comparisons import PairRow
 from mathderive.metrics.measures import measures
 from mathderive.metrics.metric_study import MetricStudyRow
-from mathderive.metrics.statistics import Estimate
+from mathderive.metrics.statistics import Comparison, Estimate
 from mathderive.records import EvaluationSet
 from mathderive.report.drawing import COLORS, DARK, WIDE, Colors, data_uri
 from mathderive.report.figures import (
     TRAINING_PANELS,
     breakdown_figure,
+    difference_figure,
     metric_study_figure,
     score_figure,
     training_figure,
@@ -57,10 +59,19 @@ STUDY = [
     for metric in ("rouge2", "gleu")
 ]
 BREAKDOWN = [BreakdownRow(model, by, value, 4, means(mean)) for model, mean in MODELS.items() for by, value in KINDS]
+DIFFERENCES = {
+    model: [
+        PairRow(
+            model, "", name, 3, {key: Comparison(mean, 0.5) if mean else None for key, mean in means(value).items()}
+        )
+    ]
+    for model, value, name in zip(MODELS, (0.5, -0.25, 0.0), (*SETS, SETS[0]), strict=True)
+}
 FIGURES: Mapping[str, Callable[[], str]] = {
     "scores": lambda: score_figure(ROWS, "copy", WIDE),
     "metric study": lambda: metric_study_figure(STUDY, "copy", WIDE),
     "breakdown": lambda: breakdown_figure(BREAKDOWN, "copy", WIDE),
+    "differences": lambda: difference_figure(DIFFERENCES, WIDE),
 }
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Example, Scores
 from mathderive.report.examples import choose
-from mathderive.report.page import ReportContents, duration, write_report
+from mathderive.report.page import ReportContents, write_report
 from mathderive.report.plain import visible
+from mathderive.report.templates import duration
 
 MakeContents = Callable[..., ReportContents]
 
