@@ -7,7 +7,6 @@ from mathderive.checker.checker import check
 from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
 from mathderive.core.workers import Ended, WorkerProcess
-from mathderive.records import Rules
 from mathderive.serving.children import CHILDREN, QUICK_NICENESS, SLOW_NICENESS, give_way
 
 QUICK_SECONDS = 0.2
@@ -46,20 +45,17 @@ class CheckProcesses:
         self._quick = WorkerProcess(_check_quickly, EQUATION_LIMITS, CHILDREN)
         self._slow = WorkerProcess(_check_slowly, EQUATION_LIMITS, CHILDREN)
 
-    def check(
-        self, prompt: str, derivation: str, rules: Rules = "textbook", quick_seconds: float | None = None
-    ) -> Validity | None:
+    def check(self, request: CheckRequest, quick_seconds: float | None = None) -> Validity | None:
         """Checks a derivation; returns None if the CPU time in the quick lane does not suffice.
 
         Args:
-            rules: the steps that count as one.
-            quick_seconds: CPU time in the quick lane; null checks in the slow lane.
+            quick_seconds: CPU time in the quick lane; null checks in the slow lane, the only one that looks for missing
+                equations.
 
         Raises:
             ValueError: the prompt has another form; the message says what was expected where.
             InputError, RuntimeError: as `WorkerProcess.run`.
         """
-        request = CheckRequest(prompt, derivation, rules=rules)
         if quick_seconds is None:
             return check_in(self._slow, request)
         outcome = self._quick.ask(replace(request, seconds=quick_seconds))
