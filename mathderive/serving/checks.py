@@ -126,7 +126,7 @@ class Checks:
         return await self._verdict(_Job(asked, is_patient=True))
 
     async def _verdict(self, job: _Job) -> Validity:
-        if not self._lanes.add(job, _is_short(job.asked)):
+        if not self._lanes.add(job, len(job.asked.prompt) + len(job.asked.output) <= QUICK_CHARACTERS):
             raise busy("many derivations wait to be checked")
         try:
             while not job.verdict.done():
@@ -179,11 +179,6 @@ class Checks:
                 return await _end(processes, run)
             await _wait_for_first(run, job.verdict, _TICK)
         return run.result()
-
-
-def _is_short(request: CheckRequest) -> bool:
-    """Whether the quick lane may take a check; the search for missing equations takes seconds."""
-    return len(request.prompt) + len(request.output) <= QUICK_CHARACTERS and not request.counts_missing
 
 
 def _mark_exception_seen(run: "asyncio.Future[Validity | None]") -> None:
