@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,9 +20,11 @@ from mathderive.serving.check_batches import CheckBatches
 from mathderive.serving.checks import Checks
 from mathderive.serving.derivations import Checked, CheckedBatch, Derivation, DerivationBatch
 from mathderive.serving.limits import BoundedBodies, refusal_response
+from mathderive.serving.notation import RewrittenQuestion, TypedQuestion, rewrite, rewrite_nothing
+from mathderive.serving.one_by_one import OneByOne
 from mathderive.serving.page import add_page
 from mathderive.serving.protocol import ChatCompletion, ChatRequest, ErrorBody, Model, ModelList, Refusal, server_error
-from mathderive.serving.typesetting import ToTypeset, Typeset, Typesetting
+from mathderive.serving.typesetting import ToTypeset, Typeset, typeset_all, typeset_nothing
 
 
 class Health(BaseModel):
@@ -32,13 +34,14 @@ class Health(BaseModel):
 
 
 def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
-    """Makes the application; its lifespan runs the batches, the checks and the typesetting."""
+    """Makes the application; its lifespan runs the batches, the checks and the work for the page."""
     batcher = Batcher(model, settings.batch_size, settings.waiting, has_quick_lane=settings.is_greedy)
-    checks, typesetting = Checks(settings.check_processes), Typesetting()
+    checks = Checks(settings.check_processes)
+    texts = _Texts(OneByOne(typeset_all, typeset_nothing), OneByOne(rewrite, rewrite_nothing))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with checks.running(), typesetting.running(), batcher.running():
+        async with checks.running(), texts.typesetting.running(), texts.rewriting.running(), batcher.running():
             yield
 
     app = FastAPI(
@@ -47,7 +50,7 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     app.add_middleware(BoundedBodies)
     _add_error_handlers(app)
     add_page(app)
-    app.include_router(_api(Chat(model, batcher, settings), checks, typesetting, model.name, settings.key))
+    app.include_router(_api(Chat(model, batcher, settings), checks, texts, model.name, settings.key))
 
     @app.get("/healthz", responses={503: {"model": Health}})
     async def health() -> JSONResponse:
@@ -59,7 +62,14 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
     return app
 
 
-def _api(chat: Chat, checks: Checks, typesetting: Typesetting, name: str, key: str | None) -> APIRouter:
+class _Texts(NamedTuple):
+    """What the page needs for the formulas that it shows and sends."""
+
+    typesetting: OneByOne[ToTypeset, Typeset]
+    rewriting: OneByOne[TypedQuestion, RewrittenQuestion]
+
+
+def _api(chat: Chat, checks: Checks, texts: _Texts, name: str, key: str | None) -> APIRouter:
     """The routes that require the key."""
     responses: Any = {"4XX": {"model": ErrorBody}, 500: {"model": ErrorBody}}
     api = APIRouter(dependencies=[Depends(_key_check(key))], responses=responses)
@@ -90,12 +100,17 @@ def _api(chat: Chat, checks: Checks, typesetting: Typesetting, name: str, key: s
     @api.post("/typeset")
     async def typeset(asked: ToTypeset, request: Request) -> Typeset:
         """MathML of equations and sentences, printed from the parsed expressions."""
-        return await typesetting.typeset(asked, request)
+        return await texts.typesetting.answer(asked, request)
+
+    @api.post("/notation")
+    async def rewrite_question(asked: TypedQuestion, request: Request) -> RewrittenQuestion:
+        """A question's equations as people type them, in the notation of the models, and their prompt."""
+        return await texts.rewriting.answer(asked, request)
 
     @api.post("/check")
     async def check_derivation(asked: Derivation, request: Request) -> Checked:
         """Whether a derivation answers its prompt, with a verdict on every equation."""
-        return Checked.with_labels(await checks.check(asked.prompt, asked.derivation, request, asked.rules))
+        return Checked.answer(asked, await checks.check(asked.check_request, request))
 
     @api.post("/check/batch")
     async def check_derivations(asked: DerivationBatch, request: Request) -> CheckedBatch:

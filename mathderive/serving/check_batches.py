@@ -63,7 +63,7 @@ class CheckBatches:
         async with self._places:
             while True:
                 try:
-                    return Checked.with_labels(await self._checks.check_patiently(asked))
+                    return Checked.answer(asked, await self._checks.check_patiently(asked.check_request))
                 except Refusal as refusal:
                     if refusal.status != 429:
                         return refusal.body

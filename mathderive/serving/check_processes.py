@@ -3,11 +3,10 @@
 import signal
 from dataclasses import replace
 
-from mathderive.checker.checker import check
+from mathderive.checker.checker import Checker
 from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
 from mathderive.core.workers import Ended, WorkerProcess
-from mathderive.records import Rules
 from mathderive.serving.children import CHILDREN, QUICK_NICENESS, SLOW_NICENESS, give_way
 
 QUICK_SECONDS = 0.2
@@ -29,9 +28,15 @@ def _check_quickly(request: CheckRequest) -> CheckOutcome:
     give_way(QUICK_NICENESS)
     signal.setitimer(signal.ITIMER_PROF, request.seconds)
     try:
-        return check(request.prompt, request.output, rules=request.rules)
+        checker = Checker(request.prompt, rules=request.rules)
+        return checker.check(request.output, may_search=_search if request.counts_missing else None)
     except ValueError as error:
         return str(error)
+
+
+def _search(_: int) -> bool:
+    """Lets every search for missing steps begin; the limit of CPU time holds for them too."""
+    return True
 
 
 def _check_slowly(request: CheckRequest) -> CheckOutcome:
@@ -46,20 +51,16 @@ class CheckProcesses:
         self._quick = WorkerProcess(_check_quickly, EQUATION_LIMITS, CHILDREN)
         self._slow = WorkerProcess(_check_slowly, EQUATION_LIMITS, CHILDREN)
 
-    def check(
-        self, prompt: str, derivation: str, rules: Rules = "textbook", quick_seconds: float | None = None
-    ) -> Validity | None:
+    def check(self, request: CheckRequest, quick_seconds: float | None = None) -> Validity | None:
         """Checks a derivation; returns None if the CPU time in the quick lane does not suffice.
 
         Args:
-            rules: the steps that count as one.
             quick_seconds: CPU time in the quick lane; null checks in the slow lane.
 
         Raises:
             ValueError: the prompt has another form; the message says what was expected where.
             InputError, RuntimeError: as `WorkerProcess.run`.
         """
-        request = CheckRequest(prompt, derivation, rules=rules)
         if quick_seconds is None:
             return check_in(self._slow, request)
         outcome = self._quick.ask(replace(request, seconds=quick_seconds))

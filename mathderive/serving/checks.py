@@ -21,11 +21,10 @@ from typing import Any
 from starlette.requests import Request
 
 from mathderive.checker.checker import unchecked
+from mathderive.checker.supervision import CheckRequest
 from mathderive.checker.verdicts import Validity
 from mathderive.core.errors import InputError
-from mathderive.records import Rules
 from mathderive.serving.check_processes import QUICK_SECONDS, SAMPLE, CheckProcesses
-from mathderive.serving.derivations import Derivation
 from mathderive.serving.lanes import Lanes
 from mathderive.serving.limits import result_for
 from mathderive.serving.protocol import Refusal
@@ -60,9 +59,7 @@ _TICK = 0.05
 class _Job:
     """A derivation to check, and its verdict or the reason why it has none."""
 
-    prompt: str
-    derivation: str
-    rules: Rules
+    asked: CheckRequest
     is_patient: bool = False
     """Whether it waits for its turn in a lane as long as that takes."""
     verdict: "asyncio.Future[Validity]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -110,31 +107,26 @@ class Checks:
     async def _warm_up(self, processes: CheckProcesses, serves_slow: bool) -> None:
         """Starts the children that a worker needs."""
         for quick_seconds in (MAX_SECONDS, None) if serves_slow else (MAX_SECONDS,):
-            await asyncio.get_running_loop().run_in_executor(
-                self._threads, processes.check, SAMPLE.prompt, SAMPLE.output, SAMPLE.rules, quick_seconds
-            )
+            await asyncio.get_running_loop().run_in_executor(self._threads, processes.check, SAMPLE, quick_seconds)
 
-    async def check(self, prompt: str, derivation: str, request: Request, rules: Rules = "textbook") -> Validity:
+    async def check(self, asked: CheckRequest, request: Request) -> Validity:
         """Returns the verdict on a derivation; every equation is undecided if the check takes too long.
-
-        Args:
-            rules: the steps that count as one.
 
         Raises:
             Refusal: the prompt has another form, too many derivations wait, or the client hung up.
         """
-        return await result_for(request, asyncio.ensure_future(self._verdict(_Job(prompt, derivation, rules))))
+        return await result_for(request, asyncio.ensure_future(self._verdict(_Job(asked))))
 
-    async def check_patiently(self, asked: Derivation) -> Validity:
+    async def check_patiently(self, asked: CheckRequest) -> Validity:
         """Like `check`, for a derivation that stays in its lane until its turn; if it is cancelled, its check ends.
 
         Raises:
             Refusal: the prompt has another form, or a lane is full.
         """
-        return await self._verdict(_Job(asked.prompt, asked.derivation, asked.rules, is_patient=True))
+        return await self._verdict(_Job(asked, is_patient=True))
 
     async def _verdict(self, job: _Job) -> Validity:
-        if not self._lanes.add(job, len(job.prompt) + len(job.derivation) <= QUICK_CHARACTERS):
+        if not self._lanes.add(job, len(job.asked.prompt) + len(job.asked.output) <= QUICK_CHARACTERS):
             raise busy("many derivations wait to be checked")
         try:
             while not job.verdict.done():
@@ -164,7 +156,8 @@ class Checks:
                 if verdict is not None:
                     job.end(verdict)
                 elif not is_quick:
-                    job.end(await asyncio.to_thread(unchecked, job.derivation, "the check takes too long", job.rules))
+                    output, rules = job.asked.output, job.asked.rules
+                    job.end(await asyncio.to_thread(unchecked, output, "the check takes too long", rules))
                 elif not job.verdict.done() and not self._lanes.add(job, is_quick=False):
                     job.fail(busy("other derivations take long to check"))
 
@@ -172,9 +165,7 @@ class Checks:
         self, processes: CheckProcesses, job: _Job, quick_seconds: float | None = None
     ) -> "asyncio.Future[Validity | None]":
         """Starts a check in the child process of its lane; see `CheckProcesses.check`."""
-        run = asyncio.get_running_loop().run_in_executor(
-            self._threads, processes.check, job.prompt, job.derivation, job.rules, quick_seconds
-        )
+        run = asyncio.get_running_loop().run_in_executor(self._threads, processes.check, job.asked, quick_seconds)
         run.add_done_callback(_mark_exception_seen)
         return run
 

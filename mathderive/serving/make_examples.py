@@ -4,7 +4,8 @@
     python -m mathderive.serving.make_examples runs/mini/data/derivations/mini/7.0.0
 
 `checkpoints/mini` was not trained on this split. The chosen examples are the first short ones whose derivations use
-different operators. No model's answers influence the choice.
+different operators. The model's answers do not influence the choice. They decide the order: examples whose answer is
+verified come first.
 """
 
 import argparse
@@ -12,6 +13,10 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mathderive.checker.supervision import SupervisedChecker
+from mathderive.config.loading import load_config
+from mathderive.core.bundled import BUNDLED
+from mathderive.predictors.t5 import T5Model
 from mathderive.records import Example
 from mathderive.symbolic.engine.operators import is_premise
 from tfds_builders.example_features import read_examples
@@ -37,9 +42,13 @@ _WORDS = {
 """Plain words for operator names."""
 
 
-def choose(examples: Iterable[Example]) -> list[dict[str, str]]:
-    """Chooses the contents of `examples.json`."""
-    chosen: list[dict[str, str]] = []
+Chosen = list[dict[str, str]]
+"""The contents of `examples.json`."""
+
+
+def choose(examples: Iterable[Example]) -> Chosen:
+    """Chooses examples, in their order."""
+    chosen: Chosen = []
     seen: list[set[str]] = []
     for example in examples:
         operators = _operators(example)
@@ -48,6 +57,20 @@ def choose(examples: Iterable[Example]) -> list[dict[str, str]]:
             seen.append(set(operators))
             chosen.append({"id": example.id, "name": _name(operators), "prompt": example.prompt})
     return chosen
+
+
+def verified_first(chosen: Chosen) -> Chosen:
+    """Puts the examples first whose answer by `checkpoints/mini`, decoded as the server does, is verified there."""
+    decoding = load_config(BUNDLED / "configs" / "quick.yaml", []).decoding
+    model = T5Model("mini", str(BUNDLED / "checkpoints" / "mini"), decoding)
+    answers = model.complete([model.encode(one["prompt"]) for one in chosen])
+    with SupervisedChecker() as checker:
+        verdicts = [
+            checker.check(one["prompt"], answer.text, rules="textbook")
+            for one, answer in zip(chosen, answers, strict=True)
+        ]
+    unverified = [not verdict.verified for verdict in verdicts]
+    return [chosen[place] for place in sorted(range(len(chosen)), key=unverified.__getitem__)]
 
 
 def _operators(example: Example) -> list[str]:
@@ -63,7 +86,7 @@ def _name(operators: Sequence[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mathderive.serving.make_examples", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of the dataset")
-    chosen = choose(read_examples(parser.parse_args().folder, "static"))
+    chosen = verified_first(choose(read_examples(parser.parse_args().folder, "static")))
     Path(__file__).with_name("examples.json").write_text(json.dumps(chosen, indent=1) + "\n")
 
 

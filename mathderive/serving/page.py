@@ -13,13 +13,15 @@ from fastapi.responses import Response
 from mathderive.report.plain import KEPT, UNSEEN
 from mathderive.report.verdict_signs import OUTCOMES, elements_script, javascript_constants
 from mathderive.serving import typesetting
-from mathderive.symbolic.prompts import DERIVE, GIVEN, OBTAIN, SEPARATOR, split_prompt
+from mathderive.symbolic.prompts import SEPARATOR, split_prompt
 
 _FILES = {
     "/": ("mathderive.serving", "page.html", "text/html"),
     "/house.css": ("mathderive.report", "house.css", "text/css"),
     "/page.css": ("mathderive.serving", "page.css", "text/css"),
     "/client.js": ("mathderive.serving", "client.js", "text/javascript"),
+    "/formulas.js": ("mathderive.serving", "formulas.js", "text/javascript"),
+    "/question.js": ("mathderive.serving", "question.js", "text/javascript"),
     "/page.js": ("mathderive.serving", "page.js", "text/javascript"),
 }
 """The page's static files by path: package, name and kind. Files that the run report uses too are in its package."""
@@ -56,9 +58,6 @@ def constants_script() -> str:
     """Returns the module `constants.js`: facts that the page's scripts share with the package."""
     return javascript_constants(
         "export const",
-        GIVEN=GIVEN,
-        DERIVE=DERIVE,
-        OBTAIN=OBTAIN,
         SEPARATOR=SEPARATOR,
         OUTCOMES={name: OUTCOMES[name] for name in ("verified", "goalReached")},
         UNSEEN=UNSEEN,

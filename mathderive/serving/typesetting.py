@@ -1,31 +1,17 @@
-"""Typesets equations and sentences for the page, in a child process: what `POST /typeset` accepts and returns."""
+"""Typesets equations and sentences for the page: what `POST /typeset` accepts and returns."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import Annotated
 
 from pydantic import BaseModel, Field
-from starlette.requests import Request
 
-from mathderive.core.workers import Ended, Limits, WorkerProcess
 from mathderive.report.typeset import split_formulas, typeset
-from mathderive.serving.children import CHILDREN, SLOW_NICENESS, give_way
-from mathderive.serving.limits import result_for
-from mathderive.serving.protocol import Asked, Refusal, Text
+from mathderive.serving.protocol import Asked, Text
 
 LONGEST_FORMULA = 2_000
 """Maximum characters of an equation, and of a formula that is typeset within a sentence."""
 
 MOST_SENTENCES = 16
 """Maximum number of sentences in a request."""
-
-MAX_WAITING = 16
-"""Maximum number of requests that wait or are being typeset."""
-
-_LIMITS = Limits(memory_bytes=2**30, cpu_seconds=2.0)
-"""Limits of a request; one from the page takes a tenth of a second."""
 
 _MOST_FORMULAS = 16
 """Maximum number of formulas that are typeset per sentence; a checker's reason has fewer."""
@@ -53,41 +39,6 @@ class Typeset(BaseModel):
     sentences: list[list[Part]]
 
 
-class Typesetting:
-    """Typesets one request after another in a child process: one may take long, and a thread would hold up others."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1)
-        self._worker = WorkerProcess(_typeset_at_low_priority, _LIMITS, CHILDREN)
-        self._waiting = 0
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Typesets while the block runs, and ends the child process after it."""
-        try:
-            yield
-        finally:
-            self._worker.stop()
-            self._thread.shutdown(cancel_futures=True)
-
-    async def typeset(self, asked: ToTypeset, request: Request) -> Typeset:
-        """Typesets a request; if it exceeds its limits, nothing of it is typeset.
-
-        Raises:
-            Refusal: too many requests wait, or the client hung up.
-            InputError: the server is ending.
-        """
-        if self._waiting >= MAX_WAITING:
-            raise Refusal(429, "many texts wait to be typeset", code="queue_full", headers={"Retry-After": "2"})
-        self._waiting += 1
-        try:
-            work = asyncio.get_running_loop().run_in_executor(self._thread, self._worker.ask, asked)
-            found = await result_for(request, work)
-        finally:
-            self._waiting -= 1
-        return _not_typeset(asked) if isinstance(found, Ended) else found
-
-
 def typeset_all(asked: ToTypeset) -> Typeset:
     """Typesets a request's equations and sentences."""
     return Typeset(
@@ -96,12 +47,8 @@ def typeset_all(asked: ToTypeset) -> Typeset:
     )
 
 
-def _typeset_at_low_priority(asked: ToTypeset) -> Typeset:
-    give_way(SLOW_NICENESS)
-    return typeset_all(asked)
-
-
-def _not_typeset(asked: ToTypeset) -> Typeset:
+def typeset_nothing(asked: ToTypeset) -> Typeset:
+    """The answer to a request that takes too much time or memory: nothing of it is typeset."""
     sentences = [[Part(text=text, is_formula=False, mathml=None)] for text in asked.sentences]
     return Typeset(mathml=[None] * len(asked.equations), sentences=sentences)
 

@@ -6,6 +6,7 @@ from typing import get_args
 from mathderive.checker.checker import check
 from mathderive.records import Rules
 from mathderive.serving.check_processes import SAMPLE
+from mathderive.serving.notation import TypedQuestion, rewrite
 from mathderive.serving.typesetting import ToTypeset, typeset_all
 
 _VARIED = (
@@ -24,6 +25,7 @@ for rules in get_args(Rules):
     check(SAMPLE.prompt, SAMPLE.output, rules=rules)
     check(f"Given {_VARIED[0]}, then obtain {_VARIED[-1]}", " and ".join(_VARIED), rules=rules)
 typeset_all(ToTypeset(equations=SAMPLE.output.split(" and ")))
+rewrite(TypedQuestion(premises=[r"f(x) = \sin x"], goal=r"\frac{df}{dx} = \cos x"))
 
 gc.collect()
 gc.freeze()  # a fork would otherwise copy the pages of all objects, as its garbage collector looks at them

@@ -1,6 +1,7 @@
 """Every code block of the documentation is run by a test, or there is a reason; other commands are parsed."""
 
 import ast
+import json
 import re
 import shlex
 import shutil
@@ -130,7 +131,7 @@ def test_a_search_s_state_is_what_the_page_says(tmp_path: Path) -> None:
 def test_the_server_answers_the_programs_of_its_page(tmp_path: Path) -> None:
     programs = [one.text for one in ALL if one.page == "docs/serving.md" and one.language == "python"]
     asking, sampling, checking = programs
-    curl = block("docs/serving.md", "curl ")
+    notation, filling, batch = [one.text for one in ALL if one.page == "docs/serving.md" and "curl " in one.text]
     # Like the page's programs, the server knows no key.
     with serving(
         ROOT / "checkpoints" / "mini", "--api-key-variable", "NO_SUCH_KEY", "--batch-size", "4", tokens=96
@@ -146,4 +147,10 @@ def test_the_server_answers_the_programs_of_its_page(tmp_path: Path) -> None:
         assert answer.count(" = ") >= 2
         assert len(ast.literal_eval(samples)) == 4
         assert executed(sys.executable, "-c", checking) == "[1.0, 0.0]\n"
-        assert executed("bash", "-euc", curl).count('"verified":') == 2
+        assert executed("bash", "-euc", batch).count('"verified":') == 2
+        question = json.loads(executed("bash", "-euc", notation))
+        page = (ROOT / "docs" / "serving.md").read_text()
+        for equation in (*question["premises"], *question["derive"], question["goal"]):
+            assert f"`{equation['text']}`" in page
+        assert question["prompt"].startswith("Given ")
+        assert json.loads(executed("bash", "-euc", filling))["filled"]["missing"] == [2, 3]

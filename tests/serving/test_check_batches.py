@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mathderive.checker.supervision import CheckRequest
 from mathderive.serving.check_batches import MAX_WAITING, CheckBatches
 from mathderive.serving.checks import LONGEST_WAIT, MAX_SLOW, Checks
 from mathderive.serving.derivations import MAX_BATCH, Checked, CheckedBatch, Derivation, DerivationBatch
@@ -156,7 +157,7 @@ def test_a_batch_of_slow_derivations_holds_up_no_single_check(processes: int) ->
         for _ in range(6):
             await asyncio.sleep(0.5)
             started = time.monotonic()
-            validity = await checks.check(PROMPT, "x = 1", request)  # type: ignore[arg-type]
+            validity = await checks.check(CheckRequest(PROMPT, "x = 1"), request)  # type: ignore[arg-type]
             assert validity.steps[0].truth == "incorrect"
             assert time.monotonic() - started < LONGEST_WAIT
         client.hang_up()
@@ -170,7 +171,7 @@ def test_a_slow_single_check_has_its_turn_beside_batches() -> None:
         client, request = Client(), Client()
         slow = [begin(batches, [SLOW_ITEM] * MAX_BATCH, client) for _ in range(3)]
         await asyncio.sleep(0.5)
-        validity = await checks.check(PROMPT, SLOW, request)  # type: ignore[arg-type]
+        validity = await checks.check(CheckRequest(PROMPT, SLOW), request)  # type: ignore[arg-type]
         assert validity.steps
         client.hang_up()
         await asyncio.gather(*slow)
@@ -184,7 +185,7 @@ def test_a_batch_waits_where_the_lanes_are_full() -> None:
         items = [SLOW_ITEM, Derivation(prompt=PROMPT, derivation=first), QUICK_ITEM]
         client = Client()
         crowd: list[asyncio.Task[Any]] = [
-            asyncio.create_task(checks.check(PROMPT, SLOW, client))  # type: ignore[arg-type]
+            asyncio.create_task(checks.check(CheckRequest(PROMPT, SLOW), client))  # type: ignore[arg-type]
             for _ in range(MAX_SLOW + 2)
         ]
         await asyncio.sleep(0.3)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mathderive.checker.supervision import CheckRequest
 from mathderive.core.workers import WorkerProcess
 from mathderive.serving.checks import LONGEST_WAIT, MAX_QUICK, MAX_SLOW, SHARE_SECONDS, Checks
 from mathderive.serving.children import CHILDREN
@@ -41,7 +42,7 @@ async def check(checks: Checks, derivation: str, client: Client | None = None) -
     started = time.monotonic()
     request: Any = client or Client()
     try:
-        (first, *_) = (await checks.check(PROMPT, derivation, request)).steps
+        (first, *_) = (await checks.check(CheckRequest(PROMPT, derivation, rules="textbook"), request)).steps
         outcome: str = "too long" if "too long" in first.reason else first.truth
     except Refusal as refusal:
         outcome = str(refusal.status)
@@ -143,7 +144,7 @@ def test_a_prompt_of_another_form_is_refused_and_costs_no_process() -> None:
         client: Any = Client()
         for _ in range(4):
             with pytest.raises(Refusal, match="a prompt begins with"):
-                await checks.check("Prove it.", "x = 1", client)
+                await checks.check(CheckRequest("Prove it.", "x = 1"), client)
         assert (await check(checks, "x = 1"))[0] == "incorrect"
 
     with_checks(run)

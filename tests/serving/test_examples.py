@@ -7,18 +7,23 @@ from pathlib import Path
 from mathderive.config.loading import load_config
 from mathderive.serving.make_examples import MOST_CHARACTERS, MOST_STEPS, choose
 from mathderive.serving.page import constants_script, load_examples
-from mathderive.symbolic.prompts import Prompt, join_prompt, split_prompt
+from mathderive.symbolic.prompts import Prompt, join_prompt, repeat_prompt, split_prompt
 from tfds_builders.derivations.generation import make_example, sample, split_by_hash, split_sizes
 
 EXAMPLES = json.loads(resources.files("mathderive.serving").joinpath("examples.json").read_text())
+
+
+def _attempt(example: dict[str, str]) -> int:
+    return int(example["id"].removesuffix("-static"))
 
 
 def test_each_example_is_in_the_static_split_of_the_checkpoints_data() -> None:
     config = load_config(Path(__file__).parents[2] / "configs" / "mini.yaml", [])
     assert config.data
     found = []
-    for example in EXAMPLES:
-        attempt = int(example["id"].removesuffix("-static"))
+    in_order = sorted(EXAMPLES, key=_attempt)
+    for example in in_order:
+        attempt = _attempt(example)
         (candidate,) = [
             candidate
             for candidate in sample(config.data, config.run.seed, attempt)
@@ -28,7 +33,7 @@ def test_each_example_is_in_the_static_split_of_the_checkpoints_data() -> None:
         assert len(candidate.steps) <= MOST_STEPS
         assert len(candidate.target) <= MOST_CHARACTERS
         found.append(make_example(candidate, "static"))
-    assert choose(found) == EXAMPLES
+    assert choose(found) == in_order
 
 
 def test_examples_have_different_names_and_well_formed_prompts() -> None:
@@ -46,6 +51,4 @@ def test_the_page_gets_each_example_as_the_package_splits_it() -> None:
 def test_the_pages_words_are_the_packages() -> None:
     lines = dict(line.removeprefix("export const ").split(" = ", 1) for line in constants_script().splitlines())
     constants = {name: json.loads(value.removesuffix(";")) for name, value in lines.items()}
-    parts = Prompt(("P1", "P2"), ("X",), "G")
-    words = {name: constants[name] for name in ("GIVEN", "SEPARATOR", "DERIVE", "OBTAIN")}
-    assert join_prompt(parts) == "{GIVEN}P1{SEPARATOR}P2{DERIVE}X{OBTAIN}G".format(**words)
+    assert constants["SEPARATOR"].join(["x = 1", "y = 2"]) == repeat_prompt("Given x = 1, then obtain y = 2")

@@ -1,9 +1,8 @@
-"""The page at `/` in a real browser with a real server: it typesets derivations and runs nothing from their text."""
+"""The page at `/` in a real browser with a real server: answers, their verdicts, and failures."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -11,90 +10,11 @@ from mathderive.checker.checker import check
 from mathderive.checker.reading.answers import split_answer
 from mathderive.report.typeset import typeset
 from mathderive.symbolic.prompts import split_prompt
-from tests.support import tiny_training
-from tests.support.browser import expect, needs_chromium, watched_pages
+from tests.support.browser import expect, needs_chromium
 from tests.support.served import KEY, Served, serving
+from tests.support.served_page import CHAT, GOAL, HOSTILE, PREMISE, OpenPage, answer_with, answered, ask, steps
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
-
-expect.set_options(timeout=60_000)  # a first question may need compilation, perhaps beside other tests
 pytestmark = needs_chromium
-
-CHAT, TYPESET = "**/v1/chat/completions", "**/typeset"
-PREMISE, GOAL = tiny_training.PAIRS[0][0].removeprefix("Given ").split(", then obtain ")
-LOADING = "Failed to load resource"
-HOSTILE = [
-    "</script><script>window.ran=1</script>",
-    "<img src=x onerror=window.ran=1>",
-    r"\href{javascript:window.ran=1}{x} = 1",
-    r"\text{<svg onload=window.ran=1>} = 2",
-]
-
-
-class OpenPage(Protocol):
-    def __call__(
-        self, served: Served, width: int = 1280, key: str | None = KEY, keep_console: bool = True
-    ) -> "Page": ...
-
-
-@pytest.fixture
-def open_page(browser: "Browser") -> Iterator[OpenPage]:
-    """Opens a server's page; at the end, nothing else has run, been loaded or been refused."""
-    with watched_pages(browser) as pages:
-
-        def open_page(served: Served, width: int = 1280, key: str | None = KEY, keep_console: bool = True) -> "Page":
-            # The console reports violations of the page's policy, and answers of 4xx, which tests cause.
-            page = pages.new_page(
-                is_own=lambda url: url.startswith(f"{served.url}/"),
-                address=f"{served.url}/",
-                is_harmless=lambda message: message.startswith(LOADING) or not keep_console,
-                viewport={"width": width, "height": 800},
-            )
-            page.goto(f"{served.url}/")
-            expect(page.locator("#failure")).to_have_text("This server asks for an API key.")
-            if key:
-                page.fill("#key", key)
-                page.locator("#key").blur()
-                expect(page.locator("#model")).to_contain_text("·")
-            return page
-
-        yield open_page
-
-
-def ask(page: "Page", premises: str = PREMISE, goal: str = GOAL) -> None:
-    page.fill("#premises", premises)
-    page.fill("#goal", goal)
-    page.click("#start")
-
-
-def answered(*pieces: str, finish_reason: str = "stop") -> dict[str, str]:
-    """The response that streams an answer in these pieces."""
-    choices: list[dict[str, Any]] = [{"delta": {"content": piece}, "finish_reason": None} for piece in pieces]
-    chunks: list[dict[str, Any]] = [
-        {"choices": [choice]} for choice in [*choices, {"delta": {}, "finish_reason": finish_reason}]
-    ]
-    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}}
-    events = [json.dumps(chunk, ensure_ascii=False) for chunk in [*chunks, usage]]
-    return {"content_type": "text/event-stream", "body": "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"])}
-
-
-def answer_with(page: "Page", **answer: Any) -> None:
-    """Answers the page's questions instead of the server; without an answer, cuts the connection."""
-
-    def respond(route: "Route") -> None:
-        if answer:
-            route.fulfill(**answer)
-        else:
-            route.abort()
-
-    page.unroute(CHAT)
-    page.route(CHAT, respond)
-
-
-def steps(page: "Page") -> list[str]:
-    """The text of each step as the model wrote it."""
-    return page.locator(".step > .latex").all_text_contents()
 
 
 def test_the_page_shows_the_servers_answer(served: Served, open_page: OpenPage) -> None:
@@ -132,20 +52,6 @@ def test_every_step_has_its_verdict(served: Served, open_page: OpenPage) -> None
     expect(page.locator("#verdict .good")).to_have_text("goal reached")
     expect(page.locator(".step .kinds")).to_have_text(["premise", "incorrect", "valid", "unparsable"])
     expect(page.locator("#explanation")).to_have_text("Equation 2 is false.")
-
-
-def test_the_equation_that_is_missing_a_step_is_named(served: Served, open_page: OpenPage) -> None:
-    page = open_page(served)
-    premise, derived = r"f{(x)} = \sin{(x)}", r"\frac{d}{d x} f{(x)} = \cos{(x)}"
-    goal = r"\sin{(x \frac{d}{d x} f{(x)} + 3)} = \sin{(x \cos{(x)} + 3)}"
-    answer_with(page, **answered(f"{premise} and {goal}"))
-    ask(page, premise, goal)
-    expect(page.locator(".step .kinds")).to_have_text(["premise", "skipped"])
-    expect(page.locator("#explanation")).to_contain_text("Equation 2 is missing a step: it is true")
-    answer_with(page, **answered(f"{premise} and {derived}"))
-    ask(page, premise, derived)
-    expect(page.locator("#verdict .good")).to_have_text(["verified", "goal reached"])
-    expect(page.locator("#explanation")).to_be_empty()
 
 
 def test_a_failed_check_is_shown(served: Served, open_page: OpenPage) -> None:
@@ -228,31 +134,6 @@ def test_a_cut_answer_is_shown_as_cut(served: Served, open_page: OpenPage) -> No
     expect(page.locator("#summary")).to_contain_text("Cut off at the length limit · 2 steps")
 
 
-def test_wrong_input_is_shown_at_its_field_and_not_sent(served: Served, open_page: OpenPage) -> None:
-    page = open_page(served)
-    sent: list[Route] = []
-    page.route(CHAT, lambda route: sent.append(route))
-    for premises, derive, goal, field, message in (
-        ("", "", "x = 1", "premises", "Expected at least one premise."),
-        ("x = 1", "", " ", "goal", "Expected a goal."),
-        ("x = 1 and y = 2", "", "x = 1", "premises", "“and” separates the equations"),
-        ("x = 1 and\ny = 2", "", "x = 1", "premises", "“and” separates the equations"),
-        ("x = 1", "y = 2, then obtain z = 3", "x = 1", "derive", "“, then obtain” separates the equations"),
-        ("x = 1", "", "y = 2 and z = 3", "goal", "“and” separates the equations"),
-    ):
-        page.fill("#derive", derive)
-        ask(page, premises, goal)
-        error = page.locator(f"#{field}-error")
-        expect(error).to_contain_text(message)
-        expect(error).to_have_attribute("role", "alert")
-        expect(page.locator(f"#{field}")).to_be_focused()
-        expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
-        page.fill(f"#{field}", "x = 1")
-        expect(error).to_be_empty()
-        expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "false")
-    assert not sent
-
-
 def test_a_server_with_a_key_asks_for_it(served: Served, open_page: OpenPage) -> None:
     page = open_page(served, key=None)
     expect(page.locator("#key")).to_be_focused()
@@ -301,7 +182,8 @@ def test_an_answer_is_stopped_and_asked_for_again_by_keyboard(served: Served, op
     page.keyboard.press("Tab")
     expect(page.locator("#start")).to_be_focused()
     with page.expect_event("requestfailed"):
-        page.keyboard.press("Enter")
+        with page.expect_request(CHAT):
+            page.keyboard.press("Enter")
         expect(page.locator("#stop")).to_be_focused()
         page.keyboard.press("Enter")
     expect(page.locator("#start")).to_be_focused()
@@ -309,61 +191,6 @@ def test_an_answer_is_stopped_and_asked_for_again_by_keyboard(served: Served, op
     page.focus("#premises")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#summary")).to_contain_text("tokens")
-
-
-def test_generated_text_runs_nothing(served: Served, open_page: OpenPage) -> None:
-    page = open_page(served)
-    answer_with(page, **answered(" and ".join(HOSTILE)))
-    ask(page)
-    expect(page.locator(".step > .formula .plain")).to_have_text(HOSTILE)
-    expect(page.locator(".step .unread")).to_have_count(len(HOSTILE))
-    for tag in ("script:not([src])", "img", "svg", "a"):
-        expect(page.locator(tag)).to_have_count(0)
-
-
-def test_control_characters_and_bidirectional_marks_are_shown_as_numbers(served: Served, open_page: OpenPage) -> None:
-    page = open_page(served)
-    answer_with(page, **answered("x = \u202e1\x00 and \x9b31m"))
-    ask(page)
-    expect(page.locator("#verdict")).to_have_text("not verified · goal missed")
-    # The checker drops marks that are invisible.
-    expect(page.locator(".step > .formula .plain")).to_have_text(["x = 1⟨U+0000⟩", "⟨U+009B⟩31m"])
-    assert steps(page) == ["x = 1⟨U+0000⟩", "⟨U+009B⟩31m"]
-    assert "\u202e" not in page.content()
-
-
-def test_typed_text_runs_nothing(served: Served, open_page: OpenPage) -> None:
-    page = open_page(served)
-    answer_with(page, **answered("x = 1"))
-    page.fill("#derive", "\n".join(HOSTILE))
-    ask(page, premises="\n".join(HOSTILE), goal=HOSTILE[2])
-    expect(page.locator("#premises-preview .plain")).to_have_text(HOSTILE)
-    expect(page.locator("#derive-preview .plain")).to_have_text(HOSTILE)
-    expect(page.locator("#goal-preview .plain")).to_have_text(HOSTILE[2])
-    expect(page.locator("#summary")).to_contain_text("1 step")
-    page.click("summary")
-    expect(page.locator("#prompt")).to_contain_text(HOSTILE[0])
-    for tag in ("script:not([src])", "img", "svg", "a"):
-        expect(page.locator(tag)).to_have_count(0)
-
-
-def test_only_presentation_mathml_is_shown(served: Served, open_page: OpenPage) -> None:
-    # The browser's console mentions event handlers that it has parsed but does not run.
-    page = open_page(served, keep_console=False)
-    math, html = 'math xmlns="http://www.w3.org/1998/Math/MathML"', 'xmlns="http://www.w3.org/1999/xhtml"'
-    answers = [
-        f"<{math}><mi><script {html}>window.ran=1</script></mi></math>",
-        f'<{math}><mi href="javascript:window.ran=1">x</mi></math>',
-        f'<{math} onclick="window.ran=1"><mi>x</mi></math>',
-        '<svg xmlns="http://www.w3.org/2000/svg" onload="window.ran=1"/>',
-        f"<{math}><mi>x",
-        f"<{math}><mi>x</mi></math>",
-    ]
-    page.route(TYPESET, lambda route: route.fulfill(json={"mathml": answers}))
-    equations = [f"x = {number}" for number in range(len(answers))]
-    page.fill("#premises", "\n".join(equations))
-    expect(page.locator("#premises-preview .plain")).to_have_text(equations[:-1])
-    expect(page.locator("math")).to_have_count(1)
 
 
 def test_a_long_formula_scrolls_in_its_own_box(served: Served, open_page: OpenPage) -> None:
@@ -383,6 +210,7 @@ def test_a_long_formula_scrolls_in_its_own_box(served: Served, open_page: OpenPa
 def test_an_example_is_chosen_and_derived(open_page: OpenPage, mini: Served) -> None:
     page = open_page(mini)
     examples = page.request.get(f"{mini.url}/examples.json").json()
+    verified = []
     for example in examples:
         page.select_option("#example", label=example["name"])
         expect(page.locator("#prompt")).to_have_text(example["prompt"], use_inner_text=False)
@@ -394,8 +222,13 @@ def test_an_example_is_chosen_and_derived(open_page: OpenPage, mini: Served) -> 
         written = steps(page)
         assert len(written) > 1
         expect(page.locator(".step > .formula math")).to_have_count(sum(typeset(text) is not None for text in written))
-        verdict = "goal reached" if check(example["prompt"], " and ".join(written)).goal_reached else "goal missed"
-        expect(page.locator("#verdict strong").last).to_have_text(verdict)
+        verdict = check(example["prompt"], " and ".join(written), rules="textbook")
+        outcomes = ["verified" if verdict.verified else "not verified"]
+        outcomes.append("goal reached" if verdict.goal_reached else "goal missed")
+        expect(page.locator("#verdict strong")).to_have_text(outcomes)
+        verified.append(verdict.verified)
+    assert verified == sorted(verified, reverse=True)  # examples that end verified come first
+    assert any(verified)
 
 
 @pytest.fixture(scope="module")

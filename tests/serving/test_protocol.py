@@ -301,7 +301,7 @@ def test_only_json_is_read(served: Served) -> None:
     "value", ["", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY, "Bearer \u00fc", f"Bearer {KEY}x"]
 )
 def test_requests_without_the_key_are_refused(served: Served, value: str) -> None:
-    for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/typeset"), ("POST", "/check"), BATCH):
+    for method, path in (("GET", "/v1/models"), ("POST", CHAT), ("POST", "/notation"), ("POST", "/check"), BATCH):
         status, headers, body = send(served, method, path, json.dumps(ASKED), Authorization=value.encode("latin-1"))
         assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
         assert json.loads(body)["error"]["code"] == "invalid_api_key"
@@ -313,37 +313,6 @@ def test_health_needs_no_key(served: Served) -> None:
     assert (status, json.loads(body)) == (200, {"status": "ok", "model": "tiny", "waiting": 0})
 
 
-def test_equations_are_typeset_and_other_text_is_not(served: Served) -> None:
-    equations = [
-        r"\frac{d}{d x} f{(x)} = 2 x",
-        r"\href{javascript:alert(1)}{x} = 1",
-        "</script>",
-        r"\text{<b>} = 1",
-        "",
-    ]
-    status, _, body = send(served, "POST", "/typeset", json.dumps({"equations": equations}))
-    first, *others = json.loads(body)["mathml"]
-    assert status == 200
-    assert first.startswith("<math ")
-    assert others == [None] * 4
-    assert send(served, "POST", "/typeset", json.dumps({"equations": ["x"] * 65}))[0] == 400
-    assert send(served, "POST", "/typeset", json.dumps({"equations": ["x" * 2001]}))[0] == 400
-
-
-def test_a_sentence_is_typeset_in_parts(served: Served) -> None:
-    sentences = [r"equation 1 plus $x = 1$ is $\frac{$", "costs $5", "$</script>$", " $x = 1$" * 40]
-    status, _, body = send(served, "POST", "/typeset", json.dumps({"equations": [], "sentences": sentences}))
-    assert status == 200
-    first, second, third, many = json.loads(body)["sentences"]
-    assert [part["text"] for part in first] == ["equation 1 plus ", "x = 1", " is ", r"\frac{", ""]
-    assert [part["is_formula"] for part in first] == [False, True, False, True, False]
-    assert [part["mathml"] is not None for part in first] == [False, True, False, False, False]
-    assert second == [{"text": "costs $5", "is_formula": False, "mathml": None}]
-    assert third[1] == {"text": "</script>", "is_formula": True, "mathml": None}
-    assert sum(part["mathml"] is not None for part in many) == 16
-    assert send(served, "POST", "/typeset", json.dumps({"equations": [], "sentences": [""] * 17}))[0] == 400
-
-
 def test_derivations_are_checked_as_by_the_checker(served: Served) -> None:
     prompt = r"Given f{(x)} = x^{2}, then obtain \frac{d}{d x} f{(x)} = 2 x"
     derivation = r"f{(x)} = x^{2} and \frac{d}{d x} f{(x)} = \frac{d}{d x} x^{2} and \frac{d}{d x} f{(x)} = 3 x"
@@ -351,6 +320,7 @@ def test_derivations_are_checked_as_by_the_checker(served: Served) -> None:
     assert status == 200
     answer, validity = json.loads(body), check(prompt, derivation, rules="textbook")
     assert answer.pop("labels") == [step.label.model_dump() for step in validity.steps]
+    assert answer.pop("filled") is None
     assert answer == json.loads(validity.model_dump_json())
     asked = {"prompt": prompt, "derivation": derivation, "rules": "paper"}
     assert json.loads(send(served, "POST", "/check", json.dumps(asked))[2])["rules"] == "paper"

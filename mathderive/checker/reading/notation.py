@@ -117,7 +117,7 @@ def _key(texts: tuple[tuple[str, ...], tuple[str, ...]], opaque: frozenset[str])
     return NamesKey(replace(names, opaque=names.opaque | opaque) if opaque else names)
 
 
-def _is_printed(text: str) -> bool:
+def is_as_printed(text: str) -> bool:
     """Whether a text is written as the data would print it."""
     try:
         return prints_as(parsed(text), text)
@@ -153,7 +153,7 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
     is_printed = (
         all(map(_is_readable, equations))
         if any("{(" in text for text in equations)
-        else all(map(_is_printed, equations))
+        else all(map(is_as_printed, equations))
     )
     heads: dict[str, str] = {}
     for text in premises:
