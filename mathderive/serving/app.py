@@ -63,7 +63,7 @@ def make_app(model: T5Model, settings: ServerSettings) -> FastAPI:
 
 
 class _Texts(NamedTuple):
-    """What the page needs for the formulas that it shows and sends."""
+    """The work on formulas that the page shows and sends."""
 
     typesetting: OneByOne[ToTypeset, Typeset]
     rewriting: OneByOne[TypedQuestion, RewrittenQuestion]
