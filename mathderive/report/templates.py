@@ -16,6 +16,9 @@ from mathderive.report.plain import visible
 from mathderive.report.typeset import split_formulas, typeset
 from mathderive.report.verdict_signs import OUTCOMES, SIGNS
 
+FONT = "mathderive-math.woff2"
+"""The font of formulas, by which `house.css` names it; see `fonts/README.md`."""
+
 
 def render_page(template: str, title: str, script: str = "", **values: Any) -> str:
     """Renders a self-contained page. All text is escaped, and invisible characters are shown as their numbers.
@@ -25,7 +28,7 @@ def render_page(template: str, title: str, script: str = "", **values: Any) -> s
         script: the only script that the page's security policy allows; empty for a page without any.
         values: the template's variables.
     """
-    styles = [Markup(read_text(f"{name}.css")) for name in ("house", "report", "explorer")]
+    styles = [Markup(_style(name)) for name in ("house", "report", "explorer")]
     page = _environment().get_template(template)
     return page.render(title=title, script=Markup(script), styles=styles, **values)
 
@@ -33,6 +36,12 @@ def render_page(template: str, title: str, script: str = "", **values: Any) -> s
 def read_text(name: str) -> str:
     """Returns a file of this package."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _style(name: str) -> str:
+    """Returns a style sheet that holds the font it names."""
+    font = resources.files(__package__).joinpath("fonts", FONT).read_bytes()
+    return read_text(f"{name}.css").replace(FONT, f"data:font/woff2;base64,{base64.b64encode(font).decode()}")
 
 
 def duration(seconds: float) -> str:

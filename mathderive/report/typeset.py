@@ -111,6 +111,8 @@ def _mend(tree: ElementTree.Element) -> None:
             node.tag = f"{{{_NAMESPACE}}}mi"
         if node.tag.endswith("}mover"):
             node.set("accent", "true")  # latex2mathml sets it for \hat and \tilde, but not for \dot
+            # The signs of a keyboard touch the letter, in mathematics fonts at least.
+            node[1].text = {"^": "ˆ", "~": "˜"}.get(node[1].text or "", node[1].text)
         for before, child in pairwise(node):
             # A minus after an opening parenthesis or a relation is a sign, with a sign's space.
             if child.text == "−" and before.tag.endswith("}mo") and before.text != ")":

@@ -19,6 +19,7 @@ _FILES = {
     "/": ("mathderive.serving", "page.html", "text/html"),
     "/house.css": ("mathderive.report", "house.css", "text/css"),
     "/page.css": ("mathderive.serving", "page.css", "text/css"),
+    "/mathderive-math.woff2": ("mathderive.report", "fonts/mathderive-math.woff2", "font/woff2"),
     "/client.js": ("mathderive.serving", "client.js", "text/javascript"),
     "/formulas.js": ("mathderive.serving", "formulas.js", "text/javascript"),
     "/question.js": ("mathderive.serving", "question.js", "text/javascript"),
@@ -28,7 +29,7 @@ _FILES = {
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:;"
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; font-src 'self';"
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
