@@ -20,7 +20,7 @@ STAGE_VERSION: Mapping[str, int] = {
     "self-training": 1,
     "predict": 2,
     "score": 8,
-    "report": 10,
+    "report": 11,
 }
 """Version of each stage, raised when its output changes for the same inputs."""
 
