@@ -27,7 +27,7 @@ def expect_agreement(sources: list[Source], at_least: int) -> None:
 
 
 def test_on_generated_derivations() -> None:
-    expect_agreement(list(generated_sources(30)), 250)
+    expect_agreement(list(generated_sources(15)), 120)
 
 
 def test_on_the_authors_references(shared_reference: Path) -> None:

@@ -63,7 +63,7 @@ def test_it_repeats_premises_in_letters_it_never_read() -> None:
 
 @pytest.mark.slow
 def test_it_beats_the_copy_baseline_on_all_five_sets(shared_reference: Path, tmp_path: Path) -> None:
-    result = run("eval", "--released", shared_reference, cwd=tmp_path)
+    result = run("eval", "--released", shared_reference, "evaluation.examples=20", cwd=tmp_path)
     assert "eval: on the authors' released examples" in result.stderr
     tables = json.loads((tmp_path / "runs" / "eval-quick" / "report" / "tables.json").read_text(encoding="utf-8"))
     scores = {(row["model"], row["set"]): row for row in tables["scores"]}

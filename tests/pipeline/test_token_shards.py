@@ -104,7 +104,7 @@ def test_the_tokenizer_learns_no_made_up_name(shards: tuple[Path, ShardsResults]
 @pytest.mark.slow
 def test_a_config_with_shards_trains_by_way_of_them(tmp_path: Path) -> None:
     config = ("--config", TINY, "shards.copies=2", "training.epochs=1", "training.steps=null", "training.batch_size=8",
-              "training.max_source_length=999", "training.max_target_length=999")  # fmt: skip
+              "training.max_source_length=400", "training.max_target_length=400")  # fmt: skip
     result = run("all", *config, cwd=tmp_path)
     assert result.stdout.strip() == "runs/tiny/report/index.html"
     folder = tmp_path / "runs" / "tiny"
@@ -113,8 +113,6 @@ def test_a_config_with_shards_trains_by_way_of_them(tmp_path: Path) -> None:
     assert results["train"]["steps"] == 2 * -(-60 // 8)
     assert results["train"]["validation_rouge2"] is None
     assert run("all", *config, cwd=tmp_path).stderr.count("nothing to do") == 7
-    again = run("train", *config, "shards.copies=1", cwd=tmp_path).stderr
-    assert "shards: begins" in again
-    assert "train: begins" in again
+    assert "shards: begins" in run("shards", *config, "shards.copies=1", cwd=tmp_path).stderr
     for wrong, says in (("model.init_from=nowhere", "trained from scratch"), ("shards.max_characters=1", "no example")):
         assert says in complaint(run("train", *config, wrong, cwd=tmp_path, code=2).stderr)

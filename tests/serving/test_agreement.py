@@ -15,7 +15,7 @@ MINI = Path(__file__).parents[2] / "checkpoints" / "mini"
 LENGTH = 544
 CONFIG = """
 data:
-  sizes: {train: 1, validation: 1, static: 24}
+  sizes: {train: 1, validation: 1, static: 8}
   sampling: {length_mean: 4, length_std: 1, length_min: 4, length_max: 5, max_characters: 250}
 evaluation: {examples: null, max_characters: 750}
 decoding: {batch_size: 32, dtype: float32, max_source_length: LENGTH, max_target_length: LENGTH}
@@ -35,7 +35,7 @@ def test_the_api_gives_the_predictors_answers(tmp_path: Path) -> None:
         predictions(tmp_path / "runs" / "agreement" / "predictions" / name) for name in ("direct", "asked")
     )
     print(f"{len(direct)} examples")
-    assert len(direct) >= 100
+    assert len(direct) >= 30
     assert asked == direct
 
 
