@@ -91,8 +91,9 @@ def test_nothing_depends_on_how_an_equation_is_printed() -> None:
 
 
 @pytest.mark.parametrize("derivative", [r"\frac{d}{dx} f(x)", r"\frac{df}{dx}", "f'(x)", r"f'\left(x\right)"])
-def test_the_notation_of_people(derivative: str) -> None:
-    prompt = r"Given f(x) = \sin(x) + y, then obtain x f(x) + \frac{d}{dx} f(x) = x f(x) + \cos(x)"
+@pytest.mark.parametrize("defined", ["f(x)", "f{(x)}", r"f{ \left( x \right) }"])
+def test_the_notation_of_people(derivative: str, defined: str) -> None:
+    prompt = f"Given {defined} = " r"\sin(x) + y, then obtain x f(x) + \frac{d}{dx} f(x) = x f(x) + \cos(x)"
     lines = (
         r"f(x) = \sin(x) + y",
         rf"{derivative} = \frac{{d}}{{dx}} (\sin x + y)",

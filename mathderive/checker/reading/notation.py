@@ -20,7 +20,8 @@ from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.names import PRINTED_LIKE_NAMES, name_of
 
 _NAME = r"(?:\\(?:" + "|".join(sorted(LETTERS)) + r")(?![A-Za-z])|[A-Za-z])(?:_(?:\{[^{}]*\}|[A-Za-z0-9]))?"
-_HEAD = rf"\s*(?P<name>{_NAME})\s*(?:\\left\s*)?\(\s*(?P<arguments>{_NAME}(?:\s*,\s*{_NAME})*)\s*(?:\\right\s*)?\)\s*"
+_ARGUMENTS = rf"\(\s*(?P<arguments>{_NAME}(?:\s*,\s*{_NAME})*)\s*(?:\\right\s*)?\)"
+_HEAD = rf"\s*(?P<name>{_NAME})\s*(?P<brace>\{{\s*)?(?:\\left\s*)?{_ARGUMENTS}\s*(?(brace)\}}\s*)"
 _DEFINITION = re.compile(rf"(?:\A{_HEAD}=)")
 _MIRRORED = re.compile(rf"(?:=(?P<only>{_HEAD})\Z)")
 
@@ -125,6 +126,11 @@ def is_as_printed(text: str) -> bool:
         return False
 
 
+def _has_plain_application(equations: Sequence[str], head: str) -> bool:
+    """Whether a function is also applied as in `f(x)`; in the data, `f (x + 1)` is a product even beside `f{(x)}`."""
+    return any(_application(head).search(text) for text in equations) and not all(map(is_as_printed, equations))
+
+
 def _is_readable(text: str) -> bool:
     try:
         return bool(parsed(text))
@@ -158,7 +164,7 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
     heads: dict[str, str] = {}
     for text in premises:
         match = (_DEFINITION.search(text) or _MIRRORED.search(text)) if len(text) <= MAX_REWRITTEN else None
-        if match:
+        if match and (not match["brace"] or _has_plain_application(equations, match["name"])):
             heads.setdefault(match["name"], match["arguments"])
     first = Notation(heads, {}, is_printed=is_printed, texts=(tuple(premises), tuple(others)))
     applications: dict[str, set[AppliedUndef]] = {}
@@ -216,9 +222,13 @@ def _variables(premises: Sequence[str], others: Sequence[str], notation: Notatio
     return variables, in_premises
 
 
+def _application(head: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?:(?P<primes>'+)\s*)?(?:\\left\s*)?\(")
+
+
 def _with_applications(text: str, head: str, arguments: str) -> str:
     """Rewrites `head(...)` as an application, and `head'(...)` as a derivative of one."""
-    pattern = re.compile(rf"(?<![A-Za-z\\_^]){re.escape(head)}\s*(?:(?P<primes>'+)\s*)?(?:\\left\s*)?\(")
+    pattern = _application(head)
     place = 0
     while (match := pattern.search(text, place)) is not None:
         end = _closing(text, match.end() - 1)
