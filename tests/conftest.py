@@ -23,13 +23,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 LONGEST = (
-    "integrations/test_kits.py",
-    *("model/test_generate.py", "predictors/test_faulty_endpoint.py", "pipeline/test_kill.py"),
-    *("pipeline/test_processes.py", "pipeline/test_pipeline.py", "serving/test_agreement.py"),
-    *("pipeline/test_token_shards.py", "pipeline/test_released_checkpoint.py", "checker/test_agreement.py"),
-    *("model/test_parity.py", "symbolic/engine/test_sampling.py", "checker/test_references.py"),
-    *("cli/test_bad_input.py", "model/test_decoding.py", "training/test_loop.py"),
-    *("pipeline/test_self_training_run.py", "predictors/test_search_soundness.py", "pipeline/test_kill_anywhere.py"),
+    *("pipeline/test_self_training_run.py", "predictors/test_faulty_endpoint.py", "pipeline/test_kill.py"),
+    *("integrations/test_kits.py", "pipeline/test_pipeline.py", "model/test_generate.py", "model/test_parity.py"),
+    *("training/test_loop.py", "pipeline/test_released_checkpoint.py", "checker/test_agreement.py"),
+    *("serving/test_agreement.py", "pipeline/test_processes.py", "pipeline/test_token_shards.py"),
+    *("symbolic/engine/test_sampling.py", "checker/test_corruptions.py", "checker/test_references.py"),
+    *("pipeline/test_kill_anywhere.py", "pipeline/test_physics_run.py", "pipeline/test_compare.py"),
 )
 """Files that take a minute or more, the longest first: begun last, one would keep a single process at work alone."""
 

@@ -26,12 +26,14 @@ pytestmark = pytest.mark.slow
 MINI = Path(__file__).parents[2] / "checkpoints" / "mini"
 CONFIG = (
     *("--config", TINY, f"model.init_from={MINI}", "training.steps=2", "training.evaluate_every=2"),
-    *("decoding.max_target_length=128", "self_training.prompts=20", "self_training.samples=4"),
+    *("training.max_source_length=256", "training.max_target_length=256"),
+    *("decoding.max_source_length=256", "decoding.max_target_length=128"),
+    *("self_training.prompts=20", "self_training.samples=4"),
     *("self_training.epochs=1", "self_training.learning_rate=1e-4", "self_training.validation_prompts=8"),
     "predictors=[{kind: t5}, {kind: t5, round: 0}, {kind: copy}]",
 )
 WHOLE = (*CONFIG, "self_training.rounds=2", "self_training.control=true")
-KILLS = 5
+KILLS = 3
 
 
 @pytest.fixture(scope="module")
