@@ -8,7 +8,7 @@ from mathderive.checker.checker import check
 from tests.validity_corpus.agreement import compare
 from tests.validity_corpus.corpus import Corpus, Source, add_corruptions, generated_sources, released_sources
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def expect_agreement(sources: list[Source], at_least: int) -> None:

@@ -24,6 +24,7 @@ def call(stage: str, place: Path, plan: KillPlan) -> Ending:
     return ended
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_at_random_moments(tmp_path: Path) -> None:
@@ -45,6 +46,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert not list((killed / "runs" / "tiny").rglob("*.partial"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_told_to_end_while_it_trains(tmp_path: Path) -> None:
     train = ("train", "--config", TINY, "training.steps=300", "training.evaluate_every=150", "training.log_every=10")

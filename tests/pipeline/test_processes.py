@@ -50,6 +50,7 @@ def losses(place: Path) -> dict[int, float]:
     return {row["step"]: row["loss"] for row in rows if "loss" in row}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"

@@ -61,6 +61,7 @@ def test_it_repeats_premises_in_letters_it_never_read() -> None:
     assert set(prediction.text) <= set(asked)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_beats_the_copy_baseline_on_all_five_sets(shared_reference: Path, tmp_path: Path) -> None:
     result = run("eval", "--released", shared_reference, "evaluation.examples=20", cwd=tmp_path)

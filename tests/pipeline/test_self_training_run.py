@@ -21,7 +21,7 @@ from tests.support.command import TINY, run, start
 from tests.support.withheld import WITHHELD
 from tfds_builders.example_features import read_examples, read_pairs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 MINI = Path(__file__).parents[2] / "checkpoints" / "mini"
 CONFIG = (

@@ -101,6 +101,7 @@ def test_the_tokenizer_learns_no_made_up_name(shards: tuple[Path, ShardsResults]
     assert all(piece in known for piece in pieces)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_config_with_shards_trains_by_way_of_them(tmp_path: Path) -> None:
     config = ("--config", TINY, "shards.copies=2", "training.epochs=1", "training.steps=null", "training.batch_size=8",

@@ -103,6 +103,7 @@ def kill_and_finish(place: Place, proxy: FaultyProxy, moments: list[int]) -> Non
     assert "may have been billed without an answer; `ledger unaccounted` lists them" in ended.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_thousand_questions_through_faults_and_five_kills(
     server: ChatServer, proxy: FaultyProxy, tmp_path: Path
@@ -140,6 +141,7 @@ def test_every_sample_of_a_killed_search_is_accounted_for_and_none_is_paid_twice
     assert server.choices == billed
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_no_minute_holds_more_requests_than_its_budget(server: ChatServer, proxy: FaultyProxy, tmp_path: Path) -> None:
     place = Place(tmp_path, proxy.url, rows=14, requests_per_minute=60)

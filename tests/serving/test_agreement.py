@@ -25,6 +25,7 @@ predictors:
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_api_gives_the_predictors_answers(tmp_path: Path) -> None:
     with serving(MINI, tokens=LENGTH) as server:
@@ -49,6 +50,7 @@ predictors:
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_search_samples_a_served_model_and_is_replayed_without_it(tmp_path: Path) -> None:
     released = large_released_file(tmp_path, 1)
