@@ -77,8 +77,8 @@ def test_is_self_contained_and_complete(tmp_path: Path, make_contents: MakeConte
     (policy,) = [a["content"] for t, a in page.elements if t == "meta" and a.get("http-equiv")]
     assert policy is not None
     assert re.sub(r"'sha256-[^']*'", "HASH", policy) == (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src HASH; img-src data:; base-uri 'none';"
-        " form-action 'none'"
+        "default-src 'none'; style-src 'unsafe-inline'; script-src HASH; img-src data:; font-src data:;"
+        " base-uri 'none'; form-action 'none'"
     )
     assert not re.search(r"https?://(?!www\.w3\.org/1998/Math/MathML)", source)
     for expected in (
