@@ -1,6 +1,6 @@
 """`mathderive compare`: reads two finished runs that were evaluated on the same examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os.path import normpath
 from pathlib import Path
@@ -14,10 +14,9 @@ from mathderive.core.extensions import extension_digests
 from mathderive.core.files import sha256
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.stamps import read_manifest
-from mathderive.records import EVALUATION_SETS, EvaluationSet, Score, read_jsonl
+from mathderive.records import EVALUATION_SETS, EvaluationSet, Record, Score, read_jsonl
 
 if TYPE_CHECKING:
-    from mathderive.metrics.checked_answers import CheckedAnswer
     from mathderive.report.run_comparison import RunComparison
 
 
@@ -78,6 +77,7 @@ def compare_runs(
         InputError: a run is not finished, or the runs cannot be compared: they were evaluated on other examples, scored
             in other ways, or have no such predictors.
     """
+    from mathderive.metrics.checked_answers import CheckedAnswer
     from mathderive.report.run_comparison import ComparedRun, Pair, RunComparison
 
     runs = _open(first), _open(second)
@@ -88,8 +88,12 @@ def compare_runs(
             name=name,
             folder=str(run.paths.folder),
             config=run.report.config,
-            scores={predictor: _read_scores(run.paths, predictor) for predictor in chosen},
-            checked={predictor: _read_verdicts(run.paths, predictor) for predictor in chosen if reads_answers},
+            scores={predictor: _read_sets(run.paths.scores, predictor, Score) for predictor in chosen},
+            checked={
+                predictor: _read_sets(run.paths.verdicts, predictor, CheckedAnswer)
+                for predictor in chosen
+                if reads_answers
+            },
         )
         for run, name, chosen in zip(runs, _names(first, second), zip(*pairs, strict=True), strict=True)
     )
@@ -183,18 +187,15 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
     return (one, other) if one != other else ("first", "second")
 
 
-def _read_scores(paths: RunPaths, predictor: str) -> dict[EvaluationSet, list[Score]]:
-    """The scores by set; a set that an extension added may be absent."""
-    places = {name: paths.scores(predictor, name) for name in EVALUATION_SETS}
-    return {name: read_jsonl(path, Score) for name, path in places.items() if path.exists()}
+_RecordT = TypeVar("_RecordT", bound=Record)
 
 
-def _read_verdicts(paths: RunPaths, predictor: str) -> "dict[EvaluationSet, list[CheckedAnswer]]":
-    """The verdicts by set; there are none where answers were not checked."""
-    from mathderive.metrics.checked_answers import CheckedAnswer
-
-    places = {name: paths.verdicts(predictor, name) for name in EVALUATION_SETS}
-    return {name: read_jsonl(path, CheckedAnswer) for name, path in places.items() if path.exists()}
+def _read_sets(
+    place: Callable[[str, str], Path], predictor: str, kind: type[_RecordT]
+) -> dict[EvaluationSet, list[_RecordT]]:
+    """A predictor's records by set, without absent files: a set of an extension, or verdicts of unchecked answers."""
+    places = {name: place(predictor, name) for name in EVALUATION_SETS}
+    return {name: read_jsonl(path, kind) for name, path in places.items() if path.exists()}
 
 
 def _raise_if_other_examples(

@@ -4,7 +4,6 @@ The same drawing always gives the same text. It has no time stamps, random ids o
 as outlines of the font that comes with matplotlib.
 """
 
-import base64
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -112,11 +111,6 @@ def as_svg(figure: "Figure") -> str:
         svg = svg.replace(color, f"var(--{name})")
     rules = f"{_rule(COLORS)} @media (prefers-color-scheme: dark) {{{_rule(DARK)}}}"
     return svg.replace("</style>", f"{rules}</style>", 1)
-
-
-def data_uri(svg: str) -> str:
-    """Returns an address that holds the SVG text itself."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def _rule(colors: Colors) -> str:

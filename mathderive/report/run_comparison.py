@@ -13,7 +13,7 @@ from mathderive.records import EVALUATION_SETS, EvaluationSet, Scores
 from mathderive.report.headline import comparison_sentences
 from mathderive.report.numbers import DASH, decimals, percent, value_of, with_interval
 from mathderive.report.plain import cut, visible
-from mathderive.report.score_table import computed_measures, score_rows
+from mathderive.report.score_table import ScoreRow, computed_measures, score_rows
 from mathderive.report.text_tables import TextTable
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
 
@@ -83,6 +83,11 @@ class RunComparison:
         return {run.label(name): by_set for run in (self.first, self.second) for name, by_set in run.scores.items()}
 
     @cached_property
+    def means(self) -> list[ScoreRow]:
+        """The means of each compared predictor on each set."""
+        return score_rows(self.scores)
+
+    @cached_property
     def rows(self) -> list[PairRow]:
         """The comparisons of each pair on each set."""
         return pair_rows(self.scores, map(self.labels, self.pairs))
@@ -149,8 +154,8 @@ def measures_key(comparison: RunComparison) -> str:
 
 def measure_tables(comparison: RunComparison) -> list[TextTable]:
     """Lays out a table for each pair that differs: every measure's two means, their difference and its test."""
-    means = {(row.model, row.set): row for row in score_rows(comparison.scores)}
-    computed = computed_measures(list(means.values()))
+    means = {(row.model, row.set): row for row in comparison.means}
+    computed = computed_measures(comparison.means)
     head = ["Measure", "Set", comparison.first.name, comparison.second.name, "Difference", "p"]
     tables = []
     for pair in comparison.pairs:

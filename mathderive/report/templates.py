@@ -10,7 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from mathderive.metrics.registry import text_metrics
-from mathderive.report.drawing import NARROW, WIDE, Shape, data_uri
+from mathderive.report.drawing import NARROW, WIDE, Shape
 from mathderive.report.numbers import percent, split_interval
 from mathderive.report.plain import visible
 from mathderive.report.typeset import split_formulas, typeset
@@ -28,7 +28,8 @@ def render_page(template: str, title: str, script: str = "", **values: Any) -> s
         script: the only script that the page's security policy allows; empty for a page without any.
         values: the template's variables.
     """
-    styles = [Markup(_style(name)) for name in ("house", "report", "explorer")]
+    font = data_uri("font/woff2", resources.files(__package__).joinpath("fonts", FONT).read_bytes())
+    styles = [Markup(read_text(f"{name}.css").replace(FONT, font)) for name in ("house", "report", "explorer")]
     page = _environment().get_template(template)
     return page.render(title=title, script=Markup(script), styles=styles, **values)
 
@@ -38,10 +39,9 @@ def read_text(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _style(name: str) -> str:
-    """Returns a style sheet that holds the font it names."""
-    font = resources.files(__package__).joinpath("fonts", FONT).read_bytes()
-    return read_text(f"{name}.css").replace(FONT, f"data:font/woff2;base64,{base64.b64encode(font).decode()}")
+def data_uri(kind: str, content: bytes) -> str:
+    """Returns an address that holds a file of this media type itself."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def duration(seconds: float) -> str:
@@ -56,7 +56,7 @@ def duration(seconds: float) -> str:
 def drawn_figure(draw: Callable[[Shape], str | None]) -> list[str]:
     """Draws a figure for wide pages and for narrow ones; returns nothing without data."""
     figures = [draw(shape) for shape in (WIDE, NARROW)]
-    return [data_uri(figure) for figure in figures if figure is not None]
+    return [data_uri("image/svg+xml", figure.encode()) for figure in figures if figure is not None]
 
 
 def inline_formula(latex: str) -> Markup | str:

@@ -114,6 +114,8 @@ def test_a_config_with_shards_trains_by_way_of_them(tmp_path: Path) -> None:
     assert results["train"]["steps"] == 2 * -(-60 // 8)
     assert results["train"]["validation_rouge2"] is None
     assert run("all", *config, cwd=tmp_path).stderr.count("nothing to do") == 7
-    assert "shards: begins" in run("shards", *config, "shards.copies=1", cwd=tmp_path).stderr
+    again = run("train", *config, "shards.copies=1", cwd=tmp_path).stderr
+    assert "shards: begins" in again
+    assert "train: begins" in again
     for wrong, says in (("model.init_from=nowhere", "trained from scratch"), ("shards.max_characters=1", "no example")):
         assert says in complaint(run("train", *config, wrong, cwd=tmp_path, code=2).stderr)

@@ -45,15 +45,7 @@ def page(browser: "Browser", file: Path, request: pytest.FixtureRequest) -> Iter
     """The page with every fold open."""
     width, scheme = request.param
     with watched_pages(browser) as pages:
-        page = pages.new_page(
-            is_own=lambda url: url.startswith("file:"),
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            offline=True,
-        )
-        page.goto(file.as_uri())
-        page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
-        yield page
+        yield pages.open_file(file, width, scheme)
 
 
 @needs_chromium

@@ -5,13 +5,17 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
+from mathderive.report.drawing import COLORS, DARK, Colors
 from mathderive.report.page import write_report
+from mathderive.report.templates import data_uri
 from mathderive.report.typeset import typeset
+from tests.report.test_figures import FIGURES
 from tests.support.browser import needs_chromium, watched_pages
 from tests.support.explored import checked_contents
 
@@ -61,15 +65,8 @@ def page(browser: "Browser", report: Path, request: pytest.FixtureRequest) -> It
     """The report with every fold open."""
     width, scheme = request.param
     with watched_pages(browser) as pages:
-        page = pages.new_page(
-            is_own=lambda url: url.startswith("file:"),
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            offline=True,
-        )
-        page.goto(report.as_uri())
+        page = pages.open_file(report, width, scheme)
         page.wait_for_selector("#explorer-filters:visible")
-        page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
         yield page
 
 
@@ -167,3 +164,17 @@ def test_indices_are_small_and_stand_below_the_line(page: "Page") -> None:
     for share, drop in indices:
         assert 0.6 < share < 0.85
         assert 0.12 < drop < 0.5
+
+
+@pytest.mark.parametrize(("scheme", "shown", "other"), [("light", COLORS, DARK), ("dark", DARK, COLORS)])
+def test_a_figures_colours_follow_the_page(
+    browser: "Browser", scheme: Literal["light", "dark"], shown: Colors, other: Colors
+) -> None:
+    address = data_uri("image/svg+xml", FIGURES["scores"]().encode())
+    page = browser.new_page(color_scheme=scheme)
+    page.set_content(f'<img src="{address}">')
+    with Image.open(io.BytesIO(page.locator("img").screenshot())) as image:
+        seen = {"#" + bytes(pixel).hex() for pixel in np.asarray(image.convert("RGB")).reshape(-1, 3)}
+    page.close()
+    assert {shown.copy, shown.models[0]} <= seen
+    assert not {other.copy, other.models[0]} & seen

@@ -3,7 +3,8 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -70,6 +71,18 @@ class WatchedPages:
         page.on("request", on_request)
         page.on("framenavigated", on_navigation)
         page.on("console", on_console)
+        return page
+
+    def open_file(self, path: Path, width: int, scheme: Literal["light", "dark"]) -> "Page":
+        """Opens a page that lies in a file, without a network, with every fold open."""
+        page = self.new_page(
+            is_own=lambda url: url.startswith("file:"),
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            offline=True,
+        )
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
         return page
 
     def close(self) -> None:
