@@ -95,6 +95,14 @@ def style(shape: Shape) -> Any:
     )
 
 
+def add_panels(figure: "Figure", count: int, lines: int, columns: int, sharey: bool = False) -> "list[Axes]":
+    """Adds panels in lines and columns, line by line, whose last places may stay empty."""
+    places = figure.subplots(lines, columns, sharey=sharey, squeeze=False).flatten()
+    for unused in places[count:]:
+        unused.remove()
+    return list(places)
+
+
 def add_legend(figure: "Figure", panel: "Axes", shape: Shape) -> None:
     """Adds a legend of the panel's marks below all panels."""
     handles, labels = panel.get_legend_handles_labels()

@@ -12,7 +12,7 @@ from mathderive.metrics.metric_study import MetricStudyRow
 from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS
-from mathderive.report.drawing import COLORS, MARKERS, Shape, add_legend, as_svg, new_figure, style
+from mathderive.report.drawing import COLORS, MARKERS, Shape, add_legend, add_panels, as_svg, new_figure, style
 from mathderive.report.recorded import RECORDED
 from mathderive.report.score_table import ScoreRow, computed_measures
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
@@ -56,9 +56,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, shape: Shape)
         columns = 2 if shape.is_narrow else max(1, math.ceil(len(shown) / lines_when_wide))
         lines = max(1, math.ceil(len(shown) / columns))
         figure = new_figure(shape, 2.1 * lines + 1.5 if shape.is_narrow else 2.6 * lines + 1.1)
-        panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flatten()
-        for unused in panels[len(shown) :]:
-            unused.remove()
+        panels = add_panels(figure, len(shown), lines, columns, sharey=True)
         for panel, measure in zip(panels, shown, strict=False):
             values = {(row.model, row.set): row.means[measure.key] for row in rows}
             copied = [values.get((copy_model or "", name)) for name in EVALUATION_SETS]
@@ -168,9 +166,7 @@ def difference_figure(rows: Mapping[str, Sequence[PairRow]], shape: Shape) -> st
         columns = 2 if shape.is_narrow else 4
         lines = math.ceil(len(shown) / columns)
         figure = new_figure(shape, 2.2 * lines + 0.6)
-        panels = figure.subplots(lines, columns, sharey=True, squeeze=False).flatten()
-        for unused in panels[len(shown) :]:
-            unused.remove()
+        panels = add_panels(figure, len(shown), lines, columns, sharey=True)
         for panel, measure in zip(panels, shown, strict=False):
             panel.axhline(0, color=COLORS.ink, linewidth=1, linestyle="--")
             by_pair = {
@@ -258,9 +254,7 @@ def training_figure(rows: Sequence[Mapping[str, Any]], shape: Shape) -> str | No
     lines = -(-len(panels) // columns)
     with style(shape):
         figure = new_figure(shape, (2.1 if shape.is_narrow else 2.8) * lines)
-        axes = figure.subplots(lines, columns, squeeze=False).flatten()
-        for unused in axes[len(panels) :]:
-            unused.remove()
+        axes = add_panels(figure, len(panels), lines, columns)
         for axis, (title, curves) in zip(axes, panels, strict=False):
             for name, points in curves:
                 validated = name == "validation"
