@@ -15,6 +15,7 @@ PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", PAGE, re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "shown"), BLOCKS, ids=range(len(BLOCKS)))
 def test_an_example_prints_what_the_page_shows(tmp_path: Path, code: str, shown: str) -> None:
     script = tmp_path / "example.py"

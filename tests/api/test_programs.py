@@ -187,6 +187,7 @@ with SupervisedChecker(Limits(cpu_seconds=0.0001)) as checker:
     assert run(tmp_path, code) == "True\n{'undecided'}\n"
 
 
+@pytest.mark.slow
 def test_an_interrupted_check_leaves_no_answer_for_the_next_one(tmp_path: Path) -> None:
     code = r"""
 import os, signal, threading

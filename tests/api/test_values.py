@@ -24,6 +24,7 @@ def examples() -> list[mathderive.Example]:
     return mathderive.generate(12, SEED, sampling=SHORT)
 
 
+@pytest.mark.slow
 def test_examples_are_those_of_a_dataset(examples: list[mathderive.Example]) -> None:
     settings = DataSettings(sizes=SplitSizes(train=1, validation=1, static=1), sampling=SHORT, leak_free=False)
     assert examples == list(islice(preview(settings, SEED, "static"), len(examples)))
@@ -87,6 +88,7 @@ def test_scores(examples: list[mathderive.Example]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_model() -> None:
     model = mathderive.load_model(ROOT / "checkpoints" / "mini", batch_size=2, max_source_length=128)
     assert model.name == "mini"

@@ -131,6 +131,7 @@ def test_every_reference_is_true_but_for_the_authors_anomaly(shared_reference: P
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_generated_steps_are_true() -> None:
     """All but those that divide by zero, where nothing has a value and operators give anything."""
     candidates = (sample_derivation(SamplingSettings(), seed=31, attempt=attempt) for attempt in range(60))

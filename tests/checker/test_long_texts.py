@@ -46,6 +46,7 @@ def reader() -> Iterator[WorkerProcess[str, int]]:
     worker.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS, ids=ascii)
 def test_a_megabyte_of_anything_is_read_within_the_bounds(reader: WorkerProcess[str, int], run: str) -> None:
     for length in (9_000, 99_000, MEGABYTE):  # the shorter ones are looked at more closely

@@ -53,6 +53,7 @@ def test_missing_equations_are_inserted(folder: Path) -> None:
     assert [step["missing_operators"] for step in found["steps"]] == [None, "2"]
 
 
+@pytest.mark.slow
 def test_steps_of_people_count_unless_told_otherwise(folder: Path) -> None:
     [premise, _, goal] = DERIVATION.splitlines()
     (folder / "short.txt").write_text(f"{premise}\n{goal}\n")

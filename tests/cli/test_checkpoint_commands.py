@@ -48,6 +48,7 @@ def texts(run_folder: Path, model: str) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_every_form_of_a_model_predicts_the_same(place: Path) -> None:
     torch = pytest.importorskip("torch")
     from safetensors.torch import load_file
@@ -69,12 +70,14 @@ def test_every_form_of_a_model_predicts_the_same(place: Path) -> None:
         assert texts(place / "runs" / "eval-tiny", form) == expected
 
 
+@pytest.mark.long
 def test_the_kits_own_checkpoint_is_scored_by_default(place: Path) -> None:
     result = run("eval", "--config", TINY, *SMALL, cwd=place, **OFFLINE)
     assert "eval: on the run's own examples, as the released ones cannot be had" in result.stderr
     assert any(texts(place / "runs" / "eval-tiny", "mini"))
 
 
+@pytest.mark.long
 def test_a_model_with_added_tokens_answers_the_released_examples(place: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     import transformers

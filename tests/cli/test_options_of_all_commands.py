@@ -66,6 +66,7 @@ def on_terminal(folder: Path, **environment: str) -> str:
     return written.decode()
 
 
+@pytest.mark.slow
 def test_colours_are_shown_on_terminals_that_have_them_and_not_where_the_user_forbids_them(folder: Path) -> None:
     coloured = on_terminal(folder)
     assert COLOUR.search(coloured)

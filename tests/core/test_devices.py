@@ -164,6 +164,7 @@ def test_what_the_first_process_shares_arrives_bit_for_bit() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_is_decoded_does_not_depend_on_the_number_of_devices() -> None:
     assert outputs(DECODED, devices=3) == outputs(DECODED)
 

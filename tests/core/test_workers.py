@@ -99,6 +99,7 @@ def test_an_endless_source_is_read_a_little_ahead(marks: Path) -> None:
     assert len(list(marks.iterdir())) <= 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("deed", "cause"),
     [

@@ -123,6 +123,7 @@ def test_the_page_names_the_versions_that_are_tested() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_trl_trains_two_steps_on_chats_and_on_texts(kits: Path, tmp_path: Path) -> None:
     reference = " and ".join(GOOD)
@@ -153,6 +154,7 @@ def test_trl_trains_two_steps_on_chats_and_on_texts(kits: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_reasoning_gym_creates_the_dataset_and_scores_answers(kits: Path, tmp_path: Path) -> None:
     (code,), (shown,) = blocks("reasoning_gym", "python"), blocks("reasoning_gym", "text")
@@ -173,6 +175,7 @@ assert reasoning_gym.get_score_answer_fn("derivations")(data[0]["answer"], data[
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_verifiers_evaluates_the_served_model(kits: Path, folder: Path, mini: Served) -> None:
     (module,) = blocks("verifiers", "python")
@@ -189,6 +192,7 @@ def test_verifiers_evaluates_the_served_model(kits: Path, folder: Path, mini: Se
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_lm_evaluation_harness_evaluates_the_served_model(kits: Path, folder: Path, mini: Served) -> None:
     execute_shell(kits, folder, "lm-evaluation-harness", mini)
@@ -202,6 +206,7 @@ def test_lm_evaluation_harness_evaluates_the_served_model(kits: Path, folder: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_inspect_evaluates_the_served_model(kits: Path, folder: Path, mini: Served) -> None:
     execute_shell(kits, folder, "Inspect", mini, PYTHONPATH=str(kits.parent / "openai"))

@@ -43,6 +43,7 @@ def test_another_file_is_refused_by_name_and_line(tmp_path: Path, row: Any) -> N
         list(exported_questions(tmp_path, "train"))
 
 
+@pytest.mark.slow
 def test_generated_questions_leave_out_those_that_the_repeated_prompt_answers() -> None:
     with closing(generated_questions(1, SHORT)) as questions:
         found = list(islice(questions, 3))

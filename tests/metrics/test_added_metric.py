@@ -80,6 +80,7 @@ def test_the_guide_s_metric_is_in_the_scores_the_sensitivity_the_tables_and_on_t
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_changed_files_are_scored_again_and_a_metric_without_a_number_is_refused(tmp_path: Path) -> None:
     results = large_released_file(tmp_path, 1)
     config = write_config(tmp_path, guide_example())

@@ -65,6 +65,7 @@ def test_the_numbers_are_pytorchs(length: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_published_shape_computes_what_pytorch_does() -> None:
     pytest.importorskip("torch")
     batch = random_batch(BASE, 1, 512)

@@ -61,6 +61,7 @@ def test_every_row_may_have_a_limit_of_its_own(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["t5"])  # every number of rows and every length is compiled anew
 def test_a_batch_goes_on_with_the_rows_that_are_left(
     config: T5Config, replicated: Any, sources: list[list[int]], monkeypatch: pytest.MonkeyPatch

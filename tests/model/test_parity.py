@@ -57,10 +57,16 @@ def test_loss_and_gradients_are_the_recorded_ones(kind: str, config: T5Config, p
 @pytest.mark.parametrize(
     ("shape", "vocab_size"),
     [
-        ("t5-tiny", 32128), ("t5-tiny", RESIZED), ("t5-small", RESIZED), ("t5-base", 32128),
-        ("t5-1.1-tiny", 32128), ("t5-1.1-tiny", RESIZED), ("t5-1.1-small", RESIZED), ("t5-1.1-base", 32128),
+        ("t5-tiny", 32128),
+        ("t5-tiny", RESIZED),
+        ("t5-small", RESIZED),
+        pytest.param("t5-base", 32128, marks=pytest.mark.long),
+        ("t5-1.1-tiny", 32128),
+        ("t5-1.1-tiny", RESIZED),
+        ("t5-1.1-small", RESIZED),
+        pytest.param("t5-1.1-base", 32128, marks=pytest.mark.long),
     ],
-)  # fmt: skip
+)
 def test_published_shapes_compute_what_pytorch_does(shape: str, vocab_size: int, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     import transformers

@@ -53,6 +53,7 @@ def test_temperature_0_is_greedy_search(config: T5Config, replicated: Any, sourc
         assert [one.ids for one in drawn] == [expected, expected]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_tokens_have_the_frequencies_of_the_softmax(
     config: T5Config, weights: Arrays, replicated: Any, sources: list[list[int]], temperature: float
@@ -70,6 +71,7 @@ def test_tokens_have_the_frequencies_of_the_softmax(
     assert stats.chisquare(*both).pvalue > 1e-4
 
 
+@pytest.mark.slow
 def test_a_sample_depends_on_its_source_and_key_alone(
     config: T5Config, replicated: Any, sources: list[list[int]]
 ) -> None:
@@ -87,6 +89,7 @@ def ids(drawn: list[list[Sample]]) -> list[list[list[int]]]:
     return [[one.ids for one in samples] for samples in drawn]
 
 
+@pytest.mark.slow
 def test_the_log_probability_is_the_models(
     config: T5Config, weights: Arrays, replicated: Any, sources: list[list[int]]
 ) -> None:
@@ -97,6 +100,7 @@ def test_the_log_probability_is_the_models(
             assert one.log_probability == pytest.approx(each.sum(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_sample_goes_on_from_its_own_beginning_as_before(
     config: T5Config, weights: Arrays, replicated: Any, sources: list[list[int]]
 ) -> None:

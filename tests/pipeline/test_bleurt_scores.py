@@ -53,6 +53,7 @@ def read_targets(file: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["made up", "recorded"])
 def test_eval_scores_with_it(place: Path, source: str, request: pytest.FixtureRequest) -> None:
     if source == "recorded":
@@ -195,6 +196,7 @@ def test_scoring_resumes_after_a_kill(tmp_path: Path, finished: int, torn: bytes
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_killed_while_it_scores(tmp_path: Path) -> None:
     results, bleurt = large_released_file(tmp_path, 40), write_bleurt(tmp_path / "bleurt")
     evaluate = ("eval", "--predictions", results, "--bleurt", bleurt, *COMMAND, "score.bleurt.batch_size=1")

@@ -118,6 +118,7 @@ def test_eval_answers_with_the_kits_own_checkpoint(tmp_path: Path) -> None:
     assert "references" not in tree
 
 
+@pytest.mark.long
 def test_half_of_the_authors_file_end_to_end(tmp_path: Path) -> None:
     path = shared("reference", "physics_derivations_half.json")
     run("all", "--config", CONFIG, "--physics", path, "predictors=[{kind: copy}]", cwd=tmp_path)

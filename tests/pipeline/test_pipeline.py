@@ -55,6 +55,7 @@ def test_nothing_changed_is_nothing_to_do(finished: Path) -> None:
     assert not (finished / "runs" / "tiny" / "old").exists()
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_files_whatever_the_hash_seed(finished: Path, tmp_path: Path) -> None:
     run("all", "--config", TINY, "data.workers=1", cwd=tmp_path, PYTHONHASHSEED="12345")
     assert jsonl_files(tmp_path / "runs" / "tiny") == jsonl_files(finished / "runs" / "tiny")
@@ -66,6 +67,7 @@ def test_the_same_seed_gives_the_same_files_whatever_the_hash_seed(finished: Pat
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.long
 def test_another_learning_rate_trains_again_and_keeps_the_old_results(finished: Path) -> None:
     folder = finished / "runs" / "tiny"
     before = jsonl_files(folder)
@@ -83,6 +85,7 @@ def test_another_learning_rate_trains_again_and_keeps_the_old_results(finished: 
     assert after["predictions/t5/static.jsonl"] != before["predictions/t5/static.jsonl"]
 
 
+@pytest.mark.long
 def test_without_verdicts_the_text_metrics_are_the_same(finished: Path) -> None:
     scores = finished / "runs" / "tiny" / "scores" / "copy"
     before = read_jsonl(scores / "static.jsonl", Score)

@@ -14,6 +14,7 @@ PAPER = Path(__file__).parents[2] / "configs" / "paper" / "flan_t5_large.yaml"
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_it_says_what_it_will_do_and_where(tmp_path: Path) -> None:
     said = run("data", "--config", TINY, *SHORT, cwd=tmp_path).stderr
     assert "plan: data, in runs/tiny, on" in said
@@ -39,6 +40,7 @@ def test_a_checkpoint_that_cannot_be_had_is_missed_before_the_data_are_made(tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_checkpoint_that_is_needed_no_more_is_not_missed(tmp_path: Path) -> None:
     start = tmp_path / "start"
     shutil.copytree(PAPER.parents[2] / "checkpoints" / "mini", start)

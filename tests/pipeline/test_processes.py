@@ -83,6 +83,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_processes_that_are_not_alike_are_told(tmp_path: Path) -> None:
     first, second = end_of(start_together("train", tmp_path, last=("training.learning_rate=0.5",)))
     assert (first[0], second[0]) == (2, 2), (first, second)

@@ -60,6 +60,7 @@ def texts(folder: Path, pattern: str = "*.npz") -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 def test_the_renaming_perturbations_letters_stay_out_of_training(shards: tuple[Path, ShardsResults]) -> None:
     read = [text for pair in texts(shards[0]) for text in pair]
     assert len(read) > 100
@@ -82,6 +83,7 @@ def test_the_first_copy_goes_from_short_to_long(examples: list[Example], tmp_pat
     assert len(lengths) > 20
 
 
+@pytest.mark.slow
 def test_killed_and_called_again_with_other_workers_is_the_same(
     shards: tuple[Path, ShardsResults], examples: list[Example], tmp_path: Path
 ) -> None:

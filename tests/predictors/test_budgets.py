@@ -20,6 +20,7 @@ async def admitted(limit: RateLimit, sizes: Sequence[int]) -> list[tuple[float, 
     return [(attempt.time, attempt.tokens) for attempt in attempts]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(1, 6), st.integers(40, 80))
 def test_no_window_holds_more_than_the_limits(sizes: list[int], requests: int, tokens: int) -> None:

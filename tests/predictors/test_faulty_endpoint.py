@@ -116,6 +116,7 @@ def test_a_thousand_questions_through_faults_and_five_kills(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_sample_of_a_killed_search_is_accounted_for_and_none_is_paid_twice(
     server: ChatServer, proxy: FaultyProxy, tmp_path: Path
 ) -> None:
@@ -167,6 +168,7 @@ def test_spending_stops_before_its_limit_whatever_responses_are_lost(server: Cha
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_published_ledger_is_replayed_without_key_or_network(server: ChatServer, tmp_path: Path) -> None:
     with spoiling(server.server_port) as proxy:
         first = Place(tmp_path / "first", proxy.url, rows=6)

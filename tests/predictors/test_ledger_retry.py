@@ -124,6 +124,7 @@ def test_exports_before_and_after_a_retry_can_be_imported_in_any_order(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_command_asks_again_and_the_predict_stage_takes_the_new_answers(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [FAULTS["length"], 422]
     place = Place(tmp_path, server.url, rows=1, concurrency=1)
@@ -150,6 +151,7 @@ def test_the_command_asks_again_and_the_predict_stage_takes_the_new_answers(serv
     assert sum(map(len, kept)) == 2
 
 
+@pytest.mark.slow
 def test_a_retry_that_cannot_ask_is_refused_in_one_line(server: ChatServer, tmp_path: Path) -> None:
     place = Place(tmp_path, server.url, rows=1, concurrency=1)
     assert "no such ledger" in complaint(place.run("ledger", "retry", code=2).stderr)
@@ -161,6 +163,7 @@ def test_a_retry_that_cannot_ask_is_refused_in_one_line(server: ChatServer, tmp_
     assert place.run("ledger", "retry", "--failed", "other", code=2).stderr
 
 
+@pytest.mark.slow
 def test_the_answers_of_a_searched_model_are_asked_again(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [422]
     place = Place(tmp_path, server.url, rows=1, concurrency=1)

@@ -43,6 +43,7 @@ def guide_config(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_guides_predictor_is_asked_scored_and_reported(guide_config: Path) -> None:
     folder = guide_config.parent / "runs" / "small"
     said = run("all", "--config", guide_config, cwd=guide_config.parent).stderr

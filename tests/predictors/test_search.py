@@ -227,6 +227,8 @@ def test_answers_depend_neither_on_references_nor_on_other_questions(mini: T5Mod
         assert check(one.prompt, text).verified == (reason == VERIFIED)
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_samples_differ_from_the_greedy_answer_and_each_other(mini: T5Model) -> None:
     (drawn,) = mini.sample(QUESTIONS[:1], range(1, 6), settings(temperature=1.5), seed=0)
     (greedy,) = mini.sample(QUESTIONS[:1], [0], settings(), seed=0)
@@ -236,6 +238,7 @@ def test_samples_differ_from_the_greedy_answer_and_each_other(mini: T5Model) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_continued_sample_begins_as_it_is_told(mini: T5Model) -> None:
     equations = (r"h{(x)} = e^{x}", r"\frac{d}{d x} h{(x)} = \frac{d}{d x} e^{x}")
     beginning = Beginning(QUESTIONS[0], equations, range(1, 5))
@@ -253,6 +256,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["best_of", "stepwise"])
 def test_a_killed_run_goes_on_from_its_last_batch(tmp_path: Path, strategy: str) -> None:
     examples = [example(f"n{number}") for number in range(40)]

@@ -43,6 +43,7 @@ def predictor(checkpoint: Path) -> T5Model:
     return T5Model("ours", str(checkpoint), DECODING)
 
 
+@pytest.mark.slow
 def test_every_example_is_in_one_batch_whatever_the_order(predictor: T5Model) -> None:
     batches = predictor.batches(EXAMPLES)
     assert batches == predictor.batches(EXAMPLES[::-1])
@@ -65,6 +66,7 @@ def test_predictions_are_complete_records_in_order(predictor: T5Model) -> None:
                 assert prediction.usage["completion_tokens"] == 12
 
 
+@pytest.mark.slow
 def test_a_short_answer_needs_no_compilation_after_those_beforehand(
     checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -284,6 +284,7 @@ def test_the_policy_refuses_scripts_of_others(report: Path, browser: "Browser", 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_with_hostile_outputs_shows_them_as_text(open_page: OpenPage, tmp_path: Path) -> None:
     names = dict(zip(("static", "VR", "EE", "AG", "SR"), HOSTILE, strict=False))
     path = released_file(tmp_path, **{f"{name}_mine": text for name, text in names.items()})

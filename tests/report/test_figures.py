@@ -69,6 +69,8 @@ FIGURES: Mapping[str, Callable[[], str]] = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_same_rows_give_the_same_text(name: str) -> None:
     svg = FIGURES[name]()

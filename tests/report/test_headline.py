@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from mathderive.metrics.comparisons import pair_rows
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Score
 from mathderive.report.headline import comparison_sentences, make_headline
@@ -87,6 +89,7 @@ def test_a_text_metric_takes_the_place_of_verdicts() -> None:
     assert sentence.startswith("By ROUGE-2, t5 beats copy on static (")
 
 
+@pytest.mark.slow
 def test_the_headline_is_first_in_the_tables_and_last_in_the_terminal(
     tmp_path: Path, make_contents: MakeContents
 ) -> None:

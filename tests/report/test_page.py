@@ -102,6 +102,7 @@ def test_is_self_contained_and_complete(tmp_path: Path, make_contents: MakeConte
     assert json.loads((tmp_path / "tables.json").read_text())["scores"][0]["model"] == "t5"
 
 
+@pytest.mark.slow
 def test_what_the_checker_says_is_on_the_page(tmp_path: Path, make_contents: MakeContents) -> None:
     write_report(tmp_path, make_contents(sources=6, checked=True))
     page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
@@ -115,6 +116,8 @@ def test_what_the_checker_says_is_on_the_page(tmp_path: Path, make_contents: Mak
     assert "erified" not in page.text
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_contents_give_the_same_files(tmp_path: Path, make_contents: MakeContents) -> None:
     for name in ("a", "b"):
         write_report(tmp_path / name, make_contents(checked=True))
@@ -193,6 +196,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_shown_as_text(tmp_path: Path, make_contents: MakeContents, name: str) -> None:
     write_report(tmp_path, hostile_contents(make_contents, HOSTILE[name]))

@@ -128,6 +128,7 @@ def test_a_search_s_state_is_what_the_page_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_server_answers_the_programs_of_its_page(tmp_path: Path) -> None:
     programs = [one.text for one in ALL if one.page == "docs/serving.md" and one.language == "python"]
     asking, sampling, checking = programs

@@ -89,6 +89,7 @@ def test_the_core_checks_generates_and_scores_in_a_fresh_environment(wheel: Path
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_with_all_libraries_the_wheel_trains_and_scores(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env/bin/python"

@@ -113,6 +113,7 @@ def truths(answer: CheckedBatch | int) -> list[str]:
     return [result.steps[0].truth if isinstance(result, Checked) else "error" for result in answer.results]
 
 
+@pytest.mark.slow
 def test_a_batch_beyond_the_queue_is_refused_and_hanging_up_frees_the_places(caplog: pytest.LogCaptureFixture) -> None:
     async def run(_: Checks, batches: CheckBatches) -> None:
         clients = [Client() for _ in range(MAX_WAITING // MAX_BATCH)]
@@ -149,6 +150,7 @@ def test_places_are_free_again_as_soon_as_a_derivation_has_its_verdict() -> None
     with_batches(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
 def test_a_batch_of_slow_derivations_holds_up_no_single_check(processes: int) -> None:
     async def run(checks: Checks, batches: CheckBatches) -> None:
@@ -166,6 +168,7 @@ def test_a_batch_of_slow_derivations_holds_up_no_single_check(processes: int) ->
     with_batches(run, processes)
 
 
+@pytest.mark.slow
 def test_a_slow_single_check_has_its_turn_beside_batches() -> None:
     async def run(checks: Checks, batches: CheckBatches) -> None:
         client, request = Client(), Client()
@@ -179,6 +182,7 @@ def test_a_slow_single_check_has_its_turn_beside_batches() -> None:
     with_batches(run)
 
 
+@pytest.mark.slow
 def test_a_batch_waits_where_the_lanes_are_full() -> None:
     async def run(checks: Checks, batches: CheckBatches) -> None:
         first = SLOW[: SLOW.index(" and ")]  # short, and too much for the quick lane
@@ -236,6 +240,7 @@ def _ticks(process: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("processes", "slow_ones"), [(2, 1), (3, 1), (6, 3)])
 def test_several_processes_check_at_once(processes: int, slow_ones: int) -> None:
     async def run(checks: Checks, batches: CheckBatches) -> None:

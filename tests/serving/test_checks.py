@@ -58,6 +58,7 @@ def with_checks(run: Callable[[Checks], Awaitable[None]]) -> None:
     asyncio.run(run_all())
 
 
+@pytest.mark.slow
 def test_slow_checks_do_not_hold_up_others() -> None:
     async def run(checks: Checks) -> None:
         slow = [asyncio.create_task(check(checks, SLOW)) for _ in range(4)]
@@ -73,6 +74,7 @@ def test_slow_checks_do_not_hold_up_others() -> None:
     with_checks(run)
 
 
+@pytest.mark.slow
 def test_a_short_derivation_goes_before_a_full_queue_of_long_ones() -> None:
     async def run(checks: Checks) -> None:
         slow = [asyncio.create_task(check(checks, SLOW)) for _ in range(MAX_SLOW + 2)]
@@ -109,6 +111,7 @@ def test_a_short_derivation_is_refused_once_many_wait() -> None:
     with_checks(run)
 
 
+@pytest.mark.slow
 def test_a_slow_check_alone_takes_its_time() -> None:
     async def run(checks: Checks) -> None:
         equations = SLOW.split(" and ")

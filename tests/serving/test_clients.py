@@ -185,6 +185,8 @@ def test_the_body_that_lm_evaluation_harness_sends_is_answered(served: Served) -
     assert json.loads(answer)["choices"] == ask(served)[2]["choices"]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_the_server_says_that_it_compiles_before_it_gives_its_address(checkpoint: Path) -> None:
     arguments: list[str | Path] = ["--port", "0", "--checkpoint", checkpoint, "decoding.max_source_length=64"]
     process = start("serve", *arguments, "decoding.max_target_length=64", cwd=checkpoint)

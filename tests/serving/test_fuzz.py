@@ -14,6 +14,7 @@ pytest.importorskip("schemathesis")
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_no_generated_request_breaks_the_server(served: Served, tmp_path: Path) -> None:
     with urllib.request.urlopen(f"{served.url}/openapi.json", timeout=60) as response:
         description = json.load(response)

@@ -12,6 +12,7 @@ KINDS = ("say nothing", "send half a head", "send a huge body", "check short tex
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_server_serves_while_and_after_it_is_attacked() -> None:
     kinds = [argument for kind in KINDS for argument in ("--kind", kind)]
     command = [sys.executable, str(BENCHMARK), "--seconds", "5", "--connections", "20", *kinds]

@@ -26,6 +26,7 @@ TASK = {
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_local_chat_completions_scores_the_served_model(
     served: Served, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory

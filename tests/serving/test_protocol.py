@@ -119,6 +119,7 @@ def texts(completion: Any) -> list[str]:
     return [choice.message.content for choice in completion.choices]
 
 
+@pytest.mark.slow
 def test_sampled_answers_are_the_models_and_follow_from_the_seed(client: openai.OpenAI, model: T5Model) -> None:
     source = model.encode(PROMPT)
     keys = [sample_key(5, PROMPT, number) for number in range(2)]
@@ -374,6 +375,7 @@ def test_checks_of_clients_that_hang_up_end(served: Served) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_full_server_says_when_to_retry_and_finishes_its_work_when_it_ends(checkpoint: Path) -> None:
     with ThreadPoolExecutor(30) as threads:
         with serving(checkpoint, "--batch-size", "1", "--waiting", "1") as server:

@@ -75,6 +75,7 @@ def finished(place: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_added_set_leaves_the_other_splits_as_they_are(finished: Path) -> None:
     small, extended = read_dataset(finished / "small"), read_dataset(finished / "extended")
     assert tuple(small.splits) == ("train", "validation", *PAPER_SETS)
@@ -83,6 +84,7 @@ def test_an_added_set_leaves_the_other_splits_as_they_are(finished: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_guides_set_reverses_the_premises(finished: Path) -> None:
     splits = read_dataset(finished / "extended").splits
     static = {example.source_id: example for example in splits["static"]}
@@ -97,6 +99,7 @@ def test_the_guides_set_reverses_the_premises(finished: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_added_set_is_answered_scored_and_reported(finished: Path) -> None:
     folder = finished / "extended"
     expected = [example.id for example in read_dataset(folder).splits["pr"]]
@@ -115,6 +118,7 @@ def test_an_added_set_is_answered_scored_and_reported(finished: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_changed_extension_file_makes_the_data_anew(finished: Path, place: Path) -> None:
     again = run("report", "--config", place / "extended.yaml", cwd=place)
     assert again.stderr.count("nothing to do") == 4  # data, predict, score, report

@@ -125,6 +125,8 @@ def is_solved_by_copying(example: Example) -> bool:
     return check(example.prompt, repeat_prompt(example.prompt)).verified
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("rule", ["train_only", "leave_out"])
 def test_no_evaluated_question_is_solved_by_copying(tmp_path: Path, rule: str) -> None:
     splits = build(tmp_path, copy_verified=rule)
@@ -215,6 +217,7 @@ def build_hash(folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_hash_seed_changes_nothing(tmp_path: Path) -> None:
     script = tmp_path / "build.py"
     script.write_text(SCRIPT.format(path=[str(Path(__file__).parents[2])]), encoding="utf-8")
@@ -232,6 +235,7 @@ def test_the_hash_seed_changes_nothing(tmp_path: Path) -> None:
     assert len(hashes.pop().strip()) == 64
 
 
+@pytest.mark.slow
 def test_contents_match_the_hash_of_the_major_version(tmp_path: Path) -> None:
     pinned = json.loads(make_golden_content.GOLDEN.read_text(encoding="utf-8"))
     assert make_golden_content.content_hash_of(tmp_path) == pinned.get(make_golden_content.MAJOR), (

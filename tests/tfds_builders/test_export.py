@@ -183,6 +183,8 @@ def test_what_killed_exports_left_is_removed_and_what_living_ones_write_is_not(s
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([living.name, other.name, "new"])
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_memory_does_not_grow_with_the_number_of_rows(source: Source, tmp_path: Path, name: str) -> None:
     chosen = FORMATS[name]
@@ -227,6 +229,8 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_export_starts_anew(tmp_path: Path) -> None:
     run("export", "first", "--config", TINY, cwd=tmp_path)
     process = start("export", "second", "--config", TINY, cwd=tmp_path)
@@ -273,6 +277,7 @@ def others_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_other_libraries_read_it(others_python: Path, exported: Path, source: Source, tmp_path: Path) -> None:
     done = subprocess.run(
         [others_python, "-c", OTHERS, exported, tmp_path],

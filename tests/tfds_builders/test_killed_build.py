@@ -51,6 +51,7 @@ def assert_sound(build: "subprocess.CompletedProcess[str]") -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_loss_before_the_kill_is_reported_at_the_end(killed: Path) -> None:
     keys = min(killed.rglob("candidates/*.keys.json"))
     chunk = json.loads(keys.read_text(encoding="utf-8"))

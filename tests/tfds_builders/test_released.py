@@ -75,6 +75,8 @@ def evaluated(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) 
     return place / "runs" / "eval-tiny"
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("model", MODELS)
 def test_eval_computes_the_recorded_scores_from_the_texts_alone(
     model: str, shared_reference: Path, evaluated: Path
@@ -96,6 +98,7 @@ def test_eval_computes_the_recorded_scores_from_the_texts_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_recorded_scores_change_nothing(shared_reference: Path, evaluated: Path, tmp_path: Path) -> None:
     files = [shared_reference / f"{file}_results.json" for file in MODELS.values()]
     run(

@@ -140,6 +140,7 @@ def sources(built: Generated, name: Split) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_item_ended_by_the_backstop_is_left_out_and_named_by_later_calls_too(tmp_path: Path) -> None:
     sound = generated(tmp_path / "sound")
     assert sound.lost == []
@@ -152,6 +153,7 @@ def test_an_item_ended_by_the_backstop_is_left_out_and_named_by_later_calls_too(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_losing_variants_does_not_lose_their_static_example(tmp_path: Path) -> None:
     sound = generated(tmp_path)
     victim = sources(sound, "static")[2]
@@ -165,6 +167,7 @@ def test_losing_variants_does_not_lose_their_static_example(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_half_done_folder_is_finished_to_the_same_contents(tmp_path: Path) -> None:
     sound = generated(tmp_path)
     whole = content_hash(sound.examples())
@@ -175,6 +178,8 @@ def test_a_half_done_folder_is_finished_to_the_same_contents(tmp_path: Path) -> 
     assert content_hash(again.examples()) == whole
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_a_damaged_chunk_is_one_line(tmp_path: Path) -> None:
     victim = sources(generated(tmp_path), "train")[0]
     path = Path(candidates_path(f"{tmp_path}/candidates", victim // ATTEMPTS_PER_CHUNK))

@@ -58,6 +58,7 @@ def assert_same_ending(folder: Path, other: Path) -> None:
     assert tiny_training.rows(folder) == tiny_training.rows(other)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished: Finished, tmp_path: Path) -> None:
     whole, result = finished
     for step in (3, 21):
@@ -91,6 +92,7 @@ def start(folder: Path, devices: int = 1, **changes: Any) -> subprocess.Popen[st
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished: Finished, tmp_path: Path) -> None:
     whole, _ = finished
     rng = random.Random(0)
@@ -121,6 +123,7 @@ def test_a_run_killed_again_and_again_ends_as_an_uninterrupted_one(finished: Fin
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_hundred_steps_end_alike_killed_three_times_or_never(tmp_path: Path) -> None:
     steps = {"steps": 200, "evaluate_every": 100}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -135,6 +138,7 @@ def test_two_hundred_steps_end_alike_killed_three_times_or_never(tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("section", "change", "same"), [("model", {"remat": True}, True), ("training", {"first_token": "authors"}, False)]
 )
@@ -166,6 +170,7 @@ def test_validation_searches_as_the_config_says(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_goes_on_with_another_number_of_devices(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"model": {"dropout_rate": 0.0}, "training": {"batch_size": 8}}
     whole, moved = tmp_path / "whole", tmp_path / "moved"
@@ -177,6 +182,7 @@ def test_a_run_goes_on_with_another_number_of_devices(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_checkpoints_may_lie_elsewhere_and_outlive_the_machine(finished: Finished, tmp_path: Path) -> None:
     whole, result = finished
     store = tmp_path / "store"
@@ -227,6 +233,7 @@ def test_another_run_in_the_same_folder_is_refused(finished: Finished) -> None:
         tiny_training.run(folder, seed=1)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     wild = tiny_training.TRAINING.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(InputError, match=r"the loss of step [2-8] is not finite; there is no checkpoint yet"):

@@ -119,6 +119,7 @@ def test_an_operator_on_two_equations_needs_no_draw_and_no_inverse(settings: Sam
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_smallest_pipeline_runs_with_added_operators(extension: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         f"""

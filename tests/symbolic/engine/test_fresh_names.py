@@ -18,6 +18,7 @@ from tests.support.withheld import WITHHELD
 Rename = Callable[[Derivation, random.Random], Derivation]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rename", [with_vocabulary_names, with_made_up_names])
 def test_validity_is_invariant_under_renaming(sampled: list[Derivation], rename: Rename) -> None:
     for number, derivation in enumerate(sampled):

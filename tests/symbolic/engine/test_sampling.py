@@ -120,6 +120,7 @@ def test_neither_order_nor_hash_seed_nor_process_matters() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_neither_order_nor_hash_seed_matters_for_many() -> None:
     assert sample_elsewhere(120, order=2) == sample_elsewhere(120, order=77)
 
@@ -188,6 +189,7 @@ def filtered() -> list[Derivation]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_operators_are_as_frequent_as_in_the_released_examples(filtered: list[Derivation]) -> None:
     """A chi-square test of homogeneity, p > 0.01; 33.4 is the 99th percentile with 17 degrees of freedom."""
     ours = Counter(name(step) for derivation in filtered for step in derivation.steps)

@@ -146,6 +146,7 @@ AUTHORS_FORMS: dict[Expr, Expr] = {
 """Integrals by x as SymPy 1.5.1's `Integral.doit` gives them."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("integrand", AUTHORS_FORMS, ids=str)
 def test_special_functions_come_in_the_authors_form(integrand: Expr) -> None:
     value = evaluate_integral(Integral(integrand, x))
@@ -311,6 +312,7 @@ def test_an_integral_of_a_logarithm_of_an_undefined_function_stays() -> None:
     assert evaluate_integral(Integral(log(f(x)), x)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("integrand", "is_evaluated"),
     [(exp(x) * log(exp(x) - y), True), (log(x) * log(x - y), False), (log(x) / log(x + 1), False)],

@@ -52,6 +52,7 @@ def test_sampled_equations_read_back(sampled: list[Derivation]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_thousands_of_equations_read_back() -> None:
     candidates = (sample_derivation(SamplingSettings(), seed=20_26, attempt=attempt) for attempt in range(1000))
     equations = equations_of(derivation for derivation in candidates if derivation is not None)

@@ -25,6 +25,7 @@ def check(text: str) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_released_texts_parse_as_before(shared_reference: Path) -> None:
     texts = {
         equation
