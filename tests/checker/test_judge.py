@@ -1,15 +1,11 @@
 """The judge of the validity checker is judged first: by Taylor's coefficients, by the references, and by hand."""
 
 import ast
-import operator
-from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
-from mpmath import mp
 from sympy import (
     Abs,
     Derivative,
@@ -32,15 +28,13 @@ from sympy import (
     tanh,
 )
 
-from mathderive.symbolic.engine.derivation import Derivation, step_references
+from mathderive.symbolic.engine.derivation import Derivation
 from mathderive.symbolic.engine.operators import is_premise
 from mathderive.symbolic.engine.sampling import sample_derivation
 from mathderive.symbolic.engine.settings import SamplingSettings
-from mathderive.symbolic.latex.printer import latex
 from tests.support.released_records import UNRENAMED, derivation_of, load
 from tests.validity_corpus import conditions, follows, model, point, premises, series, truth
 from tests.validity_corpus.corpus import constants_of
-from tests.validity_corpus.follows import Follows, Search
 from tests.validity_corpus.point import State
 from tests.validity_corpus.truth import Judge, Truth
 
@@ -79,46 +73,6 @@ def test_shares_no_code_with_what_it_judges(module: ModuleType) -> None:
     imported = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert not any(name.startswith("mathderive") for name in imported)
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda t: t.exp(),
-        lambda t: t.log(),
-        lambda t: t.reciprocal(),
-        lambda t: t.power(mp.mpf("0.5")),
-        lambda t: t.cos_and_sin()[0],
-        lambda t: t.cos_and_sin()[1],
-        lambda t: t.natural_power(3),
-    ],
-    ids=["exp", "log", "reciprocal", "sqrt", "cos", "sin", "cube"],
-)
-def test_series_are_taylors(function: Callable[[series.Series], series.Series]) -> None:
-    """Of `F(u*v + u)` in two variables, against mpmath's derivatives of the function on the line v = v0 + 2(u - u0)."""
-    with mp.workdps(40):
-        start = mp.mpc("0.6", "0.3")
-        u, v = series.variable(2, 6, 0, start), series.variable(2, 6, 1, start)
-        found = function(u * v + u)
-        on_line = [
-            sum(c * 2 ** exponents[1] for exponents, c in zip(series.monomials(2, n), part or (), strict=False))
-            for n, part in enumerate(found.parts)
-        ]
-
-        def plain(t: Any) -> Any:
-            value = series.Series(0, [[(start + t) * (start + 2 * t) + start + t]])
-            return function(value).value
-
-        assert all(abs(a - b) < 1e-20 for a, b in zip(on_line, mp.taylor(plain, 0, 6), strict=True))
-
-
-def test_series_undo_each_other() -> None:
-    with mp.workdps(40):
-        u, v = (series.variable(2, 5, axis, mp.mpc("0.7", "0.2")) for axis in range(2))
-        w = (u * v).cos_and_sin()[1] + v
-        assert (w.antiderivative(0).derivative(0) - w).norm() < 1e-35
-        assert (w.derivative(1).antiderivative(1) - (w - w.coefficient_of(1, 0))).norm() < 1e-35
-        assert (w.log().exp() - w).norm() < 1e-35
 
 
 @pytest.mark.slow
@@ -417,61 +371,3 @@ def test_says_where_it_cannot_decide(undecidable: Expr) -> None:
     one = judge([equation(f(x), cos(x))], listed)
     assert one.truth(listed[0])[0] is Truth.UNDECIDED
     assert one.reason(listed[0])
-
-
-def searched(derivation: Derivation) -> Search:
-    return Search(judge([], derivation.equations, constants_of(derivation)), "test")
-
-
-def test_the_search_finds_every_operator_of_a_reference(shared_reference: Path) -> None:
-    for example in load(shared_reference, "flan-t5-large").examples[::12]:
-        derivation = derivation_of(example)
-        search = searched(derivation)
-        for position, step in enumerate(derivation.steps):
-            if is_premise(step.annotation) or example.id == UNRENAMED:
-                continue
-            found = search.follows(step.equation, derivation.equations[:position])
-            # A constant's name is free, so an evaluated integral is compared by value.
-            allowed = (
-                {Follows.EXACTLY, Follows.LOOSELY} if step.annotation[0] == "evaluate_integrals" else {Follows.EXACTLY}
-            )
-            assert found in allowed, (example.id, position, latex(step.equation))
-
-
-def test_the_search_wants_the_step_between() -> None:
-    """Differentiating and carrying it out are two operators, and so are most pairs of steps."""
-    start = equation(f(x), x**2 * sin(x))
-    between = equation(Derivative(f(x), x), Derivative(x**2 * sin(x), x))
-    end = equation(Derivative(f(x), x), x**2 * cos(x) + 2 * x * sin(x))
-    search = Search(judge([], [start, between, end]), "test")
-    assert search.follows(between, [start]) is Follows.EXACTLY
-    assert search.follows(end, [start, between]) is Follows.EXACTLY
-    assert search.follows(end, [start]) is Follows.NOT
-    halves = [
-        equation(f(x) ** 2 + y, reduce(operator.mul, [x**4, sin(x) ** 2]) + y),
-        equation(f(x) ** 2, x**4 * sin(x) ** 2),
-    ]
-    assert search.follows(halves[1], [start]) is Follows.EXACTLY
-    assert search.follows(halves[0], [start]) is Follows.NOT
-    assert search.follows(equation(between.rhs, between.lhs), [start]) is Follows.EXACTLY
-
-
-def test_the_search_leaves_another_way_of_writing_open() -> None:
-    start = equation(f(x), x * (x + 1))
-    written = equation(f(x) + y, x**2 + x + y)
-    assert Search(judge([], [start, written]), "test").follows(written, [start]) is Follows.LOOSELY
-
-
-def test_references_lead_to_their_steps(shared_reference: Path) -> None:
-    """Without any step that it refers to, hardly a step follows: what is labelled as removed is missed."""
-    follow = []
-    for example in load(shared_reference, "flan-t5-large").examples[::30]:
-        derivation = derivation_of(example)
-        search = searched(derivation)
-        for position, step in enumerate(derivation.steps):
-            references = {*step_references(step.annotation)}
-            rest = [e for number, e in enumerate(derivation.equations[:position], 1) if number not in references]
-            if references:
-                follow.append(search.follows(step.equation, rest) is not Follows.NOT)
-    assert len(follow) > 25
-    assert sum(follow) < len(follow) / 3
