@@ -1,7 +1,7 @@
 """Reads the answers of a chat completion: the text, the reasoning beside it, refusals, and answers that failed.
 
 Endpoints disagree about the form. A content is a text, or a list of parts; reasoning has fields or parts of its own, or
-stands in the text (`mathderive.predictors.reasoning`).
+stands in the text (`mathderive.checker.reading.reasoning`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from mathderive.checker.reading.reasoning import strip_reasoning
 from mathderive.core.errors import InputError
-from mathderive.predictors.reasoning import strip_reasoning
 from mathderive.records import Record, iterate_jsonl
 
 TokenKind = Literal["prompt_tokens", "completion_tokens"]

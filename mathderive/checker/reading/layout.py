@@ -12,6 +12,7 @@ from itertools import zip_longest
 
 from mathderive.checker.reading.answers import MAX_PARTS, split_answer
 from mathderive.checker.reading.characters import in_latex
+from mathderive.checker.reading.reasoning import strip_reasoning
 from mathderive.checker.reading.words import (
     RELATION,
     has_relation,
@@ -41,14 +42,13 @@ _WORDS = (
 _MARK = re.compile(
     r"[^\x00-\x7e\u2212]|[$&|#%;`]|:|\*\*|\\[\[\]()\\]|\\(?:begin|end|tag|label|boxed|text|mbox|textbf|qquad|quad|"
     r"Rightarrow|Longrightarrow|implies|therefore|because|iff|Leftrightarrow|nonumber|notag|square|blacksquare|to|rightarrow)"
-    r"(?![A-Za-z])|</?think|[=-]>|\A\s*and\s"
+    r"(?![A-Za-z])|[<\[]/?(?i:think|thought|reasoning)|[=-]>|\A\s*and\s"
     r"|(?m:^[ \t]*(?:=|\+|[-*]\s|[(\[]?\d{1,3}[.)\]](?!\d)))|(?m:[,.][ \t]*$)|,\s+[A-Za-z\\][^,{}=]{0,60}="
     r"|\s\s\(\d{1,3}\)[ \t]*(?m:$)|"
     rf"(?<![A-Za-z\\{{])(?:{_WORDS})(?![A-Za-z}}])"
 )
 """Whatever an answer in the data's layout never has."""
 
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _KEPT = r"(?:[pbvBV]?matrix|smallmatrix|cases|array)\*?"
 _BREAK = re.compile(
     rf"(?P<open>\\begin\s*\{{\s*{_KEPT}\s*\}})|(?P<close>\\end\s*\{{\s*{_KEPT}\s*\}})"
@@ -122,8 +122,7 @@ def equations_of(text: str, asked: Collection[str] = ()) -> list[str]:
 
 def without_layout(text: str) -> str:
     """The text in LaTeX's own characters, without thoughts, labels and commands that only arrange."""
-    text = _THOUGHT.sub("\n", in_latex(text)) if "<think>" in text else in_latex(text)
-    text = text.rpartition("</think>")[2]
+    text = in_latex(strip_reasoning(text, between="\n"))
     if _DOUBLED.search(text) and not re.search(r"(?<!\\)\\[A-Za-z]", text):
         text = _DOUBLED.sub(r"\\", text)  # a text whose backslashes were escaped
     return words_of_text(_COMMAND_TO_DROP.sub(" ", _SPACES.sub("  ", text)))

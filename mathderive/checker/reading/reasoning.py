@@ -1,4 +1,4 @@
-"""Separates a chat model's answer from the reasoning that it wrote into the same text.
+"""Separates a model's answer from the reasoning that it wrote into the same text.
 
 Reasoning models put it between tags such as `<think>` and `</think>`. A server may swallow the opening tag, because its
 chat template writes it into the prompt; and where the answer is cut, the closing tag is missing.
@@ -10,8 +10,8 @@ _NAMES = "think|thinking|thought|thoughts|reasoning"
 _TAG = re.compile(rf"<(/?)({_NAMES})>|\[(/?)({_NAMES})\]", re.IGNORECASE)
 
 
-def strip_reasoning(text: str) -> str:
-    """The text without its reasoning; text without such tags is unchanged.
+def strip_reasoning(text: str, between: str = "") -> str:
+    """The text without its reasoning, whose place `between` takes; text without such tags is unchanged.
 
     A closing tag without an opening one ends reasoning that began with the text. Reasoning that does not end goes on to
     the end of the text.
@@ -30,4 +30,4 @@ def strip_reasoning(text: str) -> str:
             opened, start = None, tag.end()
     if opened is None:
         kept.append(text[start:])
-    return "".join(kept).strip()
+    return between.join(kept).strip()
