@@ -23,7 +23,8 @@ RUNS = (
     *("f", "f ", "f'", "f(", "f' (", "(by ", "(by abc ", "(using ", "(using x) ", "We ", ". We "),
     *("and", " and ", "and ", " and", "\nand ", "x\n", "x and "),
     *(r"\left ", r"\left(", r"\right)", r"\frac{", r"\frac ", r"\frac{d}{d x} ", r"\text{", r"\tilde { ", "d x "),
-    *(r"\quad ", r"\boxed{", r"\fbox{}", "where ", "so x = 1; ", "- x\n", r"\( ", "->", "<think>", r"\begin{a}"),
+    *(r"\quad ", r"\boxed{", r"\fbox{}", "where ", "so x = 1; ", "- x\n", r"\( ", "->", r"\begin{a}"),
+    *("<think>", "</think>", "<think></think>"),
 )  # fmt: skip
 """Texts that are repeated: every kind of character that a pattern of the readers names, and their beginnings."""
 

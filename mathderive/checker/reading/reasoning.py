@@ -24,7 +24,10 @@ def strip_reasoning(text: str, between: str = "") -> str:
     for tag in _TAG.finditer(text):
         closes, name = bool(tag[1] or tag[3]), (tag[2] or tag[4]).lower()
         if opened is None:
-            kept = [] if closes else [*kept, text[start : tag.start()]]
+            if closes:
+                kept.clear()
+            else:
+                kept.append(text[start : tag.start()])
             opened, start = (None if closes else name), tag.end()
         elif closes and name == opened:
             opened, start = None, tag.end()
