@@ -20,7 +20,7 @@ STAGE_VERSION: Mapping[str, int] = {
     "self-training": 1,
     "predict": 2,
     "score": 8,
-    "report": 11,
+    "report": 12,
 }
 """Version of each stage, raised when its output changes for the same inputs."""
 

@@ -13,7 +13,7 @@ from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS
 from mathderive.report.drawing import COLORS, MARKERS, Shape, add_legend, add_panels, as_svg, new_figure, style
-from mathderive.report.recorded import RECORDED
+from mathderive.report.recorded import RECORDED, RecordedRow
 from mathderive.report.score_table import ScoreRow, computed_measures
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS
 
@@ -42,10 +42,12 @@ ALL_SETS = "All"
 _Estimates = Sequence[Estimate | None]
 
 
-def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, shape: Shape) -> str:
+def score_figure(
+    rows: Sequence[ScoreRow], copy_model: str | None, shape: Shape, recorded: Sequence[RecordedRow] = RECORDED
+) -> str:
     """Draws means and intervals by set: a panel for each measure, a mark for each model, a bar for copying the prompt.
 
-    Short lines are the means that the authors recorded.
+    Short lines are the means `recorded` by the authors.
     """
     shown = [measure for measure in computed_measures(rows) if measure.key not in GOAL_MEASURES]
     models = [model for model in dict.fromkeys(row.model for row in rows) if model != copy_model]
@@ -62,7 +64,7 @@ def score_figure(rows: Sequence[ScoreRow], copy_model: str | None, shape: Shape)
             copied = [values.get((copy_model or "", name)) for name in EVALUATION_SETS]
             _draw_bars(panel, [100 * mean.value if mean else None for mean in copied])
             by_model = {model: [values.get((model, name)) for name in EVALUATION_SETS] for model in models}
-            _draw_recorded(panel, measure.key)
+            _draw_recorded(panel, measure.key, recorded)
             _draw_models(panel, by_model, copy_model, scale=100)
             panel.set_title(measure.title, loc="left", fontweight="bold", fontsize=11)
             _label_categories(panel, [SET_LABELS[name] for name in EVALUATION_SETS])
@@ -218,11 +220,11 @@ def _draw_bars(panel: "Axes", values: Sequence[float | None]) -> None:
         )
 
 
-def _draw_recorded(panel: "Axes", measure: str) -> None:
+def _draw_recorded(panel: "Axes", measure: str, recorded: Sequence[RecordedRow]) -> None:
     """Draws a short line for each mean that the authors recorded, side by side in the order of the legend."""
-    for place, row in enumerate(RECORDED):
+    for place, row in enumerate(recorded):
         means = [(x, row.mean(measure, name)) for x, name in enumerate(EVALUATION_SETS)]
-        offset = 0.2 * (place - (len(RECORDED) - 1) / 2)
+        offset = 0.2 * (place - (len(recorded) - 1) / 2)
         shown = [(x + offset, 100 * mean) for x, mean in means if mean is not None]
         if shown:
             panel.hlines(

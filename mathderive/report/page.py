@@ -25,7 +25,7 @@ from mathderive.report.figures import (
 from mathderive.report.headline import Headline, make_headline
 from mathderive.report.numbers import NOT_COMPUTED
 from mathderive.report.physics_tables import physics_tables
-from mathderive.report.recorded import RECORDED_EXAMPLES
+from mathderive.report.recorded import RECORDED, RECORDED_EXAMPLES, RecordedRow
 from mathderive.report.score_table import ScoreRow, computed_measures, score_grid, score_rows, score_table
 from mathderive.report.search_figure import search_figure
 from mathderive.report.search_tables import search_tables
@@ -127,7 +127,8 @@ def render(
         explorer=explorer,
         contents=contents,
         headline=headline,
-        scores=score_grid(scores),
+        scores=score_grid(scores, _recorded(contents)),
+        has_recorded=bool(_recorded(contents)),
         **_figures(contents, scores, results),
         sensitivity=sensitivity_grid(sensitivity),
         failures=failures,
@@ -158,7 +159,7 @@ def render(
 def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Studies) -> dict[str, list[str]]:
     copy_model = contents.copy_model
     return {
-        "figure": drawn_figure(lambda shape: score_figure(scores, copy_model, shape)),
+        "figure": drawn_figure(lambda shape: score_figure(scores, copy_model, shape, _recorded(contents))),
         "search_figure": drawn_figure(
             lambda shape: search_figure(results.verified_at, shape) if results.verified_at else None
         ),
@@ -170,6 +171,11 @@ def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Stud
         ),
         "training": drawn_figure(lambda shape: training_figure(contents.training or (), shape)),
     }
+
+
+def _recorded(contents: ReportContents) -> Sequence[RecordedRow]:
+    """The authors' means, where examples are of the paper's kind."""
+    return () if contents.origin == "physics" else RECORDED
 
 
 def shown_examples(contents: ReportContents, count: int) -> list[ShownExample]:

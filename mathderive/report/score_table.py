@@ -12,7 +12,7 @@ from mathderive.metrics.registry import text_metrics
 from mathderive.metrics.statistics import Estimate
 from mathderive.records import EVALUATION_SETS, EvaluationSet, Scores
 from mathderive.report.numbers import DASH, percent, value_of, with_interval
-from mathderive.report.recorded import RECORDED
+from mathderive.report.recorded import RECORDED, RecordedRow
 from mathderive.report.text_tables import GridRow, TextTable, has_dash
 from mathderive.symbolic.engine.evaluation_sets import SET_LABELS, SET_TITLES
 
@@ -94,8 +94,8 @@ class ScoreGrid:
     has_dash: bool
 
 
-def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
-    """Lays out one small table for each measure, so that all of them fit any screen."""
+def score_grid(rows: Sequence[ScoreRow], recorded: Sequence[RecordedRow] = RECORDED) -> ScoreGrid:
+    """Lays out one small table for each measure, with the authors' rows, so that all of them fit any screen."""
     cells = {(row.model, row.set): row for row in rows}
     sets = [name for name in EVALUATION_SETS if any(row.set == name for row in rows)]
     models = list(dict.fromkeys(row.model for row in rows))
@@ -110,7 +110,10 @@ def score_grid(rows: Sequence[ScoreRow]) -> ScoreGrid:
             title, [GridRow(model, [line]) for model, line in zip(models, lines, strict=True)], recorded
         )
 
-    tables = [table(measure.title, _mean_of(measure), _recorded(measure, sets)) for measure in (shown if rows else ())]
+    tables = [
+        table(measure.title, _mean_of(measure), _recorded(measure, sets, recorded))
+        for measure in (shown if rows else ())
+    ]
     sizes = {name: {row.examples for row in rows if row.set == name} for name in sets}
     is_even = all(len(numbers) == 1 for numbers in sizes.values())
     if not is_even:
@@ -127,9 +130,9 @@ def _mean_of(measure: Measure) -> Callable[[ScoreRow], str]:
     return lambda row: percent(value_of(row.means[measure.key]))
 
 
-def _recorded(measure: Measure, sets: Sequence[EvaluationSet]) -> list[GridRow]:
+def _recorded(measure: Measure, sets: Sequence[EvaluationSet], recorded: Sequence[RecordedRow]) -> list[GridRow]:
     return [
         GridRow(row.model, [[percent(row.mean(measure.key, name)) for name in sets]])
-        for row in RECORDED
+        for row in recorded
         if measure.key in row.means
     ]

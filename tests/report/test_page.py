@@ -102,6 +102,16 @@ def test_is_self_contained_and_complete(tmp_path: Path, make_contents: MakeConte
     assert json.loads((tmp_path / "tables.json").read_text())["scores"][0]["model"] == "t5"
 
 
+@pytest.mark.parametrize(("origin", "are_shown"), [("generated", True), ("released", True), ("physics", False)])
+def test_the_authors_means_are_shown_beside_examples_of_their_kind(
+    tmp_path: Path, make_contents: MakeContents, origin: str, are_shown: bool
+) -> None:
+    write_report(tmp_path, make_contents(origin=origin))
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for text in ("Recorded by the authors", "The authors’ means", "the means that the authors recorded"):
+        assert (text in page) == are_shown, text
+
+
 @pytest.mark.slow
 def test_what_the_checker_says_is_on_the_page(tmp_path: Path, make_contents: MakeContents) -> None:
     write_report(tmp_path, make_contents(sources=6, checked=True))
