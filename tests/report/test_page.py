@@ -19,6 +19,7 @@ from mathderive.report.examples import choose
 from mathderive.report.page import ReportContents, write_report
 from mathderive.report.plain import visible
 from mathderive.report.templates import duration
+from tests.support.explored import checked_contents
 
 MakeContents = Callable[..., ReportContents]
 
@@ -124,6 +125,15 @@ def test_what_the_checker_says_is_on_the_page(tmp_path: Path, make_contents: Mak
     page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert not {"errors", "metric-study"} & {a.get("id") for t, a in page.elements}
     assert "erified" not in page.text
+
+
+def test_an_examples_answers_say_whether_they_are_verified(tmp_path: Path) -> None:
+    write_report(tmp_path, checked_contents(sources=2))
+    source = (tmp_path / "index.html").read_text(encoding="utf-8")
+    summaries = re.findall(r"<summary>(\w+)\s(.*?)</summary>", source, re.DOTALL)
+    outcomes = {(model, *re.findall(r'<span class="(?:good|bad)">(.*?)</span>', rest)) for model, rest in summaries}
+    assert {one for one in outcomes if one[0] == "right"} == {("right", "verified")}
+    assert {one for one in outcomes if one[0] == "wrong"} == {("wrong", "not verified", "goal missed")}
 
 
 @pytest.mark.slow
