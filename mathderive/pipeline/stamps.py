@@ -23,10 +23,14 @@ from mathderive.core.environment import describe
 from mathderive.core.errors import InputError
 from mathderive.core.files import existing_folder, remove_unfinished, write_json
 from mathderive.core.progress import say
+from mathderive.core.regular_files import read_regular_file
 from mathderive.pipeline.paths import RunPaths
 
 Stamp = dict[str, Any]
 """Plain JSON data; see the module's text."""
+
+MAX_MANIFEST_BYTES = 2**26
+"""Maximum size of a manifest, which names files with their checksums."""
 
 ResultsT = TypeVar("ResultsT", bound=BaseModel)
 
@@ -140,8 +144,8 @@ def is_done_so_far(paths: RunPaths, name: str, known: Stamp, outputs: Sequence[P
 def read_manifest(path: Path) -> Manifest | None:
     """A stage's manifest; None if there is none that can be read, so that the stage begins anew."""
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return Manifest.model_validate_json(read_regular_file(path, MAX_MANIFEST_BYTES, "a stage's manifest"))
+    except (InputError, ValidationError):
         return None
 
 

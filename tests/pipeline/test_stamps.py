@@ -17,7 +17,7 @@ from mathderive.core.errors import InputError
 from mathderive.core.files import write_text
 from mathderive.pipeline.paths import RunPaths
 from mathderive.pipeline.run import make_stamp
-from mathderive.pipeline.stamps import Stage, locked, read_manifest, run_stage
+from mathderive.pipeline.stamps import MAX_MANIFEST_BYTES, Stage, locked, read_manifest, run_stage
 
 
 class Written(BaseModel):
@@ -65,6 +65,14 @@ def test_another_stamp_keeps_the_old_output_aside(work: Work) -> None:
     assert manifest is not None
     assert manifest.results == {"text": "a"}
     assert (work.folder / "out" / "text").read_text() == "b"
+
+
+def test_a_pipe_or_an_endless_file_is_no_manifest(tmp_path: Path) -> None:
+    (tmp_path / "endless.json").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.json")
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(MAX_MANIFEST_BYTES + 1)
+    assert [read_manifest(tmp_path / f"{name}.json") for name in ("endless", "pipe", "large")] == [None] * 3
 
 
 def test_lost_output_is_made_again(work: Work) -> None:

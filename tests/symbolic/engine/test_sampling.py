@@ -206,6 +206,7 @@ def test_operators_are_as_frequent_as_in_the_released_examples(filtered: list[De
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_derivations_have_as_many_steps_as_the_authors_generator_gives(filtered: list[Derivation]) -> None:
     """The authors' generator gives a mean of 6.06 over 105 derivations with the same filter; p > 0.01."""
     steps = [len(derivation.steps) for derivation in filtered]
