@@ -217,7 +217,8 @@ def of_mini(mini: T5Model, examples: Sequence[Example], **changes: object) -> li
     return sorted((one.id, one.text, one.finish_reason) for one in found)
 
 
-@pytest.mark.parametrize("strategy", ["best_of", pytest.param("stepwise", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["best_of", "stepwise"])
 def test_answers_depend_neither_on_references_nor_on_other_questions(mini: T5Model, strategy: str) -> None:
     together = of_mini(mini, QUESTIONS, strategy=strategy)
     without = [one.model_copy(update={"target": "", "steps": []}) for one in QUESTIONS]

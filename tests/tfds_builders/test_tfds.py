@@ -50,6 +50,7 @@ def expect_printed(folder: Path, code: str, shown: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_quick_dataset_is_what_the_page_shows(tmp_path: Path) -> None:
     code, shown = BLOCKS[0]
     settings = load_config(ROOT / "configs" / "quick.yaml", []).data

@@ -82,6 +82,7 @@ def run_script(shards: Path, output: Path, minutes: float) -> list[dict[str, obj
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_whole_run_on_a_cpu_with_little_installed(shards: Path, tmp_path: Path) -> None:
     output = tmp_path / "output"
     rows = run_script(shards, output, minutes=60)  # however busy the machine is
