@@ -1,8 +1,9 @@
 """Checks batches of derivations for clients that have many, such as a trainer with the answers to a prompt.
 
 A batch is accepted or refused as a whole. The derivations of accepted batches form one queue, in the order of arrival.
-They are passed on to the lanes of `checks` a few at a time, as many as there are check processes. So batches keep all
-processes busy, and never take so much room in the lanes that the check of a single derivation would be refused.
+They are passed on to the lanes of `checks` a few at a time, as many as there are check processes, and take turns there
+with single derivations. So batches keep all processes busy, leave room for single derivations, and are not held up
+by them for long.
 """
 
 import asyncio
@@ -63,7 +64,7 @@ class CheckBatches:
         async with self._places:
             while True:
                 try:
-                    return Checked.answer(asked, await self._checks.check_patiently(asked.check_request))
+                    return Checked.answer(asked, await self._checks.check_of_batch(asked.check_request))
                 except Refusal as refusal:
                     if refusal.status != 429:
                         return refusal.body

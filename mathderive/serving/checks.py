@@ -60,8 +60,8 @@ class _Job:
     """A derivation to check, and its verdict or the reason why it has none."""
 
     asked: CheckRequest
-    is_patient: bool = False
-    """Whether it waits for its turn in a lane as long as that takes."""
+    of_batch: bool = False
+    """Whether it belongs to a batch, and so waits for its turn in a lane as long as that takes."""
     verdict: "asyncio.Future[Validity]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def fail(self, error: Exception) -> None:
@@ -117,20 +117,21 @@ class Checks:
         """
         return await result_for(request, asyncio.ensure_future(self._verdict(_Job(asked))))
 
-    async def check_patiently(self, asked: CheckRequest) -> Validity:
+    async def check_of_batch(self, asked: CheckRequest) -> Validity:
         """Like `check`, for a derivation that stays in its lane until its turn; if it is cancelled, its check ends.
 
         Raises:
             Refusal: the prompt has another form, or a lane is full.
         """
-        return await self._verdict(_Job(asked, is_patient=True))
+        return await self._verdict(_Job(asked, of_batch=True))
 
     async def _verdict(self, job: _Job) -> Validity:
-        if not self._lanes.add(job, len(job.asked.prompt) + len(job.asked.output) <= QUICK_CHARACTERS):
+        is_quick = len(job.asked.prompt) + len(job.asked.output) <= QUICK_CHARACTERS
+        if not self._lanes.add(job, is_quick, of_batch=job.of_batch):
             raise busy("many derivations wait to be checked")
         try:
             while not job.verdict.done():
-                await asyncio.wait({job.verdict}, timeout=None if job.is_patient else LONGEST_WAIT)
+                await asyncio.wait({job.verdict}, timeout=None if job.of_batch else LONGEST_WAIT)
                 if self._lanes.remove(job):
                     raise busy("other derivations take long to check")
             return job.verdict.result()
@@ -144,7 +145,7 @@ class Checks:
             (job,), is_quick = await self._lanes.take(1, serves_slow)
             try:
                 if is_quick:
-                    has_time = serves_slow or job.is_patient
+                    has_time = serves_slow or job.of_batch
                     verdict = await self._start(processes, job, LONG_QUICK_SECONDS if has_time else QUICK_SECONDS)
                 else:
                     verdict = await self._run_slowly(processes, job)
@@ -158,7 +159,7 @@ class Checks:
                 elif not is_quick:
                     output, rules = job.asked.output, job.asked.rules
                     job.end(await asyncio.to_thread(unchecked, output, "the check takes too long", rules))
-                elif not job.verdict.done() and not self._lanes.add(job, is_quick=False):
+                elif not job.verdict.done() and not self._lanes.add(job, is_quick=False, of_batch=job.of_batch):
                     job.fail(busy("other derivations take long to check"))
 
     def _start(

@@ -77,6 +77,19 @@ def test_the_slow_worker_helps_where_nothing_waits_for_it() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_work_of_batches_and_other_work_take_turns(is_quick: bool) -> None:
+    async def run() -> list[str]:
+        lanes: Lanes[str] = Lanes(7, 7)
+        for item in ("a", "b", "C", "d", "E", "F", "G"):
+            assert lanes.add(item, is_quick, of_batch=item.isupper())
+        assert not lanes.add("h", is_quick)
+        assert lanes.remove("E")
+        return [(await lanes.take(1, serves_slow=True))[0][0] for _ in range(6)]
+
+    assert asyncio.run(run()) == ["a", "C", "b", "F", "d", "G"]
+
+
 def test_a_full_lane_refuses_and_the_other_does_not() -> None:
     async def run() -> None:
         lanes: Lanes[int] = Lanes(1, 1)
