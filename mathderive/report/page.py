@@ -80,6 +80,11 @@ class ReportContents:
     origin: str = "generated"
     facts: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def recorded(self) -> Sequence[RecordedRow]:
+        """The authors' means, where the examples are of the paper's kind."""
+        return () if self.origin == "physics" else RECORDED
+
 
 def write_report(folder: Path, contents: ReportContents) -> str:
     """Writes `tables.json`, `tables.md` and `index.html`, each whole or not at all; returns a terminal's tables."""
@@ -127,8 +132,7 @@ def render(
         explorer=explorer,
         contents=contents,
         headline=headline,
-        scores=score_grid(scores, _recorded(contents)),
-        has_recorded=bool(_recorded(contents)),
+        scores=score_grid(scores, contents.recorded),
         **_figures(contents, scores, results),
         sensitivity=sensitivity_grid(sensitivity),
         failures=failures,
@@ -159,7 +163,7 @@ def render(
 def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Studies) -> dict[str, list[str]]:
     copy_model = contents.copy_model
     return {
-        "figure": drawn_figure(lambda shape: score_figure(scores, copy_model, shape, _recorded(contents))),
+        "figure": drawn_figure(lambda shape: score_figure(scores, copy_model, shape, contents.recorded)),
         "search_figure": drawn_figure(
             lambda shape: search_figure(results.verified_at, shape) if results.verified_at else None
         ),
@@ -171,11 +175,6 @@ def _figures(contents: ReportContents, scores: Sequence[ScoreRow], results: Stud
         ),
         "training": drawn_figure(lambda shape: training_figure(contents.training or (), shape)),
     }
-
-
-def _recorded(contents: ReportContents) -> Sequence[RecordedRow]:
-    """The authors' means, where examples are of the paper's kind."""
-    return () if contents.origin == "physics" else RECORDED
 
 
 def shown_examples(contents: ReportContents, count: int) -> list[ShownExample]:

@@ -103,12 +103,10 @@ def score_grid(rows: Sequence[ScoreRow], recorded: Sequence[RecordedRow] = RECOR
     # The authors' rows have BLEURT, so there is a table for it at the end even where it was not computed.
     shown = sorted(_with_all_text_metrics(rows), key=lambda measure: measure.key not in computed)
 
-    def table(title: str, show: Callable[[ScoreRow], str], recorded: Sequence[GridRow] = ()) -> MeasureTable:
+    def table(title: str, show: Callable[[ScoreRow], str], below: Sequence[GridRow] = ()) -> MeasureTable:
         by_model = [[cells.get((model, name)) for name in sets] for model in models]
         lines = [[show(row) if row else DASH for row in by_set] for by_set in by_model]
-        return MeasureTable(
-            title, [GridRow(model, [line]) for model, line in zip(models, lines, strict=True)], recorded
-        )
+        return MeasureTable(title, [GridRow(model, [line]) for model, line in zip(models, lines, strict=True)], below)
 
     tables = [
         table(measure.title, _mean_of(measure), _recorded(measure, sets, recorded))

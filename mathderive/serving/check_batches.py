@@ -2,8 +2,7 @@
 
 A batch is accepted or refused as a whole. The derivations of accepted batches form one queue, in the order of arrival.
 They are passed on to the lanes of `checks` a few at a time, as many as there are check processes, and take turns there
-with single derivations. So batches keep all processes busy, leave room for single derivations, and are not held up
-by them for long.
+with single derivations. So batches keep all processes busy, and neither kind holds up the other for long.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The judge of the validity checker is judged first: by Taylor's coefficients, by the references, and by hand."""
+"""The judge of the validity checker is judged first: by the references, and by hand."""
 
 import ast
 from collections.abc import Iterable, Sequence

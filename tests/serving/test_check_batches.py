@@ -16,7 +16,7 @@ import pytest
 
 from mathderive.checker.supervision import CheckRequest
 from mathderive.serving.check_batches import MAX_WAITING, CheckBatches
-from mathderive.serving.checks import LONGEST_WAIT, MAX_SLOW, Checks
+from mathderive.serving.checks import LONGEST_WAIT, MAX_QUICK, MAX_SLOW, Checks
 from mathderive.serving.derivations import MAX_BATCH, Checked, CheckedBatch, Derivation, DerivationBatch
 from mathderive.serving.protocol import ErrorBody, Refusal
 from tests.serving.test_checks import PROMPT, SLOW, Client
@@ -178,6 +178,23 @@ def test_a_slow_single_check_has_its_turn_beside_batches() -> None:
         assert validity.steps
         client.hang_up()
         await asyncio.gather(*slow)
+
+    with_batches(run)
+
+
+def test_many_single_checks_do_not_hold_up_a_batch() -> None:
+    """The derivations of a batch take turns with them: four have their verdicts beside about as many single ones."""
+
+    async def run(checks: Checks, batches: CheckBatches) -> None:
+        asked = CheckRequest(QUICK_ITEM.prompt, QUICK_ITEM.derivation)
+        singles = [
+            asyncio.create_task(checks.check(asked, Client()))  # type: ignore[arg-type]
+            for _ in range(MAX_QUICK - 4)
+        ]
+        await asyncio.sleep(0)  # all of them wait in the lane
+        assert truths(await begin(batches, [QUICK_ITEM] * 4)) == ["incorrect"] * 4
+        assert sum(single.done() for single in singles) < len(singles) / 2
+        await asyncio.gather(*singles)
 
     with_batches(run)
 

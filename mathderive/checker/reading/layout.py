@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from mathderive.checker.reading.answers import MAX_PARTS, split_answer
 from mathderive.checker.reading.characters import in_latex
-from mathderive.checker.reading.reasoning import strip_reasoning
+from mathderive.checker.reading.reasoning import TAGS, strip_reasoning
 from mathderive.checker.reading.words import (
     RELATION,
     has_relation,
@@ -42,7 +42,7 @@ _WORDS = (
 _MARK = re.compile(
     r"[^\x00-\x7e\u2212]|[$&|#%;`]|:|\*\*|\\[\[\]()\\]|\\(?:begin|end|tag|label|boxed|text|mbox|textbf|qquad|quad|"
     r"Rightarrow|Longrightarrow|implies|therefore|because|iff|Leftrightarrow|nonumber|notag|square|blacksquare|to|rightarrow)"
-    r"(?![A-Za-z])|[<\[]/?(?i:think|thought|reasoning)|[=-]>|\A\s*and\s"
+    rf"(?![A-Za-z])|[<\[]/?(?i:{TAGS})|[=-]>|\A\s*and\s"
     r"|(?m:^[ \t]*(?:=|\+|[-*]\s|[(\[]?\d{1,3}[.)\]](?!\d)))|(?m:[,.][ \t]*$)|,\s+[A-Za-z\\][^,{}=]{0,60}="
     r"|\s\s\(\d{1,3}\)[ \t]*(?m:$)|"
     rf"(?<![A-Za-z\\{{])(?:{_WORDS})(?![A-Za-z}}])"

@@ -6,8 +6,10 @@ chat template writes it into the prompt; and where the answer is cut, the closin
 
 import re
 
-_NAMES = "think|thinking|thought|thoughts|reasoning"
-_TAG = re.compile(rf"<(/?)({_NAMES})>|\[(/?)({_NAMES})\]", re.IGNORECASE)
+TAGS = "think|thinking|thought|thoughts|reasoning"
+"""A pattern of the tags' names, in small letters; they may be written in others."""
+
+_TAG = re.compile(rf"<(/?)({TAGS})>|\[(/?)({TAGS})\]", re.IGNORECASE)
 
 
 def strip_reasoning(text: str, between: str = "") -> str:
