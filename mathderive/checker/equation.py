@@ -31,6 +31,7 @@ from mathderive.checker.verdicts import TRUE, Truth
 from mathderive.records import Rules
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.names import name_of, names_of
+from mathderive.symbolic.parts import atoms_of
 
 MAX_CHOICES = 16
 """Maximum number of combinations of justifications of a chain's links."""
@@ -372,9 +373,9 @@ def _arguments(facts: Sequence[Fact]) -> frozenset[Symbol]:
     """The symbols that are arguments of functions, or that are integrated by: variables, not names for expressions."""
     found: set[object] = set()
     for fact in facts:
-        for application in fact.equation.atoms(AppliedUndef):
+        for application in atoms_of(fact.equation, AppliedUndef):
             found |= set(application.args)
-        for integral in fact.equation.atoms(Integral):
+        for integral in atoms_of(fact.equation, Integral):
             found |= {limit[0] for limit in integral.limits}
     return frozenset(part for part in found if isinstance(part, Symbol))
 

@@ -22,6 +22,7 @@ from mathderive.checker.verdicts import TRUE, StateVerdict, StepVerdict, Truth, 
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.names import name_of, names_of
+from mathderive.symbolic.parts import atoms_of
 
 MAX_EQUATIONS = 60
 """Maximum number of equations of an answer; further ones are undecided. The longest reference has 9."""
@@ -150,7 +151,7 @@ class AnswerCheck:
             self._said.setdefault(frozenset(fact.sides), number)
         if link.truth == "premise" or any(self._grounded.issuperset(one.steps) for one in link.justifications):
             self._grounded.add(number)
-        if self._follows_from_laws(link):
+        if self._question.rules == "textbook" and self._follows_from_laws(link):
             self._laws.add(number)
         self._knowledge.use(links(number, chain))
         if reading.doubt == OPAQUE:
@@ -371,7 +372,7 @@ def _is_marked(side: Expr) -> bool:
 
 
 def _derivatives(chain: Chain) -> set[Expr]:
-    return set().union(*(side.atoms(Derivative) for side in chain))
+    return set().union(*(atoms_of(side, Derivative) for side in chain))
 
 
 def _has(step: _Step, reading: Reading) -> bool:

@@ -1,14 +1,22 @@
 """The subexpressions of an expression or equation."""
 
 from functools import lru_cache
+from typing import Any
 
 from sympy import Equality, Expr, preorder_traversal
+from sympy.core.basic import Basic
 
 
 @lru_cache(maxsize=20_000)
 def parts_of(side: Expr) -> tuple[Expr, ...]:
     """The distinct subexpressions of a side, itself included, without tuples."""
     return tuple(dict.fromkeys(part for part in preorder_traversal(side) if isinstance(part, Expr)))
+
+
+@lru_cache(maxsize=20_000)
+def atoms_of(expression: Basic, *kinds: type) -> frozenset[Any]:
+    """The subexpressions of these kinds: SymPy's `atoms`, remembered, because much is asked again for every step."""
+    return frozenset(expression.atoms(*kinds))
 
 
 def equation_parts(equation: Equality) -> list[Expr]:

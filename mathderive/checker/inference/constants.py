@@ -17,6 +17,7 @@ from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import Evaluator, UnknownKey
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError, leaves
+from mathderive.symbolic.parts import atoms_of
 
 PRECISION = 640
 """Bits."""
@@ -54,6 +55,7 @@ def constants_exist(
     stream: Stream,
     bound: Mapping[Integral, Expr],
     fixed: Collection[Symbol] = (),
+    iterates: bool = True,
 ) -> bool | None:
     """Whether open integrals can have constants that make the equation true; None where that was not found out.
 
@@ -61,18 +63,19 @@ def constants_exist(
         stream: the points.
         bound: integrals that are not open, and their values.
         fixed: names that the constants may not depend on.
+        iterates: whether equations that are not linear in the constants are solved too, which takes long.
 
     Raises:
         BudgetError, UnsupportedError: as `Evaluator.value`.
     """
     answers: list[bool | None] = []
     for version in peeled(sides):
-        found = _exist(version, definitions, stream, bound, fixed)
+        found = _exist(version, definitions, stream, bound, fixed, iterates)
         if found:
             return True
         consequence = exponentiated(version)
         if found is None and consequence is not None:
-            found = False if _exist(consequence, definitions, stream, bound, fixed) is False else None
+            found = False if _exist(consequence, definitions, stream, bound, fixed, iterates) is False else None
         answers.append(found)
     return None if None in answers else False
 
@@ -83,6 +86,7 @@ def _exist(
     stream: Stream,
     bound: Mapping[Integral, Expr],
     fixed: Collection[Symbol],
+    iterates: bool,
 ) -> bool | None:
     """Whether constants make this very equation true."""
     grid = _grid(sides, definitions)
@@ -92,7 +96,7 @@ def _exist(
         return Comparer(definitions, stream).compare(*sides, bound).holds
     found: bool | None = True
     for draw in DRAWS:
-        found = _Problem(without_common_terms(sides), definitions, stream, draw, bound, grid, fixed).solve()
+        found = _Problem(without_common_terms(sides), definitions, stream, draw, bound, grid, fixed).solve(iterates)
         if not found:
             break
     return found
@@ -108,7 +112,7 @@ def _grid(sides: Sides, definitions: Definitions) -> dict[Symbol, int] | None:
         if one in seen:
             continue
         seen.add(one)
-        for integral in one.atoms(Integral):
+        for integral in atoms_of(one, Integral):
             for limit in integral.limits:
                 if len(limit) < 3:
                     variable = limit[0] if isinstance(limit[0], Symbol) else limit[0].args[0]
@@ -145,8 +149,12 @@ class _Problem:
         self._keys: list[UnknownKey] = []
         self._size = 0
 
-    def solve(self) -> bool | None:
-        """Whether there are constants; None where that was not found out."""
+    def solve(self, iterates: bool) -> bool | None:
+        """Whether there are constants; None where that was not found out.
+
+        Args:
+            iterates: whether Newton's method is used where the equations are not linear.
+        """
         with precision(PRECISION):
             base: dict[UnknownKey, acb] = {}
             start = self._residual(base)
@@ -175,7 +183,7 @@ class _Problem:
             ]
             if all((a - b).contains(0) for a, b in zip(after, predicted, strict=True)):
                 return self._solvable(slopes, start)
-            return self._newton()
+            return self._newton() if iterates else None
 
     def _residual(self, unknowns: Mapping[UnknownKey, acb]) -> Row | None:
         """The coefficients of the sides' difference; None where it has no value."""

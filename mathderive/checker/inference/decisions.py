@@ -12,6 +12,7 @@ from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import Evaluator
 from mathderive.checker.numeric.taylor import head
 from mathderive.symbolic.latex.printer import latex
+from mathderive.symbolic.parts import atoms_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def explained(
     if comparison.holds is not False or comparison.point is None:
         return Decision(comparison.holds, comparison.reason, on_every_branch=comparison.on_every_branch)
     example: dict[str, str] = {}
-    names = {name for side in sides for name in side.atoms(Symbol, AppliedUndef) if not definitions.has(name)}
+    names = {name for side in sides for name in atoms_of(side, Symbol, AppliedUndef) if not definitions.has(name)}
     evaluator = Evaluator(definitions, comparison.point, bound=values)
     for name in sorted(names, key=str):
         example[latex(name)] = shown(head(evaluator.value(name)))

@@ -8,13 +8,13 @@ import numpy as np
 from sympy import Add, Derivative, Equality, Expr, Integral, Mul, Pow, Symbol, preorder_traversal
 
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.numeric.array_functions import FUNCTIONS
-from mathderive.checker.numeric.fingerprints import Fingerprint, close, exact, fingerprint, minus
+from mathderive.checker.numeric.array_functions import FUNCTIONS, Reals
+from mathderive.checker.numeric.fingerprints import Fingerprint, close, exact, fingerprint, is_zero, minus
 from mathderive.symbolic.engine.operators import OPERATORS
 from mathderive.symbolic.engine.operators.application import sides_given_by
 from mathderive.symbolic.engine.operators.inverses import size_of
 from mathderive.symbolic.names import names_of
-from mathderive.symbolic.parts import parts_of
+from mathderive.symbolic.parts import atoms_of, parts_of
 
 GROWTH = 3
 """Rough factor by which each differentiation may enlarge an expression."""
@@ -66,8 +66,14 @@ class Fact:
         return {}
 
     @cached_property
+    def logarithms(self) -> tuple[Reals, Reals]:
+        """The logarithms of the sides' absolute values."""
+        with np.errstate(all="ignore"):
+            return np.log(np.abs(self.left.values)), np.log(np.abs(self.right.values))
+
+    @cached_property
     def has_fingerprint(self) -> bool:
-        return bool(np.isfinite(self.left.values).all() and np.isfinite(self.right.values).all())
+        return self.left.is_finite and self.right.is_finite
 
     @cached_property
     def residual(self) -> Fingerprint:
@@ -75,24 +81,26 @@ class Fact:
 
     @cached_property
     def has_integral(self) -> bool:
-        return bool(self.equation.has(Integral))
+        return bool(self.lhs.has(Integral) or self.rhs.has(Integral))
 
     @cached_property
     def has_integral_of_zero(self) -> bool:
-        return any(integral.function.is_zero for integral in self.equation.atoms(Integral))
+        integrands = [integral.function for side in self.sides for integral in atoms_of(side, Integral)]
+        # SymPy takes long to say of an expression that it is not zero; its values tell that first.
+        return any(is_zero(fingerprint(integrand)) and integrand.is_zero for integrand in integrands)
 
     @cached_property
     def has_derivative(self) -> bool:
-        return bool(self.equation.has(Derivative))
+        return bool(self.lhs.has(Derivative) or self.rhs.has(Derivative))
 
     @cached_property
     def differentiates_integrals(self) -> bool:
         """Whether carrying out derivatives carries out integrals too, which takes long."""
-        return any(derivative.expr.has(Integral) for derivative in self.equation.atoms(Derivative))
+        return any(derivative.expr.has(Integral) for side in self.sides for derivative in atoms_of(side, Derivative))
 
     @cached_property
     def symbols(self) -> frozenset[Symbol]:
-        return frozenset(self.equation.atoms(Symbol))
+        return atoms_of(self.lhs, Symbol) | atoms_of(self.rhs, Symbol)
 
     @cached_property
     def names(self) -> tuple[frozenset[str], frozenset[str]]:

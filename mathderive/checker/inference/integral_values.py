@@ -13,6 +13,7 @@ from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.points import Stream
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.fast.integration import IntegralError, carry_out
+from mathderive.symbolic.parts import atoms_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 
@@ -34,7 +35,7 @@ class IntegralValue:
 def without_plain_ends(sides: Sides, definitions: Definitions, stream: Stream) -> Sides:
     """The sides with plain integrals in place of those up to an end that equals their variable."""
     plain: dict[Integral, Integral] = {}
-    for integral in sides[0].atoms(Integral) | sides[1].atoms(Integral):
+    for integral in atoms_of(sides[0], Integral) | atoms_of(sides[1], Integral):
         (variable, *ends), *further = integral.limits
         if not further and len(ends) == 1 and equal(ends[0], variable, definitions, stream):
             plain[integral] = Integral(integral.function, variable)
@@ -45,7 +46,7 @@ def antiderivatives(integrals: Iterable[Integral], definitions: Definitions) -> 
     """Antiderivatives, without constants, of the integrals that have one in closed form."""
     found: dict[Integral, Expr] = {}
     for integral in integrals:
-        names = integral.function.atoms(AppliedUndef) & definitions.exact.keys()
+        names = atoms_of(integral.function, AppliedUndef) & definitions.exact.keys()
         try:
             value = carry_out(integral.xreplace({name: definitions.exact[name] for name in names}))
         except (IntegralError, TooLargeError, *SYMPY_ERRORS):
@@ -66,7 +67,7 @@ def values_in(sides: Sides) -> list[tuple[Integral, Expr]]:
 
 
 def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
-    if any(part.has(integral) for side in sides for part in side.atoms(Derivative)):
+    if any(part.has(integral) for side in sides for part in atoms_of(side, Derivative)):
         return  # a derivative says nothing of a constant
     for side, other in (sides, sides[::-1]):
         value = None if other.has(integral) or not side.has(integral) else standing_for(integral, side, other)
@@ -78,7 +79,7 @@ def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
     holding = [term for term in Add.make_args(difference) if term.has(unknown)]
     try:
         if all(unknown in Mul.make_args(term) for term in holding):
-            slope = Add(*(term / unknown for term in holding))
+            slope = Add(*(_without_factor(term, unknown) for term in holding))
         else:
             slope = difference.diff(unknown)
         rest = difference.xreplace({unknown: S.Zero})
@@ -88,7 +89,14 @@ def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
         yield -rest / slope
 
 
+def _without_factor(term: Expr, factor: Expr) -> Expr:
+    """A product without one of its factors."""
+    factors = list(Mul.make_args(term))
+    factors.remove(factor)
+    return Mul(*factors)
+
+
 def _is_without(integral: Integral, value: Expr) -> bool:
     """Whether a value holds no integral by the same variable, and not the integral itself."""
     variables = set(integral.variables)
-    return not any(variables & set(part.variables) or part.has(integral) for part in value.atoms(Integral))
+    return not any(variables & set(part.variables) or part.has(integral) for part in atoms_of(value, Integral))

@@ -17,6 +17,7 @@ from mathderive.checker.numeric.comparison import equal
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.fingerprints import close, fingerprint
 from mathderive.symbolic.engine.operators import OPERATORS, OperatorError, apply_operator
+from mathderive.symbolic.parts import atoms_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 NO_DEFINITIONS = Definitions()
@@ -95,7 +96,7 @@ def outer_integrals(side: Expr, bounded: bool = False) -> list[Integral]:
 
 def _stands_in(integral: Integral, side: Expr) -> bool:
     """Whether a side contains the integral, in whatever form."""
-    return any(part == integral or close(fingerprint(part), fingerprint(integral)) for part in side.atoms(Integral))
+    return any(part == integral or close(fingerprint(part), fingerprint(integral)) for part in atoms_of(side, Integral))
 
 
 def _is_value(integral: Integral, value: Expr, fresh: Collection[Symbol]) -> bool:

@@ -7,7 +7,7 @@ same however it is printed and however SymPy simplifies it on the way.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
@@ -26,7 +26,7 @@ from mathderive.checker.numeric.fingerprints import (
     is_zero,
     of_derivative,
     of_integral,
-    times,
+    products_close,
 )
 from mathderive.symbolic.engine.operators import OPERATORS, Arity, Operator
 from mathderive.symbolic.engine.operators.inverses import inverse_of
@@ -99,15 +99,18 @@ class FactComparison:
     @cached_property
     def has_same_ratio(self) -> bool:
         new, before = self.new, self.before
-        return close(times(new.left, before.right), times(new.right, before.left))
+        return products_close((new.left, before.right), (new.right, before.left))
 
     @cached_property
     def may_be_power(self) -> bool:
-        new, before = self.new, self.before
-        pairs = ((new.left, before.right), (new.right, before.left))
+        (new_left, new_right), (left, right) = self.new.logarithms, self.before.logarithms
+        # Most pairs differ at the first point, which is tested without arrays.
+        one, other = new_left.item(0) * right.item(0), new_right.item(0) * left.item(0)
+        if abs(one - other) > LOG_TOLERANCE * (1 + abs(one) + abs(other)):
+            return False
         with np.errstate(all="ignore"):
-            first, second = (np.log(np.abs(a.values)) * np.log(np.abs(b.values)) for a, b in pairs)
-        differ = np.abs(first - second) > LOG_TOLERANCE * (1 + np.abs(first) + np.abs(second))
+            first, second = new_left * right, new_right * left
+            differ = np.abs(first - second) > LOG_TOLERANCE * (1 + np.abs(first) + np.abs(second))
         return not bool(differ.any())  # a side that is 0 or infinite differs from nothing
 
     def number(self, expression: Expr) -> Fingerprint:
@@ -149,12 +152,18 @@ class FactComparison:
         return close(self.new.left, fingerprint(sides[0])) and close(self.new.right, fingerprint(sides[1]))
 
     def has_occurred(self, operand: Expr) -> bool:
-        if operand.is_Number or operand in self.known or -operand in self.known:
+        if operand.is_Number or operand in self.known:
             return True
-        return 1 / operand in self.known or -1 / operand in self.known
+        return any(one in self.known for one in _signs_and_inverses(operand))
 
     def replaces_integrals(self, carry_out: bool) -> bool:
         return evaluates_integrals(self.new.sides, self.before.equation, self.fresh, carry_out)
+
+
+@lru_cache(maxsize=2_000)
+def _signs_and_inverses(operand: Expr) -> tuple[Expr, ...]:
+    """The negative of an operand and its inverse with both signs; every earlier equation asks for the same ones."""
+    return -operand, 1 / operand, -1 / operand
 
 
 def justifications(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol] = frozenset()) -> list[Justification]:

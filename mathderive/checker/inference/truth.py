@@ -9,6 +9,7 @@ an equation gives the integral's value; while it is open, an equation is true if
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from sympy import Derivative, Expr, Integral, S, Symbol
 from sympy.core.function import AppliedUndef
@@ -22,12 +23,13 @@ from mathderive.checker.inference.integrals import derivative_by, factor_of, out
 from mathderive.checker.inference.known_integrals import KnownIntegrals
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, OpenConstantError, equal
-from mathderive.checker.numeric.definitions import is_name
+from mathderive.checker.numeric.definitions import has_infinity, is_name
 from mathderive.checker.numeric.evaluator import BudgetError, by_argument
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
+from mathderive.symbolic.parts import atoms_of
 
 NOT_BY_DEFINITIONS = "not true by definitions alone"
 
@@ -101,7 +103,7 @@ class Context(KnownIntegrals):
 
     def _take_definition(self, sides: Sides) -> bool:
         """Notes the name that a premise gives by an expression; returns False if it gives none."""
-        self.premise_symbols |= sides[0].atoms(Symbol) | sides[1].atoms(Symbol)
+        self.premise_symbols |= atoms_of(sides[0], Symbol) | atoms_of(sides[1], Symbol)
         for name, body in (sides, sides[::-1]):
             if self._can_define(name, body):
                 self.definitions.define(name, body)
@@ -117,7 +119,7 @@ class Context(KnownIntegrals):
             return None
         for side, other in (sides, sides[::-1]):
             # Turned around, an equation of functions would define their argument.
-            names = side.atoms(AppliedUndef) or (set() if other.has(AppliedUndef) else side.free_symbols)
+            names = atoms_of(side, AppliedUndef) or (set() if other.has(AppliedUndef) else side.free_symbols)
             for name in sorted(names, key=str):
                 factor = factor_of(name, side) if is_name(name) and not other.has(name) else None
                 if factor is None or not self._is_nonzero(factor):
@@ -138,7 +140,7 @@ class Context(KnownIntegrals):
         """Whether an equation can be the definition of a name."""
         if not is_name(name) or self.definitions.has(name) or name in self.arguments:
             return False
-        if body.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN):
+        if has_infinity(body):
             return False
         if isinstance(name, Symbol) and _INITIAL.search(name.name) and body.has(Derivative):
             return False  # the value at the beginning is no function
@@ -168,7 +170,7 @@ class Context(KnownIntegrals):
         names = before[0].free_symbols | before[1].free_symbols
         pairs = (*zip(before, after, strict=True), *zip(self.definitions.unfolded(before), after, strict=True))
         for left, right in dict.fromkeys(pairs):
-            for integral in sorted(left.atoms(Integral), key=str):
+            for integral in sorted(atoms_of(left, Integral), key=str):
                 if len(integral.limits) > 1 or len(integral.limits[0]) > 1:
                     continue
                 if integral.function.has(Integral) and not nested:
@@ -199,7 +201,7 @@ class Context(KnownIntegrals):
         slope = derivative_by(value, integral)
         if not self.same(slope, integral.function):
             # An integral inside is taken to have a constant that does not depend on this variable.
-            is_nested = any(one.function.has(Integral) for one in integral.function.atoms(Integral))
+            is_nested = any(one.function.has(Integral) for one in atoms_of(integral.function, Integral))
             may_hold = value.has(Integral) and not is_nested
             if not may_hold or not self.decide_strictly((slope, integral.function), ()).holds:
                 inside = self.definitions.unfolded((integral.function, S.Zero))
@@ -319,7 +321,7 @@ class Context(KnownIntegrals):
 
     def decide_strictly(self, sides: Sides, fresh: Collection[Symbol]) -> Decision:
         """Whether an equation is true, without a search for what may excuse a false one."""
-        if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in sides):
+        if any(map(has_infinity, sides)):
             return Decision(None, "infinity is no number")
         sides = without_common_terms(sides)
         names, said = sides[0].free_symbols | sides[1].free_symbols, self.said()
@@ -363,17 +365,17 @@ class Context(KnownIntegrals):
             return Decision(True)  # if the integrals inside others have constants that are zero
         inside: set[Symbol] = set()
         for side in unfolded:
-            for integral in side.atoms(Integral):
+            for integral in atoms_of(side, Integral):
                 inside |= self.definitions.symbols_under(integral)
         names = {name for side in unfolded for name in self.definitions.symbols_under(side)}
         names |= {name for one in self.integral_values if not one.requested for name in one.constants}
         fixed = sorted((n for n in names - inside - set(fresh) if not self.definitions.has(n)), key=str)
-        found = constants_exist(unfolded, self.definitions, self.stream, values, fixed)
-        if found is None:
-            # More is common to both sides where functions are replaced by what they stand for.
-            whole = self.definitions.unfolded(unfolded, everything=True)
-            if whole != unfolded:
-                found = constants_exist(whole, self.definitions, self.stream, values, fixed)
+        # More is common to both sides where functions are replaced by what they stand for.
+        versions = dict.fromkeys((unfolded, self.definitions.unfolded(unfolded, everything=True)))
+        for iterates, version in product((False, True), versions):
+            found = constants_exist(version, self.definitions, self.stream, values, fixed, iterates)
+            if found is not None:
+                break
         if found:
             return Decision(True)
         if found is None:

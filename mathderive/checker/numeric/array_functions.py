@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[np.complex128]]
+Reals = np.ndarray[Any, np.dtype[np.float64]]
 
 ROUNDING = 1e-13
 """Maximum relative imaginary part that is taken for rounding error before a logarithm."""

@@ -7,6 +7,7 @@ Between two such places both sides of an equation are analytic, so a few random 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
 
 from flint import acb, acb_poly, fmpq
@@ -15,7 +16,7 @@ from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, Function
 from sympy.core.numbers import ImaginaryUnit
 
-from mathderive.checker.numeric.definitions import MAX_UNFOLDED, Definitions
+from mathderive.checker.numeric.definitions import MAX_UNFOLDED, Definitions, is_name
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
 from mathderive.checker.numeric.functions import PIECEWISE
 from mathderive.checker.numeric.points import Point, Stream
@@ -23,6 +24,7 @@ from mathderive.checker.numeric.scanning import between, critical_places
 from mathderive.checker.numeric.taylor import UnsupportedError, head
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.fast.integration import IntegralError, carry_out
+from mathderive.symbolic.parts import atoms_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 SCALES = tuple(fmpq(10) ** power for power in (-4, -2, 1, 2, 4))
@@ -67,7 +69,7 @@ class BranchArgument:
 def _branch_arguments(expressions: Sequence[Expr], definitions: Definitions) -> Iterator[BranchArgument]:
     """The arguments of functions with branches that may leave their branch, also in the definitions of names."""
     for one, is_applied in _with_bodies(expressions, definitions):
-        for part in one.atoms(Function, Pow):
+        for part in atoms_of(one, Function, Pow):
             if has_branch(part) and not (is_applied and is_positive(part.args[0], definitions)):
                 yield BranchArgument(part.args[0], BRANCH_POINTS.get(part.func.__name__, (0,)))
 
@@ -92,14 +94,14 @@ def _with_bodies(expressions: Sequence[Expr], definitions: Definitions) -> Itera
         seen.add(one)
         yield one
         expression, is_applied = one
-        for name in expression.atoms(Symbol, AppliedUndef):
+        for name in atoms_of(expression, Symbol, AppliedUndef):
             if name in definitions.exact:
                 waiting.append((definitions.exact[name], is_applied))
             elif isinstance(name, AppliedUndef):
                 definition = definitions.functions.get((name.func.__name__, len(name.args)))
                 if definition is not None:
                     waiting.append(_with_values(definition.body, definition.parameters, name.args))
-        for integral in expression.atoms(Integral):
+        for integral in atoms_of(expression, Integral):
             for variable, *ends in integral.limits:
                 waiting += [_with_values(integral.function, [variable], [end]) for end in ends]
 
@@ -112,10 +114,12 @@ def _with_values(body: Expr, names: Sequence[Expr], values: Sequence[Expr]) -> t
         return body, False
 
 
+@lru_cache(maxsize=20_000)
 def has_branch(part: Expr) -> bool:
     """Whether a power or function has several branches."""
     if isinstance(part, Pow):
-        return not part.exp.is_Integer and not part.base.is_positive
+        # SymPy would search long for the sign of a name, which it does not know.
+        return not part.exp.is_Integer and (is_name(part.base) or not part.base.is_positive)
     return part.func.__name__ in PIECEWISE
 
 
@@ -153,12 +157,12 @@ def _changing_arguments(expressions: Sequence[Expr], definitions: Definitions) -
 def _unfolded(argument: Expr, definitions: Definitions) -> Expr:
     """The argument with the bodies of definitions in place of names and derivatives evaluated, where possible."""
     for _ in range(MAX_UNFOLDED):
-        for name in sorted(argument.atoms(Symbol, AppliedUndef) & definitions.exact.keys(), key=str):
+        for name in sorted(atoms_of(argument, Symbol, AppliedUndef) & definitions.exact.keys(), key=str):
             try:
                 argument = argument.xreplace({name: definitions.exact[name]})
             except SYMPY_ERRORS:
                 continue
-    argument = argument.xreplace({number: Rational(number) for number in argument.atoms(Float)})
+    argument = argument.xreplace({number: Rational(number) for number in atoms_of(argument, Float)})
     try:
         return carry_out(argument)
     except (IntegralError, TooLargeError, *SYMPY_ERRORS):
@@ -204,7 +208,7 @@ def _places(
 
 
 def _of_many_sizes(argument: Expr, name: Symbol, stream: Stream) -> Iterator[dict[str, acb]]:
-    numbers = {abs(Fraction(int(one.p), int(one.q))) for one in argument.atoms(Rational)} - {0, 1}
+    numbers = {abs(Fraction(int(one.p), int(one.q))) for one in atoms_of(argument, Rational)} - {0, 1}
     sizes = [fmpq(*size.as_integer_ratio()) for one in sorted(numbers) for size in (one, 1 / one)]
     jitter = fmpq(1 + int(2**20 * stream.point(0).number(f"scale of {name.name}")), 2**20)
     for size in (*SCALES, *(factor * one for one in sizes for factor in FACTORS)):

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from flint import acb, ctx
-from sympy import Expr, Integral, S
+from sympy import Expr, Integral
 
 from mathderive.checker.numeric.any_branch import AnyBranchEvaluator
 from mathderive.checker.numeric.branches import has_branches
-from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.definitions import Definitions, has_infinity
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
 from mathderive.checker.numeric.points import Point, Stream
 from mathderive.checker.numeric.sizes import CANCELLED, GUARD, vanishes
@@ -106,7 +106,7 @@ class Comparer:
             OpenConstantError: a constant of integration is open, and not to be random.
             BudgetError, UnsupportedError: as `Evaluator.value`.
         """
-        if any(side.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN) for side in (left, right)):
+        if has_infinity(left) or has_infinity(right):
             return Comparison(None, "infinity is no number")
         if self._stream.values and self._points is None:
             wanted = least = 1  # such a stream tests an equation that is true at enough other points

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from sympy import Expr, Integral, Symbol
+from sympy import Expr, Integral, S, Symbol
 from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.fast.integration import IntegralError, carry_out
+from mathderive.symbolic.parts import atoms_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 MAX_UNFOLDED = 3
@@ -85,7 +87,7 @@ class Definitions:
             bodies = {
                 part: self.exact[part]
                 for side in sides
-                for part in side.atoms(AppliedUndef)
+                for part in atoms_of(side, AppliedUndef)
                 if part in self.exact and (everything or self.has_integral(part))
             }
             if not bodies:
@@ -101,12 +103,12 @@ class Definitions:
         return bool(self.differential) and any(
             one.func.__name__ in self.differential
             for part in self.closure(expression)
-            for one in part.atoms(AppliedUndef)
+            for one in atoms_of(part, AppliedUndef)
         )
 
     def name_equal_to(self, expression: Expr) -> Symbol | None:
         """The name without definition that an expression equals by definitions and derivatives; None for others."""
-        bodies = {part: self.exact[part] for part in expression.atoms(AppliedUndef) if part in self.exact}
+        bodies = {part: self.exact[part] for part in atoms_of(expression, AppliedUndef) if part in self.exact}
         try:
             found = carry_out(expression.xreplace(bodies))
         except (IntegralError, TooLargeError, *SYMPY_ERRORS):
@@ -115,7 +117,7 @@ class Definitions:
 
     def symbols_under(self, expression: Basic) -> set[Symbol]:
         """The symbols in an expression and in the definitions of its names, without end."""
-        return {name for part in self.closure(expression) for name in part.atoms(Symbol)}
+        return {name for part in self.closure(expression) for name in atoms_of(part, Symbol)}
 
     def rests_on(self, expression: Basic, name: Basic) -> bool:
         """Whether a name, or the function in it whatever its arguments are, is needed for an expression's value.
@@ -127,17 +129,16 @@ class Definitions:
         return any(
             one.func == name.func and len(one.args) == len(name.args)
             for part in self.closure(expression)
-            for one in part.atoms(AppliedUndef)
+            for one in atoms_of(part, AppliedUndef)
         )
 
     def has_integral(self, expression: Basic) -> bool:
         """Whether an integral is in an expression or in the definitions of its names."""
         return any(part.has(Integral) for part in self.closure(expression))
 
-    def integrals_under(self, expression: Basic) -> list[Integral]:
+    def integrals_under(self, expression: Basic) -> set[Integral]:
         """The integrals in an expression and in the definitions that it rests on."""
-        found = dict.fromkeys(part for one in self.closure(expression) for part in one.atoms(Integral))
-        return sorted(found, key=str)
+        return {part for one in self.closure(expression) for part in atoms_of(one, Integral)}
 
     def closure(self, expression: Basic) -> Iterator[Basic]:
         """An expression and the definitions that it rests on."""
@@ -149,7 +150,7 @@ class Definitions:
                 continue
             seen.add(part)
             yield part
-            for name in part.atoms(Symbol, AppliedUndef):
+            for name in atoms_of(part, Symbol, AppliedUndef):
                 if name in self.exact:
                     waiting.append(self.exact[name])
                 elif isinstance(name, AppliedUndef):
@@ -157,6 +158,12 @@ class Definitions:
                     described = definition or self.differential.get(name.func.__name__)
                     if described is not None:
                         waiting.append(described.body)
+
+
+@lru_cache(maxsize=20_000)
+def has_infinity(expression: Expr) -> bool:
+    """Whether an expression holds what is no number: an infinity or NaN."""
+    return bool(expression.has(S.ComplexInfinity, S.Infinity, S.NegativeInfinity, S.NaN))
 
 
 def is_name(expression: Expr) -> bool:

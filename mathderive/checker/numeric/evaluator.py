@@ -29,6 +29,7 @@ from mathderive.checker.numeric.taylor import (
     coefficient,
     head,
     leaves,
+    size,
     total_order,
 )
 
@@ -130,7 +131,7 @@ class Evaluator(ApplicationEvaluator):
 
     def _measure(self, node: Basic, value: Value) -> None:
         if isinstance(value, Taylor):
-            self._work += sum(1 for _ in leaves(value))
+            self._work += size(value)
             value = head(value)
         self._work += 1
         if self._work > MAX_WORK:

@@ -13,6 +13,8 @@ from flint import acb, arb
 RANGES = ((0.4, 1.6), (1.6, 5.0), (0.05, 0.4), (0.3, 3.0))
 """Bounds of the values of names; a name takes one of them at each point."""
 
+MAX_REMEMBERED = 1_000
+"""Maximum number of names whose values a point remembers; some points last as long as the process."""
 
 UNIT = "i"
 """The name that may be the imaginary unit."""
@@ -30,9 +32,13 @@ class Stream:
     key: bytes
     has_unit: bool = False
     values: Mapping[str, acb] = field(default_factory=dict)
+    _points: dict[int, "Point"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def point(self, draw: int) -> "Point":
-        return Point(self.key, draw, {**self.values, UNIT: acb(0, 1)} if self.has_unit and draw % 2 else self.values)
+        if draw not in self._points:
+            values = {**self.values, UNIT: acb(0, 1)} if self.has_unit and draw % 2 else self.values
+            self._points[draw] = Point(self.key, draw, values)
+        return self._points[draw]
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,19 @@ class Point:
     key: bytes
     draw: int
     values: Mapping[str, acb] = field(default_factory=dict)
+    _known: dict[str, acb] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def value(self, name: str) -> acb:
         """The value of a name."""
         if name in self.values:
             return self.values[name]
+        if name not in self._known:
+            if len(self._known) == MAX_REMEMBERED:
+                self._known.clear()
+            self._known[name] = self._drawn(name)
+        return self._known[name]
+
+    def _drawn(self, name: str) -> acb:
         digest = self._digest(name)
         # The first two points keep all names in one range, where most expressions are of moderate size.
         low, high = RANGES[self.draw] if self.draw < 2 else RANGES[digest[8] % len(RANGES)]

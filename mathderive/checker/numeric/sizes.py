@@ -1,6 +1,10 @@
 """The sizes of numbers, which tell how many digits a computation may have lost."""
 
+import math
+
 from flint import acb, arb, ctx
+
+_ZERO = acb(0)
 
 GUARD = 128
 """Bits of precision beyond those that numbers of different sizes may cancel."""
@@ -39,7 +43,11 @@ def vanishes(difference: acb, size: int) -> bool:
 
 def log2(value: acb) -> int | None:
     """The binary logarithm of a ball's absolute value, rounded; None for a ball that contains 0 or has no value."""
-    if not value.is_finite() or value.contains(0):
+    if not value.is_finite() or value.contains(_ZERO):
         return None
-    mantissa, exponent = abs(value).mid().man_exp()
+    size = abs(value)
+    number = float(size)
+    if 0 < number < math.inf:
+        return math.frexp(number)[1]
+    mantissa, exponent = size.mid().man_exp()
     return int(exponent) + int(mantissa.bit_length())

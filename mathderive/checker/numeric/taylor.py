@@ -27,19 +27,16 @@ class Taylor:
         self.level = level
         self.coefficients = list(coefficients)
 
-    def _lift(self, other: Value) -> list[Value]:
-        """The other's coefficients in this series' quantity."""
-        if isinstance(other, Taylor) and other.level == self.level:
-            return other.coefficients
-        return [other, *[ZERO] * (len(self.coefficients) - 1)]
-
     def _is_below(self, other: Any) -> bool:
         return isinstance(other, Taylor) and other.level > self.level
 
     def __add__(self, other: Any) -> "Taylor":
         if self._is_below(other):
             return other + self
-        return Taylor(self.level, [a + b for a, b in zip(self.coefficients, self._lift(other), strict=True)])
+        if isinstance(other, Taylor) and other.level == self.level:
+            return Taylor(self.level, [a + b for a, b in zip(self.coefficients, other.coefficients, strict=True)])
+        constant, *rest = self.coefficients
+        return Taylor(self.level, [constant + other, *rest])
 
     __radd__ = __add__
 
@@ -65,7 +62,7 @@ class Taylor:
 def multiply(first: Sequence[Value], second: Sequence[Value]) -> list[Value]:
     """The coefficients of a product, as many as each factor has."""
     return [
-        _sum(first[j] * second[k - j] for j in range(k + 1) if first[j] is not ZERO and second[k - j] is not ZERO)
+        _sum([first[j] * second[k - j] for j in range(k + 1) if first[j] is not ZERO and second[k - j] is not ZERO])
         for k in range(len(first))
     ]
 
@@ -79,7 +76,7 @@ def compose(series: Taylor, value: Callable[[Value], Value], derivative: Callabl
     slopes = slope.coefficients if isinstance(slope, Taylor) and slope.level == series.level else None
     coefficients = [value(head)]
     for k in range(1, len(rest) + 1):
-        terms = (series.coefficients[j] * slopes[k - j] * j for j in range(1, k + 1)) if slopes else None
+        terms = [series.coefficients[j] * slopes[k - j] * j for j in range(1, k + 1)] if slopes else None
         coefficients.append(_sum(terms) * fmpq(1, k) if terms else series.coefficients[k] * slope)
     return Taylor(series.level, coefficients)
 
@@ -89,7 +86,7 @@ def exponential(series: Taylor, value: Callable[[Value], Value]) -> Taylor:
     a = series.coefficients
     b = [value(a[0])]
     for k in range(1, len(a)):
-        b.append(_sum(a[j] * b[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO) * fmpq(1, k))
+        b.append(_sum([a[j] * b[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO]) * fmpq(1, k))
     return Taylor(series.level, b)
 
 
@@ -102,8 +99,8 @@ def sine_and_cosine(series: Taylor, values: Callable[[Value], tuple[Value, Value
     sine, cosine = values(a[0])
     sines, cosines = [sine], [cosine]
     for k in range(1, len(a)):
-        sine = _sum(a[j] * cosines[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO) * fmpq(1, k)
-        cosine = _sum(a[j] * sines[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO) * fmpq(sign, k)
+        sine = _sum([a[j] * cosines[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO]) * fmpq(1, k)
+        cosine = _sum([a[j] * sines[k - j] * j for j in range(1, k + 1) if a[j] is not ZERO]) * fmpq(sign, k)
         sines.append(sine)
         cosines.append(cosine)
     return Taylor(series.level, sines), Taylor(series.level, cosines)
@@ -115,7 +112,7 @@ def power(series: Taylor, exponent: Value, value: Callable[[Value, Value], Value
     b = [value(a[0], exponent)]
     inverse = value(a[0], acb(-1))
     for k in range(1, len(a)):
-        terms = (a[j] * b[k - j] * (exponent * j - (k - j)) for j in range(1, k + 1) if a[j] is not ZERO)
+        terms = [a[j] * b[k - j] * (exponent * j - (k - j)) for j in range(1, k + 1) if a[j] is not ZERO]
         b.append(_sum(terms) * inverse * fmpq(1, k))
     return Taylor(series.level, b)
 
@@ -145,6 +142,11 @@ def leaves(value: Value) -> Iterable[acb]:
         yield value
 
 
+def size(value: Value) -> int:
+    """The number of coefficients of a value."""
+    return sum(map(size, value.coefficients)) if isinstance(value, Taylor) else 1
+
+
 def total_order(value: Value) -> int:
     """The highest total degree in which a value can be developed."""
     if not isinstance(value, Taylor):
@@ -152,8 +154,5 @@ def total_order(value: Value) -> int:
     return len(value.coefficients) - 1 + max(map(total_order, value.coefficients))
 
 
-def _sum(terms: Any) -> Value:
-    total = None
-    for term in terms:
-        total = term if total is None else total + term
-    return ZERO if total is None else total
+def _sum(terms: Sequence[Value]) -> Value:
+    return sum(terms[1:], terms[0]) if terms else ZERO

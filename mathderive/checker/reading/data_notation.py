@@ -16,6 +16,7 @@ from mathderive.checker.reading.notation import Notation, is_as_printed, notatio
 from mathderive.symbolic.latex.parser import LatexError, prints_as
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.names import name_of
+from mathderive.symbolic.parts import atoms_of
 
 MARK_OF_DATA = "{("
 """The beginning of a function's arguments, which people write otherwise."""
@@ -71,7 +72,7 @@ def in_data_notation(premises: Sequence[str], others: Sequence[str]) -> list[Rew
 
 
 def _functions(sides: Chain) -> Functions:
-    return {Symbol(str(name_of(one))): one for side in sides for one in side.atoms(AppliedUndef)}
+    return {Symbol(str(name_of(one))): one for side in sides for one in atoms_of(side, AppliedUndef)}
 
 
 def _function_alone(sides: Chain, functions: Functions) -> AppliedUndef | None:

@@ -14,6 +14,7 @@ from mathderive.symbolic.latex.lexer import ACCENTS, ELEMENTARY, LETTERS
 from mathderive.symbolic.latex.parser import LatexError, readings
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
+from mathderive.symbolic.parts import atoms_of
 
 Chain = tuple[Expr, ...]
 """The sides of an equation `a = b`, or of a chain `a = b = c`."""
@@ -181,7 +182,7 @@ def _derivatives_of_constants(chain: Chain) -> int:
     return sum(
         variable not in derivative.expr.free_symbols
         for side in chain
-        for derivative in side.atoms(Derivative)
+        for derivative in atoms_of(side, Derivative)
         for variable, _ in derivative.variable_count
     )
 

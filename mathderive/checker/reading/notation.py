@@ -18,6 +18,7 @@ from mathderive.symbolic.latex.lexer import LETTERS
 from mathderive.symbolic.latex.parser import LatexError, parse, prints_as
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.names import PRINTED_LIKE_NAMES, name_of
+from mathderive.symbolic.parts import atoms_of
 
 _NAME = r"(?:\\(?:" + "|".join(sorted(LETTERS)) + r")(?![A-Za-z])|[A-Za-z])(?:_(?:\{[^{}]*\}|[A-Za-z0-9]))?"
 _ARGUMENTS = rf"\(\s*(?P<arguments>{_NAME}(?:\s*,\s*{_NAME})*)\s*(?:\\right\s*)?\)"
@@ -106,7 +107,7 @@ class Notation:
 
     def applied(self, sides: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """Replaces bare names of functions by their applications."""
-        present = {symbol for side in sides for symbol in side.atoms(Symbol)} & self.applications.keys()
+        present = {symbol for side in sides for symbol in atoms_of(side, Symbol)} & self.applications.keys()
         if not present:
             return sides
         return tuple(side.xreplace({symbol: self.applications[symbol] for symbol in present}) for side in sides)
@@ -175,8 +176,8 @@ def notation_of(premises: Sequence[str], others: Sequence[str]) -> Notation:
         except LatexError:
             continue
         for side in sides:
-            symbols |= side.atoms(Symbol)
-            for application in side.atoms(AppliedUndef):
+            symbols |= atoms_of(side, Symbol)
+            for application in atoms_of(side, AppliedUndef):
                 applications.setdefault(str(name_of(application)), set()).add(application)
     variables, in_premises = _variables(premises, others, first)
     constants = frozenset(symbol for symbol in CONSTANT_OR_NAME if symbol in in_premises - variables)
@@ -212,8 +213,8 @@ def _variables(premises: Sequence[str], others: Sequence[str], notation: Notatio
             continue
         for side in sides:
             if number < len(premises):
-                in_premises |= side.atoms(Symbol)
-            for part in side.atoms(AppliedUndef, Derivative, Integral):
+                in_premises |= atoms_of(side, Symbol)
+            for part in atoms_of(side, AppliedUndef, Derivative, Integral):
                 if isinstance(part, AppliedUndef):
                     variables |= set(part.args)
                 else:

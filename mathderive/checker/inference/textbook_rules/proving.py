@@ -17,6 +17,7 @@ from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.textbook_rules import calculus, combining, rearranging, substituting
 from mathderive.checker.inference.textbook_rules.question import StepQuestion
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
+from mathderive.symbolic.names import names_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 MAX_SIZE = 120
@@ -105,7 +106,7 @@ def is_law(sides: Sides, definitions: Mapping[Basic, Expr]) -> bool:
     for side, other in (sides, sides[::-1]):
         if definitions.get(side) == other and (isinstance(side, AppliedUndef) or not other.is_number):
             return True
-        if other.is_number and r"\nabla" not in str(side):
+        if other.is_number and not any(r"\nabla" in name for name in names_of(side)):
             return False
     return any(side.has(AppliedUndef, Derivative, Integral) or side.atoms(OpaqueTerm) for side in sides)
 

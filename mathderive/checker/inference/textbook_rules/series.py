@@ -13,7 +13,7 @@ from mathderive.checker.inference.matching import Justification
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.textbook_rules.question import Rule
 from mathderive.checker.numeric.comparison import equal
-from mathderive.checker.numeric.definitions import Definitions
+from mathderive.checker.numeric.definitions import Definitions, has_infinity
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
@@ -71,6 +71,6 @@ def _begins(side: Expr, written: Expr, variable: Symbol, definitions: Definition
 
 def _same(value: Expr, coefficient: Expr, definitions: Definitions) -> bool:
     sides: Sides = (value, coefficient)
-    if any(side.has(S.NaN, S.ComplexInfinity, S.Infinity, S.NegativeInfinity) for side in sides):
+    if any(map(has_infinity, sides)):
         return False
     return value == coefficient or equal(*sides, definitions)

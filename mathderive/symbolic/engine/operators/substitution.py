@@ -91,13 +91,18 @@ def _substitute_and_compare(left_for_right: bool) -> Inverse:
         result = _sides_after(before.equation, old, replacement)
         if result is not None and comparison.states(result):
             yield ()
-        elif old.could_extract_minus_sign():
+        elif _has_minus_sign(old):
             # SymPy does not find `-a` in `a`, and which of the two it writes depends on the names in `a`.
             result = _sides_after(before.equation, S.NegativeOne * old, S.NegativeOne * replacement)
             if result is not None and comparison.states(result):
                 yield ()
 
     return find
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _has_minus_sign(expression: Expr) -> bool:
+    return bool(expression.could_extract_minus_sign())
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
