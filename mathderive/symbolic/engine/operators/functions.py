@@ -22,6 +22,8 @@ def compare_values(operator: Operator, comparison: Comparison) -> Iterator[tuple
     SymPy's functions take an integral of zero, which it leaves as it is, for zero; its value is an unknown.
     """
     new, before = comparison.new, comparison.before
+    if not all(after <= earlier for after, earlier in zip(new.names, before.names, strict=True)):
+        return  # a name comes from nowhere
     if before.has_integral_of_zero or not new.has_fingerprint:
         yield from apply_and_compare(operator, comparison)
     else:
