@@ -86,7 +86,8 @@ class PipedChild:
         watched, held = os.pipe()
         try:
             self._process = _start(_command(function, limits, watched), watched)
-            kill_with_parent(watched, self._process.pid)
+            self.number = self._process.pid
+            kill_with_parent(watched, self.number)
         except BaseException:
             os.close(held)
             raise

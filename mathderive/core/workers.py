@@ -37,6 +37,7 @@ __all__ = [
 ItemT = TypeVar("ItemT")
 ChunkT = TypeVar("ChunkT")
 ResultT = TypeVar("ResultT")
+T = TypeVar("T")
 
 _FAULTS = {
     signal.SIGABRT: "aborted",
@@ -166,6 +167,16 @@ class WorkerProcess(Generic[ItemT, ResultT]):
         if self._child is not None:
             self._interrupted = True
             self._child.kill()
+
+    def on_child(self, act: Callable[[int], T]) -> T | None:
+        """Does something with the number of the child's process; returns None where there is none, or it is ended."""
+        with self._lock:
+            if self._child is None or self._interrupted:
+                return None
+            try:
+                return act(self._child.number)
+            except OSError:
+                return None  # it has ended, which the next answer will say
 
     def ask(self, item: ItemT) -> ResultT | Ended:
         """Runs one item, once.

@@ -1,20 +1,14 @@
-"""Child processes for checks: one for short checks, with little CPU time, and one for others, which can be ended."""
+"""Child processes for checks, which can be paused, and ended."""
 
+import math
+import os
 import signal
-from dataclasses import replace
 
-from mathderive.checker.checker import Checker
 from mathderive.checker.supervision import EQUATION_LIMITS, CheckOutcome, CheckRequest, check_in, check_request
 from mathderive.checker.verdicts import Validity
-from mathderive.core.workers import Ended, WorkerProcess
+from mathderive.core.children import cpu_seconds
+from mathderive.core.workers import WorkerProcess
 from mathderive.serving.children import CHILDREN, QUICK_NICENESS, SLOW_NICENESS, give_way
-
-QUICK_SECONDS = 0.2
-"""CPU time of a whole check in the quick lane.
-
-One in fifteen of our generator's derivations needs more where half of them are damaged. With 0.1 seconds it would be
-one in five, and the server would check a fifth fewer.
-"""
 
 SAMPLE = CheckRequest(
     r"Given f{(x)} = \sin{(x)}, then obtain \frac{d}{d x} f{(x)} = \cos{(x)}",
@@ -23,56 +17,72 @@ SAMPLE = CheckRequest(
 """A prompt and a derivation that use the parser and the checker."""
 
 
-def _check_quickly(request: CheckRequest) -> CheckOutcome:
-    """Checks an answer in the child; it marks no equations, so its limit of CPU time is for all of them together."""
+def _check(request: CheckRequest) -> CheckOutcome:
     give_way(QUICK_NICENESS)
-    signal.setitimer(signal.ITIMER_PROF, request.seconds)
-    try:
-        checker = Checker(request.prompt, rules=request.rules)
-        return checker.check(request.output, may_search=_search if request.counts_missing else None)
-    except ValueError as error:
-        return str(error)
-
-
-def _search(_: int) -> bool:
-    """Lets every search for missing steps begin; the limit of CPU time holds for them too."""
-    return True
-
-
-def _check_slowly(request: CheckRequest) -> CheckOutcome:
-    give_way(SLOW_NICENESS)
     return check_request(request)
 
 
-class CheckProcesses:
-    """Checks one derivation at a time, in the child process of its lane."""
+def _send(number: int, what: signal.Signals) -> bool:
+    os.kill(number, what)
+    return True
+
+
+class CheckProcess:
+    """Checks one derivation at a time, in a child process."""
 
     def __init__(self) -> None:
-        self._quick = WorkerProcess(_check_quickly, EQUATION_LIMITS, CHILDREN)
-        self._slow = WorkerProcess(_check_slowly, EQUATION_LIMITS, CHILDREN)
+        self._worker = WorkerProcess(_check, EQUATION_LIMITS, CHILDREN)
+        self._child: int | None = None
+        self._before = 0.0
+        self._gives_way = False
 
-    def check(self, request: CheckRequest, quick_seconds: float | None = None) -> Validity | None:
-        """Checks a derivation; returns None if the CPU time in the quick lane does not suffice.
-
-        Args:
-            quick_seconds: CPU time in the quick lane; null checks in the slow lane.
+    def check(self, request: CheckRequest) -> Validity:
+        """Checks a derivation; meant for a thread, which waits for as long as the check is paused.
 
         Raises:
             ValueError: the prompt has another form; the message says what was expected where.
             InputError, RuntimeError: as `WorkerProcess.run`.
         """
-        if quick_seconds is None:
-            return check_in(self._slow, request)
-        outcome = self._quick.ask(replace(request, seconds=quick_seconds))
-        if isinstance(outcome, str):
-            raise ValueError(outcome)
-        return None if isinstance(outcome, Ended) else outcome
+        return check_in(self._worker, request)
+
+    def make_ready(self) -> None:
+        """Prepares for the next check, from which `seconds` counts.
+
+        A child that has worked in the slow lane cannot have its priority back, so it ends.
+        """
+        if self._gives_way:
+            self._gives_way = False
+            self._worker.interrupt()
+        self._child, self._before = self._now() or (None, 0.0)
+
+    def _now(self) -> tuple[int, float] | None:
+        """The number of the child and the CPU time that it has used."""
+        return self._worker.on_child(lambda number: (number, cpu_seconds(number)))
+
+    def seconds(self) -> float:
+        """The CPU time of the check so far; infinite once an equation has ended the child, which takes long."""
+        now = self._now()
+        if now is None:
+            return 0.0  # the child is just being started
+        child, seconds = now
+        if self._child is None:
+            self._child = child
+        return seconds - self._before if child == self._child else math.inf
+
+    def pause(self) -> bool:
+        """Pauses the check; returns False if the child is just being started."""
+        return self._worker.on_child(lambda number: _send(number, signal.SIGSTOP)) is not None
+
+    def go_on(self) -> None:
+        """Lets the check go on, if it is paused, with the low priority of the slow lane."""
+        self._gives_way = True
+        self._worker.on_child(lambda number: give_way(SLOW_NICENESS, number))
+        self._worker.on_child(lambda number: _send(number, signal.SIGCONT))
 
     def interrupt(self) -> None:
-        """Ends the slow lane's child, whose check raises InputError; if it is just being started, this does nothing."""
-        self._slow.interrupt()
+        """Ends the child, whose check raises InputError; if it is just being started, this does nothing."""
+        self._worker.interrupt()
 
     def stop(self) -> None:
-        """Ends the children; the processes cannot be used afterwards."""
-        self._quick.stop()
-        self._slow.stop()
+        """Ends the child; the process cannot be used afterwards."""
+        self._worker.stop()

@@ -18,6 +18,11 @@ QUICK_NICENESS, SLOW_NICENESS = 5, 10
 _USUAL_PRIORITY = os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def give_way(niceness: int) -> None:
-    """Lowers the priority of this child process by so much below the server's."""
-    os.setpriority(os.PRIO_PROCESS, 0, _USUAL_PRIORITY + niceness)
+def give_way(niceness: int, process: int = 0) -> None:
+    """Lowers the priority of a child process, by default this one, to so much below the server's; never raises it.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    if os.getpriority(os.PRIO_PROCESS, process) < _USUAL_PRIORITY + niceness:
+        os.setpriority(os.PRIO_PROCESS, process, _USUAL_PRIORITY + niceness)

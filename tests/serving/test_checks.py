@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from mathderive.checker.supervision import CheckRequest
+from mathderive.checker.supervision import CheckRequest, SupervisedChecker
+from mathderive.checker.verdicts import Validity
 from mathderive.core.workers import WorkerProcess
+from mathderive.serving.check_processes import CheckProcess
 from mathderive.serving.checks import LONGEST_WAIT, MAX_QUICK, MAX_SLOW, SHARE_SECONDS, Checks
 from mathderive.serving.children import CHILDREN
 from mathderive.serving.protocol import Refusal
@@ -99,6 +102,56 @@ def test_short_derivations_that_take_long_hold_up_no_others() -> None:
         await asyncio.gather(*heavy)
 
     with_checks(run)
+
+
+def test_a_short_derivation_that_takes_long_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    whole = CheckProcess.check
+
+    def noted(process: CheckProcess, asked: CheckRequest) -> Validity:
+        begun.append(asked.output)
+        return whole(process, asked)
+
+    monkeypatch.setattr(CheckProcess, "check", noted)
+    monkeypatch.setattr("mathderive.serving.checks.QUICK_SECONDS", 0.05)
+    monkeypatch.setattr("mathderive.serving.checks.LONG_QUICK_SECONDS", 0.05)
+    heavy = " and ".join(SLOW.split(" and ")[:2])
+
+    async def run(checks: Checks) -> None:
+        assert await asyncio.gather(check(checks, heavy), check(checks, "x = 1")) is not None
+        outcome, seconds = await check(checks, heavy)
+        assert outcome == "valid"
+        assert seconds > 0.1  # so it went on in the slow lane
+
+    with_checks(run)
+    assert begun.count(heavy) == 2
+
+
+def test_a_paused_check_takes_no_time_and_has_the_same_verdict() -> None:
+    asked = CheckRequest(PROMPT, " and ".join(SLOW.split(" and ")[:4]), rules="textbook")
+    process = CheckProcess()
+    try:
+        process.make_ready()
+        with ThreadPoolExecutor(1) as thread:
+            verdict = thread.submit(process.check, asked)
+            while process.seconds() < 0.3:
+                time.sleep(0.01)
+            assert process.pause()
+            time.sleep(0.1)
+            before = process.seconds()
+            time.sleep(0.5)
+            assert process.seconds() == before
+            assert not verdict.done()
+            process.go_on()
+            assert verdict.result() == check_in_process(asked)
+        assert process.seconds() > before
+    finally:
+        process.stop()
+
+
+def check_in_process(asked: CheckRequest) -> Validity:
+    with SupervisedChecker() as checker:
+        return checker.check(asked.prompt, asked.output, rules=asked.rules)
 
 
 def test_a_short_derivation_is_refused_once_many_wait() -> None:
