@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from sympy import Derivative, Equality, Expr, Function, I, Integer, Integral, S, Symbol, cos, exp, pi, sin
+from sympy import Derivative, Equality, Expr, Function, I, Integer, Integral, S, Symbol, cos, exp, log, pi, sin
 
 from mathderive.symbolic.engine.derivation import step_references
 from mathderive.symbolic.engine.history import History, is_acceptable
@@ -78,6 +78,10 @@ def test_no_function_is_a_variable_beside_its_own_arguments() -> None:
     assert not allows("evaluate_integrals", Equality(Integral(x - f(x), f(x)), x, evaluate=False))
     assert not allows("evaluate_integrals", Equality(Integral(1 + Integral(x, f(x)), f(x)), x, evaluate=False))
     assert not allows("evaluate_derivatives", Equality(Derivative(x * f(x), f(x)), x, evaluate=False))
+    for hidden in (f(x) ** x, y * f(x) ** x, Derivative(f(x), x) + f(x)):
+        assert not allows("evaluate_derivatives", Equality(Derivative(hidden, f(x)), y, evaluate=False))
+    for hidden in (log(f(x) ** x), y * exp(f(x) ** x)):
+        assert not allows("evaluate_integrals", Equality(Integral(hidden, f(x)), y, evaluate=False))
     assert allows("evaluate_integrals", Equality(Integral(y * f(x), f(x)), x, evaluate=False))
     assert allows("evaluate_derivatives", Equality(Derivative(y * f(x), f(x)), x, evaluate=False))
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from sympy import Derivative, Equality, Expr, Integral, S, Symbol
+from sympy import Derivative, Equality, Expr, Integral, Symbol
 from sympy.core.basic import Basic
 
 from mathderive.symbolic.bounds import TooLargeError
@@ -144,11 +144,13 @@ def _are_true_variables(premises: Sequence[Equality], expression: Expr, variable
     )
 
 
-def _has_arguments_beside(expression: Expr, function: Expr) -> bool:
-    try:
-        return bool(expression.xreplace({function: S.One}).free_symbols & function.free_symbols)
-    except ValueError:
-        return True  # an integral inside is by the function, too
+def _has_arguments_beside(expression: Basic, function: Expr) -> bool:
+    """Whether an argument of a function occurs outside the function; `f(x)**x` has x beside f(x)."""
+    if expression == function:
+        return False
+    if not expression.args:
+        return expression in function.free_symbols
+    return any(_has_arguments_beside(part, function) for part in expression.args)
 
 
 def _evaluates_inner_integrals(integral: Integral, value: Expr) -> bool:
