@@ -18,6 +18,7 @@ from sympy import (
     Integral,
     Mul,
     Piecewise,
+    Poly,
     Pow,
     S,
     Symbol,
@@ -27,11 +28,13 @@ from sympy import (
     degree,
     exp,
     expand,
+    fraction,
     log,
     sin,
 )
 from sympy.core import random as sympy_random
 from sympy.core.function import AppliedUndef
+from sympy.core.sorting import default_sort_key
 from sympy.integrals.manualintegrate import manualintegrate
 from sympy.integrals.rationaltools import ratint
 from sympy.integrals.risch import risch_integrate
@@ -39,9 +42,10 @@ from sympy.integrals.trigonometry import trigintegrate
 from sympy.simplify.fu import sincos_to_sum
 
 from mathderive.symbolic.fast.expansion import expand_logarithms_of_exponentials
-from mathderive.symbolic.fast.integrals_with_cases import has_cases, has_constant_denominator
+from mathderive.symbolic.fast.integrals_with_cases import IntegralError, has_cases, has_constant_denominator
 from mathderive.symbolic.fast.special_integrals import SPECIAL_FUNCTIONS, is_within_reach, special_antiderivative
-from mathderive.symbolic.fast.waves import integrate_squared_wave
+from mathderive.symbolic.fast.towers import has_tower, lower_derivative, undo_tower
+from mathderive.symbolic.fast.undetermined_coefficients import integrate_polynomial
 from mathderive.symbolic.names import names_of, rename, to_pattern
 
 MAX_OPERATIONS = 30
@@ -64,10 +68,6 @@ CHAIN: dict[type, Callable[[Expr], Expr]] = {sin: lambda inner: -cos(inner), cos
 """Antiderivatives of the functions for which the chain rule is undone."""
 
 
-class IntegralError(ValueError):
-    """The integral evaluates to an expression that no derivation may contain."""
-
-
 def find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """An antiderivative of an integrand in which nothing is left to evaluate; None where no method finds one.
 
@@ -87,12 +87,26 @@ def _pattern_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     """An antiderivative; None where no method finds one, and NaN where it distinguishes cases."""
     sympy_random.seed(0)
     try:
-        result = _find_antiderivative(integrand, variable)
+        if isinstance(variable, Symbol):
+            result = _find_antiderivative(integrand, variable)
+        else:
+            result = _antiderivative_by_function(integrand, variable)
     except IntegralError:
         return S.NaN
     if result is not None and not names_of(result) <= names_of(integrand) | names_of(variable):
         return None  # a sum over the roots of a polynomial, which binds a new name
     return result
+
+
+def _antiderivative_by_function(integrand: Expr, function: Expr) -> Expr | None:
+    """Integrates by an undefined function as by a symbol; its derivatives count as independent of it, as in SymPy."""
+    if any(part.has(function) for part in integrand.atoms(Integral)):
+        return None
+    derivatives = sorted(integrand.atoms(Derivative), key=default_sort_key)
+    places: dict[Expr, Expr] = {part: Symbol(f"{INNER}{number}") for number, part in enumerate(derivatives)}
+    places[function] = INNER
+    result = _find_antiderivative(integrand.xreplace(places), INNER)
+    return None if result is None else result.xreplace({place: part for part, place in places.items()})
 
 
 def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
@@ -106,7 +120,7 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
         return None
     polynomial = integrand.as_poly(variable)
     if polynomial is not None:
-        return polynomial.integrate().as_expr()
+        return _antiderivative_of_polynomial(polynomial)
     if not _is_out_of_reach(integrand, variable):
         result = _by_risch(integrand, variable)
         if result is None and integrand.is_Add:
@@ -116,6 +130,26 @@ def _find_antiderivative(integrand: Expr, variable: Expr) -> Expr | None:
     if integrand.is_Add:
         return _antiderivative_by_terms(integrand, variable)
     return _antiderivative_of_term(integrand, variable)
+
+
+def _antiderivative_of_polynomial(polynomial: Poly) -> Expr:
+    """Integrates a polynomial in one variable.
+
+    Coefficients that are no rational functions of independent parts are brought over one denominator, and not
+    multiplied out, as SymPy 1.5.1 does.
+    """
+    if not polynomial.domain.is_EX:
+        return polynomial.integrate().as_expr()
+    terms = polynomial.terms()
+    return Add(*(_reduce(value / (power + 1)) * polynomial.gen ** (power + 1) for (power,), value in terms))
+
+
+def _reduce(coefficient: Expr) -> Expr:
+    """Cancels a fraction, and takes the sign of the numerator's first term out of it."""
+    numerator, denominator = fraction(cancel(coefficient))
+    if denominator == 1 or not numerator.is_Add or not Poly(numerator).LC().is_negative:
+        return numerator / denominator
+    return Mul(-1, -numerator, 1 / denominator)
 
 
 def is_large_power(power: Pow) -> bool:
@@ -131,7 +165,7 @@ def _antiderivative_of_term(integrand: Expr, variable: Expr) -> Expr | None:
     if has_cases(term, variable):
         raise IntegralError("an integral evaluates to cases")
     result = None if _is_out_of_reach(term, variable) else _elementary_antiderivative(term, variable)
-    for method in (_undo_inner_function, _undo_chain_rule_of_undefined, _undo_tower, _special_antiderivative):
+    for method in (_undo_inner_function, _undo_chain_rule_of_undefined, undo_tower, _special_antiderivative):
         if result is None:
             result = method(term, variable)
     if result is None and (linear := sincos_to_sum(term).expand(deep=False)).is_Add and is_within_reach(term, variable):
@@ -158,7 +192,7 @@ def _elementary_antiderivative(term: Expr, variable: Expr) -> Expr | None:
     """Tries SymPy's algorithms for single terms in SymPy's order."""
     if isinstance(term, Pow) and not term.exp.has(variable) and _is_linear(term.base, variable):
         return _power_of_linear(term, variable)
-    for method in (_rational, trigintegrate, integrate_squared_wave, _by_risch, _undo_chain_rule, _by_rules):
+    for method in (_rational, trigintegrate, _by_risch, integrate_polynomial, _undo_chain_rule, _by_rules):
         result = method(term, variable)
         if result is not None:
             return _without_cases(result)
@@ -257,51 +291,12 @@ def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
     return Add(*values)
 
 
-def undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
-    """Returns `c*F` for the unevaluated integrand `c*dF/dx`, if F has a power with the variable in base and exponent.
-
-    Raises:
-        IntegralError: c divides by something that may be zero.
-    """
-    factor, derivative = integrand.as_independent(variable, as_Add=False)
-    if not isinstance(derivative, Derivative) or variable not in derivative.variables:
-        return None
-    if derivative.has(AppliedUndef) or not _has_tower(derivative, variable):
-        return None
-    if has_constant_denominator(factor, variable):
-        raise IntegralError("an integral evaluates to cases")
-    lowered = _lower(derivative, variable)
-    return factor * (_with_exponentials(lowered, variable) if isinstance(lowered, Pow) else lowered)
-
-
-def _lower(derivative: Derivative, variable: Expr) -> Expr:
-    """Takes a variable off a derivative once."""
-    variables = list(derivative.variables)
-    variables.remove(variable)
-    return Derivative(derivative.expr, *variables) if variables else derivative.expr
-
-
-def _with_exponentials(power: Expr, variable: Expr) -> Expr:
-    """Writes a power as an exponential if its base has functions or towers, as SymPy's answers do."""
-    if not isinstance(power, Pow):
-        return power
-    base, exponent = power.base, power.exp
-    if isinstance(base, Pow):
-        if not _has_tower(base, variable):
-            return power
-        inverse = base.base.as_base_exp()
-        return exp(exponent * base.exp * inverse[1] * log(inverse[0]))
-    if not any(part.has(variable) for part in base.atoms(log, exp)):
-        return power
-    return exp(exponent * (base.args[0] if isinstance(base, exp) else log(base)))
-
-
 def _undo_inner_function(term: Expr, variable: Expr) -> Expr | None:
     """Integrates `g(f(x))*df/dx`, where f is an undefined function, by substitution."""
     for factor in Mul.make_args(term):
         if not isinstance(factor, Derivative) or variable not in factor.variables or not factor.has(AppliedUndef):
             continue
-        inner = _lower(factor, variable)
+        inner = lower_derivative(factor, variable)
         outer = (term / factor).subs(inner, INNER)
         has_symbolic_power = any(power.exp.free_symbols for power in outer.atoms(Pow))
         if not outer.has(variable) and (isinstance(outer, Pow) or not has_symbolic_power):
@@ -312,23 +307,6 @@ def _undo_inner_function(term: Expr, variable: Expr) -> Expr | None:
 
 def _undo_chain_rule_of_undefined(term: Expr, variable: Expr) -> Expr | None:
     return _undo_chain_rule(term, variable) if term.has(Derivative) else None
-
-
-def _undo_tower(term: Expr, variable: Expr) -> Expr | None:
-    """Returns `c*F` for `c*dF/dx`, where F is a power with the variable in base and exponent or its exponential."""
-    if not term.has(log) or not _has_tower(term, variable):
-        return None
-    for factor in Mul.make_args(term):
-        if isinstance(factor, Pow) and factor.base.has(variable) and factor.exp.has(variable):
-            inner = factor.exp * log(factor.base)
-        elif isinstance(factor, exp) and _has_tower(factor, variable):
-            inner = factor.args[0]
-        else:
-            continue
-        constant = cancel(term / factor / inner.diff(variable))
-        if not constant.has(variable):
-            return constant * _with_exponentials(factor, variable)
-    return None
 
 
 def _undo_chain_rule(integrand: Expr, variable: Expr) -> Expr | None:
@@ -379,7 +357,7 @@ def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:
     These kinds are undefined functions of the variable, powers with the variable in base and exponent, and powers of
     non-linear terms with a symbolic exponent.
     """
-    if integrand.count_ops() > MAX_OPERATIONS or _has_tower(integrand, variable):
+    if integrand.count_ops() > MAX_OPERATIONS or has_tower(integrand, variable):
         return True
     for part in integrand.atoms(AppliedUndef, Function, Integral, Derivative):
         if part != variable and part.has(variable) and not isinstance(part, ELEMENTARY):
@@ -389,10 +367,6 @@ def _is_out_of_reach(integrand: Expr, variable: Expr) -> bool:
         or (power.base.has(variable) and not power.exp.is_Number and not _is_linear(power.base, variable))
         for power in integrand.atoms(Pow)
     )
-
-
-def _has_tower(expression: Expr, variable: Expr) -> bool:
-    return any(power.base.has(variable) and power.exp.has(variable) for power in expression.atoms(Pow))
 
 
 def _is_linear(expression: Expr, variable: Expr) -> bool:

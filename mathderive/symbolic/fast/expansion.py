@@ -36,12 +36,27 @@ def _count_expanded_terms(expression: Expr) -> int:
 
 
 def expand_logarithms_of_exponentials(expression: Expr, variable: Expr) -> Expr:
-    """Writes each `log(c*exp(u))` as `u + log(c)` if u depends on the variable and c does not."""
+    """Writes each `log(c*exp(u))` as `u + log(c)` if u depends on the variable and c does not.
+
+    A power with the variable in its exponent is an exponential too, so `log(x**x)` becomes `x*log(x)`.
+    """
     values: dict[Expr, Expr] = {}
     for logarithm in expression.atoms(log):
-        factors = Mul.make_args(logarithm.args[0])
-        exponent = Add(*(factor.args[0] for factor in factors if isinstance(factor, exp)))
-        constant = Mul(*(factor for factor in factors if not isinstance(factor, exp)))
+        exponents = {factor: _exponent(factor, variable) for factor in Mul.make_args(logarithm.args[0])}
+        exponent = Add(*(part for part in exponents.values() if part is not None))
+        constant = Mul(*(factor for factor, part in exponents.items() if part is None))
         if exponent.has(variable) and not constant.has(variable):
             values[logarithm] = exponent + log(constant)
     return expression.xreplace(values) if values else expression
+
+
+def _exponent(factor: Expr, variable: Expr) -> Expr | None:
+    """The u of a factor `exp(u)`, in which no logarithm of an exponential is left; None for any other factor."""
+    if isinstance(factor, exp):
+        return factor.args[0]
+    if not isinstance(factor, Pow) or not factor.exp.has(variable):
+        return None
+    base, exponent = factor.base, factor.exp
+    while isinstance(base, Pow):
+        base, exponent = base.base, base.exp * exponent
+    return expand_logarithms_of_exponentials(exponent * log(base), variable)

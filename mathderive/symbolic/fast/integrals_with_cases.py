@@ -6,6 +6,10 @@ The sampler refuses such values, so the kind of the integrand is all that needs 
 from sympy import Expr, Mul, Pow, Symbol, cos, exp, sin
 
 
+class IntegralError(ValueError):
+    """The integral evaluates to an expression that no derivation may contain."""
+
+
 def has_cases(term: Expr, variable: Symbol) -> bool:
     """Whether a product is of such a kind.
 

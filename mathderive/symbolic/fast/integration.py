@@ -20,9 +20,11 @@ from functools import lru_cache
 from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, cos, exp, factor_terms, sin
 from sympy.core import random as sympy_random
 
-from mathderive.symbolic.fast.antiderivatives import IntegralError, find_antiderivative, is_large_power, undo_derivative
+from mathderive.symbolic.fast.antiderivatives import find_antiderivative, is_large_power
 from mathderive.symbolic.fast.differentiation import differentiate
+from mathderive.symbolic.fast.integrals_with_cases import IntegralError
 from mathderive.symbolic.fast.simplification import simplify_without_evaluation
+from mathderive.symbolic.fast.towers import undo_derivative
 from mathderive.symbolic.names import rename, to_pattern
 
 MAX_OPERATIONS = 60
@@ -185,10 +187,14 @@ def _factor_out(integral: Expr) -> Expr:
 
 @lru_cache(maxsize=1000)
 def _factor(expression: Expr) -> Expr:
-    """Factorises an integral, whose integrand must be small.
+    """Factorises integrals by symbols, whose integrands must be small.
 
+    SymPy takes an undefined function that is integrated by for a factor that does not depend on itself.
     Results are cached, because most integrals have no factors and are then factorised once more.
     """
+    variables = [limit[0] for integral in expression.atoms(Integral) for limit in integral.limits]
+    if not all(isinstance(variable, Symbol) for variable in variables):
+        return expression
     if expression.count_ops() > MAX_OPERATIONS or any(map(is_large_power, expression.atoms(Pow))):
         return expression
     return expression.factor()

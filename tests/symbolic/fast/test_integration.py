@@ -248,7 +248,7 @@ AUTHORS_SUBSTITUTIONS: dict[Expr, Expr] = {
     x * cos(2 * x) ** 2: x**2 * sin(2 * x) ** 2 / 4
     + x**2 * cos(2 * x) ** 2 / 4
     + x * sin(2 * x) * cos(2 * x) / 4
-    - sin(2 * x) ** 2 / 16,
+    + cos(2 * x) ** 2 / 16,
 }
 """More integrals by x as SymPy 1.5.1 gives them."""
 
