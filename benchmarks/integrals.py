@@ -9,9 +9,11 @@ with `sympy==1.5.1`, which needs Python 3.8 or older. SymPy gets `--seconds` of 
 searches never end. The answers are kept in FILE, so that a second run asks only about new integrals.
 
 The output counts integrals by how the two answers compare, and those that differ by the special functions in SymPy's
-answer. Not counted as different are integrals that SymPy did not finish, and those for which it has divided by zero:
-SymPy 1.5.1 evaluates `∫ log(f(x)) dx` to a complex infinity times `f(x)`, and we leave it as it is. The last line is a
-JSON object.
+answer. Not counted as different are integrals that SymPy did not finish, those for which it has divided by zero, and
+those by an undefined function for which its value is false. SymPy 1.5.1 evaluates `∫ log(f(x)) dx` to a complex
+infinity times `f(x)`, which we leave as it is, and `∫ exp(f(x)) df(x)` to `f(x)*exp(f(x))`. Some of its answers vary
+with the hash seed of the process, such as `sin(x)**2/2` and `-cos(x)**2/2`: where ours differs, SymPy is asked again
+with other hash seeds, and ours may be any of the answers. The last line is a JSON object.
 """
 
 import argparse
@@ -25,7 +27,21 @@ from pathlib import Path
 from typing import Any
 
 import sympy
-from sympy import Expr, Function, Integral, Piecewise, cos, exp, log, nan, preorder_traversal, sin, zoo
+from sympy import (
+    Derivative,
+    Expr,
+    Function,
+    Integral,
+    Piecewise,
+    Symbol,
+    cos,
+    exp,
+    log,
+    nan,
+    preorder_traversal,
+    sin,
+    zoo,
+)
 from sympy.core.function import AppliedUndef
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.functions.special.hyper import TupleArg
@@ -45,6 +61,9 @@ POINTS = (0.37, 0.91)
 
 MAX_ROUNDING = 1e-9
 """Maximum difference of two derivatives that is taken for rounding error."""
+
+OTHER_HASH_SEEDS = (1, 2, 3, 4, 5)
+"""Hash seeds with which SymPy is asked again where its answer differs from ours."""
 
 MAX_SHOWN = 20
 """Maximum number of examples printed of a class."""
@@ -81,10 +100,24 @@ def ask(integrals: Sequence[Integral], python: str, seconds: int, answers: Path 
     return known
 
 
-def _answers(texts: list[str], python: str, seconds: int) -> Iterator[dict[str, Any]]:
+def ask_again(
+    integrals: Sequence[Integral], answers: dict[str, dict[str, Any]], python: str, seconds: int
+) -> dict[str, dict[str, Any]]:
+    """The answers, with that of the first other hash seed that gives ours where one does."""
+    answers = dict(answers)
+    for hash_seed in OTHER_HASH_SEEDS:
+        different = [each for each in integrals if compare(each, answers[write_srepr(each)])[0] in DIFFERENT]
+        texts = list(map(write_srepr, different))
+        for integral, text, answer in zip(different, texts, _answers(texts, python, seconds, hash_seed), strict=True):
+            if compare(integral, answer)[0] not in DIFFERENT and not answer.get("unfinished"):
+                answers[text] = {**answer, "hash_seed": hash_seed}
+    return answers
+
+
+def _answers(texts: list[str], python: str, seconds: int, hash_seed: int = 0) -> Iterator[dict[str, Any]]:
     """Asks SymPy in another process; its answers depend on the order of sets, so the hash seed is fixed."""
     command = [python, str(REFERENCE), str(seconds)]
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
@@ -106,6 +139,8 @@ def compare(integral: Integral, answer: dict[str, Any]) -> tuple[str, str]:
     theirs = None if answer["value"] is None else _read(answer["value"])
     if theirs is not None and theirs.has(zoo, nan):
         return "SymPy divided by zero", _class_of_value(theirs)
+    if theirs is not None and _is_false_by_function(theirs, integral):
+        return "SymPy's value is false", _class_of_value(theirs)
     try:
         ours = evaluate_integral(integral)
     except IntegralError:
@@ -120,6 +155,18 @@ def compare(integral: Integral, answer: dict[str, Any]) -> tuple[str, str]:
     if ours == theirs or write_srepr(ours) == answer["value"]:
         return "same value", ""
     return ("same value in another form" if _same(ours, theirs, integral) else "other value"), _class_of_value(theirs)
+
+
+def _is_false_by_function(value: Expr, integral: Integral) -> bool:
+    """Whether SymPy's value of an integral by an undefined function is false with a symbol in the function's place."""
+    functions = [variable for variable in integral.variables if isinstance(variable, AppliedUndef)]
+    if len(integral.limits) != 1 or not functions or value.has(Integral) or integral.function.has(Integral):
+        return False
+    inner = integral.function.doit()
+    parts = (inner * value).atoms(Derivative, AppliedUndef)
+    places = {part: Symbol(f"place{number}") for number, part in enumerate(sorted(parts, key=str))}
+    derivative = value.xreplace(places).diff(places[functions[0]])
+    return not _is_zero(derivative - inner.xreplace(places))
 
 
 def _is_readable(value: Expr) -> bool:
@@ -142,6 +189,11 @@ def _same(ours: Expr, theirs: Expr, integral: Integral) -> bool:
     difference = ours - theirs
     for variable in variables:
         difference = difference.diff(variable)
+    return _is_zero(difference)
+
+
+def _is_zero(difference: Expr) -> bool:
+    """Whether an expression is 0 at a few points."""
     names = sorted(difference.free_symbols, key=str)
     for start in POINTS:
         values = {name: start + 0.17 * place for place, name in enumerate(names)}
@@ -173,11 +225,13 @@ def _class_of_integrand(integral: Integral) -> str:
 def report(met: Counter[Integral], answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Prints the counts and examples, and returns the figures."""
     counts: Counter[str] = Counter()
+    varying = 0
     classes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     examples: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for integral, times in met.most_common():
         answer = answers[write_srepr(integral)]
         outcome, kind = compare(integral, answer)
+        varying += times * ("hash_seed" in answer)
         counts[outcome] += times
         classes[outcome][kind] += times
         if not outcome.startswith("same: ") and outcome != "same value":
@@ -196,6 +250,7 @@ def report(met: Counter[Integral], answers: dict[str, dict[str, Any]]) -> dict[s
         "distinct": len(met),
         "evaluated": evaluated,
         "different": different,
+        "same with another hash seed": varying,
         "share": different / evaluated if evaluated else 0.0,
         **counts,
     }
@@ -227,6 +282,7 @@ def main() -> None:
     options = parser.parse_args()
     met = collect(options.attempts, options.seed)
     answers = ask([integral for integral, _ in met.most_common()], options.python, options.seconds, options.answers)
+    answers = ask_again(list(met), answers, options.python, options.seconds)
     print(json.dumps({"attempts": options.attempts, "seed": options.seed, **report(met, answers)}))
 
 

@@ -277,11 +277,17 @@ def _without_cases(result: Expr) -> Expr:
 
 
 def _antiderivative_by_terms(integrand: Expr, variable: Expr) -> Expr | None:
-    """Integrates term by term; a term without an antiderivative counts before one with cases, as in SymPy."""
-    values, has_cases = [], False
+    """Integrates term by term, without the terms' constant factors, which may hide cases.
+
+    A term without an antiderivative counts before one with cases, as in SymPy.
+    """
+    values: list[Expr | None] = []
+    has_cases = False
     for term in integrand.args:
+        constant, body = term.as_independent(variable, as_Add=False)
         try:
-            values.append(find_antiderivative(term, variable))
+            value = find_antiderivative(body, variable)
+            values.append(None if value is None else constant * value)
         except IntegralError:
             has_cases = True
     if None in values:

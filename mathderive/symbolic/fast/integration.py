@@ -93,7 +93,8 @@ def _is_clearly_replaced(factored: Expr, value: Expr) -> bool | None:
         return None
     if any(factor.as_base_exp()[0].is_Add for factor in Mul.make_args(value)):
         return None
-    return _has_cases_without_factors(factored)
+    has_cases = _has_cases_without_factors(factored)
+    return None if has_cases and factored.has(Derivative) else has_cases  # simplifying may cancel a derivative's factor
 
 
 def _has_cases_without_factors(factored: Expr) -> bool:

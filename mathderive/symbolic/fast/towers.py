@@ -1,6 +1,6 @@
 """Powers with the variable in base and exponent, such as `x**x`, their derivatives and their logarithms."""
 
-from sympy import Derivative, Expr, Mul, Pow, cancel, exp, log
+from sympy import Derivative, Expr, Integral, Mul, Pow, cancel, exp, log
 from sympy.core.function import AppliedUndef
 
 from mathderive.symbolic.fast.integrals_with_cases import IntegralError, has_constant_denominator
@@ -31,15 +31,15 @@ def lower_derivative(derivative: Derivative, variable: Expr) -> Expr:
 
 
 def _with_exponentials(power: Expr, variable: Expr) -> Expr:
-    """Writes a power as an exponential if its base has functions or towers, as SymPy's answers do."""
+    """Writes a power as an exponential if its base has functions or is a tower of the inverse, as SymPy does."""
     if not isinstance(power, Pow):
         return power
     base, exponent = power.base, power.exp
     if isinstance(base, Pow):
-        if not has_tower(base, variable):
+        inner, inverse = base.base.as_base_exp()
+        if not has_tower(base, variable) or inner != variable or inverse == 1:
             return power
-        inverse = base.base.as_base_exp()
-        return exp(exponent * base.exp * inverse[1] * log(inverse[0]))
+        return exp(exponent * base.exp * inverse * log(inner))
     if not any(part.has(variable) for part in base.atoms(log, exp)):
         return power
     return exp(exponent * (base.args[0] if isinstance(base, exp) else log(base)))
@@ -50,6 +50,8 @@ def undo_tower(term: Expr, variable: Expr) -> Expr | None:
     if not term.has(log) or not has_tower(term, variable):
         return None
     for factor in Mul.make_args(term):
+        if factor.has(Integral):
+            continue  # SymPy does not find these
         if isinstance(factor, Pow) and factor.base.has(variable) and factor.exp.has(variable):
             inner = factor.exp * log(factor.base)
         elif isinstance(factor, exp) and has_tower(factor, variable):

@@ -222,6 +222,8 @@ def test_what_is_left_of_an_integral_comes_in_the_authors_form(integrand: Expr) 
         Derivative(x * f(x), x),
         Derivative(Integral(f(x), x) * x, x),
         y * f(x),
+        # Its value is exp(x), although the integral without its factor has cases.
+        y * Derivative(exp(x) / y, x),
     ],
     ids=str,
 )
@@ -298,8 +300,10 @@ def test_more_cases_and_special_values_are_refused(integrand: Expr) -> None:
 
 
 def test_a_factor_decides_where_the_rest_has_cases() -> None:
-    """SymPy finds a value for the whole, and cases for the integral without its factor."""
+    """SymPy finds a value for the whole, and cases for the integral without its factor, as for terms of a sum."""
     assert evaluate_integral(Integral(y * exp(x * y), x)) == exp(x * y)
+    with pytest.raises(IntegralError):
+        evaluate_integral(Integral(Derivative(f(x) - y**x, x), x))
 
 
 @pytest.mark.parametrize("integrand", [0**x * x, 0**x / x, 0**x * sin(x), sin(0**x)], ids=str)

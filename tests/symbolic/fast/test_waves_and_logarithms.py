@@ -64,6 +64,17 @@ def test_logarithms_of_towers_come_in_the_authors_form(integrand: Expr) -> None:
     assert evaluate_integral(Integral(integrand, x)) == AUTHORS_LOGARITHMS_OF_TOWERS[integrand]
 
 
+@pytest.mark.parametrize("tower", [(log(x) ** x) ** x, ((x * y) ** x) ** x, (x**x) ** x], ids=str)
+def test_powers_of_towers_keep_their_form(tower: Expr) -> None:
+    assert evaluate_integral(Integral(Derivative(tower, x), x)) == tower
+    assert evaluate_integral(Integral(Derivative(((1 / x) ** x) ** x, x), x)) == exp(-(x**2) * log(x))
+
+
+def test_powers_of_integrals_are_not_found() -> None:
+    value = evaluate_integral(Integral(Derivative(Integral(f(x), x) ** x, x), x))
+    assert isinstance(value, Integral)
+
+
 def test_coefficients_that_depend_on_each_other_come_in_the_authors_form() -> None:
     value = evaluate_integral(Integral(x - f(y) + log(z) / z, x))
     assert str(value) == "x**2/2 - x*(z*f(y) - log(z))/z"
