@@ -17,7 +17,7 @@ method, never by the clock.
 from collections.abc import Mapping
 from functools import lru_cache
 
-from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, cos, exp, factor_terms, sin
+from sympy import Derivative, Expr, Integral, Mul, Pow, S, Symbol, Tuple, cos, exp, factor_terms, log, sin
 from sympy.core import random as sympy_random
 
 from mathderive.symbolic.fast.antiderivatives import find_antiderivative, is_large_power
@@ -93,6 +93,8 @@ def _is_clearly_replaced(factored: Expr, value: Expr) -> bool | None:
         return None
     if any(factor.as_base_exp()[0].is_Add for factor in Mul.make_args(value)):
         return None
+    if any(part.args[0].is_Add for part in value.atoms(log)):
+        return None  # a factor may have been taken out of the logarithm
     has_cases = _has_cases_without_factors(factored)
     return None if has_cases and factored.has(Derivative) else has_cases  # simplifying may cancel a derivative's factor
 

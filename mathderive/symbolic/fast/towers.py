@@ -31,11 +31,13 @@ def lower_derivative(derivative: Derivative, variable: Expr) -> Expr:
 
 
 def _with_exponentials(power: Expr, variable: Expr) -> Expr:
-    """Writes a power as an exponential if its base has functions or is a tower of the inverse, as SymPy does."""
+    """Writes a power as an exponential if its base has functions or is a tower of `1/x`, as SymPy does."""
     if not isinstance(power, Pow):
         return power
     base, exponent = power.base, power.exp
     if isinstance(base, Pow):
+        if isinstance(base.base, exp):
+            return exp(exponent * base.exp * base.base.args[0])
         inner, inverse = base.base.as_base_exp()
         if not has_tower(base, variable) or inner != variable or inverse == 1:
             return power

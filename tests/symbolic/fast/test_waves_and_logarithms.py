@@ -68,6 +68,12 @@ def test_logarithms_of_towers_come_in_the_authors_form(integrand: Expr) -> None:
 def test_powers_of_towers_keep_their_form(tower: Expr) -> None:
     assert evaluate_integral(Integral(Derivative(tower, x), x)) == tower
     assert evaluate_integral(Integral(Derivative(((1 / x) ** x) ** x, x), x)) == exp(-(x**2) * log(x))
+    assert evaluate_integral(Integral(Derivative((exp(x) ** x) ** x, x), x)) == exp(x**3)
+
+
+def test_a_factor_taken_out_of_a_logarithm_changes_the_text() -> None:
+    value = evaluate_integral(Integral(x / (x * y * z - y), z))
+    assert value == log(x * y * z - y) / y
 
 
 def test_powers_of_integrals_are_not_found() -> None:
