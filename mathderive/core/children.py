@@ -87,15 +87,18 @@ class SpawnedChild:
         return code
 
 
-def cpu_seconds(process: int) -> float:
+def cpu_seconds(process: int | None) -> float:
     """The CPU time that a process has used; where the system does not tell, a clock that runs on while it waits.
+
+    Args:
+        process: its number; None for a process that is yet to be started.
 
     Raises:
         OSError: there is no such process.
     """
     if sys.platform != "linux":
         return time.monotonic()
-    return time.clock_gettime(~process << 3 | _CPU_CLOCK)
+    return 0.0 if process is None else time.clock_gettime(~process << 3 | _CPU_CLOCK)
 
 
 _CPU_CLOCK = 2

@@ -53,7 +53,7 @@ class CheckProcess:
         if self._gives_way:
             self._gives_way = False
             self._worker.interrupt()
-        self._child, self._before = self._now() or (None, 0.0)
+        self._child, self._before = self._now() or (None, cpu_seconds(None))
 
     def _now(self) -> tuple[int, float] | None:
         """The number of the child and the CPU time that it has used."""

@@ -7,7 +7,7 @@ same however it is printed and however SymPy simplifies it on the way.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -152,18 +152,12 @@ class FactComparison:
         return close(self.new.left, fingerprint(sides[0])) and close(self.new.right, fingerprint(sides[1]))
 
     def has_occurred(self, operand: Expr) -> bool:
-        if operand.is_Number or operand in self.known:
+        if operand.is_Number or operand in self.known or -operand in self.known:
             return True
-        return any(one in self.known for one in _signs_and_inverses(operand))
+        return 1 / operand in self.known or -1 / operand in self.known
 
     def replaces_integrals(self, carry_out: bool) -> bool:
         return evaluates_integrals(self.new.sides, self.before.equation, self.fresh, carry_out)
-
-
-@lru_cache(maxsize=2_000)
-def _signs_and_inverses(operand: Expr) -> tuple[Expr, ...]:
-    """The negative of an operand and its inverse with both signs; every earlier equation asks for the same ones."""
-    return -operand, 1 / operand, -1 / operand
 
 
 def justifications(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol] = frozenset()) -> list[Justification]:

@@ -27,9 +27,9 @@ from mathderive.checker.numeric.taylor import (
     UnsupportedError,
     Value,
     coefficient,
+    count_coefficients,
     head,
     leaves,
-    size,
     total_order,
 )
 
@@ -131,7 +131,7 @@ class Evaluator(ApplicationEvaluator):
 
     def _measure(self, node: Basic, value: Value) -> None:
         if isinstance(value, Taylor):
-            self._work += size(value)
+            self._work += count_coefficients(value)
             value = head(value)
         self._work += 1
         if self._work > MAX_WORK:

@@ -4,7 +4,7 @@ import math
 
 from flint import acb, arb, ctx
 
-_ZERO = acb(0)
+from mathderive.checker.numeric.taylor import ZERO
 
 GUARD = 128
 """Bits of precision beyond those that numbers of different sizes may cancel."""
@@ -43,7 +43,7 @@ def vanishes(difference: acb, size: int) -> bool:
 
 def log2(value: acb) -> int | None:
     """The binary logarithm of a ball's absolute value, rounded; None for a ball that contains 0 or has no value."""
-    if not value.is_finite() or value.contains(_ZERO):
+    if not value.is_finite() or value.contains(ZERO):
         return None
     size = abs(value)
     number = float(size)

@@ -142,9 +142,9 @@ def leaves(value: Value) -> Iterable[acb]:
         yield value
 
 
-def size(value: Value) -> int:
-    """The number of coefficients of a value."""
-    return sum(map(size, value.coefficients)) if isinstance(value, Taylor) else 1
+def count_coefficients(value: Value) -> int:
+    """The number of coefficients of a value in all quantities."""
+    return sum(map(count_coefficients, value.coefficients)) if isinstance(value, Taylor) else 1
 
 
 def total_order(value: Value) -> int:

@@ -19,8 +19,7 @@ def undo_derivative(integrand: Expr, variable: Expr) -> Expr | None:
         return None
     if has_constant_denominator(factor, variable):
         raise IntegralError("an integral evaluates to cases")
-    lowered = lower_derivative(derivative, variable)
-    return factor * (_with_exponentials(lowered, variable) if isinstance(lowered, Pow) else lowered)
+    return factor * _with_exponentials(lower_derivative(derivative, variable), variable)
 
 
 def lower_derivative(derivative: Derivative, variable: Expr) -> Expr:
@@ -67,4 +66,5 @@ def undo_tower(term: Expr, variable: Expr) -> Expr | None:
 
 
 def has_tower(expression: Expr, variable: Expr) -> bool:
+    """Whether an expression holds a power with the variable in base and exponent."""
     return any(power.base.has(variable) and power.exp.has(variable) for power in expression.atoms(Pow))

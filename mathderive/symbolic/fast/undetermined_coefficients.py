@@ -37,12 +37,11 @@ def integrate_polynomial(term: Expr, variable: Symbol) -> Expr | None:
     generators = _find_generators(term, variable)
     if generators is None or len(generators) < 2:
         return None
-    places = [Dummy() for _ in generators]
-    polynomials = [
-        part.xreplace(dict(zip(generators, places, strict=True))) for part in _parts(term, generators, variable)
-    ]
+    places = {generator: Dummy() for generator in generators}
+    parts = [term, *(differentiate(generator, variable) for generator in generators)]
+    polynomials = [part.xreplace(places) for part in parts]
     try:
-        polys, options = parallel_poly_from_expr(polynomials, *places, field=True)
+        polys, options = parallel_poly_from_expr(polynomials, *places.values(), field=True)
     except PolificationFailed:
         return None
     domain = options.domain
@@ -58,13 +57,6 @@ def integrate_polynomial(term: Expr, variable: Symbol) -> Expr | None:
     if any(value.as_numer_denom()[1].free_symbols for value in coefficients.values()):
         return S.NaN
     return Add(*(value * Mul(*map(Pow, generators, monomial)) for monomial, value in coefficients.items())).expand()
-
-
-def _parts(term: Expr, generators: list[Expr], variable: Symbol) -> Iterator[Expr]:
-    """Yields the term and the derivatives of the generators."""
-    yield term
-    for generator in generators:
-        yield differentiate(generator, variable)
 
 
 def _find_generators(term: Expr, variable: Symbol) -> list[Expr] | None:

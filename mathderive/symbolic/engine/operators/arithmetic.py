@@ -9,7 +9,7 @@ from mathderive.symbolic.bounds import check_power
 from mathderive.symbolic.engine.operators.inverses import operands_by_letter, size_of
 from mathderive.symbolic.engine.operators.operator import Arity, Comparison, Function, Operator
 from mathderive.symbolic.engine.zero import has_no_zero_side, is_zero_given
-from mathderive.symbolic.parts import equation_parts
+from mathderive.symbolic.parts import atoms_of, equation_parts
 
 MAX_EXPONENTS = 16
 """Maximum number of exponents that the inverse of the power tries on an equation."""
@@ -166,16 +166,9 @@ def _find_exponent(operator: Operator, comparison: Comparison) -> Iterator[tuple
             yield (exponent,)
 
 
-@lru_cache(maxsize=1)
-def _powers_in(equation: Equality) -> set[Expr]:
-    """The powers and exponentials of the new equation, which is compared with every earlier one."""
-    found: set[Expr] = equation.atoms(Pow, exp)
-    return found
-
-
 def _likely_exponents(comparison: Comparison) -> list[Expr]:
     new, before = comparison.new, comparison.before
-    powers = _powers_in(new.equation)
+    powers = atoms_of(new.equation, Pow, exp)
     if not powers and not any(side.is_Number for side in new.sides):
         return []
     candidates: dict[Expr, None] = {}
