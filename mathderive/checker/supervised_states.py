@@ -13,6 +13,7 @@ from mathderive.checker.supervision import EQUATION_LIMITS, ChildOwner
 from mathderive.checker.verdicts import StateVerdict
 from mathderive.core.piped_workers import PipedWorker
 from mathderive.core.workers import Limits, mark
+from mathderive.symbolic.latex.parser import prepare_parser
 
 MAX_STATES = 5_000
 """Maximum number of states that a child keeps."""
@@ -38,6 +39,7 @@ _states: OrderedDict[StateRequest, State] = OrderedDict()
 
 def verdict_on(request: StateRequest) -> StateVerdict | str:
     """The verdict, or the reason why the prompt cannot be read; marks each equation's number before it is checked."""
+    prepare_parser()  # not in the time of the prompt
     mark(0)
     try:
         return _state(request).verdict

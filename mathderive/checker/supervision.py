@@ -17,6 +17,7 @@ from mathderive.checker.verdicts import Validity
 from mathderive.core.piped_workers import PipedWorker
 from mathderive.core.workers import Limits, WorkerProcess, mark
 from mathderive.records import Rules
+from mathderive.symbolic.latex.parser import prepare_parser
 
 EQUATION_LIMITS = Limits(memory_bytes=2**30, cpu_seconds=0.6)
 """Limits for one equation; the libraries take 0.2 GB of the memory.
@@ -96,6 +97,7 @@ CheckOutcome = Validity | str
 
 def check_request(request: CheckRequest) -> CheckOutcome:
     """Checks an answer in the child, which marks the prompt, and each equation before it is checked."""
+    prepare_parser()  # not in the time of the prompt
     started = time.process_time()
 
     def used() -> float:

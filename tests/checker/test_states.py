@@ -1,5 +1,6 @@
 """A derivation that is being written is judged like a finished one, and a state never changes."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -23,9 +24,15 @@ HEAVY = " = ".join(
     " + ".join(rf"\frac{{d^{{12}}}}{{d x^{{12}}}} {square % (i + 2)} e^{{{i} x}}" for i in range(14))
     for square in (r"\sin^{2}{(%d x + y)}", r"(1 - \cos^{2}{(%d x + y)})")
 )
-"""A true equation that takes several times longer than `SHORT` allows, and the others a tenth of it."""
+"""A true equation that takes a hundred times longer than the others, and six times longer than a child's first text."""
 
-SHORT = replace(EQUATION_LIMITS, cpu_seconds=0.2)
+
+def seconds_of(equation: str) -> float:
+    """The CPU time that an equation takes in this process."""
+    state = Checker(PROMPT).start().push(EQUATIONS[0])
+    started = time.process_time()
+    state.push(equation)
+    return time.process_time() - started
 
 
 def test_pushing_equations_gives_the_verdict_on_all_of_them() -> None:
@@ -63,7 +70,8 @@ def test_constants_are_recognised_once_they_occur() -> None:
 
 
 def test_a_supervised_state_says_the_same_and_survives_an_equation_that_ends_its_process() -> None:
-    with SupervisedStates(limits=SHORT) as states:
+    too_short = replace(EQUATION_LIMITS, cpu_seconds=seconds_of(HEAVY) / 2)
+    with SupervisedStates(limits=too_short) as states:
         state = states.start(PROMPT).push(EQUATIONS[0]).push(EQUATIONS[1])
         lost = state.push(HEAVY)
         assert lost.verdict.step is not None

@@ -25,7 +25,7 @@ from mathderive.symbolic.srepr import MAX_DERIVATIVE_ORDER, apply_function
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 from mathderive.symbolic.vocabulary import RENAMING_LETTERS, VOCABULARY
 
-__all__ = ["LatexError", "parse", "parse_equation", "readings"]
+__all__ = ["LatexError", "parse", "parse_equation", "prepare_parser", "readings"]
 
 MAX_READINGS = 64
 """Maximum number of combinations of how many factors each derivative of a text takes."""
@@ -49,6 +49,13 @@ def parse(text: str) -> Sides:
     if not others or prints_as(first, text):
         return first
     return next((sides for sides in others if prints_as(sides, text)), first)
+
+
+@lru_cache(maxsize=1)
+def prepare_parser() -> None:
+    """Does what a process's first text needs and takes as long as some thirty equations: the tables of the grammar, and
+    the modules that SymPy imports at its first sum."""
+    parse("x + y")
 
 
 def prints_as(sides: Sides, text: str) -> bool:
