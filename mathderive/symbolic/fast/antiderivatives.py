@@ -28,7 +28,6 @@ from sympy import (
     degree,
     exp,
     expand,
-    fraction,
     log,
     sin,
 )
@@ -43,6 +42,7 @@ from sympy.simplify.fu import sincos_to_sum
 
 from mathderive.symbolic.fast.expansion import expand_logarithms_of_exponentials
 from mathderive.symbolic.fast.integrals_with_cases import IntegralError, has_cases, has_constant_denominator
+from mathderive.symbolic.fast.simplification import take_out_sign
 from mathderive.symbolic.fast.special_integrals import SPECIAL_FUNCTIONS, is_within_reach, special_antiderivative
 from mathderive.symbolic.fast.towers import has_tower, lower_derivative, undo_tower
 from mathderive.symbolic.fast.undetermined_coefficients import integrate_polynomial
@@ -141,15 +141,9 @@ def _antiderivative_of_polynomial(polynomial: Poly) -> Expr:
     if not polynomial.domain.is_EX:
         return polynomial.integrate().as_expr()
     terms = polynomial.terms()
-    return Add(*(_reduce(value / (power + 1)) * polynomial.gen ** (power + 1) for (power,), value in terms))
-
-
-def _reduce(coefficient: Expr) -> Expr:
-    """Cancels a fraction, and takes the sign of the numerator's first term out of it."""
-    numerator, denominator = fraction(cancel(coefficient))
-    if denominator == 1 or not numerator.is_Add or not Poly(numerator).LC().is_negative:
-        return numerator / denominator
-    return Mul(-1, -numerator, 1 / denominator)
+    return Add(
+        *(take_out_sign(cancel(value / (power + 1))) * polynomial.gen ** (power + 1) for (power,), value in terms)
+    )
 
 
 def is_large_power(power: Pow) -> bool:
@@ -305,7 +299,8 @@ def _undo_inner_function(term: Expr, variable: Expr) -> Expr | None:
         inner = lower_derivative(factor, variable)
         outer = (term / factor).subs(inner, INNER)
         has_symbolic_power = any(power.exp.free_symbols for power in outer.atoms(Pow))
-        if not outer.has(variable) and (isinstance(outer, Pow) or not has_symbolic_power):
+        is_power = isinstance(outer, Pow) and not outer.base.has(exp)  # SymPy leaves powers of exponentials
+        if not outer.has(variable) and (is_power or not has_symbolic_power):
             result = find_antiderivative(outer, INNER)
             return None if result is None else result.subs(INNER, inner)
     return None

@@ -14,10 +14,13 @@ def has_cases(term: Expr, variable: Symbol) -> bool:
     """Whether a product is of such a kind.
 
     The kinds are products of powers of which one has a symbolic exponent (`x**y`, with the case `y = -1`, and
-    `(x + z)**y/x`, a Lerch function), such powers of an exponential (`exp(x)**y`), the variable times a function of an
-    exponential (`x*exp(exp(x))`, a hypergeometric function), and waves with a quadratic argument (Fresnel functions).
+    `(x + z)**y/x`, a Lerch function), powers of a binomial (`(x**z + a)**y`, a hypergeometric function), such powers of
+    an exponential (`exp(x)**y`), the variable times a function of an exponential (`x*exp(exp(x))`, a hypergeometric
+    function), and waves with a quadratic argument (Fresnel functions).
     """
     factors = [factor for factor in Mul.make_args(term) if factor.has(variable)]
+    if _is_binomial(factors, variable):
+        return True
     if all(_is_simple_power(factor, variable) for factor in factors):
         return any(isinstance(factor, Pow) and not factor.exp.is_number for factor in factors)
     if len(factors) == 1:
@@ -52,11 +55,37 @@ def _is_simple_power(factor: Expr, variable: Symbol) -> bool:
     return _degree(base, variable) == 1 or _degree(base.xreplace({1 / variable: variable}), variable) == 1
 
 
-def _is_power_of_exponential(factor: Expr, variable: Symbol) -> bool:
-    """Whether a factor is `exp(a*x)**y` or `(z**(a*x))**y`."""
-    if not isinstance(factor, Pow) or factor.exp.has(variable) or not isinstance(factor.base, exp | Pow):
+def _is_binomial(factors: list[Expr], variable: Symbol) -> bool:
+    """Whether a product is `x**p * (a + b*x**q)**c`, where c or q has symbols and q is no fraction.
+
+    SymPy writes it as a Meijer G function. An integer q and a natural number c are left to other methods.
+    """
+    sums = [factor for factor in factors if factor.as_base_exp()[0].is_Add]
+    if len(sums) != 1 or not all(_is_power_of(factor, variable) for factor in factors if factor not in sums):
         return False
-    base, exponent = (factor.base.base, factor.base.exp)
+    base, exponent = sums[0].as_base_exp()
+    power = base.as_independent(variable, as_Add=True)[1].as_independent(variable, as_Add=False)[1]
+    if not _is_power_of(power, variable) or base.subs(variable, 0) == 0 or exponent.has(variable):
+        return False
+    degree = power.as_base_exp()[1]
+    if degree.is_number:
+        return bool(degree.is_Integer) and not exponent.is_number
+    return not (exponent.is_Integer and exponent.is_positive)
+
+
+def _is_power_of(factor: Expr, variable: Symbol) -> bool:
+    base, exponent = factor.as_base_exp()
+    return base in (variable, 1 / variable) and not exponent.has(variable)
+
+
+def _is_power_of_exponential(factor: Expr, variable: Symbol) -> bool:
+    """Whether a factor is `(c*exp(a*x))**y` or `(c*z**(a*x))**y`."""
+    if not isinstance(factor, Pow) or factor.exp.has(variable):
+        return False
+    inner = factor.base.as_independent(variable, as_Add=False)[1]
+    if not isinstance(inner, exp | Pow):
+        return False
+    base, exponent = inner.base, inner.exp
     return not base.has(variable) and _degree(exponent, variable) == 1
 
 

@@ -95,6 +95,8 @@ def _is_clearly_replaced(factored: Expr, value: Expr) -> bool | None:
         return None
     if any(part.args[0].is_Add for part in value.atoms(log)):
         return None  # a factor may have been taken out of the logarithm
+    if value.has(sin) and value.has(cos):
+        return None  # simplifying writes their quotient as a tangent
     has_cases = _has_cases_without_factors(factored)
     return None if has_cases and factored.has(Derivative) else has_cases  # simplifying may cancel a derivative's factor
 

@@ -2,7 +2,8 @@
 
 An integral and its value share most of their parts, and `simplify` asks for the same parts, and tries the same
 rewritings of them, again and again. The steps here are those of SymPy 1.14 in its order, without those for functions
-that do not occur. Any expression of another kind is left to SymPy.
+that do not occur. Any expression of another kind is left to SymPy. Only the sign of a cancelled fraction is that of
+SymPy 1.5.1, which counts as an operation and so decides between forms of the text.
 """
 
 from functools import lru_cache
@@ -17,6 +18,7 @@ from sympy import (
     Integer,
     Integral,
     Mul,
+    Poly,
     Pow,
     Rational,
     S,
@@ -174,7 +176,15 @@ def _shorter(*choices: Expr) -> Expr:
 
 @lru_cache(maxsize=5_000)
 def _cancel(expression: Expr) -> Expr:
-    return cancel(expression)
+    return take_out_sign(cancel(expression))
+
+
+def take_out_sign(fraction_or_sum: Expr) -> Expr:
+    """Takes the sign of the numerator's first term out of a fraction that is cancelled, as SymPy 1.5.1 does."""
+    numerator, denominator = fraction(fraction_or_sum)
+    if denominator == 1 or not numerator.is_Add or not Poly(numerator).LC().is_negative:
+        return fraction_or_sum
+    return Mul(-1, -numerator, 1 / denominator)
 
 
 @lru_cache(maxsize=5_000)

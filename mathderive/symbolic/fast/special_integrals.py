@@ -16,6 +16,7 @@ from sympy import (
     Ei,
     Expr,
     Function,
+    I,
     Integral,
     Mul,
     Pow,
@@ -247,7 +248,7 @@ def _look_up(integrand: Expr, variable: Symbol, is_direct: bool) -> Expr | None:
     if not isinstance(function, exp | cos | sin):
         return None
     if power == 0:
-        return _integrate_quadratic(function, variable)
+        return _integrate_quadratic(function, variable, is_direct)
     if not isinstance(function, exp) or (is_direct and power.is_Integer):
         return None
     return _integrate_with_power(function, power, variable)
@@ -297,16 +298,41 @@ def _integrate_over_variable(function: Expr, variable: Symbol, is_direct: bool) 
     return (sin(offset) * cosine_integral + cos(offset) * Si(term)) / degree
 
 
-def _integrate_quadratic(function: Expr, variable: Symbol) -> Expr | None:
+def _integrate_quadratic(function: Expr, variable: Symbol, is_direct: bool) -> Expr | None:
     """`∫ exp(a*x**2 + b*x + c) dx`."""
     polynomial = function.args[0].as_poly(variable)
     if not isinstance(function, exp) or polynomial is None or polynomial.degree() != 2:
         return None
     a, b, c = polynomial.all_coeffs()
+    if is_direct and b == c == 0 and not a.is_number:
+        return _integrate_gaussian(a, variable)
     factor = exp(c - b**2 / (4 * a)) / 2
     if a.is_negative:
         return sqrt(pi / -a) * factor * erf((-2 * a * variable - b) / (2 * sqrt(-a)))
     return sqrt(pi / a) * factor * erfi((2 * a * variable + b) / (2 * sqrt(a)))
+
+
+def _integrate_gaussian(coefficient: Expr, variable: Symbol) -> Expr:
+    """`∫ exp(a*x**2) dx` with symbols in a, which SymPy finds as a Meijer G function; NaN where that has cases.
+
+    There is a case where a may be zero, and a number that is lifted to the Riemann surface where a factor is a sum.
+    """
+    sign = -1 if coefficient.could_extract_minus_sign() else 1
+    factors = Mul.make_args(sign * coefficient)
+    if any(factor.is_Add or _may_be_zero(factor) for factor in factors):
+        return S.NaN
+    root = Mul(*map(sqrt, factors))
+    if sign < 0:
+        return sqrt(pi) * erf(variable * root) / (2 * root)
+    return -I * sqrt(pi) * erf(I * variable * root) / (2 * root)
+
+
+def _may_be_zero(factor: Expr) -> bool:
+    """Whether SymPy solves `factor = 0`; not so for undefined functions, and not for the square of a symbol."""
+    base, exponent = factor.as_base_exp()
+    if exponent.is_negative or not factor.free_symbols or (isinstance(base, Symbol) and exponent == 2):
+        return False
+    return isinstance(base, Symbol | sin | cos | log) or base.is_Add
 
 
 def _integrate_with_power(function: Expr, power: Expr, variable: Symbol) -> Expr | None:
