@@ -1,7 +1,7 @@
 """Writes the page's examples, examples.json, from the static split of the released checkpoint's data.
 
     ./run.sh data --config configs/mini.yaml
-    python -m mathderive.serving.make_examples runs/mini/data/derivations/mini/8.0.0
+    python -m mathderive.serving.make_examples runs/mini/data/derivations/mini/9.0.0
 
 `checkpoints/mini` was not trained on this split. The chosen examples are the first short ones whose derivations use
 different operators. The model's answers do not influence the choice. They decide the order: examples whose answer is

@@ -48,7 +48,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
         content_hash=built["content_hash"],
         seed=SEED,
         settings=settings.deciding(),
-        version="8.0.0",
+        version="9.0.0",
         citation="@article{key, title={A title}}",
     )
 

@@ -152,7 +152,9 @@ def _carry_out_derivative(expression: Expr, *counts: Tuple) -> Expr:
     """Evaluates a derivative without `doit`, which would try the remaining integrals again, without limits."""
     if len(counts) == 1 and counts[0][1] == 1 and isinstance(counts[0][0], Symbol):
         return differentiate(expression, counts[0][0])
-    return Derivative(expression, *counts, evaluate=True)
+    value = Derivative(expression, *counts, evaluate=True)
+    is_negated_sum = value.is_Mul and value.args[0] == -1 and len(value.args) == 2
+    return -value.args[1] if is_negated_sum else value  # SymPy 1.5.1 keeps no sign before a sum
 
 
 def _carry_out_integral(integral: Integral) -> Expr:

@@ -374,6 +374,15 @@ def test_integrals_are_replaced_where_sympys_texts_differ(integrand: Expr) -> No
     assert evaluate_integral(Integral(integrand, x)) == AUTHORS_TEXTS[integrand]
 
 
+def test_a_derivative_that_is_a_negated_sum_is_multiplied_out() -> None:
+    """The sign depends on the order of the names."""
+    function, variable = Function("x0")(Symbol("x1")), Symbol("x1")
+    derivative = Derivative(sin(variable) - function**2, (variable, 2))
+    value = evaluate_integral(Integral(derivative, variable))
+    assert isinstance(value, Integral)
+    assert value.function.is_Add
+
+
 def test_a_factor_decides_where_the_rest_has_cases() -> None:
     """SymPy finds a value for the whole, and cases for the integral without its factor, as for terms of a sum."""
     assert evaluate_integral(Integral(y * exp(x * y), x)) == exp(x * y)
