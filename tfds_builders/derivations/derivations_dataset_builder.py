@@ -94,8 +94,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS = [PAPER, QUICK]  # noqa: RUF012 - TFDS's own form
     VERSION = tfds.core.Version("9.0.0")
     RELEASE_NOTES = {  # noqa: RUF012 - TFDS's own form
-        "9.0.0": "Integrals of powers of binomials are refused, and exponentials of squares with symbols before them are "
-        "integrated or refused, as by SymPy 1.5.1.",
+        "9.0.0": "Integrals of powers of binomials are refused, and exponentials of squares with symbols before them "
+        "are integrated or refused, as by SymPy 1.5.1.",
         "8.0.0": "Products of sums, waves and exponentials, and logarithms of powers with the variable in base and "
         "exponent, are integrated as by SymPy 1.5.1, and an integral by a function is one by a symbol; nothing is "
         "evaluated by a function beside its own arguments, be they the exponent of a power of it.",
