@@ -244,7 +244,19 @@ def _rational(term: Expr, variable: Expr) -> Expr | None:
 def _by_risch(integrand: Expr, variable: Expr) -> Expr | None:
     """Integrates by the Risch algorithm for exponentials and logarithms."""
     parts = _risch_parts(integrand, variable)
-    return None if parts is None or parts[1] != 0 else _without_cases(parts[0])
+    if parts is None or parts[1] != 0:
+        return None
+    result = _without_cases(parts[0])
+    return Add(*(_with_reduced_coefficient(term, variable) for term in result.args)) if result.is_Add else result
+
+
+def _with_reduced_coefficient(term: Expr, variable: Expr) -> Expr:
+    """Writes a sum before a power of the variable over one denominator and with its own sign, as SymPy 1.5.1 does."""
+    coefficient, power = term.as_independent(variable, as_Add=False)
+    if power.as_base_exp()[0] != variable or not any(factor.is_Add for factor in Mul.make_args(coefficient)):
+        return term
+    reduced = cancel(coefficient)
+    return (reduced if reduced.is_rational_function() else take_out_sign(reduced)) * power
 
 
 @lru_cache(maxsize=1000)

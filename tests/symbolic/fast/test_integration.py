@@ -13,6 +13,7 @@ from sympy import (
     Function,
     I,
     Integral,
+    S,
     Si,
     Symbol,
     cos,
@@ -372,6 +373,20 @@ AUTHORS_TEXTS: dict[Expr, Expr | None] = {
 @pytest.mark.parametrize("integrand", AUTHORS_TEXTS, ids=str)
 def test_integrals_are_replaced_where_sympys_texts_differ(integrand: Expr) -> None:
     assert evaluate_integral(Integral(integrand, x)) == AUTHORS_TEXTS[integrand]
+
+
+AUTHORS_COEFFICIENTS: dict[Expr, Expr] = {
+    log(x + y) - y: y * log(x + y) + x * (-y - 1) + x * log(x + y),
+    log(x) - y / z - 1: x * log(x) + x * (-y - 2 * z) / z,
+    log(x + z) + f(y) / exp(y): z * log(x + z) - x * (exp(y) - f(y)) * exp(-y) + x * log(x + z),
+    (y - 1) * exp(x) + x * (y - 1): x**2 * (y / 2 - 1 / S(2)) + (y - 1) * exp(x),
+}
+"""Integrals by x of sums with a logarithm or an exponential as SymPy 1.5.1 gives them."""
+
+
+@pytest.mark.parametrize("integrand", AUTHORS_COEFFICIENTS, ids=str)
+def test_coefficients_come_in_the_authors_form(integrand: Expr) -> None:
+    assert str(evaluate_integral(Integral(integrand, x))) == str(AUTHORS_COEFFICIENTS[integrand])
 
 
 def test_a_derivative_that_is_a_negated_sum_is_multiplied_out() -> None:
