@@ -22,7 +22,7 @@ from mathderive.checker.inference.integral_values import IntegralValue, antideri
 from mathderive.checker.inference.integrals import derivative_by, factor_of, outer_integrals, standing_for
 from mathderive.checker.inference.known_integrals import KnownIntegrals
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
-from mathderive.checker.numeric.comparison import Comparer, OpenConstantError, equal
+from mathderive.checker.numeric.comparison import Comparer, equal
 from mathderive.checker.numeric.definitions import has_infinity, is_name
 from mathderive.checker.numeric.evaluator import BudgetError, by_argument
 from mathderive.checker.numeric.points import Point, Stream
@@ -340,19 +340,19 @@ class Context(KnownIntegrals):
 
     def _with_values(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
         """Decides with these values of integrals; other integrals are open."""
-        try:
-            return explained(sides, self.comparer().compare(*sides, values), self.definitions, values)
-        except OpenConstantError:
-            same = self.comparer().compare(*sides, values, random_constants=True)
-            if not same.holds:
-                joined = with_sums_joined(sides, lambda one: not self.values_of(one))
-                if joined != sides:
-                    same = self.comparer().compare(joined[0], joined[1], values, random_constants=True)
-            if same.holds:
-                return Decision(True, on_every_branch=same.on_every_branch)
-            if same.depends_on_point:
-                return Decision(None, "whether it is true depends on a constant of integration")
-            return self._open(sides, fresh, values)
+        comparer = self.comparer()
+        same = comparer.compare(*sides, values, random_constants=True)
+        if not comparer.met_open_constant:
+            return explained(sides, same, self.definitions, values)
+        if not same.holds:
+            joined = with_sums_joined(sides, lambda one: not self.values_of(one))
+            if joined != sides:
+                same = comparer.compare(joined[0], joined[1], values, random_constants=True)
+        if same.holds:
+            return Decision(True, on_every_branch=same.on_every_branch)
+        if same.depends_on_point:
+            return Decision(None, "whether it is true depends on a constant of integration")
+        return self._open(sides, fresh, values)
 
     def _open(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
         """Decides an equation with open constants of integration."""

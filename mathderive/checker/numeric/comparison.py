@@ -75,7 +75,11 @@ def precision(bits: int) -> Iterator[None]:
 
 
 class Comparer:
-    """Compares expressions under definitions at the points of a stream."""
+    """Compares expressions under definitions at the points of a stream.
+
+    Attributes:
+        met_open_constant: whether an open constant of integration was met so far.
+    """
 
     def __init__(self, definitions: Definitions, stream: Stream, points: Sequence[Point] | None = None) -> None:
         """
@@ -85,6 +89,7 @@ class Comparer:
         self._definitions = definitions
         self._stream = stream
         self._points = points
+        self.met_open_constant = False
 
     def compare(
         self,
@@ -187,7 +192,8 @@ class Comparer:
                     return "unclear", ()
                 if evaluator.is_ambiguous:
                     raise UnsupportedError("a derivative by a name that stands for an expression")
-                if evaluator.met_unknowns and not random_constants:
+                self.met_open_constant = self.met_open_constant or bool(evaluator.met_unknowns)
+                if self.met_open_constant and not random_constants:
                     raise OpenConstantError("an integral whose constant is open")
                 outcome = meet(values[0], values[1], evaluator.size)
             if outcome != "unclear" or bits >= MAX_PRECISION:
