@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from itertools import islice, pairwise, product
 
 from sympy import Expr, Integral, Symbol
@@ -13,7 +14,7 @@ from mathderive.checker.inference.confirmation import is_confirmed
 from mathderive.checker.inference.decisions import Decision
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
-from mathderive.checker.inference.matching import Justification, first_justification, justifications
+from mathderive.checker.inference.matching import Justification, enough_justifications, justifications
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.textbook_rules.identities import Identities, parts_as_names
 from mathderive.checker.inference.textbook_rules.proving import Rewriting, is_law, names_that_may_be_zero, proofs
@@ -250,16 +251,14 @@ class Knowledge:
     ) -> list[Justification]:
         """The operators that derive an equation, or one of them if that is enough."""
         used = frozenset(self._used)
-        if verified is not None:
+        confirms = cache(lambda one: is_confirmed(one, new, facts, self.context.stream.key, self.context.is_zero))
+        if verified is None:
+            return list(filter(confirms, justifications(new, facts, used)))
 
-            def is_enough(one: Justification) -> bool:
-                grounded = all(step in verified for step in one.steps)
-                return one.plain and grounded and self._confirms(one, new, facts)
+        def is_enough(one: Justification) -> bool:
+            return one.plain and all(step in verified for step in one.steps) and confirms(one)
 
-            one = first_justification(new, facts, used, is_enough)
-            if one is not None:
-                return [one]
-        return [one for one in justifications(new, facts, used) if self._confirms(one, new, facts)]
+        return list(filter(confirms, enough_justifications(new, facts, used, is_enough)))
 
     def _question(self, new: Fact, facts: Sequence[Fact], proves: bool = False) -> StepQuestion:
         """The question that the textbook rules answer.
@@ -362,9 +361,6 @@ class Knowledge:
         variables = {symbol for limit in limits for part in limit for symbol in part.free_symbols}
         self.context.tie_constant(new.sides, fresh, variables)
         return self.context.decide(new.sides, ())
-
-    def _confirms(self, justification: Justification, new: Fact, facts: Sequence[Fact]) -> bool:
-        return is_confirmed(justification, new, facts, self.context.stream.key, self.context.is_zero)
 
 
 def links(number: int, chain: Chain) -> list[Fact]:

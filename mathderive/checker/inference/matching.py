@@ -179,13 +179,13 @@ def justifications(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol] = f
         slow = _inverses(ON_ONE, lambda operator: operator.slow_inverse)
         for target, fact in product(targets, facts):
             found |= _justifications(compare(target, fact), slow)
-    return sorted(found, key=lambda one: (not one.plain, one.size))
+    return _plainest_first(found)
 
 
-def first_justification(
+def enough_justifications(
     new: Fact, facts: Sequence[Fact], used: frozenset[Symbol], is_enough: Callable[[Justification], bool]
-) -> Justification | None:
-    """A way to get an equation, or its mirror image, from earlier ones by one operator; None where none is enough.
+) -> list[Justification]:
+    """One way to get an equation, or its mirror image, that is enough; if none is, every way.
 
     The quick inverses are asked first, and about the latest equations.
     """
@@ -194,14 +194,23 @@ def first_justification(
     pairs = (one.with_second(rule) for one, rule in product(comparisons, latest) if rule is not one.before)
     on_one, on_two = (_inverses(arities, inverse_of) for arities in (ON_ONE, ON_TWO))
     quick, others = ([one for one in on_one if one[0].inverse_is_quick is wanted] for wanted in (True, False))
+    slow = _inverses(ON_ONE, lambda operator: operator.slow_inverse)
     rounds: tuple[tuple[Iterable[FactComparison], Inverses], ...]
-    rounds = (comparisons, quick), (pairs, on_two), (comparisons, others)
+    rounds = (comparisons, quick), (pairs, on_two), (comparisons, others), (comparisons, slow)
+    found: dict[Justification, None] = {}
     for asked, inverses in rounds:
+        if inverses is slow and found:
+            break
         for comparison in asked:
-            for found in _justifications(comparison, inverses):
-                if is_enough(found):
-                    return found
-    return None
+            for one in _justifications(comparison, inverses):
+                if is_enough(one):
+                    return [one]
+                found[one] = None
+    return _plainest_first(found)
+
+
+def _plainest_first(found: Iterable[Justification]) -> list[Justification]:
+    return sorted(found, key=lambda one: (not one.plain, one.size))
 
 
 def _comparing(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol]) -> Callable[[Fact, Fact], FactComparison]:
