@@ -97,9 +97,8 @@ def test_texts_in_place_of_files(folder: Path, arguments: tuple[str, ...]) -> No
 
 def test_the_summary_names_the_first_equation_that_is_not_verified(folder: Path) -> None:
     def summary(derivation: str) -> str:
-        return run("check", "prompt.txt", "-d", derivation, "--rules", "paper", cwd=folder, code=1).stdout.splitlines()[
-            -1
-        ]
+        done = run("check", "prompt.txt", "-d", derivation, "--rules", "paper", cwd=folder, code=1)
+        return done.stdout.splitlines()[-1]
 
     premise, step, goal = DERIVATION.splitlines()
     assert summary((folder / "wrong.txt").read_text()).endswith(
