@@ -1,8 +1,8 @@
 """Can the checker be fooled? Crafted derivations that must not be verified, and as many honest ones that must be.
 
     python benchmarks/attacks.py [--attempts 5000] [--seed 0] [--class NAME ...] [--released ../shared/reference]
-        [--workers 2] [--failures FILE] [--resume FILE]
-    python benchmarks/attacks.py --cases FILE
+        [--workers 2] [--failures FILE] [--resume FILE] [--pushed]
+    python benchmarks/attacks.py --cases FILE [--pushed]
 
 Every class of attacks in `tests/validity_corpus/attacks` builds `--attempts` attempts from real derivations: the
 authors' references, where the folder of their result files is at hand, and those of our own generator. The goals are
@@ -15,6 +15,9 @@ also with a checker that was changed meanwhile. The last line is a JSON object:
 attempts, how many of them were wrongly verified, how many had a false equation called premise, valid or skipped, and
 how many honest derivations were verified. The exit code is 1 unless the first two counts are 0 and at least 99.9 % of
 the honest derivations are verified.
+
+`--pushed` pushes an attempt's equations to a state one after the other, as a search does, in place of checking them
+together.
 
 `--cases` checks written cases instead. FILE has one JSON object a line: `kind`, `prompt`, `derivation` (equations, one
 a line), and what is expected of the checker: `verified`, and the numbers of equations that are `not_true`. Only kinds
@@ -38,8 +41,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the attacks and the judge are in tests/
 
+from mathderive.checker.reading.layout import equations_of  # noqa: E402
+from mathderive.checker.supervised_states import SupervisedStates  # noqa: E402
 from mathderive.checker.supervision import SupervisedChecker  # noqa: E402
-from mathderive.checker.verdicts import TRUE, Validity  # noqa: E402
+from mathderive.checker.verdicts import TRUE, StepVerdict, Validity  # noqa: E402
 from mathderive.core.progress import progress, say  # noqa: E402
 from mathderive.core.resumable import ResumableFile  # noqa: E402
 from tests.validity_corpus.attacks import ATTACKS, LabelledAttempt, label, settings_of  # noqa: E402
@@ -72,6 +77,7 @@ class Chunk:
         count: how many attempts it has.
         seed: the run's seed.
         released: the folder of the authors' result files.
+        pushed: whether equations are pushed to a state, one after the other.
     """
 
     name: str
@@ -79,6 +85,7 @@ class Chunk:
     count: int
     seed: int
     released: Path
+    pushed: bool = False
 
 
 @dataclass
@@ -121,15 +128,32 @@ def _source(folder: Path, number: int) -> Source:
     return generated_source(number)
 
 
+class PushingChecker(SupervisedStates):
+    """Checks derivations by pushing their equations to a state."""
+
+    def check(self, prompt: str, output: str) -> Validity:
+        """The verdicts on the equations, each at its push, and the last state's verdict on the derivation."""
+        state, steps = self.start(prompt), list[StepVerdict]()
+        for equation in equations_of(output):
+            state = state.push(equation)
+            assert state.verdict.step is not None
+            steps.append(state.verdict.step)
+        known = state.verdict.model_dump(include={"goal_reached", "sound", "verified"})
+        return Validity(steps=steps, premises_used=[], intermediates_present=[], **known)
+
+
+AnyChecker = SupervisedChecker | PushingChecker
+
+
 @cache
-def _checker() -> SupervisedChecker:
+def _checker(pushed: bool) -> AnyChecker:
     """The checker of this process; its child takes as long to start as a chunk takes, and ends with the process."""
-    return SupervisedChecker()
+    return PushingChecker() if pushed else SupervisedChecker()
 
 
 def run_chunk(chunk: Chunk) -> Tally:
     """Builds, labels and checks a chunk."""
-    checker = _checker()
+    checker = _checker(chunk.pushed)
     if chunk.name == HONEST:
         return _run_honest(chunk, checker)
     tally = Tally()
@@ -173,7 +197,7 @@ def _judge_answer(labelled: LabelledAttempt, answer: Validity, tally: Tally) -> 
         tally.failures.append(f"{what}\n{attempt.prompt}\n{lines}\n")
 
 
-def _run_honest(chunk: Chunk, checker: SupervisedChecker) -> Tally:
+def _run_honest(chunk: Chunk, checker: AnyChecker) -> Tally:
     tally = Tally()
     first = chunk.number * SOURCES_OF_CHUNK
     sources = [_source(chunk.released, (first + place) % MAX_SOURCES) for place in range(SOURCES_OF_CHUNK)]
@@ -192,9 +216,9 @@ def chunks_of(options: argparse.Namespace, names: list[str]) -> list[Chunk]:
     counts = [min(CHUNK, options.attempts - first) for first in range(0, options.attempts, CHUNK)]
     work = []
     for (number, count), name in product(enumerate(counts), names):
-        work.append(Chunk(name, number, count, options.seed, options.released))
+        work.append(Chunk(name, number, count, options.seed, options.released, options.pushed))
         place = list(ATTACKS).index(name) * len(counts) + number
-        work.append(Chunk(HONEST, place, count, options.seed, options.released))
+        work.append(Chunk(HONEST, place, count, options.seed, options.released, options.pushed))
     return work
 
 
@@ -246,7 +270,7 @@ def run_attacks(options: argparse.Namespace) -> int:
 
 def _identity(options: argparse.Namespace) -> dict[str, object]:
     """The options that determine what is in a chunk of a class."""
-    return {"seed": options.seed, "attempts": options.attempts}
+    return {"seed": options.seed, "attempts": options.attempts, "pushed": options.pushed}
 
 
 def _is_part_of(line: dict[str, object], options: argparse.Namespace) -> bool:
@@ -268,7 +292,7 @@ def print_table(tallies: dict[str, Tally], honest: Tally) -> None:
         print(f"{name:36}{counts}")
 
 
-def run_cases(path: Path) -> int:
+def run_cases(path: Path, pushed: bool) -> int:
     """Checks written cases and prints, for each kind, how many had a wrong verdict."""
     if not path.is_file():
         say(f"{path}: no such file; nothing was checked")
@@ -277,7 +301,7 @@ def run_cases(path: Path) -> int:
     cases = [case for case in cases if case["kind"].startswith("A:") and "not_true" in case]
     verified, called_true = Counter[str](), Counter[str]()
     with_one = 0
-    with SupervisedChecker() as checker:
+    with _checker(pushed) as checker:
         for case in cases:
             answer = checker.check(case["prompt"], case["derivation"])
             wrong = [n for n in case["not_true"] if n <= len(answer.steps) and answer.steps[n - 1].truth in TRUE]
@@ -307,8 +331,9 @@ def main() -> int:
     parser.add_argument("--failures", type=Path)
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--cases", type=Path)
+    parser.add_argument("--pushed", action="store_true")
     options = parser.parse_args()
-    return run_cases(options.cases) if options.cases is not None else run_attacks(options)
+    return run_cases(options.cases, options.pushed) if options.cases is not None else run_attacks(options)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Checker:
 
     def start(self) -> "State":
         """The state of a derivation without equations."""
-        return State(self, tuple(AnswerCheck(question, self._seed) for question in self._questions))
+        return State(self, tuple(AnswerCheck(question, self._seed, finds_all=False) for question in self._questions))
 
     def with_constants(self, checks: Sequence[AnswerCheck]) -> list[AnswerCheck]:
         r"""The further checks that are needed because `i` and `\pi` occur and may be constants."""
@@ -140,8 +140,14 @@ class State:
 
     @cached_property
     def validity(self) -> Validity:
-        """The verdicts on the equations so far, and on the derivation as if it ended here."""
-        return _most_favourable([one.verdict() for one in self._checks])
+        """The verdicts on all equations so far.
+
+        They are checked again, because a push is content with one operator that derives an equation.
+        """
+        checks = [one.anew() for one in self._checks]
+        for one, pushed in zip(checks, self._checks, strict=True):
+            one.repeat(pushed)
+        return _most_favourable([one.verdict() for one in checks])
 
     @cached_property
     def verdict(self) -> StateVerdict:

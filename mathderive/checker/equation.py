@@ -3,7 +3,8 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from itertools import islice, pairwise, product
 
 from sympy import Expr, Integral, Symbol
@@ -13,7 +14,7 @@ from mathderive.checker.inference.confirmation import is_confirmed
 from mathderive.checker.inference.decisions import Decision
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.integrals import outer_integrals
-from mathderive.checker.inference.matching import Justification, justifications
+from mathderive.checker.inference.matching import Justification, enough_justifications, justifications
 from mathderive.checker.inference.rewriting import Sides
 from mathderive.checker.inference.textbook_rules.identities import Identities, parts_as_names
 from mathderive.checker.inference.textbook_rules.proving import Rewriting, is_law, names_that_may_be_zero, proofs
@@ -21,13 +22,14 @@ from mathderive.checker.inference.textbook_rules.question import StepQuestion
 from mathderive.checker.inference.textbook_rules.series import first_terms
 from mathderive.checker.inference.textbook_rules.steps import is_allowed, textbook_steps
 from mathderive.checker.inference.truth import Context
+from mathderive.checker.judgement import ORDER, Judgement
 from mathderive.checker.numeric.branches import values_on_other_branches
 from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.evaluator import BudgetError
 from mathderive.checker.numeric.points import Stream
 from mathderive.checker.reading.equations import Chain
 from mathderive.checker.reasons import sentence
-from mathderive.checker.verdicts import TRUE, Truth
+from mathderive.checker.verdicts import TRUE
 from mathderive.records import Rules
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
 from mathderive.symbolic.names import name_of, names_of
@@ -36,10 +38,6 @@ from mathderive.symbolic.parts import atoms_of
 MAX_CHOICES = 16
 """Maximum number of combinations of justifications of a chain's links."""
 
-ORDER: tuple[Truth, ...] = ("incorrect", "unparsable", "undecided", "skipped", "valid", "premise")
-"""The verdicts from worst to best; a chain of equations gets the verdict of its worst link."""
-
-
 _MARK = re.compile(r"\^|prime|dot|dagger|hat|\*")
 
 NEW_NAME = "a new name for an expression"
@@ -47,24 +45,6 @@ NEW_NAME = "a new name for an expression"
 NO_OPERATOR = "true, but no single operator gives it"
 
 NO_RULE = "true, but no single step gives it"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The judgement on one equation, before the dependencies between equations are known.
-
-    Attributes:
-        justifications: the operators that give it.
-        sources: the equations that it may rest on where there is no justification; None for all earlier ones.
-        repeats: the number of the equation that says the same.
-    """
-
-    truth: Truth
-    reason: str
-    justifications: tuple[Justification, ...] = ()
-    sources: tuple[int, ...] | None = ()
-    counterexample: dict[str, str] | None = None
-    repeats: int | None = None
 
 
 class Knowledge:
@@ -193,17 +173,23 @@ class Knowledge:
         has_opaque = any(isinstance(one, OpaqueTerm) for one in self.symbols)
         return not has_opaque and _MARK.search(str(name_of(name))) is None
 
-    def judge_chain(self, number: int, chain: Chain, facts: Sequence[Fact]) -> Judgement:
+    def judge_chain(
+        self, number: int, chain: Chain, facts: Sequence[Fact], verified: Collection[int] | None = None
+    ) -> Judgement:
         """Judges an equation; in a chain, each side is compared with the one before it and with the first.
 
         Args:
             facts: the equations that it may follow from.
+            verified: as in `judge`.
         """
         if len(chain) == 2:
-            return self.judge(Fact(number, *chain), facts)
+            return self.judge(Fact(number, *chain), facts, verified)
         found: list[Judgement] = []
+        own = None if verified is None else {*verified, number}
         for position in range(1, len(chain)):
-            pair = [self._link(Fact(number, chain[earlier], chain[position]), facts) for earlier in {position - 1, 0}]
+            pair = [
+                self._link(Fact(number, chain[earlier], chain[position]), facts, own) for earlier in {position - 1, 0}
+            ]
             found.append(max(pair, key=lambda link: ORDER.index(link.truth)))
             if found[-1].truth in TRUE:
                 facts = [*facts, *links(number, chain[: position + 1])]
@@ -218,14 +204,19 @@ class Knowledge:
         ]
         return replace(worst, justifications=tuple(together))
 
-    def _link(self, new: Fact, facts: Sequence[Fact]) -> Judgement:
+    def _link(self, new: Fact, facts: Sequence[Fact], verified: Collection[int] | None) -> Judgement:
         """Judges one link of a chain."""
         if any(fact.says(new) for given in self.given for fact in given):
             return Judgement("premise", "given")
-        return self.judge(new, facts)
+        return self.judge(new, facts, verified)
 
-    def judge(self, new: Fact, facts: Sequence[Fact]) -> Judgement:
-        """Judges an equation: first whether it is true, then whether an operator derives it."""
+    def judge(self, new: Fact, facts: Sequence[Fact], verified: Collection[int] | None = None) -> Judgement:
+        """Judges an equation: first whether it is true, then whether an operator derives it.
+
+        Args:
+            verified: the numbers of equations. An operator that derives it from these alone is enough, except where new
+                names may be constants of integration. None for all operators, the plainest first.
+        """
         if new.lhs == new.rhs:
             return Judgement("skipped", "both sides are the same")
         definition = self._definition(new, facts)
@@ -245,7 +236,7 @@ class Knowledge:
             return Judgement("incorrect", decision.reason, sources=None, counterexample=decision.counterexample)
         if decision.holds is None:
             return Judgement("undecided", decision.reason, sources=None)
-        found = [one for one in justifications(new, facts, frozenset(self._used)) if self._confirms(one, new, facts)]
+        found = self._justifications(new, facts, None if fresh else verified)
         if found:
             return Judgement("valid", sentence(found[0]), tuple(found))
         if self._rules == "paper":
@@ -254,6 +245,20 @@ class Knowledge:
         if found:
             return Judgement("valid", sentence(found[0]), tuple(found))
         return Judgement("skipped", NO_RULE, sources=None)
+
+    def _justifications(
+        self, new: Fact, facts: Sequence[Fact], verified: Collection[int] | None
+    ) -> list[Justification]:
+        """The operators that derive an equation, or one of them if that is enough."""
+        used = frozenset(self._used)
+        confirms = cache(lambda one: is_confirmed(one, new, facts, self.context.stream.key, self.context.is_zero))
+        if verified is None:
+            return list(filter(confirms, justifications(new, facts, used)))
+
+        def is_enough(one: Justification) -> bool:
+            return one.plain and all(step in verified for step in one.steps) and confirms(one)
+
+        return list(filter(confirms, enough_justifications(new, facts, used, is_enough)))
 
     def _question(self, new: Fact, facts: Sequence[Fact], proves: bool = False) -> StepQuestion:
         """The question that the textbook rules answer.
@@ -356,9 +361,6 @@ class Knowledge:
         variables = {symbol for limit in limits for part in limit for symbol in part.free_symbols}
         self.context.tie_constant(new.sides, fresh, variables)
         return self.context.decide(new.sides, ())
-
-    def _confirms(self, justification: Justification, new: Fact, facts: Sequence[Fact]) -> bool:
-        return is_confirmed(justification, new, facts, self.context.stream.key, self.context.is_zero)
 
 
 def links(number: int, chain: Chain) -> list[Fact]:

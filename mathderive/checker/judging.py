@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sympy import Derivative, Expr, Symbol
 
-from mathderive.checker.equation import NEW_NAME, ORDER, Judgement, Knowledge, links
+from mathderive.checker.equation import NEW_NAME, Knowledge, links
 from mathderive.checker.inference.dependencies import smallest_supports
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.truth import NOT_BY_DEFINITIONS, NOT_EVERY_SOLUTION
+from mathderive.checker.judgement import ORDER, Judgement
 from mathderive.checker.numeric.definitions import is_name
 from mathderive.checker.numeric.points import Stream, key_of
 from mathderive.checker.questions import Question, closed_terms, facts_of, may_define
@@ -67,13 +68,16 @@ class _Step:
 class AnswerCheck:
     """The check of one answer, equation by equation."""
 
-    def __init__(self, question: Question, seed: str) -> None:
+    def __init__(self, question: Question, seed: str, finds_all: bool = True) -> None:
         """
         Args:
             seed: with the prompt and an equation's text, it determines the points at which the equation is tested.
+            finds_all: whether all operators that derive an equation are found. Which equations are irrelevant depends
+                on all of them, but one operator is enough to verify an equation.
         """
         self._question = question
         self._seed = seed
+        self._finds_all = finds_all or question.rules != "paper"
         self.steps: list[_Step] = []
         self._given = [facts_of(0, reading) for reading in question.premises]
         asked = [fact for reading in (*question.intermediates, question.goal) for fact in facts_of(0, reading)]
@@ -103,7 +107,7 @@ class AnswerCheck:
         return other
 
     def anew(self) -> "AnswerCheck":
-        """A check with the same readings of the prompt and without equations."""
+        """A check with the same readings of the prompt and without equations, which finds all operators."""
         return AnswerCheck(self._question, self._seed)
 
     @property
@@ -114,6 +118,11 @@ class AnswerCheck:
     def _points(self, text: str) -> Stream:
         # The points depend on the text, so no equation can be written that fits the points it is tested at.
         return Stream(key_of(self._seed, self._question.prompt, text), self._question.notation.may_have_unit)
+
+    @property
+    def _enough(self) -> set[int] | None:
+        """The equations from which one operator is enough; None where all operators are to be found."""
+        return None if self._finds_all else self._grounded
 
     def facts(self) -> list[Fact]:
         """The equations that the next one may follow from: earlier ones, and premises that were not stated yet."""
@@ -242,7 +251,7 @@ class AnswerCheck:
                 return known, chain
         best: tuple[Judgement, Chain] | None = None
         for chain in self._likely(reading.plausible):
-            link = self._knowledge.judge_chain(number, chain, self.facts())
+            link = self._knowledge.judge_chain(number, chain, self.facts(), self._enough)
             if link.truth == "valid":
                 return link, chain
             if best is None or ORDER.index(link.truth) > ORDER.index(best[0].truth):
@@ -294,7 +303,7 @@ class AnswerCheck:
         if link.truth == "skipped":
             # An equation may be stated first and derived later.
             others = [fact for fact in self.facts() if not fact.says(new)]
-            again = self._knowledge.judge(new, others)
+            again = self._knowledge.judge(new, others, self._enough)
             link = again if again.truth == "valid" else link
         return replace(link, reason=f"says again what equation {earlier} says", repeats=earlier)
 
@@ -345,7 +354,7 @@ class AnswerCheck:
 
     def _needed(self, end: int) -> set[int]:
         """The steps in at least one minimal proof of the last step; premises do not count towards its size."""
-        options = {number: _options(number, step.link) for number, step in enumerate(self.steps, start=1)}
+        options = {number: step.link.options(number) for number, step in enumerate(self.steps, start=1)}
         free = {number for number, step in enumerate(self.steps, start=1) if step.link.truth == "premise"}
         return smallest_supports(end, options, free)
 
@@ -381,13 +390,3 @@ def _has(step: _Step, reading: Reading) -> bool:
         return False
     wanted = [Fact(0, *chain) for chain in reading.chains if len(chain) == 2]
     return any(fact.says(one) for fact in step.stated for one in wanted)
-
-
-def _options(number: int, link: Judgement) -> list[frozenset[int]]:
-    """The sets of equations that one may rest on; justifications whose operand has occurred are preferred."""
-    if link.repeats is not None:
-        return [frozenset({link.repeats})]
-    if link.justifications:
-        plain = [one for one in link.justifications if one.plain] or link.justifications
-        return list(dict.fromkeys(frozenset(one.steps) - {0} for one in plain))
-    return [frozenset(range(1, number) if link.sources is None else link.sources)]

@@ -74,7 +74,8 @@ class StateVerdict(Record):
     """The verdict on a derivation that is being written.
 
     Attributes:
-        step: the verdict on its last equation; None where there is none yet.
+        step: the verdict on its last equation, with the first operator found that verifies it; None where there is
+            none yet.
         verified_so_far: whether every equation is premise or valid, and rests on such equations alone.
         goal_reached, sound, verified: as in `Validity`, if the derivation ended here.
         open_intermediates: the requested equations that no equation says yet.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mathderive.checker.checker import check
+from mathderive.checker.checker import Checker, check
 from mathderive.checker.verdicts import TRUE
 
 GROWTH = r"\frac{d}{d x} y{(x)} = k y{(x)}"
@@ -53,6 +53,31 @@ def test_all_solutions_fulfil_it(premises: tuple[str, ...], equation: str) -> No
 def test_some_solutions_do_not_fulfil_it(premises: tuple[str, ...], equation: str) -> None:
     prompt = f"Given {' and '.join(premises)}, then obtain {equation}"
     assert check(prompt, equation).steps[0].truth not in TRUE
+
+
+def two_signs(first: str, second: str) -> str:
+    """An equation that is false where both expressions are negative, and true elsewhere."""
+    return rf"(\sqrt{{({first})^{{2}}}} - {first}) (\sqrt{{({second})^{{2}}}} - {second}) = 0"
+
+
+@pytest.mark.parametrize(
+    ("premises", "equation"),
+    [
+        ((GROWTH,), r"\sqrt{y^{2}{(x)}} = y{(x)}"),
+        ((GROWTH,), r"\log{(y^{2}{(x)})} = 2 \log{(y{(x)})}"),
+        ((OSCILLATION,), two_signs("u{(t)}", r"\frac{d}{d t} u{(t)}")),
+        (PAIR, two_signs("p{(t)}", "q{(t)}")),
+        (PAIR, r"\log{(p{(t)})} + \log{(q{(t)})} = \log{(p{(t)} q{(t)})}"),
+        (
+            tuple(rf"\frac{{d}}{{d x}} {name}{{(x)}} = {name}{{(x)}}" for name in "uvwpq"),
+            " ".join(rf"(\sqrt{{({name}{{(x)}})^{{2}}}} - {name}{{(x)}})" for name in "uvwpq") + " = 0",
+        ),
+    ],
+)
+def test_all_combinations_of_signs_are_tried_at_any_points(premises: tuple[str, ...], equation: str) -> None:
+    prompt = f"Given {' and '.join(premises)}, then obtain {equation}"
+    for seed in range(30):
+        assert Checker(prompt, str(seed)).check(equation).steps[0].truth not in TRUE
 
 
 def test_it_may_be_differentiated() -> None:

@@ -9,6 +9,8 @@ from mathderive.checker.checker import Checker, check
 from mathderive.checker.judging import TOO_MUCH
 from mathderive.checker.supervised_states import SupervisedStates
 from mathderive.checker.supervision import EQUATION_LIMITS
+from mathderive.symbolic.engine.derivation import Derivation
+from mathderive.symbolic.engine.texts import prompt, target
 
 PROMPT = (
     r"Given f{(x)} = \sin{(x)}, then derive \frac{d}{d x} f{(x)} = \cos{(x)}, "
@@ -45,6 +47,22 @@ def test_pushing_equations_gives_the_verdict_on_all_of_them() -> None:
         assert state.verdict.step.truth == state.validity.steps[-1].truth
     assert state.verdict.verified
     assert state.verdict.open_intermediates == []
+
+
+@pytest.mark.parametrize("left_out", [None, 2, 3])
+def test_one_operator_is_enough_for_the_verdicts_that_all_operators_give(
+    sampled: list[Derivation], left_out: int | None
+) -> None:
+    for derivation in sampled[:25]:
+        equations = [one for number, one in enumerate(target(derivation).split(" and "), start=1) if number != left_out]
+        whole = check(prompt(derivation), " and ".join(equations))
+        state = Checker(prompt(derivation)).start()
+        for equation, step in zip(equations, whole.steps, strict=True):
+            state = state.push(equation)
+            assert state.verdict.step is not None
+            assert (state.verdict.step.truth, state.verdict.step.stated) == (step.truth, step.stated)
+        found = state.verdict
+        assert (found.goal_reached, found.sound, found.verified) == (whole.goal_reached, whole.sound, whole.verified)
 
 
 def test_a_state_stays_as_it_is() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -107,26 +108,86 @@ def test_short_derivations_that_take_long_hold_up_no_others() -> None:
     with_checks(run)
 
 
-def test_a_short_derivation_that_takes_long_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[str] = []
-    whole = CheckProcess.check
+@dataclass
+class Noted:
+    """The derivations whose checks have begun, paused and ended, once for each time."""
 
-    def noted(process: CheckProcess, asked: CheckRequest) -> Validity:
-        begun.append(asked.output)
-        return whole(process, asked)
+    begun: list[str] = field(default_factory=list)
+    pauses: int = 0
+    ended: list[str] = field(default_factory=list)
 
-    monkeypatch.setattr(CheckProcess, "check", noted)
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> Noted:
+    """What checks do while they have little time in the quick lane."""
+    found = Noted()
+    check_whole, pause = CheckProcess.check, CheckProcess.pause
+
+    def check_noted(process: CheckProcess, asked: CheckRequest) -> Validity:
+        found.begun.append(asked.output)
+        try:
+            return check_whole(process, asked)
+        finally:
+            found.ended.append(asked.output)
+
+    def pause_noted(process: CheckProcess) -> bool:
+        is_paused = pause(process)
+        found.pauses += is_paused
+        return is_paused
+
+    monkeypatch.setattr(CheckProcess, "check", check_noted)
+    monkeypatch.setattr(CheckProcess, "pause", pause_noted)
     monkeypatch.setattr("mathderive.serving.checks.QUICK_SECONDS", 0.05)
     monkeypatch.setattr("mathderive.serving.checks.LONG_QUICK_SECONDS", 0.05)
+    return found
 
+
+def test_a_short_derivation_that_takes_long_is_paused_and_checked_once(noted: Noted) -> None:
     async def run(checks: Checks) -> None:
-        outcome, seconds = await check(checks, LONG)
-        assert outcome == "valid"
-        assert seconds > 0.05  # so it went on in the slow lane
+        assert (await check(checks, LONG))[0] == "valid"
         assert (await check(checks, "x = 1"))[0] == "incorrect"
 
     with_checks(run)
-    assert begun.count(LONG) == 1
+    assert (noted.begun.count(LONG), noted.pauses) == (1, 1)
+
+
+def test_checks_begin_again_where_too_many_are_paused(noted: Noted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mathderive.serving.checks.MAX_PAUSED", 1)
+    monkeypatch.setattr("mathderive.serving.checks.SHARE_SECONDS", 20)  # all of them wait for a busy machine
+    monkeypatch.setattr("mathderive.serving.checks.LONGEST_WAIT", 60)
+    long = [LONG.replace("d x", f"d {name}").replace("x)", f"{name})") for name in "xyzuvw"]
+
+    async def run(checks: Checks) -> None:
+        outcomes = await asyncio.gather(*(check(checks, one) for one in long))
+        assert [outcome for outcome, _ in outcomes] == ["valid"] * len(long)
+        assert (await check(checks, "x = 1"))[0] == "incorrect"
+
+    with_checks(run)
+    assert {noted.begun.count(one) for one in long} == {1, 2}
+
+
+def test_a_paused_check_of_a_client_that_hangs_up_ends(noted: Noted) -> None:
+    async def run(checks: Checks) -> None:
+        slow = asyncio.create_task(check(checks, SLOW))  # takes the slow lane
+        client = Client()
+        long = asyncio.create_task(check(checks, LONG, client))
+        await until(lambda: noted.pauses > 0)
+        client.hang_up()
+        assert (await long)[0] == "499"
+        await until(lambda: LONG in noted.ended)
+        assert SLOW not in noted.ended
+        await slow
+
+    with_checks(run)
+    assert noted.begun.count(LONG) == 1
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits for what takes a moment."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
 
 
 def test_a_paused_check_takes_no_time_and_has_the_same_verdict() -> None:

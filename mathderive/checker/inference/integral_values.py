@@ -76,6 +76,8 @@ def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
             return
     unknown = Dummy()
     difference = (sides[0] - sides[1]).xreplace({integral: unknown})
+    if not _is_linear(difference, unknown):
+        return
     holding = [term for term in Add.make_args(difference) if term.has(unknown)]
     try:
         if all(unknown in Mul.make_args(term) for term in holding):
@@ -87,6 +89,14 @@ def _values_in(integral: Integral, sides: Sides) -> Iterator[Expr]:
         return
     if slope != 0 and not slope.has(unknown, Integral) and _is_without(integral, rest):
         yield -rest / slope
+
+
+def _is_linear(expression: Expr, unknown: Dummy) -> bool:
+    """Whether sums and products alone lead to an unknown, and to one factor of each product."""
+    if isinstance(expression, Add | Mul):
+        holding = [part for part in expression.args if part.has(unknown)]
+        return (len(holding) < 2 or expression.is_Add) and all(_is_linear(part, unknown) for part in holding)
+    return expression == unknown or not expression.has(unknown)
 
 
 def _without_factor(term: Expr, factor: Expr) -> Expr:

@@ -5,7 +5,7 @@ module answers the inverse's own questions: it compares expressions by their fin
 same however it is printed and however SymPy simplifies it on the way.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -31,6 +31,9 @@ from mathderive.checker.numeric.fingerprints import (
 from mathderive.symbolic.engine.operators import OPERATORS, Arity, Operator
 from mathderive.symbolic.engine.operators.inverses import inverse_of
 from mathderive.symbolic.engine.operators.operator import Inverse
+
+ON_ONE, ON_TWO = (Arity.EQUATION, Arity.OPERAND), (Arity.TWO_EQUATIONS,)
+"""The kinds of operators on one equation, and on two."""
 
 LOG_TOLERANCE = 1e-4
 """Maximum relative distance of the logarithms' products where a power may have been taken."""
@@ -162,24 +165,59 @@ class FactComparison:
 
 def justifications(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol] = frozenset()) -> list[Justification]:
     """Every way to get an equation, or its mirror image, from earlier ones by one operator, the plainest first."""
-    known = dict.fromkeys(part for fact in facts for part in fact.ordered_parts)
-    fresh = new.symbols.difference(used, *(fact.symbols for fact in facts))
-    targets = (new, new.mirrored())
-    on_one = _inverses((Arity.EQUATION, Arity.OPERAND), inverse_of)
-    on_two = _inverses((Arity.TWO_EQUATIONS,), inverse_of)
+    targets, compare = (new, new.mirrored()), _comparing(new, facts, used)
+    on_one, on_two = (_inverses(arities, inverse_of) for arities in (ON_ONE, ON_TWO))
     found: dict[Justification, None] = {}
     for target in targets:
-        comparisons = [FactComparison(target, fact, None, known, fresh) for fact in facts]
+        comparisons = [compare(target, fact) for fact in facts]
         for comparison in comparisons:
             found |= _justifications(comparison, on_one)
         for comparison, rule in product(comparisons, facts):
             if rule is not comparison.before:
                 found |= _justifications(comparison.with_second(rule), on_two)
     if not found:
-        slow = _inverses((Arity.EQUATION, Arity.OPERAND), lambda operator: operator.slow_inverse)
+        slow = _inverses(ON_ONE, lambda operator: operator.slow_inverse)
         for target, fact in product(targets, facts):
-            found |= _justifications(FactComparison(target, fact, None, known, fresh), slow)
+            found |= _justifications(compare(target, fact), slow)
+    return _plainest_first(found)
+
+
+def enough_justifications(
+    new: Fact, facts: Sequence[Fact], used: frozenset[Symbol], is_enough: Callable[[Justification], bool]
+) -> list[Justification]:
+    """One way to get an equation, or its mirror image, that is enough; if none is, every way.
+
+    The quick inverses are asked first, and about the latest equations.
+    """
+    latest, compare = facts[::-1], _comparing(new, facts, used)
+    comparisons = [compare(target, fact) for target in (new, new.mirrored()) for fact in latest]
+    pairs = (one.with_second(rule) for one, rule in product(comparisons, latest) if rule is not one.before)
+    on_one, on_two = (_inverses(arities, inverse_of) for arities in (ON_ONE, ON_TWO))
+    quick, others = ([one for one in on_one if one[0].inverse_is_quick is wanted] for wanted in (True, False))
+    slow = _inverses(ON_ONE, lambda operator: operator.slow_inverse)
+    rounds: tuple[tuple[Iterable[FactComparison], Inverses], ...]
+    rounds = (comparisons, quick), (pairs, on_two), (comparisons, others), (comparisons, slow)
+    found: dict[Justification, None] = {}
+    for asked, inverses in rounds:
+        if inverses is slow and found:
+            break
+        for comparison in asked:
+            for one in _justifications(comparison, inverses):
+                if is_enough(one):
+                    return [one]
+                found[one] = None
+    return _plainest_first(found)
+
+
+def _plainest_first(found: Iterable[Justification]) -> list[Justification]:
     return sorted(found, key=lambda one: (not one.plain, one.size))
+
+
+def _comparing(new: Fact, facts: Sequence[Fact], used: frozenset[Symbol]) -> Callable[[Fact, Fact], FactComparison]:
+    """A function that compares a new equation, or its mirror image, with one of the facts."""
+    known = dict.fromkeys(part for fact in facts for part in fact.ordered_parts)
+    fresh = new.symbols.difference(used, *(fact.symbols for fact in facts))
+    return lambda target, before: FactComparison(target, before, None, known, fresh)
 
 
 Inverses = list[tuple[Operator, Inverse]]

@@ -16,13 +16,13 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.conditions import can_be_solved, solution_points
 from mathderive.checker.inference.constants import constants_exist
-from mathderive.checker.inference.decisions import Decision, explained
+from mathderive.checker.inference.decisions import Decision, about_the_rest, explained
 from mathderive.checker.inference.differential_equations import differential_equation
 from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives, values_in, without_plain_ends
 from mathderive.checker.inference.integrals import derivative_by, factor_of, outer_integrals, standing_for
 from mathderive.checker.inference.known_integrals import KnownIntegrals
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
-from mathderive.checker.numeric.comparison import Comparer, OpenConstantError, equal
+from mathderive.checker.numeric.comparison import Comparer, equal
 from mathderive.checker.numeric.definitions import has_infinity, is_name
 from mathderive.checker.numeric.evaluator import BudgetError, by_argument
 from mathderive.checker.numeric.points import Point, Stream
@@ -323,7 +323,7 @@ class Context(KnownIntegrals):
         """Whether an equation is true, without a search for what may excuse a false one."""
         if any(map(has_infinity, sides)):
             return Decision(None, "infinity is no number")
-        sides = without_common_terms(sides)
+        given, sides = sides, without_common_terms(sides)
         names, said = sides[0].free_symbols | sides[1].free_symbols, self.said()
         wished = {one.integral: one.value for one in self.integral_values if one.requested and one.constants & names}
         try:
@@ -333,26 +333,26 @@ class Context(KnownIntegrals):
                 first = other if other.holds else first
             if first.holds is False and fresh and said and self.has_integral(sides):
                 again = self._open(sides, fresh, {})
-                return again if again.holds is not False else first
-            return first
+                first = again if again.holds is not False else first
+            return first if sides == given else about_the_rest(first)
         except (BudgetError, UnsupportedError) as error:
             return Decision(None, str(error))
 
     def _with_values(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
         """Decides with these values of integrals; other integrals are open."""
-        try:
-            return explained(sides, self.comparer().compare(*sides, values), self.definitions, values)
-        except OpenConstantError:
-            same = self.comparer().compare(*sides, values, random_constants=True)
-            if not same.holds:
-                joined = with_sums_joined(sides, lambda one: not self.values_of(one))
-                if joined != sides:
-                    same = self.comparer().compare(joined[0], joined[1], values, random_constants=True)
-            if same.holds:
-                return Decision(True, on_every_branch=same.on_every_branch)
-            if same.depends_on_point:
-                return Decision(None, "whether it is true depends on a constant of integration")
-            return self._open(sides, fresh, values)
+        comparer = self.comparer()
+        same = comparer.compare(*sides, values, random_constants=True)
+        if not comparer.met_open_constant:
+            return explained(sides, same, self.definitions, values)
+        if not same.holds:
+            joined = with_sums_joined(sides, lambda one: not self.values_of(one))
+            if joined != sides:
+                same = comparer.compare(joined[0], joined[1], values, random_constants=True)
+        if same.holds:
+            return Decision(True, on_every_branch=same.on_every_branch)
+        if same.depends_on_point:
+            return Decision(None, "whether it is true depends on a constant of integration")
+        return self._open(sides, fresh, values)
 
     def _open(self, sides: Sides, fresh: Collection[Symbol], values: Mapping[Integral, Expr]) -> Decision:
         """Decides an equation with open constants of integration."""

@@ -1,8 +1,8 @@
 """Evaluates functions of the premises: defined ones, solutions of differential equations, and unknown ones.
 
 A premise such as `y'(x) = k y(x)` gives all derivatives of `y` at a point, once its value there is known. So near a
-point every solution is a power series that begins with a free number. This number is drawn at random, with either sign:
-an equation that is true for random solutions is true for all.
+point every solution is a power series that begins with free numbers. These are drawn at random, with all combinations
+of signs: an equation that is true for random solutions is true for all.
 """
 
 import math
@@ -31,7 +31,11 @@ class Scope:
 
 
 class ApplicationEvaluator(NodeEvaluator[Value, Scope]):
-    """Evaluates functions of the premises at a point."""
+    """Evaluates functions of the premises at a point.
+
+    Attributes:
+        negative: the free numbers that were met, such as constants of integration, and whether each is negative here.
+    """
 
     def __init__(self, definitions: Definitions, point: Point) -> None:
         self.definitions = definitions
@@ -39,6 +43,16 @@ class ApplicationEvaluator(NodeEvaluator[Value, Scope]):
         self._level = 0
         self._coefficients: dict[str, list[acb]] = {}
         self._extended: set[str] = set()
+        self.negative: dict[object, bool] = {}
+
+    def with_sign(self, number: object, size: arb) -> acb:
+        """The value of a free number of this size; premises do not say which sign it has.
+
+        The points go through all combinations of the signs of the free numbers, in the order in which they are met.
+        """
+        if number not in self.negative:
+            self.negative[number] = bool(self.point.draw >> len(self.negative) & 1)
+        return acb(-size if self.negative[number] else size)
 
     def application(self, node: AppliedUndef, scope: Scope) -> Value:
         name = node.func.__name__
@@ -120,6 +134,5 @@ class ApplicationEvaluator(NodeEvaluator[Value, Scope]):
 
     def _initial_value(self, name: str, order: int) -> acb:
         """A random value of a solution or of its derivative of some order."""
-        label = f"initial value {order} of {name} at {self.point.draw}"
-        size = arb(0.4 + 1.2 * self.point.number(label))
-        return acb(size if self.point.number(f"sign of {label}") < 0.5 else -size)
+        label = f"initial value {order} of {name}"
+        return self.with_sign(label, arb(0.4 + 1.2 * self.point.number(f"{label} at {self.point.draw}")))

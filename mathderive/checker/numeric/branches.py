@@ -16,7 +16,7 @@ from sympy.core.basic import Basic
 from sympy.core.function import AppliedUndef, Function
 from sympy.core.numbers import ImaginaryUnit
 
-from mathderive.checker.numeric.definitions import MAX_UNFOLDED, Definitions, is_name
+from mathderive.checker.numeric.definitions import MAX_UNFOLDED, Definitions
 from mathderive.checker.numeric.evaluator import BudgetError, Evaluator
 from mathderive.checker.numeric.functions import PIECEWISE
 from mathderive.checker.numeric.points import Point, Stream
@@ -118,8 +118,8 @@ def _with_values(body: Expr, names: Sequence[Expr], values: Sequence[Expr]) -> t
 def has_branch(part: Expr) -> bool:
     """Whether a power or function has several branches."""
     if isinstance(part, Pow):
-        # SymPy would search long for the sign of a name, which it does not know.
-        return not part.exp.is_Integer and (is_name(part.base) or not part.base.is_positive)
+        # SymPy would search long for the sign of names, which it does not know.
+        return not part.exp.is_Integer and (bool(part.base.free_symbols) or not part.base.is_positive)
     return part.func.__name__ in PIECEWISE
 
 

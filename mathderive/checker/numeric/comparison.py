@@ -5,7 +5,7 @@ precision has to exceed the size of every number on the way several times over, 
 inconclusive.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -75,7 +75,11 @@ def precision(bits: int) -> Iterator[None]:
 
 
 class Comparer:
-    """Compares expressions under definitions at the points of a stream."""
+    """Compares expressions under definitions at the points of a stream.
+
+    Attributes:
+        met_open_constant: whether an open constant of integration was met so far.
+    """
 
     def __init__(self, definitions: Definitions, stream: Stream, points: Sequence[Point] | None = None) -> None:
         """
@@ -85,6 +89,9 @@ class Comparer:
         self._definitions = definitions
         self._stream = stream
         self._points = points
+        self.met_open_constant = False
+        self._signs: tuple[bool, ...] = ()
+        """The signs of the free numbers at the last point."""
 
     def compare(
         self,
@@ -114,20 +121,23 @@ class Comparer:
             # The solutions of a condition may differ, so that all of them count.
             wanted, least = (POINTS, MIN_POINTS) if self._points is None else (len(self._points), 1)
         branching = has_branches((left, right), self._definitions)
-        if branching and not self._stream.values:
+        tests_signs = branching and not self._stream.values
+        if tests_signs:
             if self._points is None and self._same_on_every_branch(left, right, bound, random_constants):
                 return Comparison(True, on_every_branch=True)
             wanted = max(wanted, MORE_POINTS)
         same = 0
         usable = False
         found: Comparison | None = None
+        signs: set[tuple[bool, ...]] = set()
         for place, point in enumerate(self.points()):
-            if place >= wanted and same + (found is not None) >= least:
+            if place >= wanted and (found or (same >= least and (not tests_signs or _are_all(signs)))):
                 break
             outcome, values = self._at(left, right, point, bound, random_constants)
             usable = usable or outcome != "undefined"
             if outcome == "same":
                 same += 1
+                signs.add(self._signs)
             elif outcome == "different":
                 if found is not None and not same and self._points is None:
                     return found
@@ -138,6 +148,8 @@ class Comparer:
             if same:
                 return Comparison(None, "it is true at some points and false at others", found.point, found.values)
             return found
+        if same >= least and tests_signs and not _are_all(signs):
+            return Comparison(None, "it is not known for all signs of the constants in it")
         if same >= least:
             return Comparison(True, on_every_branch=not branching)
         return Comparison(None, "too few values are accurate" if usable else "there is no value at any point tried")
@@ -187,7 +199,9 @@ class Comparer:
                     return "unclear", ()
                 if evaluator.is_ambiguous:
                     raise UnsupportedError("a derivative by a name that stands for an expression")
-                if evaluator.met_unknowns and not random_constants:
+                self._signs = tuple(evaluator.negative.values())
+                self.met_open_constant = self.met_open_constant or bool(evaluator.met_unknowns)
+                if self.met_open_constant and not random_constants:
                     raise OpenConstantError("an integral whose constant is open")
                 outcome = meet(values[0], values[1], evaluator.size)
             if outcome != "unclear" or bits >= MAX_PRECISION:
@@ -196,6 +210,12 @@ class Comparer:
             if not bits < wanted <= MAX_PRECISION:
                 return outcome, ()
             bits = wanted
+
+
+def _are_all(signs: Collection[tuple[bool, ...]]) -> bool:
+    """Whether all combinations of the signs of some numbers are there; some numbers may not be met at every point."""
+    count = max(map(len, signs), default=0)
+    return sum(len(one) == count for one in signs) == 2**count
 
 
 def meet(left: Value, right: Value, size: int) -> Outcome:

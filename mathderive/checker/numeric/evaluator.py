@@ -324,13 +324,7 @@ class Evaluator(ApplicationEvaluator):
         return total
 
     def _random_constant(self, key: UnknownKey) -> acb:
-        """A number of either sign, because no premise says which sign a constant has.
-
-        The points go through all combinations of the signs of the first three constants.
-        """
-        draw = self.point.draw
-        size = arb(1 + self.point.number(f"constant {key} {draw}"))
-        return acb(-size if draw >> key[0] % 3 & 1 else size)
+        return self.with_sign(key, arb(1 + self.point.number(f"constant {key} {self.point.draw}")))
 
     def _class_of(self, variable: Symbol, slopes: list[acb]) -> int:
         """The number of the class of integrals that share their variable, integrand and so their constant."""

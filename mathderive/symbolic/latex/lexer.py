@@ -122,14 +122,15 @@ class _Scanner:
 
     def _next(self) -> tuple[str, str]:
         """The kind and value of the next token; the kind is empty for a command that only makes space."""
-        special = _SPECIAL.match(self.text, self.position)
-        if special:
-            self.position = special.end()
-            return "CONSTANT", "nan" if "NaN" in special[0] else "zoo"
-        command = _COMMAND.match(self.text, self.position)
-        if command:
-            return self._command(command[1], command.end())
         character = self.text[self.position]
+        if character == "\\":
+            special = _SPECIAL.match(self.text, self.position)
+            if special:
+                self.position = special.end()
+                return "CONSTANT", "nan" if "NaN" in special[0] else "zoo"
+            command = _COMMAND.match(self.text, self.position)
+            if command:
+                return self._command(command[1], command.end())
         if character.isascii() and character.isalpha():
             word = _WORD.match(self.text, self.position)
             if word and len(word[0]) > 1 and word[0] in _KNOWN:

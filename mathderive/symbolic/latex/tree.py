@@ -82,10 +82,19 @@ def subtrees(parts: tuple[Any, ...]) -> Iterator[Node]:
 
 
 def _node(kind: str, *parts: Any) -> Node:
-    depth = 1 + max((part.depth for part in subtrees(parts)), default=0)
+    depth = 1 + _depth(parts)
     if depth > MAX_DEPTH:
         raise LatexError(f"nested too deeply (more than {MAX_DEPTH})")
     return Node(kind, parts, depth)
+
+
+def _depth(parts: tuple[Any, ...]) -> int:
+    """The depth of the deepest of the parts; without a generator, because every node asks."""
+    deepest = 0
+    for part in parts:
+        depth = part.depth if isinstance(part, Node) else _depth(part) if isinstance(part, tuple) else 0
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _sum(first: Node, second: Node) -> Node:

@@ -25,7 +25,16 @@ FAMILIES = (
         (
             *("$Y2 = $k^{2} $Y1", "$Y2 = 2 $k $Y1", "$Y2 = 0", "$Y = 0", "$Y1 = $k", "$Y = e^{$k $x}", "$Y1 = $Y2 $Y"),
             *(r"\sqrt{($Y)^{2}} = $Y", r"\frac{\partial}{\partial $k} $Y1 = $Y"),
-            r"\frac{d}{d $x} ($Y)^{2} = 2 $k $Y",
+            *(r"\frac{d}{d $x} ($Y)^{2} = 2 $k $Y", r"\log{(($Y)^{2})} = 2 \log{($Y)}"),
+        ),
+    ),
+    _Family(
+        ("$Y1 = $k $Y", "$Z1 = - $Z"),
+        ("$Y = - 3 e^{$k $x}", "$Z = - 2 e^{- $x}"),
+        (
+            r"\log{($Y)} + \log{($Z)} = \log{($Y $Z)}",
+            r"(\sqrt{($Y)^{2}} - $Y) (\sqrt{($Z)^{2}} - $Z) = 0",
+            r"\sqrt{($Y)^{2}} + \sqrt{($Z)^{2}} = \sqrt{($Y + $Z)^{2}} + $Y - $Z",
         ),
     ),
     _Family(

@@ -56,7 +56,8 @@ def label(attempt: Attempt, seed: str) -> LabelledAttempt | None:
     if goal is None:
         return None
     search = Search(Judge([], [line for line in (*lines, goal) if line is not None], constants, seed, points=1), seed)
-    closure = _derived_lines(goal, lines, attempt.honest, definitions, judge, search)
+    premises = [equation for text in attempt.premises if (equation := _equation(text, attempt)) is not None]
+    closure = _derived_lines(goal, lines, attempt.honest, premises, definitions, judge, search)
     repeats = any(search.says_again(goal, line) is not Follows.NOT for line in closure)
     if repeats or search.follows(goal, closure) is not Follows.NOT:
         return None
@@ -97,20 +98,22 @@ def _derived_lines(
     goal: Equality,
     lines: Sequence[Equality | None],
     honest: int,
+    premises: Sequence[Equality],
     definitions: frozenset[int],
     judge: Judge,
     search: Search,
 ) -> list[Equality]:
-    """The honest lines, and those that may follow from them.
+    """The honest lines, later ones that state a premise, and those that may follow from them.
 
     Lines whose sides are both zero in the model say nothing. Identities are no steps of a derivation, but a reader may
     let one stand, so they count as derived here.
     """
     found = [line for line in lines[:honest] if line is not None]
+    stated = {sides for premise in premises for sides in (premise.args, premise.args[::-1])}
     for number, line in enumerate(lines[honest:], start=honest + 1):
         if line is None or line.args in (goal.args, goal.args[::-1]):
             continue
-        if line.lhs == line.rhs or number in definitions:
+        if line.lhs == line.rhs or line.args in stated or number in definitions:
             found.append(line)
             continue
         zeros = (Equality(side, Integer(0), evaluate=False) for side in line.args)

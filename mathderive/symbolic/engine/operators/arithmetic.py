@@ -197,6 +197,7 @@ ADD = Operator(
     function=with_operand(lambda side, operand: side + operand),
     operands=earlier_parts,
     inverse=_find_summand,
+    inverse_is_quick=True,
 )
 MINUS = Operator(
     "minus",
@@ -205,6 +206,7 @@ MINUS = Operator(
     function=with_operand(lambda side, operand: side - operand),
     operands=earlier_parts,
     inverse=_find_subtrahend,
+    inverse_is_quick=True,
 )
 TIMES = Operator(
     "times",
@@ -215,6 +217,7 @@ TIMES = Operator(
     guard=_is_not_zero,
     side_condition=_is_known_not_to_be_zero,
     inverse=_find_factor,
+    inverse_is_quick=True,
 )
 DIVIDE = Operator(
     "divide",
@@ -225,6 +228,7 @@ DIVIDE = Operator(
     guard=_is_not_zero,
     side_condition=_is_known_not_to_be_zero,
     inverse=_find_divisor,
+    inverse_is_quick=True,
 )
 POWER = Operator(
     "power",
@@ -235,4 +239,5 @@ POWER = Operator(
     guard=has_no_zero_side,  # SymPy substitutes wrongly in powers of zero
     side_condition=_is_known_not_to_be_zero,
     inverse=_find_exponent,
+    inverse_is_quick=True,
 )

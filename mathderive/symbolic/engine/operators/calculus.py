@@ -269,6 +269,7 @@ DIFFERENTIATE = Operator(
     operands=_symbols,
     guard=_is_independent,
     inverse=_find_variable_of_derivative,
+    inverse_is_quick=True,
 )
 INTEGRATE = Operator(
     "integrate",
@@ -278,4 +279,5 @@ INTEGRATE = Operator(
     operands=_symbols,
     guard=_is_independent,
     inverse=_find_variable_of_integral,
+    inverse_is_quick=True,
 )

@@ -41,10 +41,10 @@ def _compare_expanded(operator: Operator, comparison: Comparison) -> Iterator[tu
         return
     if not all(after <= earlier for after, earlier in zip(new.names, before.names, strict=True)):
         return  # a name comes from nowhere
-    result = before.result_of(operator.name)
-    if result is None or not comparison.states(result):
+    if new.has_fingerprint and new.result_of(operator.name) is not None:
         return
-    if not new.has_fingerprint or new.result_of(operator.name) is None:
+    result = before.result_of(operator.name)
+    if result is not None and comparison.states(result):
         yield ()
 
 
@@ -66,6 +66,7 @@ def _function(name: str, transform: Callable[[Expr], Expr], guard: Guard = _has_
         function=on_both_sides(transform),
         guard=guard,
         inverse=compare_values,
+        inverse_is_quick=True,
     )
 
 

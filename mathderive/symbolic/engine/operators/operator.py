@@ -216,6 +216,7 @@ class Operator:
         draw_premise: draws the equation, for arity `PREMISE`.
         draw_pair: draws the two steps, for arity `TWO_EQUATIONS`; None draws any two.
         inverse: finds the operands that lead from one equation to another; None applies the operator and compares.
+        inverse_is_quick: whether `inverse` only compares values; others apply the operator.
         slow_inverse: a second inverse, tried where no operator's `inverse` found anything.
         mirror: the operator that does the same once the sides of every equation change places; None is itself.
         introduces_constants: whether the result has fresh constants, so that the sampler applies the operator to an
@@ -234,6 +235,7 @@ class Operator:
     draw_premise: DrawPremise | None = None
     draw_pair: DrawPair | None = None
     inverse: Inverse | None = None
+    inverse_is_quick: bool = False
     slow_inverse: Inverse | None = None
     mirror: str | None = None
     introduces_constants: bool = False
