@@ -143,12 +143,12 @@ def test_two_batches_are_computed_at_once(predictor: T5Model, monkeypatch: pytes
 def test_only_the_first_set_waits_for_a_compilation(checkpoint: Path, tmp_path: Path) -> None:
     notes: list[tuple[str, int, str]] = []
 
-    def note(what: str, done: int, wanted: int, text: str = "") -> None:
-        notes.append((what, done, text))
+    def on_progress(what: str, done: int, wanted: int, note: str = "") -> None:
+        notes.append((what, done, note))
 
     predictor = T5Model("ours", str(checkpoint), DECODING)
     for name in ("static", "vr"):
-        predict_set(predictor, EXAMPLES[:2], tmp_path / f"{name}.jsonl", note)
+        predict_set(predictor, EXAMPLES[:2], tmp_path / f"{name}.jsonl", on_progress)
     assert notes == [
         ("ours static", 0, "compiling"),
         ("ours static", 2, ""),
