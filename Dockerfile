@@ -71,7 +71,7 @@ CMD ["all"]
 FROM kit AS test
 USER 0
 COPY . .
-RUN python3 -m venv /opt/venv && ./run.sh test --help >/dev/null && chown mathderive /app \
+RUN python3 -m venv /opt/venv && ./run.sh test --version >/dev/null && chown mathderive /app \
     && find . ! -perm -o=r -exec chmod a+rX {} +
 USER 1000
 CMD ["test"]

@@ -47,12 +47,16 @@ install() { # LOCK_FILE
 }
 
 # Beam pins older versions, so it has its own environment beside the usual one.
+asks_for_help=''
 for argument in "$@"; do
-  if [[ $argument == --beam ]]; then accelerator=beam venv=$venv-beam; fi
+  case $argument in
+    --beam) accelerator=beam venv=$venv-beam ;;
+    --help | -h) asks_for_help=yes ;;
+  esac
 done
 [[ -f $root/requirements/$accelerator.txt ]] || fail "MATHDERIVE_ACCELERATOR=$accelerator is unknown; expected cpu, cuda or tpu"
 install "$root/requirements/$accelerator.txt"
-case ${1:-} in
+case $asks_for_help${1:-} in
   test | lint | docs) install "$root/requirements/dev.txt" ;;
 esac
 exec "$venv/bin/mathderive" "$@"

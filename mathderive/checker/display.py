@@ -43,11 +43,13 @@ def _block(number: int, step: StepVerdict, paint: Paint, is_missing: bool) -> st
 
 
 def _summary(validity: Validity) -> str:
+    doubtful = next((n for n, step in enumerate(validity.steps, start=1) if step.truth not in ("premise", "valid")), 0)
+    why = f": equation {doubtful} is {validity.steps[doubtful - 1].truth}" if doubtful else ""
     parts = [
         f"{sum(validity.premises_used)} of {len(validity.premises_used)} premises stated",
         f"{sum(validity.intermediates_present)} of {len(validity.intermediates_present)} requested equations derived",
         "goal reached" if validity.goal_reached else "goal not reached",
-        "verified" if validity.verified else "sound, but not verified" if validity.sound else "not verified",
+        "verified" if validity.verified else ("sound, but not verified" if validity.sound else "not verified") + why,
     ]
     return "; ".join(parts)
 

@@ -1,13 +1,14 @@
 """The commands that check: `check` a derivation, and `conformance` of the engine to the authors' files."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mathderive.core.errors import InputError
-from mathderive.core.progress import has_colours, progress
+from mathderive.core.progress import has_colours, progress, say
 from mathderive.records import Rules
 
 MAX_BYTES = 2**20
@@ -36,10 +37,22 @@ def check_conformance(
 
 
 def check_derivation(
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="A file with `Given ..., then obtain ...`.")],
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PROMPT] [DERIVATION]",
+            help="Files with the prompt, `Given ..., then obtain ...`, and with equations, one a line or joined by "
+            "` and `. `-`, or no DERIVATION, is standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", "-p", metavar="TEXT", help="The prompt itself, in place of a file.")
+    ] = None,
     derivation: Annotated[
-        str, typer.Argument(metavar="[DERIVATION]", help="A file with equations, one a line or joined by ` and `.")
-    ] = "-",
+        str | None,
+        typer.Option("--derivation", "-d", metavar="TEXT", help="The derivation itself, in place of a file."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as a JSON object.")] = False,
     rules: Annotated[
         Rules,
@@ -51,23 +64,23 @@ def check_derivation(
         bool, typer.Option("--fill", help="Insert the equations that are missing before skipped ones.")
     ] = False,
 ) -> None:
-    """Check a derivation step by step: exit code 0 if it is verified, 1 if not. `-` is standard input."""
+    """Check a derivation step by step: exit code 0 if it is verified, 1 if not."""
     from mathderive.checker.display import display
     from mathderive.checker.filling import fill
     from mathderive.checker.supervision import SupervisedChecker
 
-    if prompt == derivation == "-":
-        raise InputError("check: expected one of PROMPT and DERIVATION from standard input, and a file for the other")
-    asked, answered = _read_text(prompt).strip(), _read_text(derivation)
+    (asked, asked_place), (answered, answered_place) = _read_both(places or [], prompt, derivation)
     if not answered.strip():
-        raise InputError(f"{derivation}: empty; expected equations, one a line or joined by ` and `")
+        raise InputError(f"{answered_place}: empty; expected equations, one a line or joined by ` and `")
     with SupervisedChecker() as checker:
         try:
             validity = checker.check(asked, answered, counts_missing=fills, rules=rules)
             filled = fill(validity) if fills and not as_json else None
             shown = validity if filled is None else checker.check(asked, filled.text, rules=rules)
         except ValueError as error:
-            raise InputError(f"{prompt}: {error}; expected `Given P and ..., then derive X, then obtain G`") from None
+            raise InputError(
+                f"{asked_place}: {error}; expected `Given P and ..., then derive X, then obtain G`"
+            ) from None
     if as_json:
         print(validity.model_dump_json(indent=2))
     else:
@@ -79,8 +92,30 @@ def check_derivation(
     raise typer.Exit(0 if validity.verified else 1)
 
 
-def _read_text(place: str) -> str:
+NamedText = tuple[str, str]
+"""A text and where it comes from, for messages."""
+
+
+def _read_both(places: Sequence[str], prompt: str | None, derivation: str | None) -> tuple[NamedText, NamedText]:
+    """The prompt and the derivation, each from its option or else from the next place; the last may be left out."""
+    waiting = list(places)
+    if prompt is None and not waiting:
+        raise InputError("check: no prompt; expected a file or --prompt TEXT")
+    asked_place = waiting.pop(0) if prompt is None else "--prompt"
+    answered_place = "--derivation" if derivation is not None else waiting.pop(0) if waiting else "-"
+    if waiting:
+        raise InputError(f"check: {waiting[0]}: one text too many; expected one prompt and one derivation")
+    if asked_place == answered_place == "-":
+        raise InputError("check: expected one of PROMPT and DERIVATION from standard input, and a file for the other")
+    asked = _read_text(asked_place, "prompt") if prompt is None else prompt
+    answered = _read_text(answered_place, "derivation") if derivation is None else derivation
+    return (asked.strip(), asked_place), (answered, answered_place)
+
+
+def _read_text(place: str, what: str) -> str:
     """Reads a text file, or standard input for `-`."""
+    if place == "-" and sys.stdin.isatty():
+        say(f"check: type the {what}, then press Ctrl-D at the beginning of a line")
     try:
         with sys.stdin.buffer if place == "-" else Path(place).open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)

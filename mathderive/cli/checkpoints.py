@@ -9,6 +9,7 @@ import typer
 from mathderive.cli.options import MINI, QUICK, ConfigOption, Overrides, read_config
 from mathderive.core.bundled import checkpoint_place
 from mathderive.core.environment import cores
+from mathderive.core.progress import say
 from mathderive.predictors.kinds import checkpoint_name
 
 
@@ -19,11 +20,16 @@ def convert_checkpoint(
         Literal["float32", "bfloat16"] | None,
         typer.Option("--dtype", help="What a Hugging Face folder's weights are stored as; float32 by default."),
     ] = None,
+    to: Annotated[
+        Literal["hugging-face", "mathderive"] | None,
+        typer.Option("--to", help="The format to make; by default the one that SRC does not have."),
+    ] = None,
 ) -> None:
     """Turn one of our model folders into a Hugging Face folder, and a Hugging Face folder or id into one of ours."""
     from mathderive.training.conversion import convert
 
-    convert(checkpoint_place(source), destination, dtype)
+    made = convert(checkpoint_place(source), destination, dtype, to)
+    say(f"convert: {destination} is {made}")
     print(destination)
 
 

@@ -20,6 +20,8 @@ from rich.progress import (
 SECONDS_BETWEEN_LINES = 10.0
 """Minimum time between two lines of one stage, in seconds."""
 
+COMPILING = "compiling"
+"""The note of work that begins with the compilation of a program, which takes up to minutes."""
 
 QUIET = "MATHDERIVE_QUIET"
 """The environment variable that silences progress and notes, also in the processes that this one starts."""
@@ -106,8 +108,10 @@ class _Lines:
     def __call__(self, what: str, done: int, wanted: int, note: str = "") -> None:
         if self._last and self._last[0] != what:
             self.finish()
+        # A note at the beginning says why nothing moves for a while.
+        is_first_note = bool(note) and (self._last is None or self._last[0] != what)
         self._last, self._pending = (what, done, wanted, note), True
-        if time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
+        if is_first_note or time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
             self.finish()
 
     def finish(self) -> None:

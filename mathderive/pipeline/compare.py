@@ -103,6 +103,8 @@ def compare_runs(
 
 
 def _open(folder: Path) -> _FinishedRun:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected that of a finished run, such as runs/quick")
     paths = RunPaths(folder)
     run = _FinishedRun(paths, _read_stamp(paths, "score", _ScoreStamp), _read_stamp(paths, "report", _ReportStamp))
     for predictor, digests in run.report.scores.items():

@@ -19,7 +19,7 @@ STAGE_VERSION: Mapping[str, int] = {
     "train": 1,
     "self-training": 1,
     "predict": 2,
-    "score": 8,
+    "score": 10,
     "report": 12,
 }
 """Version of each stage, raised when its output changes for the same inputs."""

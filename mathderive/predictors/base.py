@@ -53,6 +53,17 @@ class Spender(Protocol):
 
 
 @runtime_checkable
+class SlowStarter(Protocol):
+    """A predictor whose first answers take longer than later ones.
+
+    Attributes:
+        start_note: what it does before them, in a word for the progress display; empty once they are there.
+    """
+
+    start_note: str
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A predictor that measures how long each answer takes.
 
@@ -95,7 +106,8 @@ def predict_set(predictor: Predictor, examples: Sequence[Example], path: Path, o
     done = _select_finished(file, batches, predictor.name)
     what = f"{predictor.name} {path.stem}"
     if examples:
-        on_progress(what, len(done), len(examples))
+        note = predictor.start_note if isinstance(predictor, SlowStarter) else ""
+        on_progress(what, len(done), len(examples), note if len(done) < len(examples) else "")
     open_batches = [batch for batch in batches if not all(example.id in done for example in batch)]
     times = ResumableFile(seconds_path(path), to_line, lambda line: parse_line(line, AnswerSeconds, str(path)))
     known = [one for one in times.read() if one.id in done]

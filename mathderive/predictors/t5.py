@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from mathderive.config.schema import DecodingSettings
 from mathderive.core import devices
+from mathderive.core.progress import COMPILING
 from mathderive.model.decoding import MIN_ROWS, decode, padded_length, sample
 from mathderive.model.sampling import Sample, Sampling, sample_key
 from mathderive.predictors.base import make_prediction
@@ -50,6 +51,7 @@ class T5Model:
             InputError: the checkpoint is missing, damaged or of an unknown format.
         """
         self.name = name
+        self.start_note = COMPILING
         self._decoding = decoding
         opened = open_checkpoint(checkpoint) if isinstance(checkpoint, str) else checkpoint
         self._config, self._tokenizer = opened.config, opened.tokenizer
@@ -69,6 +71,7 @@ class T5Model:
 
     def _predict_batch(self, batch: Sequence[Example]) -> list[Prediction]:
         completions = self.complete([self._source(example) for example in batch])
+        self.start_note = ""
         return [
             make_prediction(
                 example,

@@ -18,6 +18,7 @@ from mathderive.training.checkpoints import Checkpoints, read_best
 from mathderive.training.description import is_model_folder, read_description, verify_description, write_description
 
 StoredDtype = Literal["float32", "bfloat16"]
+CheckpointFormat = Literal["hugging-face", "mathderive"]
 
 
 class LoadedModel(NamedTuple):
@@ -107,27 +108,34 @@ def open_checkpoint(place: str) -> OpenedCheckpoint:
     return opened
 
 
-def convert(place: str, destination: Path, dtype: StoredDtype | None = None) -> None:
+def convert(place: str, destination: Path, dtype: StoredDtype | None = None, to: CheckpointFormat | None = None) -> str:
     """Writes one of our model folders as a Hugging Face folder, or a Hugging Face folder or id as one of ours.
 
     Args:
         place: the folder or id to convert.
         destination: the folder to make, with network and tokenizer. It exists only when it is complete.
         dtype: the type of the weights in a new Hugging Face folder, by default float32. Ours are always float32.
+        to: the format to make, by default the other one. A copy in the same format holds the best step's weights alone.
+
+    Returns:
+        What was made, in words.
 
     Raises:
         InputError: as `open_checkpoint`; or the destination is not empty, or `dtype` is given where one of our folders
             is made.
     """
-    ours = is_model_folder(Path(place))
-    if dtype is not None and not ours:
-        raise InputError(f"convert: --dtype is for Hugging Face folders to be made; {place} is none of our folders")
+    to = to or ("hugging-face" if is_model_folder(Path(place)) else "mathderive")
+    if dtype is not None and to == "mathderive":
+        raise InputError(f"convert: --dtype is for Hugging Face folders to be made; {destination} would be one of ours")
     with new_folder(destination) as folder:
         source = open_checkpoint(place)
-        if ours:
+        if to == "hugging-face":
             _write_hugging_face(folder, source, dtype or "float32")
         else:
             _write_ours(folder, source, {"converted from": place})
+    if to == "hugging-face":
+        return f"a Hugging Face folder with weights in {dtype or 'float32'}"
+    return "a model folder of mathderive, with weights in float32"
 
 
 def _write_hugging_face(folder: Path, source: OpenedCheckpoint, dtype: StoredDtype) -> None:

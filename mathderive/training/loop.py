@@ -18,7 +18,7 @@ from etils import epath
 from mathderive.config.training_options import WITHOUT_INFLUENCE, TrainingOptions
 from mathderive.core import devices
 from mathderive.core.errors import InputError, Terminated
-from mathderive.core.progress import ProgressCallback
+from mathderive.core.progress import COMPILING, ProgressCallback
 from mathderive.model.config import T5Config
 from mathderive.training.checkpoints import Checkpoints, Restored, flatten, unflatten
 from mathderive.training.flops import utilisation
@@ -109,7 +109,7 @@ def train(
         log = MetricsLog(folder / "metrics.jsonl", first_step, store and store / "metrics.jsonl")
         state = devices.replicate(host_state)
         last_saved, note, in_flight = first_step, "", None
-        on_progress("steps", first_step, total_steps)
+        on_progress("steps", first_step, total_steps, COMPILING if first_step < total_steps else "")
 
         for step in range(first_step + 1, total_steps + 1):
             state, loss = train_step(state, devices.shard(next(iterator)))

@@ -127,7 +127,8 @@ def test_other_texts_are_refused(text: str) -> None:
 
 def test_values_are_rendered(examples: list[mathderive.Example]) -> None:
     assert examples[0].prompt in mathderive.render(examples[0])
-    assert mathderive.render(mathderive.check(examples[0].prompt, "1 = 0")).endswith("not verified")
+    refuted = mathderive.render(mathderive.check(examples[0].prompt, "1 = 0"))
+    assert refuted.endswith("not verified: equation 1 is incorrect")
     with pytest.raises(TypeError, match="int; expected"):
         mathderive.render(5)
 

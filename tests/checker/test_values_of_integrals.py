@@ -2,7 +2,10 @@
 
 import pytest
 
+from mathderive.checker.checker import check
+from mathderive.checker.supervision import SupervisedChecker
 from mathderive.checker.verdicts import TRUE
+from mathderive.symbolic.prompts import SEPARATOR
 from tests.checker.test_constants_of_integration import INTEGRATED, truths
 
 
@@ -50,3 +53,25 @@ def test_two_values_of_one_integral_give_another_its_constant(equations: tuple[s
     half, other = (rf"\int x dx = \frac{{x^{{2}}}}{{2}} + {constant}" for constant in (r"\frac{1}{2}", "1"))
     assert all(truth in TRUE for truth in truths(*equations, half))
     assert truths(*equations, other)[2] not in TRUE
+
+
+def test_one_integral_of_two_forms_costs_little() -> None:
+    # To solve for the constant inside the power takes a second, more than an equation is given.
+    prompt = (
+        r"Given \mathbf{M}{(J)} = \cos{(J)}, then derive \int \mathbf{M}{(J)} dJ = F + \sin{(J)}, then obtain "
+        r"\int 2 (F + \sin{(J)})^{F} dF = \int ((F + \sin{(J)})^{F} + (\int \cos{(J)} dJ)^{F}) dF"
+    )
+    lines = (
+        r"\mathbf{M}{(J)} = \cos{(J)}",
+        r"\int \mathbf{M}{(J)} dJ = \int \cos{(J)} dJ",
+        r"(\int \mathbf{M}{(J)} dJ)^{F} = (\int \cos{(J)} dJ)^{F}",
+        r"\int \mathbf{M}{(J)} dJ = F + \sin{(J)}",
+        r"(F + \sin{(J)})^{F} = (\int \cos{(J)} dJ)^{F}",
+        r"2 (F + \sin{(J)})^{F} = (F + \sin{(J)})^{F} + (\int \cos{(J)} dJ)^{F}",
+        r"\int 2 (F + \sin{(J)})^{F} dF = \int ((F + \sin{(J)})^{F} + (\int \cos{(J)} dJ)^{F}) dF",
+    )
+    with SupervisedChecker() as checker:
+        verdict = checker.check(prompt, SEPARATOR.join(lines))
+    assert [step.truth for step in verdict.steps if step.truth not in TRUE] == []
+    wrong = lines[-1].replace("2 (F", "3 (F")
+    assert check(prompt, SEPARATOR.join((*lines[:-1], wrong))).steps[-1].truth not in TRUE

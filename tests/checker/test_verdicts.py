@@ -1,5 +1,7 @@
 """What the checker says about derivations whose faults are known."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +83,17 @@ def test_a_false_equation_has_a_counterexample_and_is_no_reason() -> None:
     place = float(verdict.steps[2].counterexample["x"])  # type: ignore[index]
     assert cos(place) != -cos(place)
     assert not verdict.goal_reached
+
+
+def test_the_values_of_the_sides_are_those_of_what_the_reason_says_of_them() -> None:
+    wrong = r"y + x + \frac{d}{d x} f{(x)} = y + x - \cos{(x)}"
+    step = check(PROMPT, SEPARATOR.join((PREMISE, DIFFERENTIATED, wrong))).steps[2]
+    slope = cos(float(step.counterexample["x"]))  # type: ignore[index]
+    said = re.fullmatch(
+        r"the left side is (\S+) where the right one is (\S+), both without the terms that they share", step.reason
+    )
+    assert said is not None, step.reason
+    assert list(map(float, said.groups())) == pytest.approx([slope, -slope], rel=1e-4)
 
 
 def test_nothing_depends_on_how_an_equation_is_printed() -> None:

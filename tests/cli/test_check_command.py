@@ -1,6 +1,8 @@
 """`mathderive check`, as a person meets it."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -82,8 +84,50 @@ def test_from_standard_input(folder: Path, arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--prompt", PROMPT, "--derivation", DERIVATION),
+        ("-p", PROMPT, "right.txt"),
+        ("prompt.txt", "-d", DERIVATION.replace("\n", " and ", 2)),
+    ],
+)
+def test_texts_in_place_of_files(folder: Path, arguments: tuple[str, ...]) -> None:
+    assert run("check", *arguments, cwd=folder).stdout == run("check", "prompt.txt", "right.txt", cwd=folder).stdout
+
+
+def test_the_summary_names_the_first_equation_that_is_not_verified(folder: Path) -> None:
+    def summary(derivation: str) -> str:
+        done = run("check", "prompt.txt", "-d", derivation, "--rules", "paper", cwd=folder, code=1)
+        return done.stdout.splitlines()[-1]
+
+    premise, step, goal = DERIVATION.splitlines()
+    assert summary((folder / "wrong.txt").read_text()).endswith(
+        "; goal not reached; not verified: equation 3 is incorrect"
+    )
+    assert summary(f"{premise} and {goal}").endswith("; goal reached; sound, but not verified: equation 2 is skipped")
+    assert summary(f"{premise} and {step}").endswith("; goal not reached; not verified")
+
+
+def test_a_person_is_told_what_to_type(folder: Path) -> None:
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "mathderive", "check", "prompt.txt"]
+    process = subprocess.Popen(command, cwd=folder, stdin=follower, stdout=-1, stderr=-1, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "check: type the derivation, then press Ctrl-D at the beginning of a line\n"
+    os.write(leader, DERIVATION.encode() + b"\x04")
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-1].endswith("verified")) == (0, True)
+    os.close(leader)
+    os.close(follower)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ((), "check: no prompt; expected a file or --prompt TEXT"),
+        (("-p", PROMPT, "right.txt", "right.txt"), "right.txt: one text too many"),
+        (("-p", "x = 1", "right.txt"), "--prompt: a prompt begins with 'Given '"),
+        (("prompt.txt", "-d", " "), "--derivation: empty; expected equations"),
         (("nowhere.txt", "right.txt"), "nowhere.txt: No such file"),
         (("prompt.txt", "."), ".: Is a directory"),
         (("right.txt", "right.txt"), "right.txt: a prompt begins with 'Given '"),
@@ -93,7 +137,7 @@ def test_from_standard_input(folder: Path, arguments: tuple[str, ...]) -> None:
         (("-", "-"), "expected one of PROMPT and DERIVATION"),
     ],
 )
-def test_bad_input_is_one_line(folder: Path, arguments: tuple[str, str], said: str) -> None:
+def test_bad_input_is_one_line(folder: Path, arguments: tuple[str, ...], said: str) -> None:
     (folder / "empty.txt").write_text(" \n")
     (folder / "bytes.txt").write_bytes(b"\xff\xfe")
     (folder / "huge.txt").write_text("x = x\n" * 200_000)

@@ -1,6 +1,7 @@
 """`convert` and `eval --checkpoint` as a user runs them, on every format of checkpoint."""
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -36,9 +37,11 @@ SMALL = ("decoding.max_target_length=16", "data.sizes.train=30", "training.steps
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trained run, and its model as a Hugging Face folder."""
     folder = tmp_path_factory.mktemp("place")
-    run("train", "--config", TINY, *SMALL, cwd=folder)
+    said = run("train", "--config", TINY, *SMALL, cwd=folder).stderr
+    assert re.search(r"^train: steps 0/5, \d+ s, compiling$", said, re.MULTILINE)
     result = run("convert", "runs/tiny/checkpoints/t5", "hf", cwd=folder)
     assert result.stdout == "hf\n"
+    assert "convert: hf is a Hugging Face folder with weights in float32" in result.stderr
     return folder
 
 
@@ -134,6 +137,16 @@ def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_made(
     result = run("eval", "--checkpoint", "spoilt", "--config", TINY, cwd=tmp_path, code=2, **OFFLINE)
     assert said in complaint(result.stderr)
     assert [path.name for path in tmp_path.iterdir()] == ["spoilt"]
+
+
+def test_the_format_to_make_can_be_said(place: Path) -> None:
+    said = run("convert", "hf", "half", "--to", "hugging-face", "--dtype", "bfloat16", cwd=place).stderr
+    assert "convert: half is a Hugging Face folder with weights in bfloat16" in said
+    said = run("convert", "runs/tiny/checkpoints/t5", "best", "--to", "mathderive", cwd=place).stderr
+    assert "convert: best is a model folder of mathderive" in said
+    result = run("convert", "hf", "other", "--dtype", "bfloat16", cwd=place, code=2)
+    assert "convert: --dtype is for Hugging Face folders to be made; other would be one of ours" in result.stderr
+    assert not (place / "other").exists()
 
 
 def test_a_taken_destination_is_refused(place: Path) -> None:

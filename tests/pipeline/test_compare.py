@@ -128,7 +128,7 @@ def drop_examples(folder: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "no folder": (shutil.rmtree, "run/score.json: the score stage is not done; expected the folder of a finished run"),
+    "no folder": (shutil.rmtree, "run: no such folder; expected that of a finished run, such as runs/quick"),
     "no score stage": (lambda run: (run / "score.json").unlink(), "run/score.json: the score stage is not done"),
     "no report stage": (lambda run: (run / "report.json").unlink(), "run/report.json: the report stage is not done"),
     "a report that is not done": (

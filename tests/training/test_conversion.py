@@ -73,6 +73,15 @@ def test_our_folder_goes_there_and_back(ours: str, tmp_path: Path) -> None:
     assert_same_model(open_checkpoint(str(tmp_path / "back")), open_checkpoint(ours))
 
 
+def test_a_folder_may_keep_its_format(ours: str, released: str, tmp_path: Path) -> None:
+    convert(ours, tmp_path / "ours", to="mathderive")
+    assert is_model_folder(tmp_path / "ours")
+    assert_same_model(open_checkpoint(str(tmp_path / "ours")), open_checkpoint(ours))
+    convert(released, tmp_path / "hf", to="hugging-face")
+    assert not is_model_folder(tmp_path / "hf")
+    assert_same_model(open_checkpoint(str(tmp_path / "hf")), open_checkpoint(released))
+
+
 def test_a_released_folder_goes_there_and_back(released: str, tmp_path: Path) -> None:
     convert(released, tmp_path / "ours")
     assert_same_model(open_checkpoint(str(tmp_path / "ours")), open_checkpoint(released))

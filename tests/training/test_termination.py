@@ -2,9 +2,12 @@
 
 import os
 import signal
+import time
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mathderive.core.errors import Terminated
@@ -25,6 +28,29 @@ def test_a_signal_is_kept_until_it_is_asked_for() -> None:
         assert request.signal_number() == signal.SIGTERM
         raise ZeroDivisionError
     assert handlers() == before
+
+
+def test_a_signal_is_answered_while_the_main_thread_is_busy(capfd: pytest.CaptureFixture[str]) -> None:
+    matrix = np.random.default_rng(0).random((1_000, 1_000))
+    said = ""
+
+    def listen() -> None:
+        nonlocal said
+        os.kill(os.getpid(), signal.SIGINT)
+        while busy.is_set() and not said:
+            time.sleep(0.02)
+            said = capfd.readouterr().err
+
+    busy = Event()
+    busy.set()
+    listener = Thread(target=listen)
+    with pytest.raises(ZeroDivisionError), TerminationRequest():
+        listener.start()
+        np.linalg.svd(matrix)  # holds the main thread in C, as a compilation does
+        busy.clear()
+        listener.join()
+        raise ZeroDivisionError
+    assert said == "SIGINT: the step at hand is finished and its checkpoint written first\n"
 
 
 def test_a_signal_that_comes_too_late_takes_its_usual_way() -> None:

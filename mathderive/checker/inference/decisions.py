@@ -1,7 +1,7 @@
 """Whether an equation is true, and why not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sympy import Expr, Integral, Symbol
 from sympy.core.function import AppliedUndef
@@ -48,3 +48,10 @@ def explained(
     for name in sorted(names, key=str):
         example[latex(name)] = shown(head(evaluator.value(name)))
     return Decision(False, comparison.reason, example)
+
+
+def about_the_rest(decision: Decision) -> Decision:
+    """A decision about sides without their common terms; the reason for a false equation says so."""
+    if decision.holds is not False:
+        return decision
+    return replace(decision, reason=f"{decision.reason}, both without the terms that they share")

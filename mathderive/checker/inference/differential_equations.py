@@ -52,4 +52,5 @@ def _with_derivatives(sides: Sides, definitions: Definitions) -> Sides:
 
 
 def _rank(derivative: Derivative) -> tuple[int, str]:
-    return -derivative.derivative_count, str(derivative)
+    order = sum(int(count) for _, count in derivative.variable_count if count.is_Integer)
+    return -order, str(derivative)

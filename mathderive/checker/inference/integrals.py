@@ -119,8 +119,10 @@ def is_antiderivative(value: Expr, integral: Integral) -> bool:
     return equal(derivative_by(value, integral), integral.function, NO_DEFINITIONS, random_constants=True)
 
 
-def derivative_by(value: Expr, integral: Integral) -> Derivative:
+def derivative_by(value: Expr, integral: Integral) -> Expr:
     """The unevaluated derivative by the variables of an integral."""
+    if isinstance(value, Integral) and value.limits == integral.limits and all(len(one) == 1 for one in value.limits):
+        return value.function
     return Derivative(value, *[(variable, 1) for variable in integral.variables], evaluate=False)
 
 

@@ -4,11 +4,10 @@ Terms and functions that both sides share are removed. Integrals by functions be
 derivatives of integrals become integrals of derivatives.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
-from sympy import Add, Expr, Integral, Mul, Pow, S, Tuple, exp, log
+from sympy import Add, Expr, Integral, Mul, Pow, Rational, S, Tuple, exp, log
 from sympy.core.function import AppliedUndef, Function
 
 Sides = tuple[Expr, Expr]
@@ -27,12 +26,32 @@ ODD = ("sin", "csc", "tan", "cot", "sinh", "tanh", "asin", "atan", "asinh", "ata
 
 
 def without_common_terms(sides: Sides) -> Sides:
-    """The sides without their common terms, which may be so large that they hide every other term."""
-    left, right = (Counter(Add.make_args(side)) for side in sides)
-    common = left & right
+    """The sides without what their terms have in common, which may be so large that it hides every other term.
+
+    Terms that differ by a rational factor have the smaller multiple in common: `2 a = a + b` becomes `a = b`.
+    """
+    left, right = map(_multiples, sides)
+    common = {
+        term: min(left[term], right[term], key=abs)
+        for term in left.keys() & right.keys()
+        if left[term] * right[term] > 0
+    }
     if not common:
         return sides
-    return Add(*(left - common).elements()), Add(*(right - common).elements())
+    return _without(left, common), _without(right, common)
+
+
+def _multiples(side: Expr) -> dict[Expr, Rational]:
+    """The terms of a side with their rational factors."""
+    multiples: dict[Expr, Rational] = {}
+    for summand in Add.make_args(side):
+        factor, term = summand.as_coeff_Mul(rational=True)
+        multiples[term] = multiples.get(term, S.Zero) + factor
+    return multiples
+
+
+def _without(multiples: Mapping[Expr, Rational], common: Mapping[Expr, Rational]) -> Expr:
+    return Add(*((factor - common.get(term, S.Zero)) * term for term, factor in multiples.items()))
 
 
 def with_sums_joined(sides: Sides, is_open: Callable[[Integral], bool]) -> Sides:

@@ -16,7 +16,7 @@ from sympy.core.function import AppliedUndef
 
 from mathderive.checker.inference.conditions import can_be_solved, solution_points
 from mathderive.checker.inference.constants import constants_exist
-from mathderive.checker.inference.decisions import Decision, explained
+from mathderive.checker.inference.decisions import Decision, about_the_rest, explained
 from mathderive.checker.inference.differential_equations import differential_equation
 from mathderive.checker.inference.integral_values import IntegralValue, antiderivatives, values_in, without_plain_ends
 from mathderive.checker.inference.integrals import derivative_by, factor_of, outer_integrals, standing_for
@@ -323,7 +323,7 @@ class Context(KnownIntegrals):
         """Whether an equation is true, without a search for what may excuse a false one."""
         if any(map(has_infinity, sides)):
             return Decision(None, "infinity is no number")
-        sides = without_common_terms(sides)
+        given, sides = sides, without_common_terms(sides)
         names, said = sides[0].free_symbols | sides[1].free_symbols, self.said()
         wished = {one.integral: one.value for one in self.integral_values if one.requested and one.constants & names}
         try:
@@ -333,8 +333,8 @@ class Context(KnownIntegrals):
                 first = other if other.holds else first
             if first.holds is False and fresh and said and self.has_integral(sides):
                 again = self._open(sides, fresh, {})
-                return again if again.holds is not False else first
-            return first
+                first = again if again.holds is not False else first
+            return first if sides == given else about_the_rest(first)
         except (BudgetError, UnsupportedError) as error:
             return Decision(None, str(error))
 

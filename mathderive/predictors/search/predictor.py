@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from mathderive.predictors.base import Spender, make_prediction
+from mathderive.predictors.base import SlowStarter, Spender, make_prediction
 from mathderive.predictors.search.best_of import BestOf
 from mathderive.predictors.search.checkers import Checkers
 from mathderive.predictors.search.question import EXHAUSTED, VERIFIED, Question
@@ -54,6 +54,7 @@ class Search:
         self._settings, self._checker_seed, self._workers = settings, checker_seed, workers
         self._sampler = sampler
         self.seconds: dict[str, float] = {}
+        self.start_note = sampler.start_note if isinstance(sampler, SlowStarter) else ""
         self._new_strategy = lambda: _new_strategy(sampler, settings, seed)
 
     def batches(self, examples: Sequence[Example]) -> list[list[Example]]:
@@ -65,6 +66,7 @@ class Search:
         with sampling, Checkers(self._workers, self._checker_seed) as checkers:
             for batch in batches:
                 yield self._answer(batch, checkers)
+                self.start_note = ""
 
     def note(self) -> str:
         """The spending so far; empty if samples cost no money."""

@@ -202,6 +202,16 @@ def test_what_cannot_be_tested_is_proved(case: tuple[str, tuple[str, list[int]],
     assert last(prompt, stated(prompt, equation), "paper").truth == "undecided"
 
 
+def test_an_earlier_derivative_may_have_an_order_that_is_a_name() -> None:
+    lines = (
+        "f{(x)} = e^{x}",
+        r"\frac{d^{n}}{d x^{n}} f{(x)} = \frac{d^{n}}{d x^{n}} e^{x}",
+        "2 f{(x)} + f{(x)}^2 = 2 e^{x} + e^{2 x}",
+    )
+    verdict = check("Given f{(x)} = e^{x}, then obtain f{(x)} = 1", "\n".join(lines), rules="textbook")
+    assert [step.truth for step in verdict.steps] == ["premise", "undecided", "skipped"]
+
+
 def test_explanations_are_sentences() -> None:
     prompt = "Given x + y = 5 and x - y = 1, then obtain x = 3"
     assert last(prompt, stated(prompt, "2x = 6")).reason == "equations 1 and 2 added"

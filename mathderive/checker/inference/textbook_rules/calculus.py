@@ -18,7 +18,7 @@ def _variables(question: StepQuestion, fact: Fact) -> list[Symbol]:
     found: dict[Symbol, None] = {}
     for part in (question.new.equation, fact.equation):
         for derivative in sorted(part.atoms(Derivative), key=str):
-            found |= dict.fromkeys(one for one in derivative.variables if isinstance(one, Symbol))
+            found |= dict.fromkeys(one for one, _ in derivative.variable_count if isinstance(one, Symbol))
         for integral in sorted(part.atoms(Integral), key=str):
             found |= dict.fromkeys(limit[0] for limit in integral.limits if isinstance(limit[0], Symbol))
     return list(found)[:MAX_VARIABLES]

@@ -168,14 +168,14 @@ class Identities:
 
     def _may_be_same(self, first: Expr, second: Expr) -> bool:
         """Whether the rough values of two expressions agree, where they have any."""
-        values = self._rough_values(first), self._rough_values(second)
+        values = self.rough_values(first), self.rough_values(second)
         if values[0] is None or values[1] is None:
             return True
         return all(
             abs(a - b) <= TOLERANCE * max(abs(a), abs(b), 1e-30) for a, b in zip(values[0], values[1], strict=True)
         )
 
-    def _rough_values(self, expression: Expr) -> Rough:
+    def rough_values(self, expression: Expr) -> Rough:
         """The values of an expression at two points; None where they are not known."""
         if expression not in self._rough:
             self._rough[expression] = self._roughly(expression)

@@ -8,7 +8,10 @@ from sympy import Expr, S, Symbol
 from mathderive.checker.inference.facts import Fact
 from mathderive.checker.inference.matching import Justification
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.inference.textbook_rules.identities import Identities
+from mathderive.checker.inference.textbook_rules.identities import Identities, Rough
+
+ROUGHLY = 1e-9
+"""Maximum distance of equal rough values, relative to the values that they were computed from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,21 @@ class StepQuestion:
         """Whether the new equation says these sides, mirrored or not, or with all terms on other sides."""
         return self._is_said_by(*sides) and not self.identities.same(*sides)  # equal sides say nothing
 
+    def may_state(self, left: Rough, right: Rough) -> bool:
+        """Whether the rough values of two sides leave it open that the new equation states the sides."""
+        new_left, new_right = map(self.identities.rough_values, self.new.sides)
+        if left is None or right is None or new_left is None or new_right is None:
+            return True
+        for values in zip(new_left, new_right, left, right, strict=True):
+            new_difference, difference = values[0] - values[1], values[2] - values[3]
+            distance = min(abs(new_difference - difference), abs(new_difference + difference))
+            if distance > ROUGHLY * max(map(abs, values)):
+                return False
+        return True
+
     def _is_said_by(self, left: Expr, right: Expr) -> bool:
+        if not self.may_state(self.identities.rough_values(left), self.identities.rough_values(right)):
+            return False
         same, new = self.identities.same, self.new
         if (same(new.lhs, left) and same(new.rhs, right)) or (same(new.lhs, right) and same(new.rhs, left)):
             return True

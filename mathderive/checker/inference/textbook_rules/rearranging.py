@@ -1,5 +1,6 @@
 """Steps that rearrange one equation: multiples of it, a name that it is solved for, a function of both sides."""
 
+import cmath
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from sympy.core.function import AppliedUndef
 from mathderive.checker.inference.facts import Fact, size_of
 from mathderive.checker.inference.matching import Justification
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.inference.textbook_rules.identities import parts_as_names
+from mathderive.checker.inference.textbook_rules.identities import Rough, parts_as_names
 from mathderive.checker.inference.textbook_rules.question import Rule, StepQuestion
 from mathderive.checker.numeric.comparison import equal
 from mathderive.checker.numeric.definitions import Definitions
@@ -152,22 +153,35 @@ def _roots(name: Expr, difference: Expr) -> list[Solution]:
     return [Solution((-first + sign * root) / (2 * second), (second,)) for sign in (S.One, S.NegativeOne)]
 
 
-FUNCTIONS: tuple[Callable[[Expr], Expr], ...] = (
-    exp,
-    log,
-    sqrt,
-    lambda side: side**2,
-    lambda side: 1 / side,
-    sin,
-    cos,
-    tan,
+class AppliedFunction(NamedTuple):
+    """A function of expressions, and the same function of numbers."""
+
+    of_expression: Callable[[Expr], Expr]
+    of_number: Callable[[complex], complex]
+
+
+FUNCTIONS = (
+    AppliedFunction(exp, cmath.exp),
+    AppliedFunction(log, cmath.log),
+    AppliedFunction(sqrt, cmath.sqrt),
+    AppliedFunction(lambda side: side**2, lambda value: value**2),
+    AppliedFunction(lambda side: 1 / side, lambda value: 1 / value),
+    AppliedFunction(sin, cmath.sin),
+    AppliedFunction(cos, cmath.cos),
+    AppliedFunction(tan, cmath.tan),
 )
 
 
 def find_function(question: StepQuestion) -> Iterator[Justification]:
-    functions = [*FUNCTIONS, *_powers(question.new.sides)]
+    rough_values = question.identities.rough_values
     for fact in question.facts:
-        for function in functions:
+        left, right = map(rough_values, fact.sides)
+        functions = [
+            function.of_expression
+            for function in FUNCTIONS
+            if question.may_state(_applied(function, left), _applied(function, right))
+        ]
+        for function in (*functions, *_powers(question.new.sides)):
             try:
                 sides = function(fact.lhs), function(fact.rhs)
             except SYMPY_ERRORS:
@@ -175,6 +189,16 @@ def find_function(question: StepQuestion) -> Iterator[Justification]:
             if question.is_stated(sides):
                 yield Justification("function_applied", (), (fact.number,))
                 break
+
+
+def _applied(function: AppliedFunction, values: Rough) -> Rough:
+    """The rough values of a function; None where they are not known."""
+    if values is None:
+        return None
+    try:
+        return tuple(map(function.of_number, values))
+    except (ArithmeticError, ValueError):
+        return None
 
 
 def _powers(sides: Sides) -> Iterator[Callable[[Expr], Expr]]:
