@@ -45,9 +45,10 @@ ENV MATHDERIVE_ACCELERATOR=${ACCELERATOR} \
 # Any user may write to the cache; a volume that is made there inherits its mode.
 RUN useradd --uid 1000 --no-create-home --home-dir /tmp mathderive \
     && install --directory --mode=1777 /cache /cache/huggingface \
-    && install --directory --owner=mathderive /app /app/runs
+    && install --directory --owner=mathderive --group=mathderive /app /app/runs
 WORKDIR /app
 COPY --from=libraries /opt/venv /opt/venv
+COPY scripts/as_owner.sh /usr/local/bin/
 COPY run.sh pyproject.toml README.md LICENSE CITATION.cff ./
 COPY requirements/${ACCELERATOR}.txt requirements/
 COPY checkpoints checkpoints
@@ -55,19 +56,23 @@ COPY configs configs
 COPY tfds_builders tfds_builders
 COPY mathderive mathderive
 COPY --from=command /opt/command /opt/venv
-RUN /opt/venv/bin/python -m compileall -q mathderive tfds_builders
+# In a checkout made under umask 077, only its owner may read the files; here every user must.
+RUN find . /usr/local/bin/as_owner.sh ! -perm -o=r -exec chmod a+rX {} + \
+    && /opt/venv/bin/python -m compileall -q mathderive tfds_builders
+# Compose starts as root instead, and the entrypoint becomes the owner of ./runs.
 USER 1000
 EXPOSE 8000
 HEALTHCHECK --start-period=1m --interval=10s --timeout=5s \
     CMD ["/opt/venv/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-ENTRYPOINT ["./run.sh"]
+ENTRYPOINT ["as_owner.sh"]
 CMD ["all"]
 
 # The image with the test tools and the tests.
 FROM kit AS test
 USER 0
 COPY . .
-RUN python3 -m venv /opt/venv && ./run.sh test --version >/dev/null && chown mathderive /app
+RUN python3 -m venv /opt/venv && ./run.sh test --version >/dev/null && chown mathderive /app \
+    && find . ! -perm -o=r -exec chmod a+rX {} +
 USER 1000
 CMD ["test"]
 

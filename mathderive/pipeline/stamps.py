@@ -175,8 +175,7 @@ def locked(paths: RunPaths) -> Iterator[None]:
                 raise InputError(f"{paths.lock}: expected a regular file, or none yet")
         except PermissionError as error:
             raise InputError(
-                f"{error.filename}: may not be written by user {os.getuid()}; expected a folder of that user's, "
-                "or, with docker compose, HOST_UID=$(id -u) HOST_GID=$(id -g) before it"
+                f"{error.filename}: may not be written by user {os.getuid()}; expected a folder of that user's"
             ) from None
         except OSError as error:
             raise InputError(f"{error.filename}: {error.strerror}; expected a folder, or none yet") from None

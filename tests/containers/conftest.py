@@ -12,6 +12,8 @@ from tests.containers.engine import IMAGE, ROOT, User, docker, engine_runs, uids
 
 BUILD_SECONDS = 1200
 
+PRIVATE_IMAGE = f"{IMAGE}-private"
+
 
 @pytest.fixture(scope="session")
 def engine() -> None:
@@ -21,22 +23,32 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="module")
-def users(image: str) -> Iterator[dict[int, User]]:
-    """The users by uid; everything that compose made for them is removed at the end."""
+def users(base: str, image: str) -> Iterator[dict[int, User]]:
+    """The users by uid; everything that compose made for them is removed at the end.
+
+    The last user has an image of their own, built from a clone made with the settings of git for Windows, and under a
+    umask that lets only the owner read it.
+    """
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         found: dict[int, User] = {}
         for uid in uids():
-            user = User(uid, Path(place) / str(uid) / "mathderive", f"{IMAGE}-{uid}")
-            subprocess.run(["git", "clone", "--quiet", ROOT, user.folder], check=True)
+            last = uid == uids()[-1]
+            user = User(uid, Path(place) / str(uid) / "mathderive", f"{IMAGE}-{uid}", PRIVATE_IMAGE if last else IMAGE)
+            user.folder.parent.mkdir()
+            options = ["-c", "core.autocrlf=true"] if last else []
+            command = ["git", *options, "clone", "--quiet", str(ROOT), str(user.folder)]
+            subprocess.run(command, check=True, umask=0o077 if last else 0o022)
             if os.getuid() == 0:
-                subprocess.run(["chown", "--recursive", f"{uid}:{uid}", user.folder], check=True)
+                subprocess.run(["chown", "--recursive", f"{uid}:{uid}", user.folder.parent], check=True)
             found[uid] = user
         try:
+            user.compose("build", f"--build-arg=BASE_IMAGE={base}", seconds=BUILD_SECONDS)
             yield found
         finally:
             for user in found.values():
                 user.compose("--profile=*", "down", "--volumes", "--timeout=1")
+            docker("rmi", "--force", f"{PRIVATE_IMAGE}:cpu")
 
 
 @pytest.fixture(scope="session")

@@ -37,28 +37,42 @@ class User:
         uid: the id of the user and of the user's group.
         folder: the clone.
         project: the project name for compose.
+        image: the name of the image that compose uses, or builds if there is none.
     """
 
     uid: int
     folder: Path
     project: str
+    image: str = IMAGE
 
     @property
     def runs(self) -> Path:
         return self.folder / "runs"
 
     def compose(
-        self, *arguments: str, config: str = "configs/smoke.yaml", check: bool = True, seconds: float = 300
+        self,
+        *arguments: str,
+        config: str = "configs/smoke.yaml",
+        host_uid: str | None = None,
+        check: bool = True,
+        seconds: float = 300,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `docker compose ARGUMENTS` in the clone as this user, who may use the engine."""
-        settings = {"HOST_UID": str(self.uid), "HOST_GID": str(self.uid), "MATHDERIVE_CONFIG": config}
-        settings |= {"MATHDERIVE_IMAGE": IMAGE, "COMPOSE_PROJECT_NAME": self.project, "MATHDERIVE_PORT": "0"}
+        """Runs `docker compose ARGUMENTS` in the clone as this user, who may use the engine.
+
+        The variables HOST_UID and HOST_GID are absent unless `host_uid` is given, which is the value of both.
+        """
+        settings = {"MATHDERIVE_CONFIG": config, "MATHDERIVE_IMAGE": self.image, "MATHDERIVE_PORT": "0"}
+        settings |= {"COMPOSE_PROJECT_NAME": self.project, "HOME": str(self.folder)}
+        settings["BUILDX_CONFIG"] = str(self.folder.parent / "buildx")  # a build writes there
+        if host_uid is not None:
+            settings |= {"HOST_UID": host_uid, "HOST_GID": host_uid}
+        inherited = {name: value for name, value in os.environ.items() if name not in ("HOST_UID", "HOST_GID")}
         return _run(
             ["docker", "compose", "--ansi=never", *arguments],
             check,
             seconds,
             cwd=self.folder,
-            env={**os.environ, **settings, "HOME": str(self.folder)},
+            env={**inherited, **settings},
             **self._identity(),
         )
 
@@ -85,5 +99,5 @@ def _run(command: Sequence[str], check: bool, seconds: float, **options: Any) ->
 
 
 def uids() -> Sequence[int]:
-    """The user ids to test as: two of them for root, else only the current one."""
-    return (1000, 1234) if os.getuid() == 0 else (os.getuid(),)
+    """The user ids to test as: for root, those of root, the image's user and another one; else only the current one."""
+    return (0, 1000, 4242) if os.getuid() == 0 else (os.getuid(),)

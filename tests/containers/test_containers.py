@@ -19,12 +19,18 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
 MAX_BYTES = 1.2e9
 """Maximum size of the image for the CPU beyond its base image."""
 
-INSIDE = """
-id -u
-grep -E '^(CapPrm|CapEff|CapBnd|NoNewPrivs)' /proc/self/status
+RUN = ("up", "--exit-code-from=reproduction")
+RUN_SECONDS = 900
+"""Time limit for runs of the smoke config: a minute each on an idle machine, but all users' runs share its cores."""
+
+INSIDE = """#!/usr/bin/env bash
+echo "runs as $(id -u):$(id -g), groups $(id -G)"
+grep -E '^(Cap|NoNewPrivs)' /proc/self/status
 for place in / /app /app/configs /opt/venv /etc /var/tmp; do touch $place/x 2>/dev/null && echo "writes to $place"; done
-touch /tmp/x /app/runs/.x /cache/x && rm /app/runs/.x && echo writes to its own folders
+touch /tmp/x /app/runs/.x /cache/x && stat --format='its file belongs to %u:%g' /app/runs/.x && rm /app/runs/.x /cache/x
+exit 3
 """
+"""A script in place of run.sh, which the entrypoint executes."""
 
 
 def contents(user: User) -> dict[str, str]:
@@ -35,11 +41,30 @@ def contents(user: User) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def owner_and_group(path: Path) -> tuple[int, int]:
+    return path.stat().st_uid, path.stat().st_gid
+
+
+def probe_volume(folder: Path) -> str:
+    """Writes `INSIDE` to the folder and returns the option that mounts it in place of run.sh."""
+    script = folder / "inside.sh"
+    script.write_text(INSIDE, encoding="utf-8")
+    script.chmod(0o755)
+    return f"--volume={script}:/app/run.sh:ro"
+
+
+def inside(user: User, service: str, folder: Path) -> str:
+    """Returns what `INSIDE` says in a service of compose."""
+    result = user.compose("run", "--rm", probe_volume(folder), service, check=False)
+    assert result.returncode == 3, result.stdout
+    return result.stdout
+
+
 def wait_for_log(user: User, pattern: str) -> None:
     wait_for(lambda: re.search(pattern, user.compose("logs", "--no-color").stdout), user)
 
 
-def wait_for(condition: Callable[[], object], user: User, seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], object], user: User, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, user.compose("logs", "--no-color").stdout[-2000:]
@@ -55,7 +80,7 @@ def exit_code(user: User) -> int:
 def test_the_image_is_small_and_has_no_build_tools(image: str, base: str) -> None:
     config = inspect(image)["Config"]
     assert config["User"] == "1000"
-    assert config["Entrypoint"] == ["./run.sh"]
+    assert config["Entrypoint"] == ["as_owner.sh"]
     assert "/healthz" in config["Healthcheck"]["Test"][-1]
     assert config["Labels"]["org.opencontainers.image.title"] == "mathderive"
     assert inspect(image)["Size"] - inspect(base)["Size"] <= MAX_BYTES
@@ -78,24 +103,26 @@ def test_the_fast_tests_pass_in_the_image(image: str) -> None:
 def reproduced(users: dict[int, User]) -> dict[int, User]:
     """All users have run the smoke config without interruption, at the same time."""
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda user: user.compose("up", "--exit-code-from=reproduction"), users.values()))
+        list(pool.map(lambda user: user.compose(*RUN, seconds=RUN_SECONDS), users.values()))
     return users
 
 
-def test_the_files_of_a_run_belong_to_its_user(reproduced: dict[int, User]) -> None:
+def test_the_files_of_a_run_belong_to_the_owner_of_the_checkout(reproduced: dict[int, User]) -> None:
     for user in reproduced.values():
         assert (user.runs / "smoke" / "report" / "index.html").stat().st_size > 10_000
-        assert {path.stat().st_uid for path in user.runs.rglob("*")} == {user.uid}
+        assert {owner_and_group(path) for path in user.runs.rglob("*")} == {(user.uid, user.uid)}
     first, *others = map(contents, reproduced.values())
     assert all(other == first for other in others)
 
 
 def test_a_stopped_run_resumes_to_the_same_results(reproduced: dict[int, User]) -> None:
-    user = next(iter(reproduced.values()))
+    """The variables are set here, to the owner of the checkout."""
+    *_, user = reproduced.values()
+    owner = str(user.uid)
     uninterrupted = contents(user)
     (user.runs / "smoke").rename(user.runs / "smoke-uninterrupted")
     user.compose("down")  # removes the log of its container as well
-    user.compose("up", "--detach")
+    user.compose("up", "--detach", host_uid=owner)
     wait_for_log(user, r"train: steps \d+/")
     metrics = user.runs / "smoke" / "checkpoints" / "t5" / "metrics.jsonl"
     wait_for(lambda: metrics.exists() and metrics.stat().st_size, user)
@@ -104,20 +131,43 @@ def test_a_stopped_run_resumes_to_the_same_results(reproduced: dict[int, User]) 
     assert exit_code(user) == 143
     assert "whose checkpoint is written" in user.compose("logs", "--no-color").stdout
     assert not (user.runs / "smoke" / "report").exists()
-    user.compose("up", "--exit-code-from=reproduction")
+    user.compose(*RUN, host_uid=owner, seconds=RUN_SECONDS)
     assert contents(user) == uninterrupted
     # The metrics hold the duration of each step, so a run that began anew would have other lines.
     assert metrics.read_text(encoding="utf-8").startswith(before)
 
 
-def test_a_container_has_no_rights_beyond_its_folders(reproduced: dict[int, User]) -> None:
-    for user in reproduced.values():
-        said = user.compose("run", "--rm", "--entrypoint=sh", "reproduction", "-c", INSIDE).stdout
-        assert f"\n{user.uid}\n" in f"\n{said}"
-        assert not re.search(r"Cap\w+:\s*0*[1-9a-f]", said), said
+@pytest.mark.parametrize("service", ["reproduction", "server"])
+def test_a_container_has_no_rights_beyond_its_folders(users: dict[int, User], service: str, tmp_path: Path) -> None:
+    for user in users.values():
+        said = inside(user, service, tmp_path)
+        assert f"runs as {user.uid}:{user.uid}, groups {user.uid}\n" in said
+        assert len(re.findall(r"Cap\w+:\s*0+\n", said)) == 5, said
         assert re.search(r"NoNewPrivs:\s*1", said)
         assert not re.search("writes to /", said)
-        assert "writes to its own folders" in said
+        assert f"its file belongs to {user.uid}:{user.uid}" in said
+
+
+def test_variables_name_another_owner(users: dict[int, User]) -> None:
+    """In root's checkout, the variables alone let another user write to a folder that is open to that user."""
+    user = next(iter(users.values()))
+    other = 1234 if user.uid == 0 else user.uid
+    data = ("run", "--rm", "reproduction", "data", "--config", "configs/smoke.yaml", "run.name=variables")
+    user.runs.chmod(0o777)
+    try:
+        user.compose(*data, host_uid=str(other), seconds=RUN_SECONDS)
+    finally:
+        user.runs.chmod(0o755)
+    assert {owner_and_group(path) for path in (user.runs / "variables").rglob("*")} == {(other, other)}
+    result = user.compose(*data, host_uid="me", check=False)
+    assert result.returncode == 2
+    assert "HOST_UID=me" in result.stdout
+
+
+def test_the_image_runs_without_compose_as_its_own_user(image: str, tmp_path: Path) -> None:
+    probe = ("--rm", probe_volume(tmp_path), image)
+    for user in ((), ("--user=0",)):  # root becomes the owner of the image's folder, who is the image's user
+        assert "runs as 1000:1000," in docker("run", *user, *probe, check=False).stdout
 
 
 def test_every_profile_can_be_read(users: dict[int, User]) -> None:
@@ -159,15 +209,16 @@ def test_a_wrong_config_is_one_line(users: dict[int, User], text: str | None, sa
 
 
 def test_a_runs_folder_without_write_permission_is_one_line(users: dict[int, User]) -> None:
-    user = next(iter(users.values()))
-    user.runs.chmod(0o555)
-    try:
-        result = user.compose("up", "--exit-code-from=reproduction", config="configs/scratch.yaml", check=False)
-    finally:
-        user.runs.chmod(0o755)
-    assert result.returncode == 2
-    assert f"may not be written by user {user.uid}" in result.stdout
-    assert "Traceback" not in result.stdout
+    for user in users.values():
+        user.runs.chmod(0o555)
+        try:
+            result = user.compose("up", "--exit-code-from=reproduction", config="configs/scratch.yaml", check=False)
+        finally:
+            user.runs.chmod(0o755)
+        assert result.returncode == 2
+        (line,) = [line for line in result.stdout.splitlines() if "mathderive: " in line and "|" in line]
+        assert f"may not be written by user {user.uid}" in line
+        assert "Traceback" not in result.stdout
 
 
 def test_a_tpu_worker_runs_in_a_plain_container(base: str, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from mathderive.model.config import T5Config
 from mathderive.model.sampling import Sampling, sample_key
 from mathderive.model.weights import write_folder
 from mathderive.predictors import t5
+from mathderive.predictors.base import predict_set
 from mathderive.predictors.t5 import T5Model
 from mathderive.records import Example
 from tests.support import tiny_training
@@ -137,6 +138,23 @@ def test_two_batches_are_computed_at_once(predictor: T5Model, monkeypatch: pytes
     batches = predictor.batches(EXAMPLES)[:2]
     found: list[Any] = list(predictor.predict(batches))
     assert found == [[one.id for one in batch] for batch in batches]
+
+
+def test_only_the_first_set_waits_for_a_compilation(checkpoint: Path, tmp_path: Path) -> None:
+    notes: list[tuple[str, int, str]] = []
+
+    def on_progress(what: str, done: int, wanted: int, note: str = "") -> None:
+        notes.append((what, done, note))
+
+    predictor = T5Model("ours", str(checkpoint), DECODING)
+    for name in ("static", "vr"):
+        predict_set(predictor, EXAMPLES[:2], tmp_path / f"{name}.jsonl", on_progress)
+    assert notes == [
+        ("ours static", 0, "compiling"),
+        ("ours static", 2, ""),
+        ("ours vr", 0, ""),
+        ("ours vr", 2, ""),
+    ]
 
 
 def test_a_hugging_face_folder_predicts(tmp_path: Path) -> None:

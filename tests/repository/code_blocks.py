@@ -36,7 +36,7 @@ BLOCKS: Mapping[str, Mapping[str, str]] = {
         "```python": "tests/tfds_builders/test_tfds.py",
         "```text": "tests/tfds_builders/test_tfds.py",
     },
-    "docs/docker.md": {"HOST_UID=": IMAGES, "MATHDERIVE_CONFIG=": IMAGES, "docker": IMAGES},
+    "docs/docker.md": {"MATHDERIVE_CONFIG=": IMAGES, "docker": IMAGES},
     "docs/extending.md": {
         "# tangent.py": "tests/symbolic/engine/test_added_operator.py",
         "extends: smoke.yaml": HERE,

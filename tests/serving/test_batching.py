@@ -136,7 +136,8 @@ def test_a_failed_batch_does_not_affect_others(caplog: pytest.LogCaptureFixture)
             with pytest.raises(BatchFailedError):
                 await collected(streamed)
             assert [one.text for one in await good.completions()] == ["ok"]
-            assert batcher.is_healthy
+            await batcher.submit(letters("ok"), 9, streamed=False).completions()
+            assert batcher.is_healthy  # by the last batch; the three before may end in any order
 
     with caplog.at_level(logging.ERROR):
         asyncio.run(run())

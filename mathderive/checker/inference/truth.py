@@ -14,7 +14,7 @@ from itertools import product
 from sympy import Derivative, Expr, Integral, S, Symbol
 from sympy.core.function import AppliedUndef
 
-from mathderive.checker.inference.conditions import can_be_solved, solution_points
+from mathderive.checker.inference.conditions import can_be_solved
 from mathderive.checker.inference.constants import constants_exist
 from mathderive.checker.inference.decisions import Decision, about_the_rest, explained
 from mathderive.checker.inference.differential_equations import differential_equation
@@ -22,10 +22,10 @@ from mathderive.checker.inference.integral_values import IntegralValue, antideri
 from mathderive.checker.inference.integrals import derivative_by, factor_of, outer_integrals, standing_for
 from mathderive.checker.inference.known_integrals import KnownIntegrals
 from mathderive.checker.inference.rewriting import Sides, with_sums_joined, without_common_terms
-from mathderive.checker.numeric.comparison import Comparer, equal
+from mathderive.checker.numeric.comparison import equal
 from mathderive.checker.numeric.definitions import has_infinity, is_name
 from mathderive.checker.numeric.evaluator import BudgetError, by_argument
-from mathderive.checker.numeric.points import Point, Stream
+from mathderive.checker.numeric.points import Stream
 from mathderive.checker.numeric.taylor import UnsupportedError
 from mathderive.symbolic.latex.printer import latex
 from mathderive.symbolic.latex.textbook.opaque import OpaqueTerm
@@ -60,7 +60,6 @@ class Context(KnownIntegrals):
     premise_symbols: set[Symbol] = field(default_factory=set)
     asked_symbols: frozenset[Symbol] = frozenset()
     doubtful: set[Symbol] = field(default_factory=set)
-    _points: list[Point] | None = None
 
     def copy(self) -> "Context":
         """The same assumptions; what is noted in one of them does not change the other."""
@@ -387,8 +386,3 @@ class Context(KnownIntegrals):
         )
         reason = f"whatever the constants of integration; {shown_at.reason}"
         return Decision(False, reason, shown_at.counterexample)
-
-    def _comparer(self) -> Comparer:
-        if self.conditions and self.points is None:
-            self.points = solution_points(self.conditions, self.definitions, self.stream)
-        return Comparer(self.definitions, self.stream, self.points if self.conditions else None)

@@ -67,6 +67,7 @@ class Evaluator(ApplicationEvaluator):
     Attributes:
         size: the largest absolute binary logarithm of any number that was met.
         is_ambiguous: whether a derivative by a name that stands for an expression was taken.
+        work: the number of values that were computed, counting each coefficient of a power series.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Evaluator(ApplicationEvaluator):
         self._compared: set[Integral] = set()
         self._expanded: set[Integral] = set()
         self._nested = 0
-        self._work = 0
+        self.work = 0
         seeds: dict[Basic, Value] = {}
         for name, order in (grid or {}).items():
             self._level += 1
@@ -131,10 +132,10 @@ class Evaluator(ApplicationEvaluator):
 
     def _measure(self, node: Basic, value: Value) -> None:
         if isinstance(value, Taylor):
-            self._work += count_coefficients(value)
+            self.work += count_coefficients(value)
             value = head(value)
-        self._work += 1
-        if self._work > MAX_WORK:
+        self.work += 1
+        if self.work > MAX_WORK:
             raise BudgetError("too much to compute")
         exponent = log2(value)
         if exponent is None:

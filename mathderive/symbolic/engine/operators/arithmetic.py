@@ -115,12 +115,13 @@ def _factor(comparison: Comparison) -> Expr | None:
         return None
     sides = ((new.lhs, before.lhs, before.left), (new.rhs, before.rhs, before.right))
     ratios = [(after, side) for after, side, value in sides if not comparison.is_zero(value)]
-    # SymPy multiplies numbers into sums, where they no longer cancel.
-    for simplify in (lambda side: side, factor_terms):
-        factors = [_quotient(simplify(after), simplify(side)) for after, side in ratios]
-        if factors and _is_factor(factor := min(factors, key=size_of), len(factors) == 1, comparison):
-            return factor
-    return None
+    factors = [_quotient(after, side) for after, side in ratios]
+    if all(factor.has(side) for factor, (_, side) in zip(factors, ratios, strict=True)):
+        # SymPy multiplies numbers into sums, where they no longer cancel.
+        shorter = (_quotient(factor_terms(after), factor_terms(side)) for after, side in ratios)
+        factors += [factor for factor in shorter if factor != 0 and not factor.has(S.NaN, S.ComplexInfinity)]
+    factor = min(factors, key=size_of, default=None)
+    return factor if factor is not None and _is_factor(factor, len(ratios) == 1, comparison) else None
 
 
 def _quotient(numerator: Expr, denominator: Expr) -> Expr:
