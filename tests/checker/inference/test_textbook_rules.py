@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mathderive.checker.checker import Checker, check
+from mathderive.checker.inference.textbook_rules.identities import rough
 from mathderive.checker.verdicts import StepVerdict, Validity
 from mathderive.records import Rules
 from tests.support.shared import shared
@@ -210,6 +211,12 @@ def test_an_earlier_derivative_may_have_an_order_that_is_a_name() -> None:
     )
     verdict = check("Given f{(x)} = e^{x}, then obtain f{(x)} = 1", "\n".join(lines), rules="textbook")
     assert [step.truth for step in verdict.steps] == ["premise", "undecided", "skipped"]
+
+
+@pytest.mark.parametrize("value", [complex("nan"), complex(0, float("nan")), complex(1.5e308, 1.5e308), 1e200j])
+def test_values_that_cannot_be_compared_are_not_known(value: complex) -> None:
+    assert rough([1 + 1j, value]) is None
+    assert rough([1 + 1j]) == (1 + 1j,)
 
 
 def test_explanations_are_sentences() -> None:

@@ -4,8 +4,7 @@ Derivatives and integrals are carried out. A name that a premise defines is a fu
 so that its derivatives are not taken for 0.
 """
 
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from sympy import Derivative, Expr, Function, Integral, Symbol
@@ -45,6 +44,9 @@ ROUGH_BITS = 160
 
 TOLERANCE = 1e-12
 """Maximum relative distance of equal rough values."""
+
+LARGEST = 1e150
+"""Bound on the real and imaginary parts of rough values."""
 
 MAX_BASE = 6
 """Maximum number of names that a defined name is a function of."""
@@ -197,7 +199,13 @@ class Identities:
                     found.append(complex(float(value.real.mid()), float(value.imag.mid())))
                 except (BudgetError, UnsupportedError, OverflowError, ValueError):
                     return None
-        return tuple(found) if all(math.isfinite(abs(one)) for one in found) else None
+        return rough(found)
+
+
+def rough(values: Iterable[complex]) -> Rough:
+    """Values as rough ones; None if one is none, or so large that its absolute value may overflow."""
+    found = tuple(values)
+    return found if all(abs(one.real) < LARGEST and abs(one.imag) < LARGEST for one in found) else None
 
 
 def is_unknown(part: Expr) -> bool:

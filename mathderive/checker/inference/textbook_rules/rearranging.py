@@ -10,7 +10,7 @@ from sympy.core.function import AppliedUndef
 from mathderive.checker.inference.facts import Fact, size_of
 from mathderive.checker.inference.matching import Justification
 from mathderive.checker.inference.rewriting import Sides
-from mathderive.checker.inference.textbook_rules.identities import Rough, parts_as_names
+from mathderive.checker.inference.textbook_rules.identities import Rough, parts_as_names, rough
 from mathderive.checker.inference.textbook_rules.question import Rule, StepQuestion
 from mathderive.checker.numeric.comparison import equal
 from mathderive.checker.numeric.definitions import Definitions
@@ -196,7 +196,7 @@ def _applied(function: AppliedFunction, values: Rough) -> Rough:
     if values is None:
         return None
     try:
-        return tuple(map(function.of_number, values))
+        return rough(map(function.of_number, values))
     except (ArithmeticError, ValueError):
         return None
 
