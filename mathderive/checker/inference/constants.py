@@ -90,7 +90,7 @@ def constants_exist(
 
 
 def _differentiated(sides: Sides) -> Sides | None:
-    """What both sides are the same derivative of; None for other equations."""
+    """The sides of which an equation takes the same derivative; None for other equations."""
     left, right = sides
     if isinstance(left, Derivative) and isinstance(right, Derivative) and left.variable_count == right.variable_count:
         return left.expr, right.expr
