@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from sympy import Equality, Expr, preorder_traversal
+from sympy import Derivative, Equality, Expr, preorder_traversal
 from sympy.core.basic import Basic
 
 
@@ -22,3 +22,8 @@ def atoms_of(expression: Basic, *kinds: type) -> frozenset[Any]:
 def equation_parts(equation: Equality) -> list[Expr]:
     """The distinct subexpressions of an equation, without the equation itself."""
     return list(dict.fromkeys((*parts_of(equation.lhs), *parts_of(equation.rhs))))
+
+
+def order_of(derivative: Derivative) -> int:
+    """The order of a derivative, without the orders that are not numbers."""
+    return sum(int(count) for _, count in derivative.variable_count if count.is_Integer)

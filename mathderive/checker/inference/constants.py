@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from flint import acb, arb, ctx
-from sympy import Derivative, Expr, Integral, Symbol
+from sympy import Expr, Integral, Symbol
 
-from mathderive.checker.inference.rewriting import Sides, exponentiated, peeled, without_common_terms
+from mathderive.checker.inference.rewriting import Sides, differentiated, exponentiated, peeled, without_common_terms
 from mathderive.checker.numeric.comparison import Comparer, precision
 from mathderive.checker.numeric.definitions import Definitions
 from mathderive.checker.numeric.evaluator import Evaluator, UnknownKey
@@ -74,7 +74,7 @@ def constants_exist(
     Raises:
         BudgetError, UnsupportedError: as `Evaluator.value`.
     """
-    inside = _differentiated(sides)
+    inside = differentiated(sides)
     if inside is not None and constants_exist(inside, definitions, stream, bound, fixed, iterates=False):
         return True
     answers: list[bool | None] = []
@@ -87,14 +87,6 @@ def constants_exist(
             found = False if _exist(consequence, definitions, stream, bound, fixed, iterates) is False else None
         answers.append(found)
     return None if None in answers else False
-
-
-def _differentiated(sides: Sides) -> Sides | None:
-    """The sides of which an equation takes the same derivative; None for other equations."""
-    left, right = sides
-    if isinstance(left, Derivative) and isinstance(right, Derivative) and left.variable_count == right.variable_count:
-        return left.expr, right.expr
-    return None
 
 
 def _exist(

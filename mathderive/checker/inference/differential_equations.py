@@ -9,6 +9,7 @@ from mathderive.checker.numeric.definitions import Definitions, DifferentialEqua
 from mathderive.checker.numeric.evaluator import MAX_ORDER
 from mathderive.symbolic.bounds import TooLargeError
 from mathderive.symbolic.fast.integration import IntegralError, carry_out
+from mathderive.symbolic.parts import order_of
 from mathderive.symbolic.sympy_errors import SYMPY_ERRORS
 
 
@@ -52,5 +53,4 @@ def _with_derivatives(sides: Sides, definitions: Definitions) -> Sides:
 
 
 def _rank(derivative: Derivative) -> tuple[int, str]:
-    order = sum(int(count) for _, count in derivative.variable_count if count.is_Integer)
-    return -order, str(derivative)
+    return -order_of(derivative), str(derivative)

@@ -14,7 +14,7 @@ from mathderive.symbolic.engine.operators import OPERATORS
 from mathderive.symbolic.engine.operators.application import sides_given_by
 from mathderive.symbolic.engine.operators.inverses import size_of
 from mathderive.symbolic.names import names_of
-from mathderive.symbolic.parts import atoms_of, parts_of
+from mathderive.symbolic.parts import atoms_of, order_of, parts_of
 
 GROWTH = 3
 """Rough factor by which each differentiation may enlarge an expression."""
@@ -142,8 +142,7 @@ def _is_affordable(equation: Equality) -> bool:
     """Whether derivatives can be carried out and products expanded without the result growing out of hand."""
     for part in preorder_traversal(equation):
         if isinstance(part, Derivative):
-            order = sum(int(count) for _, count in part.variable_count if count.is_Integer)
-            if max(1, size_of(part.expr)) * GROWTH**order > MAX_GROWN:
+            if max(1, size_of(part.expr)) * GROWTH ** order_of(part) > MAX_GROWN:
                 return False
         elif isinstance(part, Pow) and isinstance(part.base, Add) and part.exp.is_Integer:
             if comb(len(part.base.args) + abs(int(part.exp)) - 1, abs(int(part.exp))) > MAX_TERMS:

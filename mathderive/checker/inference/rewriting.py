@@ -7,7 +7,7 @@ derivatives of integrals become integrals of derivatives.
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
-from sympy import Add, Expr, Integral, Mul, Pow, Rational, S, Tuple, exp, log
+from sympy import Add, Derivative, Expr, Integral, Mul, Pow, Rational, S, Tuple, exp, log
 from sympy.core.function import AppliedUndef, Function
 
 Sides = tuple[Expr, Expr]
@@ -137,6 +137,14 @@ def exponentiated(sides: Sides) -> Sides | None:
     for side, other in (sides, sides[::-1]):
         if isinstance(side, log) and side.has(Integral):
             return side.args[0], exp(other)
+    return None
+
+
+def differentiated(sides: Sides) -> Sides | None:
+    """The sides of which an equation takes the same derivative; None for other equations."""
+    left, right = sides
+    if isinstance(left, Derivative) and isinstance(right, Derivative) and left.variable_count == right.variable_count:
+        return left.expr, right.expr
     return None
 
 
